@@ -1,0 +1,38 @@
+# Two commands: `make run` and `make test`. Both set up .venv from envs/requirements.lock first.
+PYTHON ?= python3
+CONFIG ?= config.yaml
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check benchmark lock
+
+run: $(READY)
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	@echo "Report: $(CURDIR)/results/report/summary.html"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+benchmark: $(READY)
+	$(BIN)/python -m benchmarks
+
+$(READY): envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version + "; try make PYTHON=python3.12 ...")'
+	@echo "Setting up $(VENV) (about 6 GB, some minutes) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# After a change of the dependencies in pyproject.toml; needs uv.
+lock:
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o envs/requirements.lock

@@ -1,0 +1,18 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real recordings and weights beside the checkout; skips, saying so, without."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"no real recordings and weights at {SHARED}")
+    return SHARED

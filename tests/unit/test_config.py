@@ -1,0 +1,105 @@
+"""A config that cannot be used is refused: the key's path, what was found, what is allowed."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stratavox import config
+from stratavox.errors import StratavoxError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def default() -> dict:
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def refused(**changes) -> str:
+    """The message for the default config with ``path__to__key=value`` changed."""
+    changed = default()
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = changed
+        for key in parents:
+            place = place[key]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    with pytest.raises(StratavoxError) as error:
+        config.check(changed)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"probs": {}}, ["the top level", "'probs'", "did you mean 'probes'", "figures"]),
+        (
+            {"datasets__chorus__tasks__call_type__gruop": "x"},
+            ["datasets.chorus.tasks.call_type", "'gruop'", "did you mean 'group'", "min_clips"],
+        ),
+        (
+            {"datasets__chorus__tasks__call_type__group": None},
+            ["datasets.chorus.tasks.call_type", "'group' is missing"],
+        ),
+        ({"encoders__logmel__family": "logmle"}, ["encoders.logmel.family", "'logmle'", "beats"]),
+        ({"encoders__logmel__seed": 1}, ["encoders.logmel", "unknown key 'seed'"]),
+        ({"run__datasets": ["corus"]}, ["run.datasets", "'corus'", "chorus"]),
+        ({"run__encoders": []}, ["run.encoders", "[]"]),
+        ({"probes__folds": 1}, ["probes.folds", "found 1"]),
+        ({"probes__c_grid": [0.1, -1]}, ["probes.c_grid.1", "-1"]),
+        ({"datasets__chorus__shards": "two"}, ["datasets.chorus.shards", "'two'"]),
+        ({"datasets__chorus__channel": "left"}, ["datasets.chorus.channel", "'left'", "mean"]),
+        ({"datasets__chorus__source": "folder"}, ["datasets.chorus", "'path'", "missing"]),
+        ({"datasets__chorus__path": "x"}, ["datasets.chorus", "path", "not with source: chorus"]),
+        ({"encoders__beats_small_random__seed": None}, ["beats_small_random", "needs a seed"]),
+        (
+            {"encoders__beats_small_random__model": "esp_aves2_sl_beats_all"},
+            ["beats_small_random", "either model", "architecture"],
+        ),
+        ({"encoders": {"a b": {"family": "logmel"}}}, ["encoders", "'a b'"]),
+    ],
+)
+def test_message(changes, parts):
+    message = refused(**changes)
+    for part in parts:
+        assert part in message
+
+
+def test_all_problems_are_told_at_once():
+    message = refused(probes__folds=1, encoders__logmel__family="x")
+    assert "probes.folds" in message and "encoders.logmel.family" in message
+
+
+def test_defaults_and_a_datasets_own_probes():
+    given = default()
+    del given["probes"]["folds"]
+    given["datasets"]["chorus"]["probes"] = {"repeats": 1}
+    before = copy.deepcopy(given)
+    checked = config.check(given)
+    assert given == before
+    assert checked["probes"]["folds"] == 5
+    assert checked["datasets"]["chorus"]["probes"] == checked["probes"] | {"repeats": 1}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_config_is_valid_over_the_default(path):
+    from snakemake.common.configfile import load_configfile
+    from snakemake.utils import update_config
+
+    merged = default()
+    update_config(merged, load_configfile(path))
+    config.check(merged)
+
+
+def test_every_default_in_config_yaml_is_the_schemas():
+    """What the file shows as default is what leaving the key out gives."""
+    shown = config.check(default())
+    bare = default()
+    del bare["probes"], bare["figures"]
+    for key in ("channel", "max_bad"):
+        del bare["datasets"]["chorus"][key]
+    assert config.check(bare) == shown

@@ -1,0 +1,109 @@
+"""The config of a run: checked against its schema, defaults filled in, files looked for."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from stratavox.errors import StratavoxError
+
+SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
+
+
+def check(config: dict) -> dict:
+    """Return ``config`` with defaults filled in.
+
+    Raises `StratavoxError` naming the key's path, what was found and what is allowed: for a key
+    or value that the schema does not allow, and for names in ``run`` that have no entry.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    filled = copy.deepcopy(config)
+    validator = _filling(jsonschema.Draft202012Validator)(schema)
+    problems = [_say(error) for error in _leaves(validator.iter_errors(filled))]
+    if not problems:
+        for kind in ("datasets", "encoders"):
+            problems += [
+                f"run.{kind}: {name!r} has no entry under {kind}; there is: "
+                f"{', '.join(sorted(filled[kind]))}"
+                for name in filled["run"][kind]
+                if name not in filled[kind]
+            ]
+    if not problems:
+        problems += _contradictions(filled)
+    if problems:
+        raise StratavoxError("the config cannot be used:\n  " + "\n  ".join(problems))
+    for dataset in filled["datasets"].values():
+        dataset["probes"] = filled["probes"] | dataset.get("probes", {})
+    return filled
+
+
+def _filling(base):
+    """A validator class that also writes the schema's defaults into what it checks."""
+    check_properties = base.VALIDATORS["properties"]
+
+    def properties(validator, wanted, instance, schema):
+        if validator.is_type(instance, "object"):
+            for name, rule in wanted.items():
+                if "default" in rule:
+                    instance.setdefault(name, copy.deepcopy(rule["default"]))
+        yield from check_properties(validator, wanted, instance, schema)
+
+    return jsonschema.validators.extend(base, {"properties": properties})
+
+
+def _leaves(errors):
+    """The errors that say most: those inside allOf/oneOf branches rather than the branch itself."""
+    for error in errors:
+        if error.context and error.validator in ("allOf", "if"):
+            yield from _leaves(error.context)
+        else:
+            yield error
+
+
+def _say(error: jsonschema.ValidationError) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    rule = error.schema
+    if error.validator == "additionalProperties":
+        allowed = sorted(rule.get("properties", {}))
+        extra = sorted(set(error.instance) - set(allowed))
+        hints = []
+        for key in extra:
+            near = difflib.get_close_matches(str(key), allowed, n=1)
+            hints.append(f"{key!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        return f"{where}: unknown key {', '.join(hints)}; allowed: {', '.join(allowed)}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{where}: the key {', '.join(map(repr, missing))} is missing"
+    if error.validator == "enum":
+        allowed = ", ".join(map(str, error.validator_value))
+        return f"{where}: found {error.instance!r}; allowed: {allowed}"
+    about = f" ({rule['description'].strip()})" if "description" in rule else ""
+    return f"{where}: found {error.instance!r}: {error.message}{about}"
+
+
+def _contradictions(config: dict) -> list[str]:
+    """What a schema cannot express: keys that only make sense together."""
+    said = []
+    for name, encoder in config["encoders"].items():
+        key = f"encoders.{name}"
+        if encoder["family"] == "beats" and ("model" in encoder) == ("architecture" in encoder):
+            said.append(f"{key}: give either model (avex's registry name) or architecture")
+        if encoder.get("weights") == "random" and "seed" not in encoder:
+            said.append(f"{key}: weights: random needs a seed, so that the run can be repeated")
+        if "seed" in encoder and encoder.get("weights") != "random":
+            said.append(f"{key}: seed is for weights: random only")
+        if "architecture" in encoder and encoder["weights"] != "random":
+            said.append(f"{key}: architecture is for weights: random only; a file knows its sizes")
+    for name, dataset in config["datasets"].items():
+        if dataset["source"] == "chorus":
+            given = [k for k in ("path", "table", "file", "start", "end") if k in dataset]
+            if given:
+                said.append(f"datasets.{name}: {', '.join(given)}: not with source: chorus")
+            dataset.setdefault("chorus", {})
+        elif "chorus" in dataset:
+            said.append(f"datasets.{name}.chorus: only with source: chorus")
+    return said

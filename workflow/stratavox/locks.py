@@ -1,0 +1,36 @@
+"""A killed run must not lock its folder for ever.
+
+Snakemake's lock files outlive a process that was killed, and the next run then stops with "directory
+cannot be locked". The kernel's own lock ends with its process, so it tells a dead run from a living
+one: every Stratavox process shares it, and whoever can have it alone knows that no other lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sys
+from pathlib import Path
+
+_held = []
+
+
+def hold(folder: Path) -> None:
+    """Share the lock of ``folder`` (.snakemake) until this process ends.
+
+    Where no other process holds it, lock files that a killed run left there are removed first.
+    """
+    folder.mkdir(exist_ok=True)
+    handle = open(folder / "stratavox.lock", "a")  # noqa: SIM115, it stays open on purpose
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pass
+    else:
+        left = folder / "locks"
+        if left.is_dir() and any(left.iterdir()):
+            print("The last run was killed; its lock is removed.", file=sys.stderr)
+            shutil.rmtree(left)
+            left.mkdir()
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    _held.append(handle)

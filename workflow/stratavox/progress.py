@@ -1,0 +1,44 @@
+"""Progress of long work, on a terminal and in a log alike."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """Print how far a stage is: items done, audio-seconds per second, time left.
+
+    On a terminal one line is rewritten; in a log a line is added every ``every`` seconds and at
+    the end, so that logs stay short.
+    """
+
+    def __init__(self, what: str, total: int, unit: str = "clips", every: float = 10.0):
+        self.what, self.total, self.unit, self.every = what, total, unit, every
+        self.done, self.audio_s = 0, 0.0
+        self.started = self.printed = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def add(self, items: int = 1, audio_s: float = 0.0) -> None:
+        """Count ``items`` more as done, holding ``audio_s`` seconds of audio."""
+        self.done += items
+        self.audio_s += audio_s
+        now = time.monotonic()
+        if now - self.printed >= (0.2 if self.terminal else self.every) and self.done < self.total:
+            self.printed = now
+            self._print("\r" if self.terminal else "", "" if self.terminal else "\n")
+
+    def close(self) -> None:
+        """Print the last line."""
+        self._print("\r" if self.terminal else "", "\n")
+
+    def _print(self, start: str, end: str) -> None:
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        text = f"{self.what}: {self.done}/{self.total} {self.unit}"
+        if self.audio_s:
+            text += f", {self.audio_s / elapsed:.1f} audio-seconds per second"
+        if 0 < self.done < self.total:
+            text += f", {elapsed / self.done * (self.total - self.done):.0f} s left"
+        else:
+            text += f", {elapsed:.1f} s"
+        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)

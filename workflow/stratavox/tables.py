@@ -1,0 +1,128 @@
+"""Parquet and JSON on disk: atomic writes, provenance in the file's own metadata, checked reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stratavox.errors import StratavoxError
+
+PROVENANCE = b"stratavox"
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place when the block ends well.
+
+    An interrupted or failed block leaves ``path`` as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def table_writer(
+    path: str | os.PathLike, schema: pa.Schema, provenance: dict
+) -> Iterator[pq.ParquetWriter]:
+    """Yield a Parquet writer for tables larger than memory; the file appears when complete."""
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(
+            temporary, with_provenance(schema, provenance), compression="zstd", compression_level=1
+        ) as writer,
+    ):
+        yield writer
+
+
+def write_table(table: pa.Table, path: str | os.PathLike, provenance: dict) -> None:
+    """Write ``table`` to ``path`` in one step, with ``provenance`` in the file's metadata."""
+    schema = with_provenance(table.schema, provenance)
+    with table_writer(path, schema, provenance) as writer:
+        writer.write_table(table.cast(schema))
+
+
+def with_provenance(schema: pa.Schema, provenance: dict) -> pa.Schema:
+    """``schema`` with ``provenance`` as JSON under the key ``stratavox`` of its metadata."""
+    return schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
+
+
+def open_table(path: str | os.PathLike) -> pq.ParquetFile:
+    """Open a Parquet file, or say which file is missing or broken and what to do."""
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise StratavoxError(f"{path}: no such file; run the workflow to make it") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StratavoxError(
+            f"{path}: not a whole Parquet file ({error}); delete it and run the workflow again"
+        ) from None
+
+
+def read_table(path: str | os.PathLike, columns: list[str] | None = None) -> pa.Table:
+    """Read a whole Parquet file (or some of its columns)."""
+    with open_table(path) as file:
+        return file.read(columns=columns)
+
+
+def read_provenance(path: str | os.PathLike) -> dict:
+    """The provenance a Parquet file carries in its metadata."""
+    with open_table(path) as file:
+        return json.loads((file.schema_arrow.metadata or {}).get(PROVENANCE, b"{}"))
+
+
+def embedding_column(values: np.ndarray) -> pa.FixedSizeListArray:
+    """A matrix (clips, width) as a fixed_size_list<float32> column."""
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def embedding_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """A fixed_size_list<float32> column as a float32 matrix (clips, width)."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    width = column.type.list_size
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+
+
+def write_json(value: object, path: str | os.PathLike) -> None:
+    """Write ``value`` as indented, key-sorted JSON in one step."""
+    write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", path)
+
+
+def write_text(text: str, path: str | os.PathLike) -> None:
+    """Write ``text`` as UTF-8 in one step."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    """Read a JSON file, or say which file is missing or broken."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StratavoxError(f"{path}: no such file; run the workflow to make it") from None
+    except json.JSONDecodeError as error:
+        raise StratavoxError(
+            f"{path}: not whole JSON ({error}); delete it and run the workflow again"
+        ) from None
