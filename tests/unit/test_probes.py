@@ -1,0 +1,218 @@
+"""Probes find what is planted, nothing else, and never see what they are tested on."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stratavox import tables
+from stratavox.errors import StratavoxError
+from stratavox.probe import folds, linear, nested, permute
+
+SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-2, 1.0], "permutations": 5, "seed": 0}
+FOLDS = {
+    "dataset": "d",
+    "task": "t",
+    "target": "call",
+    "group": "bird",
+    "min_clips": 5,
+    "min_groups": 2,
+    "folds": 4,
+    "inner_folds": 3,
+    "repeats": 2,
+    "seed": 0,
+}
+
+
+def labels(target, group):
+    ids = [f"clip {n:04d}" for n in range(len(target))]
+    return pa.table({"clip_id": ids, "call": list(target), "bird": list(group)})
+
+
+def crossed(groups=8, classes=3, each=6):
+    """Labels of a design in which every group has every class."""
+    target = [f"class {c}" for _ in range(groups) for c in range(classes) for _ in range(each)]
+    group = [f"bird {g}" for g in range(groups) for _ in range(classes * each)]
+    return labels(target, group)
+
+
+def study(tmp_path, table, readouts, settings=None):
+    """Write ``readouts`` (name -> matrix) and folds of ``table``; probe them; return the tables."""
+    clips, _ = folds.choose_clips(table, FOLDS)
+    rows = folds.assign(clips, FOLDS)
+    tables.write_table(rows, tmp_path / "folds.parquet", {})
+    ids = table["clip_id"]
+    for name, matrix in readouts.items():
+        column = tables.embedding_column(matrix)
+        n_tokens = pa.array([1] * len(ids), pa.int32())
+        tables.write_table(
+            pa.table({"clip_id": ids, "n_tokens": n_tokens, "embedding": column}),
+            tmp_path / f"{name}.parquet",
+            {},
+        )
+    blocks = [name for name in readouts if name.startswith("block")]
+    names = [*readouts, *(["concat"] if len(blocks) > 1 else [])]
+    done = [linear.probe_readout(tmp_path, blocks, name, rows, SETTINGS) for name in names]
+    scores = pa.concat_tables([scores for scores, _ in done])
+    told = pa.concat_tables([predictions for _, predictions in done])
+    if blocks:
+        extra = linear.choose_block(scores, told, blocks)
+        scores, told = pa.concat_tables([scores, extra[0]]), pa.concat_tables([told, extra[1]])
+    return rows.to_pandas(), scores.to_pandas(), told.to_pandas()
+
+
+def pooled(scores, readout, regime="grouped", control="none"):
+    rows = scores[
+        (scores.readout == readout)
+        & (scores.regime == regime)
+        & (scores.control == control)
+        & (scores.metric == "balanced_accuracy")
+        & scores.fold.isna()
+    ]
+    return rows.value.mean()
+
+
+def test_planted_block_is_found_and_noise_is_not(tmp_path):
+    table = crossed()
+    generator = np.random.default_rng(1)
+    y = np.unique(table["call"].to_pylist(), return_inverse=True)[1]
+    readouts = {f"block_{n:02d}": generator.standard_normal((len(y), 20)) for n in range(3)}
+    readouts["block_01"][:, :3] += 3 * np.eye(3)[y]
+    _, scores, told = study(tmp_path, table, readouts)
+    assert pooled(scores, "block_01") > 0.85
+    assert pooled(scores, "concat") > 0.75
+    assert abs(pooled(scores, "block_00") - 1 / 3) < 0.12
+    assert pooled(scores, "nested") == pytest.approx(pooled(scores, "block_01"))
+    assert abs(pooled(scores, "block_01", control="permutation") - 1 / 3) < 0.1
+    # every clip is tested once in each repeat
+    counts = told[told.readout == "block_01"].groupby(["regime", "repeat", "clip_id"]).size()
+    assert (counts == 1).all() and len(counts) == 2 * 2 * len(y)
+
+
+def test_session_confound_fools_the_random_split_alone(tmp_path):
+    """Groups are recognisable and each has one label: splitting clips at random looks perfect."""
+    target = [f"class {g % 3}" for g in range(12) for _ in range(10)]
+    table = labels(target, [f"bird {g:02d}" for g in range(12) for _ in range(10)])
+    generator = np.random.default_rng(2)
+    centres = generator.standard_normal((12, 30)) * 3
+    x = np.repeat(centres, 10, axis=0) + generator.standard_normal((120, 30))
+    _, scores, _ = study(tmp_path, table, {"features": x})
+    assert pooled(scores, "features", "random") > 0.95
+    assert pooled(scores, "features", "grouped") < 0.6
+
+
+def test_no_group_straddles_and_every_training_set_has_every_class():
+    # one class lives in two groups only: a careless split leaves it out of a training set
+    target = ["rare"] * 12 + [f"class {n % 2}" for n in range(60)]
+    group = ["bird 0"] * 6 + ["bird 1"] * 6 + [f"bird {n // 10}" for n in range(60)]
+    clips, _ = folds.choose_clips(labels(target, group), FOLDS)
+    rows = folds.assign(clips, FOLDS).to_pandas()
+    for _, part in rows[rows.regime == "grouped"].groupby("repeat"):
+        assert (part.groupby("group").fold.nunique() == 1).all()
+        for k in range(FOLDS["folds"]):
+            assert set(part[part.fold != k].target) == {"rare", "class 0", "class 1"}
+    assert rows[rows.regime == "random"].groupby("group").fold.nunique().max() > 1
+    assert set(rows.repeat) == {0, 1}
+
+
+def test_folds_do_not_depend_on_the_order_of_rows_elsewhere():
+    clips, _ = folds.choose_clips(crossed(), FOLDS)
+    again, _ = folds.choose_clips(crossed(), FOLDS)
+    assert folds.assign(clips, FOLDS).equals(folds.assign(again, FOLDS))
+
+
+def test_a_leaked_group_is_refused():
+    x = np.random.default_rng(0).standard_normal((40, 5))
+    group = np.repeat(["a", "b", "c", "d"], 10)
+    test = np.zeros(40, bool)
+    test[:5] = True
+    with pytest.raises(StratavoxError, match="groups on both sides of a fold: a"):
+        nested.outer_fold(x, np.arange(40) % 2, group, test, SETTINGS)
+
+
+def test_c_is_chosen_without_the_test_clips():
+    """Destroying the test clips changes neither C nor the inner loss, only the predictions."""
+    generator = np.random.default_rng(3)
+    y = np.arange(80) % 2
+    x = generator.standard_normal((80, 10))
+    x[:, 0] += y
+    group = np.repeat(np.arange(8), 10)
+    test = group == 0
+    before, _ = nested.outer_fold(x, y, group, test, SETTINGS)
+    x[test] = 1e3
+    after, _ = nested.outer_fold(x, np.where(test, 1 - y, y), group, test, SETTINGS)
+    assert (before.c, before.inner_log_loss) == (after.c, after.inner_log_loss)
+
+
+def test_permutation_keeps_what_groups_share():
+    generator = np.random.default_rng(0)
+    group = np.repeat(["a", "b", "c", "d"], 6)
+    within = np.tile([0, 0, 0, 1, 1, 2], 4)
+    moved = permute.permuted(within, group, generator)
+    for name in "abcd":
+        assert sorted(moved[group == name]) == [0, 0, 0, 1, 1, 2]
+    assert (moved != within).any()
+    whole = np.repeat([0, 0, 1, 1], 6)
+    seen = {tuple(permute.permuted(whole, group, generator)) for _ in range(40)}
+    assert all(
+        len({labels[n] for n in range(i, i + 6)}) == 1 for labels in seen for i in range(0, 24, 6)
+    )
+    assert len(seen) > 1
+
+
+def test_what_is_left_out_is_listed_and_counted():
+    target = ["a"] * 12 + ["b"] * 12 + ["few"] * 3 + ["lone"] * 10 + [""] * 2 + ["A "] * 12
+    group = (
+        [f"g{n % 4}" for n in range(27)]
+        + ["g0"] * 10
+        + ["g1"] * 2
+        + [f"g{n % 4}" for n in range(12)]
+    )
+    clips, summary = folds.choose_clips(labels(target, group), FOLDS)
+    assert set(clips["target"]) == {"a", "b", "A "}
+    assert {row["label"]: (row["clips"], row["groups"]) for row in summary["left_out"]} == {
+        "few": (3, 3),
+        "lone": (10, 1),
+    }
+    assert "fewer than 5 clips" in summary["left_out"][0]["why"]
+    assert "fewer than 2 groups (bird)" in summary["left_out"][1]["why"]
+    assert summary["empty_labels"] == 2
+    assert summary["near_duplicates"] == [["A ", "a"]]
+    assert summary["chance"] == pytest.approx(1 / 3)
+    json.dumps(summary)
+
+
+def test_one_class_is_refused_with_what_was_found():
+    with pytest.raises(StratavoxError) as error:
+        folds.choose_clips(labels(["a"] * 20 + ["b"] * 2, [f"g{n % 5}" for n in range(22)]), FOLDS)
+    for part in ("datasets.d.tasks.t", "1 of 2 classes", "'call'", "'b': fewer than 5 clips"):
+        assert part in str(error.value)
+
+
+def test_more_folds_than_groups_is_refused_with_what_to_do():
+    table = labels(["a", "b"] * 15, [f"g{n // 10}" for n in range(30)])
+    with pytest.raises(StratavoxError) as error:
+        folds.choose_clips(table, FOLDS)
+    for part in ("datasets.d.tasks.t", "4 folds", "'bird' has 3", "set folds to 3 or fewer"):
+        assert part in str(error.value)
+
+
+def test_unknown_groups_give_the_random_regime_alone():
+    settings = FOLDS | {"group": None}
+    clips, summary = folds.choose_clips(crossed(), settings)
+    rows = folds.assign(clips, settings)
+    assert set(rows["regime"].to_pylist()) == {"random"}
+    assert rows["group"].null_count == len(rows)
+    assert summary["group"] is None and summary["groups"] is None
+
+
+def test_identical_audio_in_two_groups_is_reported():
+    table = crossed(groups=4, classes=2, each=5)
+    ids = table["clip_id"].to_pylist()
+    sha = [f"sha {n}" for n in range(len(ids))]
+    sha[0] = sha[11] = sha[12] = "same"  # groups 0, 1, 1
+    none = pa.nulls(len(ids), pa.float64())
+    sounds = pa.table({"clip_id": ids, "sha256": sha, "start_s": none, "end_s": none})
+    clips, _ = folds.choose_clips(table, FOLDS)
+    assert folds.identical_across_groups(sounds, clips) == [[ids[0], ids[11], ids[12]]]
