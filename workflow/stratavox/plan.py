@@ -6,6 +6,9 @@ rerun a job, so times of files do not matter and nothing stale is missed. The ch
 DESIGN section 4: scan -> inspect -> clips -> part -> collect -> linear -> infer -> figures.
 """
 
+# A process makes one plan and keeps it to its end, so caching on methods loses no memory.
+# ruff: noqa: B019
+
 from __future__ import annotations
 
 import hashlib
@@ -95,7 +98,8 @@ class Plan:
 
     @cache
     def generate(self, dataset: str) -> dict:
-        return _node("corpus.generate", self.datasets[dataset]["chorus"], [])
+        entry = self.datasets[dataset]
+        return _node("corpus.generate", entry["chorus"] | {"shards": entry["shards"]}, [])
 
     @cache
     def inspect(self, dataset: str, shard: str) -> dict:
@@ -138,6 +142,7 @@ class Plan:
         settings = {
             "dataset": dataset,
             "task": task,
+            **{key: self.corpus_settings(dataset)[key] for key in ("path", "table", "file")},
             **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
             **{key: probes[key] for key in ("folds", "inner_folds", "repeats", "seed")},
         }

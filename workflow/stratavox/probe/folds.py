@@ -1,18 +1,21 @@
 """Which clips a task has, and the folds that every readout, encoder and probe shares.
 
-Reads the clips and labels of one dataset; writes one row per (regime, repeat, clip) with the fold
-in which the clip is tested, and a JSON with what was kept and what was left out.
+Reads the inspected clips and the table of one dataset; writes one row per (regime, repeat, clip)
+with the fold in which the clip is tested, and a JSON with what was kept and what was left out.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stratavox import stage, tables
+from stratavox.corpus.identity import usable
+from stratavox.corpus.labels import inspected, labels_of
 from stratavox.errors import StratavoxError, run
 
 SCHEMA = pa.schema(
@@ -31,16 +34,14 @@ SHUFFLES = 100
 
 def main() -> None:
     parser = stage.parser(__doc__)
-    parser.add_argument("--clips", required=True, help="clips.parquet of the dataset")
-    parser.add_argument("--labels", required=True, help="labels.parquet of the dataset")
+    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
+    parser.add_argument("--inspect", type=Path, required=True, nargs="+", help="parts of inspect")
     parser.add_argument("--out-folds", required=True)
     parser.add_argument("--out-summary", required=True)
     options = parser.parse_args()
     settings = options.settings
-    columns = ["clip_id", settings["target"], *([settings["group"]] if settings["group"] else [])]
-    labels = tables.read_table(options.labels, list(dict.fromkeys(columns)))
-    sounds = tables.read_table(options.clips, ["clip_id", "sha256", "start_s", "end_s"])
-    clips, summary = choose_clips(labels, settings)
+    sounds = usable(inspected(tables.read_table(options.scan), options.inspect))
+    clips, summary = choose_clips(labels_of(settings, options.scan, sounds, Path()), settings)
     summary["identical_across_groups"] = identical_across_groups(sounds, clips)
     rows = assign(clips, settings)
     tables.write_table(rows, options.out_folds, options.provenance)
@@ -125,7 +126,7 @@ def identical_across_groups(sounds: pa.Table, clips: dict[str, np.ndarray]) -> l
     """Sets of clips with the same audio that stand in more than one group."""
     group_of = dict(zip(clips["clip_id"], clips["group"], strict=True))
     same = defaultdict(list)
-    for row in sounds.to_pylist():
+    for row in sounds.select(["clip_id", "sha256", "start_s", "end_s"]).to_pylist():
         if row["clip_id"] in group_of:
             same[row["sha256"], row["start_s"], row["end_s"]].append(row["clip_id"])
     return sorted(

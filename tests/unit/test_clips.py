@@ -1,0 +1,232 @@
+"""Clips as FLAC bytes in Parquet: exact, sorted, in bounded row groups."""
+
+import tracemalloc
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile as sf
+
+from corpus_data import put, put_table, settings, to_manifest, tone
+from stratavox import tables
+from stratavox.audio import decode_flac
+from stratavox.corpus import clips as module
+from stratavox.corpus.clips import SCHEMA, store
+from stratavox.corpus.identity import shard_of
+from stratavox.errors import StratavoxError
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
+
+
+def part(data, shard=0):
+    return data.parent / f"inspect/part-{shard:03d}.parquet"
+
+
+def stored(data, wanted, rate=16000, shard=0):
+    """Store a shard after all stages before it; clip_id -> (samples, record)."""
+    to_manifest(data.parent, wanted)
+    out = data.parent / "part.parquet"
+    store(wanted, part(data, shard), rate, out, {"key": "k"})
+    table = tables.read_table(out)
+    assert table.schema.equals(SCHEMA)
+    assert tables.read_provenance(out) == {"key": "k"}
+    found = {}
+    for record in table.to_pylist():
+        samples, decoded_rate = decode_flac(record["audio"]["bytes"])
+        assert decoded_rate == rate
+        assert len(samples) == record["n_samples"]
+        found[record["clip_id"]] = (samples, record)
+    return found
+
+
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
+def test_a_clip_already_at_the_rate_stays_bit_exact(data, subtype, bits):
+    levels = np.random.default_rng(0).integers(-(1 << (bits - 1)), 1 << (bits - 1), 20000)
+    put(data, "a.wav", levels.astype(np.int32) << (32 - bits), subtype=subtype)
+    put_table(data, [["file"], ["a.wav"]])
+    samples, record = stored(data, settings())["a.wav"]
+    assert (samples.astype(np.float64) * (1 << (bits - 1))).tolist() == levels.tolist()
+    assert record["audio"]["path"] == "a.wav"
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_another_rate_is_resampled_and_the_level_kept(data, rate):
+    put(data, "a.wav", tone(1000, 1, 22050), 22050, subtype="PCM_24")
+    put_table(data, [["file"], ["a.wav"]])
+    samples, record = stored(data, settings(), rate)["a.wav"]
+    assert record["n_samples"] == rate
+    middle = slice(rate // 10, -rate // 10)
+    assert np.abs(samples - tone(1000, 1, rate))[middle].max() < 1e-4
+
+
+@pytest.mark.parametrize(("channel", "level"), [("mean", 0.2), (0, 0.3), (1, 0.1)])
+def test_the_channel_policy(data, channel, level):
+    put(data, "a.wav", np.stack([tone(level=0.3), tone(level=0.1)], axis=1))
+    put_table(data, [["file"], ["a.wav"]])
+    samples, _ = stored(data, settings(channel=channel))["a.wav"]
+    assert np.abs(samples - tone(level=level)).max() < 1e-4
+
+
+def test_segments_hold_their_stretch_and_each_file_is_read_for_its_hash_once(data, monkeypatch):
+    whole = np.random.default_rng(0).uniform(-0.5, 0.5, 32000)
+    put(data, "a.wav", whole, subtype="PCM_24")
+    put(data, "b.wav")
+    bounds = [["0.25", "0.5"], ["1", "2"], ["0", "0.125"]]
+    table = [["file", "on", "off"], *(["a.wav", *b] for b in bounds), ["b.wav", "0", ".1"]]
+    put_table(data, table)
+    checked = []
+    monkeypatch.setattr(module, "check_unchanged", lambda path, sha: checked.append(path.name))
+    found = stored(data, settings(start="on", end="off"))
+    assert checked == ["a.wav", "b.wav"]
+    assert len(found) == 4
+    for start, end in bounds:
+        samples, record = found[f"a.wav@{float(start):.6f}-{float(end):.6f}"]
+        stretch = whole[round(float(start) * 16000) : round(float(end) * 16000)]
+        assert np.abs(samples - stretch).max() <= 2**-23
+        assert record["audio"]["path"] == "a.wav"
+
+
+def test_a_shard_holds_its_clips_sorted(data):
+    names = [f"{n}.wav" for n in "hgfedcba"]
+    for name in names:
+        put(data, name)
+    put_table(data, [["file"], *([name] for name in names)])
+    found = [list(stored(data, settings(shards=2), shard=shard)) for shard in range(2)]
+    assert all(ids == sorted(ids) and ids for ids in found)
+    assert sorted(found[0] + found[1]) == sorted(names)
+    assert {shard_of(name, 2) for name in found[1]} == {1}
+
+
+def test_an_empty_shard_is_an_empty_table(data):
+    put(data, "a.wav")
+    put_table(data, [["file"], ["a.wav"]])
+    empty = 1 - shard_of("a.wav", 2)
+    assert stored(data, settings(shards=2), shard=empty) == {}
+
+
+def row_groups(path):
+    file = pq.ParquetFile(path)
+    groups = [file.read_row_group(n, ["n_samples"]) for n in range(file.num_row_groups)]
+    return [group["n_samples"].to_pylist() for group in groups]
+
+
+def many(data, clips, seconds):
+    for n in range(clips):
+        put(data, f"{n:04d}.wav", np.random.default_rng(n).uniform(-1, 1, round(seconds * 16000)))
+    put_table(data, [["file"], *([f"{n:04d}.wav"] for n in range(clips))])
+
+
+def test_row_groups_have_at_most_512_clips(data):
+    many(data, 600, 0.01)
+    assert len(stored(data, settings())) == 600
+    assert [len(g) for g in row_groups(data.parent / "part.parquet")] == [512, 88]
+
+
+def test_row_groups_are_closed_at_600_seconds(data, monkeypatch):
+    assert module.GROUP_S == 600
+    monkeypatch.setattr(module, "GROUP_S", 1.0)
+    many(data, 7, 0.4)
+    stored(data, settings())
+    assert [len(g) for g in row_groups(data.parent / "part.parquet")] == [3, 3, 1]
+
+
+def test_memory_does_not_grow_with_the_shard(data, monkeypatch):
+    monkeypatch.setattr(module, "GROUP_S", 5.0)
+    peaks = []
+    for clips in (20, 80):
+        many(data, clips, 1)
+        wanted = settings()
+        to_manifest(data.parent, wanted)
+        tracemalloc.start()
+        store(wanted, part(data), 16000, data.parent / "part.parquet", {})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_a_file_changed_since_the_scan_stops_the_stage_and_nothing_is_written(data):
+    put(data, "a.wav")
+    put(data, "b.wav")
+    put_table(data, [["file"], ["a.wav"], ["b.wav"]])
+    wanted = settings()
+    to_manifest(data.parent, wanted)
+    put(data, "b.wav", tone(3000))
+    with pytest.raises(StratavoxError, match=r"b\.wav: changed since it was scanned; run .* again"):
+        store(wanted, part(data), 16000, data.parent / "part.parquet", {})
+    assert not (data.parent / "part.parquet").exists()
+
+
+def test_resampled_peaks_beyond_full_scale_are_cut_and_said(data, capsys):
+    put(data, "loud.wav", np.sign(tone(1000, 1, 44100)) * 32767 / 32768, 44100)
+    put(data, "soft.wav", tone(1000, 1, 44100), 44100)
+    put_table(data, [["file"], ["loud.wav"], ["soft.wav"]])
+    samples, _ = stored(data, settings())["loud.wav"]
+    # a square wave overshoots when resampled: past full scale it would wrap to the other sign
+    square = tone(1000, 1, 16000)
+    flat = np.abs(square) > 0.2
+    assert (samples.max(), samples.min()) == (1 - 2**-23, -1)
+    assert np.array_equal(np.sign(samples[flat]), np.sign(square[flat]))
+    assert "1 pass full scale and are cut there, such as 'loud.wav'" in capsys.readouterr().out
+
+
+def test_names_with_spaces_quotes_and_umlauts_and_equal_names_in_two_folders(data):
+    names = [
+        "x/a.wav",
+        "y/a.wav",
+        "with space.wav",
+        "it's.wav",
+        'a "quoted", one.wav',
+        "Möwe ß.wav",
+    ]
+    for place, name in enumerate(names):
+        put(data, name, tone(500 + 100 * place, level=0.1 + 0.1 * place))
+    put_table(data, [["file", "call"], *([name, name] for name in names)])
+    found = stored(data, settings())
+    assert list(found) == sorted(names)
+    for place, name in enumerate(names):
+        assert np.abs(found[name][0]).max() == pytest.approx(0.1 + 0.1 * place, abs=0.01)
+    labels = to_manifest(data.parent, settings())[1]
+    assert labels["call"].equals(labels["clip_id"])
+
+
+FORMATS = {"a.wav": "PCM_U8", "b.wav": "FLOAT", "c.flac": "PCM_16", "d.ogg": None, "e.mp3": None}
+
+
+def test_formats_may_be_mixed(data):
+    for name, subtype in FORMATS.items():
+        put(data, name, tone(seconds=1, rate=44100), 44100, subtype=subtype)
+    put_table(data, [["file"], *([name] for name in FORMATS)])
+    found = stored(data, settings())
+    assert list(found) == list(FORMATS)
+    for samples, _ in found.values():
+        assert np.abs(samples - tone(seconds=1))[1600:-1600].max() < 0.03
+
+
+def test_real_meows_at_their_own_rate_are_bit_exact(shared, data):
+    folder = shared / "data/catmeows"
+    wanted = settings(path=str(folder), file="path", shards=20)
+    data.mkdir()
+    found = stored(data, wanted, rate=8000, shard=7)
+    assert len(found) > 5
+    for clip_id, (samples, _) in found.items():
+        expected, _ = sf.read(folder / clip_id, dtype="int16")
+        assert np.array_equal(np.rint(samples * 32768).astype(int), expected)
+
+
+def test_real_zebra_finches_in_stereo(shared, data):
+    folder = shared / "data/zebra_finch_calls"
+    wanted = settings(path=str(folder), file="path", shards=9)
+    data.mkdir()
+    found = stored(data, wanted, rate=16000, shard=0)
+    for clip_id, (samples, _) in found.items():
+        expected, _ = sf.read(folder / clip_id)
+        spectrum = np.abs(np.fft.rfft(expected.mean(axis=1), 2**17))[: round(7000 / 44100 * 2**17)]
+        energy = np.sum(spectrum**2) / 44100
+        got = np.abs(np.fft.rfft(samples, 2**17))[: round(7000 / 16000 * 2**17)]
+        # energy below 7 kHz, by Parseval: resampling keeps it
+        assert np.sum(got**2) / 16000 == pytest.approx(energy, rel=0.01)
+        assert abs(len(samples) - len(expected) * 16000 / 44100) < 1

@@ -1,0 +1,86 @@
+"""Stage: the audio of one shard at one rate, mono, as 24-bit FLAC in a Parquet table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow as pa
+
+from stratavox import audio, stage, tables
+from stratavox.corpus.identity import check_unchanged, usable
+from stratavox.errors import StratavoxError, run
+from stratavox.progress import Progress
+
+SCHEMA = pa.schema(
+    {
+        "clip_id": pa.string(),
+        "n_samples": pa.int64(),
+        "audio": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+    }
+)
+# What a reader holds at once; 600 s are 38 MB of float32 at 16 kHz.
+GROUP_CLIPS, GROUP_S = 512, 600.0
+
+
+def store(settings: dict, inspected: Path, rate: int, out: Path, provenance: dict) -> None:
+    """Write an inspected shard's clips at ``rate`` Hz to ``out`` (`SCHEMA`, sorted by clip_id).
+
+    ``settings`` holds path and channel. A row group has at most 512 clips and is closed
+    when it reaches 600 s, and no more than one is in memory. Raises `StratavoxError` when a file
+    is not the one that was scanned, or cannot be decoded any more.
+    """
+    rows = usable(tables.read_table(inspected)).sort_by("clip_id").to_pylist()
+    progress = Progress("clips", len(rows))
+    group, group_s, cut = [], 0.0, []
+    with tables.table_writer(out, SCHEMA, provenance) as writer:
+        for record, beyond in _records(settings, rows, rate):
+            duration_s = record["n_samples"] / rate
+            if len(group) == GROUP_CLIPS or group_s >= GROUP_S:
+                writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
+                group, group_s = [], 0.0
+            group.append(record)
+            group_s += duration_s
+            if beyond:
+                cut.append(record["clip_id"])
+            progress.add(audio_s=duration_s)
+        writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
+    progress.close()
+    if cut:
+        print(f"clips: {len(cut)} pass full scale and are cut there, such as {cut[0]!r}")
+
+
+def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict, int]]:
+    """Each clip's record, and how many of its samples pass full scale."""
+    # Sorted by clip_id, the segments of a file stand together: each file is hashed once.
+    for file, segments in groupby(rows, key=lambda row: row["file"]):
+        path = Path(settings["path"], file)
+        for place, clip in enumerate(segments):
+            if place == 0:
+                check_unchanged(path, clip["sha256"])
+            try:
+                sound = audio.read(path, clip["start_s"], clip["end_s"])
+                signal = audio.mono(sound.samples, settings["channel"])
+            except audio.AudioError as error:
+                raise StratavoxError(f"{path}: {error}") from None
+            samples = audio.resample(signal, sound.rate, rate)
+            record = {
+                "clip_id": clip["clip_id"],
+                "n_samples": len(samples),
+                "audio": {"bytes": audio.encode_flac(samples, rate), "path": file},
+            }
+            yield record, audio.count_beyond_full_scale(samples)
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--inspect", type=Path, required=True, help="the shard's part of inspect")
+    parser.add_argument("--rate", type=int, required=True, help="sample rate in Hz to store at")
+    parser.add_argument("--out", type=Path, required=True, help="the shard's part to write")
+    options = parser.parse_args()
+    store(options.settings, options.inspect, options.rate, options.out, options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,33 @@
+"""Stage: make the synthetic set and scan it as if it were a folder of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stratavox import stage
+from stratavox.corpus import chorus
+from stratavox.corpus.scan import scan
+from stratavox.errors import run
+
+
+def generate(settings: dict, raw: Path, out: Path, root: Path) -> None:
+    """Write the set to ``raw`` and its scan to ``out``.
+
+    ``settings`` holds shards and what `chorus.write` takes; ``raw`` is relative to ``root``.
+    """
+    sizes = {key: value for key, value in settings.items() if key != "shards"}
+    chorus.write(root / raw, **sizes)
+    folder = {"path": raw.as_posix(), "table": "metadata.csv", "file": "file"}
+    scan(folder | {"shards": settings["shards"]}, root, out)
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--raw", type=Path, required=True, help="folder to make")
+    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet to write")
+    options = parser.parse_args()
+    generate(options.settings, options.raw, options.scan, Path())
+
+
+if __name__ == "__main__":
+    run(main)

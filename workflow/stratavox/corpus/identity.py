@@ -1,0 +1,44 @@
+"""What a clip is called, its shard, whether it can be used, and whether its file is unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stratavox.errors import StratavoxError
+
+
+def clip_name(file: str, start_s: float | None, end_s: float | None) -> str:
+    """The clip's id: its file relative to the dataset's folder, and the segment's bounds."""
+    return file if start_s is None else f"{file}@{start_s:.6f}-{end_s:.6f}"
+
+
+def shard_of(clip_id: str, shards: int) -> int:
+    """The clip's shard in [0, shards): stable, whatever other clips there are."""
+    return int(hashlib.sha1(clip_id.encode()).hexdigest(), 16) % shards
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_unchanged(path: str | os.PathLike, sha256: str) -> None:
+    """Raise `StratavoxError` when the file is gone or is no longer the one that was scanned."""
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise StratavoxError(
+            f"{path}: cannot be read any more ({error.strerror}); run the workflow again"
+        ) from None
+    if found != sha256:
+        raise StratavoxError(f"{path}: changed since it was scanned; run the workflow again")
+
+
+def usable(clips: pa.Table) -> pa.Table:
+    """The inspected ``clips`` that have no reason against them."""
+    return clips.filter(pc.is_null(clips["reason"])).drop_columns("reason")

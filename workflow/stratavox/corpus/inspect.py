@@ -1,0 +1,147 @@
+"""Stage: decode each clip of one shard once, and measure it or say why it cannot be used."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.signal import welch
+
+from stratavox import audio, stage, tables
+from stratavox.corpus.identity import check_unchanged
+from stratavox.errors import run
+from stratavox.progress import Progress
+
+SCHEMA = pa.schema(
+    {
+        "clip_id": pa.string(),
+        "file": pa.string(),
+        "start_s": pa.float64(),
+        "end_s": pa.float64(),
+        "sha256": pa.string(),
+        "sample_rate": pa.int32(),
+        "channels": pa.int32(),
+        "subtype": pa.string(),
+        "duration_s": pa.float64(),
+        "level_dbfs": pa.float64(),
+        "silent": pa.bool_(),
+        "clipped": pa.bool_(),
+        "channels_differ": pa.bool_(),
+        "share_above_8khz": pa.float64(),
+        "reason": pa.string(),
+    }
+)
+# Shorter clips could have no sample left at the encoder's rate.
+MIN_DURATION_S = 0.001
+# Some 3 steps of a 16-bit converter: nothing but its noise is below.
+SILENT_DBFS = -80.0
+# 24-bit files often hold 16-bit samples, whose largest value is this; 8-bit ones are coarser.
+FULL_SCALE = 1 - 2**-15
+FULL_SCALE_8_BIT = 1 - 2**-7
+# Integers stored as floats lie far beyond full scale, and clips are stored within it.
+MAX_PEAK = 2.0
+BLOCK = 1 << 20
+
+
+def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance: dict) -> None:
+    """Write the shard's part (schema `SCHEMA`, sorted by clip_id) to ``out``.
+
+    ``settings`` holds path and channel. A clip that cannot be used keeps its row, with a reason
+    and no measures. Raises `StratavoxError` when a file is not the one that was scanned.
+    """
+    rows = tables.read_table(scan)
+    rows = rows.filter(pc.and_(pc.is_null(rows["reason"]), pc.equal(rows["shard"], shard)))
+    rows = rows.select(["clip_id", "file", "start_s", "end_s", "sha256"]).sort_by("file")
+    progress = Progress("inspect", len(rows))
+    records = []
+    for file, clips in groupby(rows.to_pylist(), key=lambda row: row["file"]):
+        path = Path(settings["path"], file)
+        for place, clip in enumerate(clips):
+            if place == 0:
+                check_unchanged(path, clip["sha256"])
+            try:
+                sound = audio.read(path, clip["start_s"], clip["end_s"])
+                found = measure(sound, settings["channel"])
+            except audio.AudioError as error:
+                found = {"reason": str(error)}
+            records.append(dict.fromkeys(SCHEMA.names) | clip | found)
+            progress.add(audio_s=found.get("duration_s", 0.0))
+    progress.close()
+    part = pa.Table.from_pylist(records, schema=SCHEMA).sort_by("clip_id")
+    tables.write_table(part, out, provenance)
+
+
+def measure(sound: audio.Audio, channel: str | int) -> dict:
+    """What a clip's row says of its sound.
+
+    Raises `AudioError` for a clip shorter than 1 ms, without the wanted channel, or with samples
+    beyond twice full scale. ``level_dbfs`` is the RMS after the channel policy, null for digital
+    silence; 0 dBFS is a square wave at full scale. ``silent``: the RMS about the mean is below
+    -80 dBFS. ``clipped``: three samples in a row at full scale, or one beyond it, in a channel
+    that is used.
+    """
+    samples, rate = sound.samples, sound.rate
+    if len(samples) < MIN_DURATION_S * rate:
+        raise audio.AudioError(f"lasts {len(samples) / rate * 1000:.3f} ms, less than 1 ms")
+    signal = audio.mono(samples, channel)
+    used = samples if channel == "mean" else signal[:, np.newaxis]
+    peak = float(np.abs(used).max())
+    if peak > MAX_PEAK:
+        raise audio.AudioError(
+            f"samples reach {peak:g} times full scale; store it as integers or scale it to +-1"
+        )
+    rms = float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
+    deviation = float(np.std(signal, dtype=np.float64))
+    return {
+        "sample_rate": rate,
+        "channels": samples.shape[1],
+        "subtype": sound.subtype,
+        "duration_s": len(samples) / rate,
+        "level_dbfs": 20 * np.log10(rms) if rms else None,
+        "silent": deviation < 10 ** (SILENT_DBFS / 20),
+        "clipped": peak > 1 or is_clipped(used, sound.subtype),
+        "channels_differ": bool((samples != samples[:, :1]).any()),
+        "share_above_8khz": share_above(signal, rate, 8000),
+    }
+
+
+def is_clipped(samples: np.ndarray, subtype: str) -> bool:
+    """Whether three samples in a row of ``samples`` (frames, channels) stand at one full scale."""
+    limit = FULL_SCALE_8_BIT if subtype in ("PCM_U8", "PCM_S8") else FULL_SCALE
+    for at_limit in (samples >= limit, samples <= -limit):
+        if (at_limit[:-2] & at_limit[1:-1] & at_limit[2:]).any():
+            return True
+    return False
+
+
+def share_above(signal: np.ndarray, rate: int, hz: float) -> float | None:
+    """Share of the energy of ``signal`` (frames,) above ``hz``, its mean left out.
+
+    From Welch's averaged periodogram (Welch 1967, IEEE Trans. Audio Electroacoust. 15, 70-73) with
+    Hann windows. None where the rate holds nothing above ``hz``, or there is no energy.
+    """
+    if rate <= 2 * hz:
+        return None
+    above = total = 0.0
+    for start in range(0, len(signal), BLOCK):
+        block = signal[start : start + BLOCK]
+        frequencies, power = welch(block, rate, nperseg=min(2048, len(block)))
+        above += float(power[frequencies > hz].sum()) * len(block)
+        total += float(power.sum()) * len(block)
+    return above / total if total else None
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
+    parser.add_argument("--shard", type=int, required=True, help="which shard to inspect")
+    parser.add_argument("--out", type=Path, required=True, help="the shard's part to write")
+    options = parser.parse_args()
+    inspect_shard(options.settings, options.scan, options.shard, options.out, options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,123 @@
+"""Stage: the dataset's clips and labels, apart, and what is wrong with the data.
+
+Stops when more than the set share of rows cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stratavox import stage, tables
+from stratavox.corpus.identity import usable
+from stratavox.corpus.labels import inspected, labels_of
+from stratavox.corpus.scan import REPEATS
+from stratavox.errors import StratavoxError, run
+
+SHOWN = 10
+
+
+def make(
+    settings: dict, scan: Path, parts: list[Path], root: Path
+) -> tuple[pa.Table, pa.Table, dict]:
+    """The dataset's clips, their labels in the same order, and the hygiene report.
+
+    ``settings`` holds path, table, file, channel and max_bad. Raises `StratavoxError` when the
+    share of rows rejected by the scan or by inspection passes max_bad, when no clip is left, or
+    when the user's table changed since the scan. Merged repeats are not counted as rejected.
+    """
+    scanned = tables.read_table(scan)
+    measured = inspected(scanned, parts)
+    rejected = _rejected(scanned, measured)
+    clips = usable(measured)
+    _refuse_too_bad(settings, len(scanned), rejected, len(clips))
+    labels = labels_of(settings, scan, clips, root)
+    return clips, labels, _hygiene(settings, scanned, clips, rejected)
+
+
+def _rejected(scanned: pa.Table, measured: pa.Table) -> list[dict]:
+    """Row, file and reason of every row that is lost, in the table's order."""
+    reasons = dict(
+        zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True)
+    )
+    rejected = []
+    for row in scanned.select(["row", "file", "clip_id", "reason"]).to_pylist():
+        reason = row["reason"] or reasons[row["clip_id"]]
+        if reason and not reason.startswith(REPEATS):
+            rejected.append({"row": row["row"], "file": row["file"], "reason": reason})
+    return rejected
+
+
+def _refuse_too_bad(settings: dict, rows: int, rejected: list[dict], clips: int) -> None:
+    share = len(rejected) / rows
+    if share <= settings["max_bad"] and clips:
+        return
+    shown = [f"row {r['row']}: {r['file']!r}: {r['reason']}" for r in rejected[:SHOWN]]
+    if len(rejected) > SHOWN:
+        shown.append(f"and {len(rejected) - SHOWN} more")
+    raise StratavoxError(
+        f"{settings['path']}/{settings['table']}: {len(rejected)} of {rows} rows cannot be used "
+        f"({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be left):\n  "
+        + "\n  ".join(shown)
+        + "\nMend or remove them, or raise max_bad."
+    )
+
+
+def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[dict]) -> dict:
+    reasons = scanned["reason"].to_pylist()
+    named = Counter(file for file in scanned["file"].to_pylist() if file)
+    return {
+        "rows": len(scanned),
+        "clips": len(clips),
+        "rejected": rejected,
+        "duplicate_rows": sum(bool(r) and r.startswith(REPEATS) for r in reasons),
+        "shared_files": sorted(file for file, rows in named.items() if rows > 1),
+        "silent": clips.filter(clips["silent"])["clip_id"].to_pylist(),
+        "clipped": pc.sum(clips["clipped"]).as_py(),
+        "sample_rates": _counts(clips["sample_rate"]),
+        "channels": _counts(clips["channels"]),
+        "duration_s": {
+            "min": pc.min(clips["duration_s"]).as_py(),
+            "median": _median(clips["duration_s"]),
+            "max": pc.max(clips["duration_s"]).as_py(),
+            "total": pc.sum(clips["duration_s"]).as_py(),
+        },
+        "share_above_8khz": _share(clips["share_above_8khz"]),
+        "channel_policy": settings["channel"],
+        "channels_differ": pc.sum(clips["channels_differ"]).as_py(),
+    }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return {str(value): count for value, count in sorted(Counter(column.to_pylist()).items())}
+
+
+def _median(column: pa.ChunkedArray) -> float:
+    return pc.quantile(column, 0.5)[0].as_py()
+
+
+def _share(column: pa.ChunkedArray) -> dict[str, float] | None:
+    """None where no clip's rate reaches beyond 8 kHz."""
+    if column.null_count == len(column):
+        return None
+    return {"median": _median(column), "max": pc.max(column).as_py()}
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
+    parser.add_argument("--inspect", type=Path, required=True, nargs="+", help="parts of inspect")
+    for name in ("clips", "labels", "hygiene"):
+        parser.add_argument(f"--out-{name}", type=Path, required=True, help=f"{name} to write")
+    options = parser.parse_args()
+    clips, labels, hygiene = make(options.settings, options.scan, options.inspect, Path())
+    tables.write_table(clips, options.out_clips, options.provenance)
+    tables.write_table(labels, options.out_labels, options.provenance)
+    tables.write_json(hygiene, options.out_hygiene)
+
+
+if __name__ == "__main__":
+    run(main)

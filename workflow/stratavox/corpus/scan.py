@@ -1,0 +1,209 @@
+"""Which clips there are: the dataset's table and the files it names, hashed.
+
+This runs whenever the Snakefile is parsed, so it imports little, decodes nothing, and hashes a
+file only when its size or time changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stratavox import tables
+from stratavox.corpus import files, user_table
+from stratavox.corpus.identity import clip_name, shard_of
+from stratavox.errors import StratavoxError
+
+SCHEMA = pa.schema(
+    {
+        "row": pa.int32(),
+        "clip_id": pa.string(),
+        "file": pa.string(),
+        "start_s": pa.float64(),
+        "end_s": pa.float64(),
+        "sha256": pa.string(),
+        "size": pa.int64(),
+        "mtime_ns": pa.int64(),
+        "shard": pa.int32(),
+        "reason": pa.string(),
+    }
+)
+REPEATS = "repeats row"
+
+
+def scan(settings: dict, root: Path, out: Path) -> pa.Table:
+    """Scan a dataset, write ``out`` when its content changed, and return it (schema `SCHEMA`).
+
+    ``settings`` holds path (relative to ``root``), table, file, shards and, for segments, start
+    and end. A row is one row of the user's table; one that cannot be used has a ``reason`` and no
+    shard. Raises `StratavoxError` when folder, table or column is missing, the table is empty, or
+    a file lies outside the folder.
+    """
+    folder = _folder(settings, root)
+    table = user_table.read(folder / settings["table"])
+    records = _records(settings, folder, table)
+    earlier = _earlier(out)
+    _look_at_files(folder, records, earlier)
+    _settle_repeats(settings, table, records)
+    for record in records:
+        if record["reason"] is None:
+            record["shard"] = shard_of(record["clip_id"], settings["shards"])
+    found = pa.Table.from_pylist(records, schema=SCHEMA)
+    provenance = {
+        "path": settings["path"],
+        "table": settings["table"],
+        "table_sha256": table.sha256,
+    }
+    if earlier is None or not earlier.equals(found) or tables.read_provenance(out) != provenance:
+        tables.write_table(found, out, provenance)
+    return found
+
+
+def label_columns(settings: dict, root: Path) -> pa.Table:
+    """The user's table: ``row`` int32, then all its columns as strings."""
+    table = user_table.read(_folder(settings, root) / settings["table"])
+    columns = {name: pa.array(cells, pa.string()) for name, cells in table.columns.items()}
+    return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
+
+
+def shard_digest(scan_table: pa.Table, shard: int) -> str:
+    """SHA-256 over what the audio of one shard depends on: its clips, their files, their bounds."""
+    clips = good(scan_table)
+    clips = clips.filter(pc.equal(clips["shard"], shard))
+    names = ("clip_id", "sha256", "start_s", "end_s")
+    return _digest(sorted(zip(*(clips[name].to_pylist() for name in names), strict=True)))
+
+
+def label_digest(scan_table: pa.Table, labels_table: pa.Table, columns: list[str]) -> str:
+    """SHA-256 over the usable clips and their values in ``columns`` of `label_columns`'s table."""
+    missing = [name for name in columns if name not in labels_table.column_names]
+    if missing:
+        raise StratavoxError(
+            f"the dataset's table has no column {', '.join(map(repr, missing))}; "
+            f"its columns are: {', '.join(labels_table.column_names[1:])}"
+        )
+    cells = zip(*(labels_table[name].to_pylist() for name in columns), strict=True)
+    values = dict(zip(labels_table["row"].to_pylist(), cells, strict=True))
+    clips = good(scan_table)
+    named = zip(clips["clip_id"].to_pylist(), clips["row"].to_pylist(), strict=True)
+    return _digest([columns, sorted((clip, *values[row]) for clip, row in named)])
+
+
+def good(scan_table: pa.Table) -> pa.Table:
+    """The rows that can be used, as far as a scan can tell."""
+    return scan_table.filter(pc.is_null(scan_table["reason"]))
+
+
+def _digest(value: list) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def _folder(settings: dict, root: Path) -> Path:
+    folder = root / settings["path"]
+    if not folder.is_dir():
+        raise StratavoxError(
+            f"{folder}: no such folder of recordings; the config's key 'path' is "
+            f"{settings['path']!r}, relative to {root.resolve()}"
+        )
+    return folder
+
+
+def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[dict]:
+    """One record a row, with what the table alone tells."""
+    cells = table.column(settings["file"], "file")
+    starts = ends = [None] * len(cells)
+    if "start" in settings:
+        starts = table.column(settings["start"], "start")
+        ends = table.column(settings["end"], "end")
+    records = []
+    for row, cell, start, end in zip(table.rows, cells, starts, ends, strict=True):
+        record = dict.fromkeys(SCHEMA.names) | {"row": row, "file": cell}
+        record["reason"] = table.ragged.get(row)
+        if record["reason"] is None and not cell.strip():
+            record["reason"] = f"no file is named in column {settings['file']!r}"
+        if record["reason"] is None:
+            record["file"] = _inside(folder, cell, f"{table.path}: row {row}")
+            if start is not None:
+                _bound(record, start, end)
+        if record["reason"] is None:
+            record["clip_id"] = clip_name(record["file"], record["start_s"], record["end_s"])
+        records.append(record)
+    return records
+
+
+def _inside(folder: Path, cell: str, where: str) -> str:
+    """The file as a POSIX path relative to ``folder``; links are not followed."""
+    base = os.path.abspath(folder)
+    relative = os.path.relpath(os.path.join(base, cell), base)
+    if relative.split(os.sep)[0] == os.pardir:
+        raise StratavoxError(
+            f"{where}: the file {cell!r} lies outside the dataset's folder {folder}; "
+            "move it inside, or set the config's key 'path' to a folder that holds all files"
+        )
+    return Path(relative).as_posix()
+
+
+def _bound(record: dict, start: str, end: str) -> None:
+    """Set start_s and end_s in whole microseconds, or the reason why that cannot be."""
+    bounds = []
+    for what, text in (("start", start), ("end", end)):
+        try:
+            seconds = round(float(text), 6)
+        except ValueError:
+            seconds = math.nan
+        if not math.isfinite(seconds):
+            record["reason"] = f"{what} {text!r} is not a number of seconds"
+            return
+        bounds.append(seconds)
+    record["start_s"], record["end_s"] = bounds
+    if bounds[0] < 0:
+        record["reason"] = f"start {start} is negative"
+    elif bounds[0] >= bounds[1]:
+        record["reason"] = f"start {start} is not before end {end}"
+
+
+def _earlier(out: Path) -> pa.Table | None:
+    """What an earlier scan left; a broken file is as good as none."""
+    try:
+        table = tables.read_table(out)
+    except StratavoxError:
+        return None
+    return table if table.schema.equals(SCHEMA) else None
+
+
+def _look_at_files(folder: Path, records: list[dict], earlier: pa.Table | None) -> None:
+    """Fill in size, time and hash of each file, or the reason why it cannot be read."""
+    known = {}
+    if earlier is not None:
+        columns = (earlier[n].to_pylist() for n in ("file", "size", "mtime_ns", "sha256"))
+        known = {tuple(key): sha256 for *key, sha256 in zip(*columns, strict=True) if sha256}
+    usable = [record for record in records if record["reason"] is None]
+    found = files.look(folder, sorted({record["file"] for record in usable}), known)
+    for record in usable:
+        record.update(found[record["file"]])
+
+
+def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
+    """Keep one of equal rows; reject all rows that give one clip different labels."""
+    not_labels = {settings.get(key) for key in ("file", "start", "end")}
+    labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
+    places: dict[str, list[int]] = {}
+    for place, record in enumerate(records):
+        if record["reason"] is None:
+            places.setdefault(record["clip_id"], []).append(place)
+    for same in (group for group in places.values() if len(group) > 1):
+        differ = [n for n, cells in labels.items() if len({cells[place] for place in same}) > 1]
+        rows = [str(records[place]["row"]) for place in same]
+        if differ:
+            reason = f"rows {', '.join(rows)} give one clip different values of {', '.join(differ)}"
+            for place in same:
+                records[place]["reason"] = reason
+        else:
+            for place in same[1:]:
+                records[place]["reason"] = f"{REPEATS} {rows[0]}"

@@ -1,0 +1,96 @@
+"""The user's table of clips: CSV or TSV, every cell a string, nothing guessed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratavox.errors import StratavoxError
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+RESERVED = {"row", "clip_id"}
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """``columns`` maps names to cells, all of one length; ``rows`` are their numbers in the file.
+
+    The header is row 1, as in a spreadsheet. ``ragged`` maps rows with too few or too many cells
+    to what is wrong.
+    """
+
+    path: Path
+    sha256: str
+    rows: list[int]
+    columns: dict[str, list[str]]
+    ragged: dict[int, str]
+
+    def column(self, name: str, key: str) -> list[str]:
+        """The cells of a column that the config names under ``key``."""
+        if name not in self.columns:
+            raise StratavoxError(
+                f"{self.path}: there is no column {name!r} (config key {key!r}); "
+                f"its columns are: {', '.join(self.columns)}; "
+                f"give {key!r} one of these names, or add the column"
+            )
+        return self.columns[name]
+
+
+def read(path: Path) -> UserTable:
+    """Read a .csv or .tsv table in UTF-8, with or without a byte order mark.
+
+    Empty lines are skipped, columns without a name dropped. Raises `StratavoxError` when the file
+    is missing, not UTF-8, not well-formed, has no rows, or a name twice.
+    """
+    if path.suffix.lower() not in DELIMITERS:
+        raise StratavoxError(f"{path}: a table must be a .csv (commas) or a .tsv (tabs) file")
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise StratavoxError(f"{path}: no such table; mend the config's key 'table'") from None
+    except UnicodeDecodeError as error:
+        raise StratavoxError(
+            f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} at position {error.start}); "
+            "save the table as UTF-8"
+        ) from None
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=DELIMITERS[path.suffix.lower()], strict=True
+    )
+    records = []
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if any(cells):
+                records.append((number, cells))
+    except csv.Error as error:
+        raise StratavoxError(f"{path}: line {reader.line_num}: {error}; mend the table") from None
+    if len(records) < 2:
+        raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
+    return _arrange(path, hashlib.sha256(data).hexdigest(), records[0][1], records[1:])
+
+
+def _arrange(
+    path: Path, sha256: str, header: list[str], records: list[tuple[int, list[str]]]
+) -> UserTable:
+    named = [name for name in header if name]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise StratavoxError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
+    for name in sorted(RESERVED.intersection(named)):
+        raise StratavoxError(
+            f"{path}: the column name {name!r} is taken by Stratavox's tables; rename the column"
+        )
+    ragged = {
+        number: f"{len(cells)} cells, but the header has {len(header)}"
+        for number, cells in records
+        if len(cells) != len(header)
+    }
+    padding = [""] * len(header)
+    padded = [cells + padding for _, cells in records]
+    columns = {
+        name: [cells[place] for cells in padded] for place, name in enumerate(header) if name
+    }
+    return UserTable(path, sha256, [number for number, _ in records], columns, ragged)
