@@ -1,8 +1,9 @@
 """A killed run must not lock its folder for ever.
 
-Snakemake's lock files outlive a process that was killed, and the next run then stops with "directory
-cannot be locked". The kernel's own lock ends with its process, so it tells a dead run from a living
-one: every Stratavox process shares it, and whoever can have it alone knows that no other lives.
+Snakemake's lock files outlive a process that was killed, and the next run then stops with
+"directory cannot be locked". The kernel's own lock ends with its process, so it tells a dead run
+from a living one: every Stratavox process shares it, and whoever can have it alone knows that no
+other lives.
 """
 
 from __future__ import annotations

@@ -176,23 +176,20 @@ class Plan:
 
     @cache
     def layers(self, dataset: str, task: str) -> dict:
-        return _node("report.layers", self._source(dataset), [_key(self.infer(dataset, task))])
+        return self._figure("layers", dataset, [_key(self.infer(dataset, task))])
 
     @cache
     def comparison(self, dataset: str, task: str) -> dict:
-        return _node("report.comparison", self._source(dataset), [_key(self.infer(dataset, task))])
+        return self._figure("comparison", dataset, [_key(self.infer(dataset, task))])
 
     @cache
     def panels(self, encoder: str, dataset: str, task: str) -> dict:
         needs = [_key(self.umap(encoder, dataset)), _key(self.folds(dataset, task))]
-        return _node("report.panels", self._source(dataset), needs)
+        return self._figure("panels", dataset, needs)
 
     @cache
     def summary(self) -> dict:
-        needs = [
-            hashlib.sha256(template.read_bytes()).hexdigest()
-            for template in sorted(TEMPLATES.iterdir())
-        ]
+        needs = [_content(template) for template in sorted(TEMPLATES.iterdir())]
         for dataset in self.datasets:
             needs.append(_key(self.manifest(dataset)))
             for task in self.tasks(dataset):
@@ -241,8 +238,10 @@ class Plan:
             "config": self.config,
         }
 
-    def _source(self, dataset: str) -> dict:
-        return {"source": self.datasets[dataset]["source"]}
+    def _figure(self, name: str, dataset: str, needs: list[str]) -> dict:
+        settings = {"source": self.datasets[dataset]["source"]}
+        page = _content(TEMPLATES / "interactive.html.j2")
+        return _node(f"report.{name}", settings, [page, *needs])
 
     def _audio(self, dataset: str) -> dict:
         settings = self.corpus_settings(dataset)
@@ -256,10 +255,8 @@ class Plan:
 
     @cache
     def _weights(self, encoder: str) -> list[str]:
-        return [
-            hashlib.sha256((self.root / file).read_bytes()).hexdigest()
-            for file in catalogue.weight_files(self.encoders[encoder])
-        ]
+        files = catalogue.weight_files(self.encoders[encoder])
+        return [_content(self.root / file) for file in files]
 
 
 @contextmanager
@@ -284,6 +281,11 @@ def _node(stage: str, settings: dict, needs: list[str], *modules: str) -> dict:
 
 def _key(node: dict) -> str:
     return node["provenance"]["key"]
+
+
+def _content(file: Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _digest(value: object) -> str:

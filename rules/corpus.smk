@@ -1,0 +1,78 @@
+"""Recordings to clips: what is there, what it is worth, and audio at the encoders' rate."""
+
+
+rule generate:
+    output:
+        scan="results/corpus/{dataset}/scan.parquet",
+        raw=directory("results/corpus/{dataset}/raw"),
+    log:
+        "results/logs/generate/{dataset}.log",
+    wildcard_constraints:
+        dataset=generated_datasets(),
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("generate"),
+        provenance=provenance("generate"),
+    shell:
+        "python -m stratavox.corpus.generate --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --raw {output.raw:q} --scan {output.scan:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule inspect:
+    input:
+        scanned,
+    output:
+        "results/corpus/{dataset}/inspect/part-{shard}.parquet",
+    log:
+        "results/logs/inspect/{dataset}.{shard}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("inspect"),
+        provenance=provenance("inspect"),
+    shell:
+        "python -m stratavox.corpus.inspect --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --scan {input:q} --shard {wildcards.shard}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule manifest:
+    input:
+        scan=scanned,
+        inspect=inspected,
+    output:
+        clips="results/corpus/{dataset}/clips.parquet",
+        labels="results/corpus/{dataset}/labels.parquet",
+        hygiene="results/corpus/{dataset}/hygiene.json",
+    log:
+        "results/logs/manifest/{dataset}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("manifest"),
+        provenance=provenance("manifest"),
+    shell:
+        "python -m stratavox.corpus.manifest --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --scan {input.scan:q} --inspect {input.inspect:q}"
+        " --out-clips {output.clips:q} --out-labels {output.labels:q}"
+        " --out-hygiene {output.hygiene:q} 2>&1 | tee {log:q}"
+
+
+rule clips:
+    input:
+        "results/corpus/{dataset}/inspect/part-{shard}.parquet",
+    output:
+        "results/clips/{dataset}/{rate}/part-{shard}.parquet",
+    log:
+        "results/logs/clips/{dataset}.{rate}.{shard}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("clips"),
+        provenance=provenance("clips"),
+    shell:
+        "python -m stratavox.corpus.clips --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --inspect {input:q} --rate {wildcards.rate}"
+        " --out {output:q} 2>&1 | tee {log:q}"

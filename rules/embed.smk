@@ -1,0 +1,37 @@
+"""Clips to readouts: one pass of the encoder a shard, then one table a readout."""
+
+
+rule part:
+    input:
+        clips_part,
+    output:
+        "results/parts/{encoder}/{dataset}/part-{shard}.parquet",
+    log:
+        "results/logs/part/{encoder}.{dataset}.{shard}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("part"),
+        provenance=provenance("part"),
+    shell:
+        "python -m stratavox.embed.part --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --clips {input:q} --out {output:q}"
+        " --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule collect:
+    input:
+        parts,
+    output:
+        directory("results/embeddings/{encoder}/{dataset}"),
+    log:
+        "results/logs/collect/{encoder}.{dataset}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("collect"),
+        provenance=provenance("collect"),
+    shell:
+        "python -m stratavox.embed.collect --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --parts {input:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"

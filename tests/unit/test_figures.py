@@ -1,0 +1,384 @@
+"""The figures: what is drawn is what the tables say, and names are only ever text."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from matplotlib import pyplot as plt
+
+import report_tables as fake
+from stratavox.errors import StratavoxError
+from stratavox.report import comparison, layers, panels, style
+from stratavox.report.results import load
+from stratavox.report.saving import save_interactive, save_static
+from stratavox.tables import write_table
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def results(root: Path, grouped: bool = True, rows: pd.DataFrame | None = None, **more):
+    index = fake.write(root, grouped, rows, **more)
+    paths = index["datasets"]["zoo"]["tasks"]["call"]
+    estimates, facts = Path(paths["estimates"]), Path(paths["estimates_json"])
+    source = index["datasets"]["zoo"]["source"]
+    return load("zoo", "call", source, estimates, facts, fake.folders(index))
+
+
+def expected(rows: pd.DataFrame, encoder: str, control="none", regime="grouped") -> pd.DataFrame:
+    rows = rows[(rows["metric"] == "balanced_accuracy") & (rows["encoder"] == encoder)]
+    return rows[(rows["control"] == control) & (rows["regime"] == regime)]
+
+
+def words(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(plt.Text))
+
+
+def by_gid(figure, gid: str):
+    return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---- layer curves ----
+
+
+@pytest.mark.parametrize(
+    ("gid", "control", "regime"),
+    [
+        ("curve deep", "none", "grouped"),
+        ("random deep", "none", "random"),
+        ("permutation deep", "permutation", "grouped"),
+    ],
+)
+def test_static_curves_are_the_tables_values(tmp_path, gid, control, regime):
+    figure = layers.static(results(tmp_path))
+    rows = expected(fake.estimates(), "deep", control, regime).dropna(subset="depth")
+    line = by_gid(figure, gid)
+    assert list(line.get_xdata()) == rows["depth"].tolist() == [0, 1, 2, 3]
+    assert list(line.get_ydata()) == rows["value"].tolist()
+
+
+def test_static_bands_and_whiskers_are_the_tables_intervals(tmp_path):
+    figure = layers.static(results(tmp_path))
+    rows = expected(fake.estimates(), "deep").dropna(subset="depth")
+    corners = [
+        path.vertices
+        for band in figure.axes[0].collections
+        if np.allclose(band.get_facecolor()[:, :3], plt.matplotlib.colors.to_rgb(style.BLUE))
+        for path in band.get_paths()
+    ][0]
+    assert set(corners[:, 1]) == {*rows["low"], *rows["high"]}
+    baseline = expected(fake.estimates(), "logmel").iloc[0]
+    assert by_gid(figure, "baseline logmel").get_ydata() == [baseline["value"]]
+    bars = [
+        segment
+        for c in figure.axes[0].collections
+        for segment in getattr(c, "get_segments", list)()
+    ]
+    assert any(set(bar[:, 1]) == {baseline["low"], baseline["high"]} for bar in bars)
+
+
+def test_interactive_curves_are_the_tables_values(tmp_path):
+    figure = json.loads(layers.interactive(results(tmp_path)).to_json())
+    rows = expected(fake.estimates(), "deep").dropna(subset="depth")
+    trace = next(t for t in figure["data"] if t.get("meta") == "curve" and t["name"] == "deep")
+    curve = layers.interactive(results(tmp_path)).data
+    drawn = next(t for t in curve if t.meta == "curve" and t.name == "deep")
+    assert list(drawn.y) == rows["value"].tolist()
+    assert trace["customdata"][0][:2] == ["deep", "input"]
+    assert trace["customdata"][1][1:] == [
+        "block 0",
+        "0.42",
+        "0.37 to 0.48",
+        "95 % t interval over groups",
+    ]
+    point = next(t for t in curve if t.meta == "point")
+    baseline = expected(fake.estimates(), "logmel").iloc[0]
+    assert point.y[0] == baseline["value"]
+    assert point.y[0] + point.error_y.array[0] == pytest.approx(baseline["high"])
+    assert point.y[0] - point.error_y.arrayminus[0] == pytest.approx(baseline["low"])
+
+
+def test_the_control_band_is_the_widest_range_of_all_encoders(tmp_path):
+    depths, low, high = layers.control_band(results(tmp_path))
+    rows = fake.estimates()
+    rows = rows[(rows["control"] == "permutation") & (rows["metric"] == "balanced_accuracy")]
+    for depth, lowest, highest in zip(depths, low, high, strict=True):
+        here = rows[rows["depth"] == depth]
+        assert (lowest, highest) == (here["low"].min(), here["high"].max())
+    assert depths == [0, 1, 2, 3]
+
+
+def test_ticks_are_the_numbers_in_the_readouts_names(tmp_path):
+    axes = layers.static(results(tmp_path)).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["input", "0", "1", "2"]
+
+
+def test_the_figure_says_what_stands_behind_it(tmp_path):
+    said = flat(words(layers.static(results(tmp_path))))
+    assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in said
+    assert "no bird is in training and test at once" in said
+    assert "95 % t interval over groups" in said
+    assert "random split, optimistic where training and test share recordings" in said
+    assert "95 % range over 10 permutations" in said
+    assert "noise (random weights)" in said and "logmel (baseline)" in said
+    assert "unknown" not in said.lower()
+
+
+@pytest.mark.parametrize("module", [layers, comparison])
+def test_a_range_over_few_groups_is_not_called_an_interval(tmp_path, module):
+    rows = fake.estimates(interval="range over groups")
+    said = flat(words(module.static(results(tmp_path, rows=rows))))
+    assert "range over groups, lowest to highest (too few groups for an interval)" in said
+    assert "t interval" not in said
+
+
+@pytest.mark.parametrize("module", [layers, comparison])
+def test_an_unknown_group_is_printed_on_every_figure(tmp_path, module):
+    unknown = results(tmp_path, grouped=False)
+    said = flat(words(module.static(unknown)))
+    assert "zoo: call (group unknown)" in said
+    assert "GROUP UNKNOWN: clips of one animal or recording may lie in training and test" in said
+    screen = module.interactive(unknown)
+    assert any("group unknown" in note.text for note in screen.layout.annotations)
+    known = module.interactive(results(tmp_path / "known"))
+    assert not known.layout.annotations
+
+
+def test_without_groups_the_random_split_is_the_curve_and_is_not_drawn_twice(tmp_path):
+    figure = layers.static(results(tmp_path, grouped=False))
+    rows = expected(fake.estimates(grouped=False), "deep", regime="random").dropna(subset="depth")
+    assert list(by_gid(figure, "curve deep").get_ydata()) == rows["value"].tolist()
+    assert not [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+
+
+def test_synthetic_data_are_called_so(tmp_path):
+    assert "zoo (synthetic): call" in words(layers.static(results(tmp_path, source="chorus")))
+
+
+# ---- comparison ----
+
+
+def test_comparison_draws_and_prints_the_tables_values(tmp_path):
+    given = results(tmp_path)
+    figure, screen = comparison.static(given), comparison.interactive(given)
+    rows = fake.estimates()
+    order = [(encoder, readout) for encoder, readout, _ in comparison.lines(given)]
+    assert order == [
+        *[("deep", readout) for readout in ("block_02", "nested", "concat")],
+        *[("noise", readout) for readout in ("block_00", "nested", "concat")],
+        ("logmel", "features"),
+    ]
+    points = [t for t in screen.data if t.meta == "point"]
+    for place, (encoder, readout) in enumerate(order):
+        row = expected(rows, encoder).set_index("readout").loc[readout]
+        assert list(by_gid(figure, f"value {encoder} {readout}").get_xdata()) == [row["value"]]
+        assert f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in words(figure)
+        assert list(points[place].x) == [row["value"]]
+        split = expected(rows, encoder, regime="random").set_index("readout").loc[readout]
+        hollow = [t for t in screen.data if t.meta == "random split"][place]
+        assert list(hollow.x) == [split["value"]]
+        if readout != "nested":
+            null = expected(rows, encoder, "permutation").set_index("readout").loc[readout]
+            bars = [list(t.x) for t in screen.data if t.meta == "permutation"]
+            assert [null["low"], null["value"], null["high"]] in bars
+
+
+# ---- UMAP panels ----
+
+
+def umap_panels(root: Path, grouped: bool = True, lost: int = 0) -> panels.Panels:
+    index = fake.write(root, grouped)
+    folds_json = Path(index["datasets"]["zoo"]["tasks"]["call"]["folds_json"])
+    clips = [f"clip-{number:03d}" for number in range(44)][lost:]
+    generator = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "readout": [name for name in ("block_00", "block_02") for _ in clips],
+            "clip_id": clips * 2,
+            "x": generator.normal(size=2 * len(clips)).astype(np.float32),
+            "y": generator.normal(size=2 * len(clips)).astype(np.float32),
+        }
+    )
+    facts = {
+        **{"clips": len(clips), "n_neighbors": 7, "trustworthiness_clips": len(clips)},
+        "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
+        "statement": "n_neighbors reduced from 15 to 7",
+    }
+    settings = {"min_dist": 0.1, "seed": 0}
+    umap = root / "umap.parquet"
+    write_table(table, umap, {"umap": facts, "settings": settings})
+    folds = folds_json.with_suffix(".parquet")
+    return panels.load(umap, folds, folds_json, "zoo, deep: UMAP by call", "call")
+
+
+def test_each_clip_stands_at_its_coordinates_under_its_class(tmp_path):
+    given = umap_panels(tmp_path)
+    figure, screen = panels.static(given), panels.interactive(given)
+    for name in fake.CLASSES:
+        for number, readout in enumerate(("block_00", "block_02")):
+            here = given.points[
+                (given.points["target"] == name) & (given.points["readout"] == readout)
+            ]
+            dots = [c for c in figure.axes[number].collections if c.get_gid() == f"class {name}"]
+            assert np.array_equal(dots[0].get_offsets(), here[["x", "y"]])
+            trace = [t for t in screen.data if t.customdata[0][1] == panels.plain(name)][number]
+            assert [row[0] for row in trace.customdata] == here["clip_id"].tolist()
+            assert list(trace.x) == here["x"].tolist()
+
+
+def test_panels_say_how_far_to_trust_them(tmp_path):
+    given = umap_panels(tmp_path)
+    said = flat(words(panels.static(given)))
+    assert "block 0, trustworthiness 0.81" in said and "block 2, trustworthiness 0.93" in said
+    assert "are no evidence" in said
+    assert "n_neighbors reduced from 15 to 7" in said
+    assert "44 clips, coloured by call; 4 outside the task in pale grey" in said
+    titles = [note.text for note in panels.interactive(given).layout.annotations]
+    assert titles == ["block 0, trustworthiness 0.81", "block 2, trustworthiness 0.93"]
+    assert "GROUP UNKNOWN" in words(panels.static(umap_panels(tmp_path / "2", grouped=False)))
+
+
+def test_every_class_has_an_entry_in_the_legend(tmp_path):
+    figure = panels.static(umap_panels(tmp_path))
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["outside the task", *sorted(fake.CLASSES)]
+
+
+def test_a_map_that_lacks_a_clip_of_the_task_is_an_error(tmp_path):
+    with pytest.raises(StratavoxError, match="no coordinates of 1 clips.*'clip-000'"):
+        umap_panels(tmp_path, lost=1)
+
+
+# ---- looks ----
+
+
+def test_forty_classes_and_sixty_encoders_each_have_a_look_of_their_own():
+    names = [f"n{number}" for number in range(63)]
+    classes = style.class_looks(names)
+    assert len(classes) == 40 == len(set(classes.values()))
+    encoders = style.encoder_looks(names)
+    assert len(set(encoders.values())) == 63
+    assert len({look.marker for look in list(encoders.values())[:9]}) == 9
+
+
+def test_an_encoder_has_one_colour_in_all_figures(tmp_path):
+    given = results(tmp_path)
+    curve = by_gid(layers.static(given), "curve noise").get_color()
+    mark = by_gid(comparison.static(given), "value noise nested").get_color()
+    assert curve == mark == style.encoder_looks(list(fake.ENCODERS))["noise"].colour
+
+
+def test_readouts_are_named_with_their_own_number():
+    names = ["input", "patch", "block_00", "block_11", "ffn_03"]
+    assert [style.readout_label(name) for name in names] == [
+        "input",
+        "patch",
+        "block 0",
+        "block 11",
+        "ffn 3",
+    ]
+
+
+# ---- files ----
+
+
+class Loads(HTMLParser):
+    """Collects what a page would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        names = {"src", "href", "srcset", "data", "poster"}
+        if tag != "a":
+            self.found += [value for name, value in attrs if name in names]
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path):
+    stems = [tmp_path / "one" / "layers", tmp_path / "two" / "layers"]
+    for stem in stems:
+        given = results(tmp_path)
+        save_static(layers.static(given), stem, {"key": "k"})
+        save_interactive(layers.interactive(given), stem, "title", ["note"], {"key": "k"})
+    for kind in ("svg", "pdf", "png", "html"):
+        one, two = [Path(f"{stem}.{kind}").read_bytes() for stem in stems]
+        assert one == two, kind
+
+
+def test_svg_text_is_text_and_names_are_escaped(tmp_path):
+    save_static(panels.static(umap_panels(tmp_path)), tmp_path / "umap", {"key": "kept"})
+    text = (tmp_path / "umap.svg").read_text(encoding="utf-8")
+    assert "trustworthiness 0.81</text>" in text
+    assert ">&lt;script&gt;alert(1)&lt;/script&gt;</text>" in text and fake.NASTY not in text
+    assert ">$x^2$</text>" in text and ">_hidden</text>" in text
+    assert "kept" in text
+
+
+def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
+    given = umap_panels(tmp_path)
+    figure = panels.interactive(given)
+    save_interactive(figure, tmp_path / "umap", fake.NASTY, [fake.UMLAUT], {"key": fake.NASTY})
+    page = (tmp_path / "umap.html").read_text(encoding="utf-8")
+    loads = Loads()
+    loads.feed(page)
+    assert loads.found == []
+    assert "plotly.js v" in page
+    assert '"modeBarButtonsToRemove": ["sendChartToCloud"]' in page  # it uploads
+    assert fake.NASTY not in page and "<b>Täubchen" not in page
+    names = {trace.name for trace in figure.data}
+    # plotly itself renders some HTML in names, so they must reach it escaped
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in names
+    assert 'Grünes "Ö" &amp; &lt;b&gt;Täubchen&lt;/b&gt;' in names
+    assert all("<" not in cell for t in figure.data for row in t.customdata for cell in row)
+
+
+@pytest.mark.parametrize("module", ["layers", "comparison"])
+def test_command_line(tmp_path, module):
+    index = fake.write(tmp_path)
+    paths = index["datasets"]["zoo"]["tasks"]["call"]
+    stem = tmp_path / "figure"
+    done = subprocess.run(
+        [sys.executable, "-m", f"stratavox.report.{module}", "--dataset", "zoo", "--task", "call"]
+        + ["--estimates", paths["estimates"], "--summary", paths["estimates_json"]]
+        + ["--encoders", json.dumps(fake.folders(index)), "--settings", '{"source": "folder"}']
+        + ["--provenance", '{"key": "kept"}', "--out-stem", str(stem)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for kind in ("svg", "pdf", "png", "html"):
+        assert Path(f"{stem}.{kind}").stat().st_size > 5000
+    assert re.search(rb"PNG", Path(f"{stem}.png").read_bytes()[:8])
+
+
+def test_estimates_of_other_encoders_are_refused(tmp_path):
+    index = fake.write(tmp_path)
+    paths = index["datasets"]["zoo"]["tasks"]["call"]
+    some = {"deep": fake.folders(index)["deep"]}
+    estimates, facts = Path(paths["estimates"]), Path(paths["estimates_json"])
+    with pytest.raises(StratavoxError, match=r"\['deep', 'logmel', 'noise'\].*\['deep'\]"):
+        load("zoo", "call", "folder", estimates, facts, some)
+
+
+def test_an_interval_of_unknown_meaning_is_refused(tmp_path):
+    with pytest.raises(StratavoxError, match="guesswork.*t over groups"):
+        results(tmp_path, rows=fake.estimates(interval="guesswork"))

@@ -1,0 +1,258 @@
+"""The page: nothing on it but what the tables say, readable without a network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+import report_tables as fake
+from stratavox.errors import StratavoxError
+from stratavox.report import collect, findings, summary
+from stratavox.report.results import load
+from stratavox.tables import write_text
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
+
+
+class Page(HTMLParser):
+    """Text, tags and what the page would fetch."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def fetched(self) -> list[str]:
+        names = ("src", "href", "srcset", "data")
+        found = [v for tag, attrs in self.tags if tag != "a" for n in names if (v := attrs.get(n))]
+        return [value for value in found if not value.startswith("data:")]
+
+
+def drawn(index: dict) -> dict:
+    """Put a small SVG where each figure is to be."""
+    for entry in index["datasets"].values():
+        for task in entry["tasks"].values():
+            for stem in (task["layers_stem"], task["comparison_stem"], *task["umap"].values()):
+                write_text(SVG.format(Path(stem).name), f"{stem}.svg")
+    return index
+
+
+def page(root: Path, **more) -> tuple[Page, dict]:
+    content = collect.content(drawn(fake.write(root, **more)))
+    return Page(summary.render(content, root / "results/report", root / "results/tables")), content
+
+
+def loaded(root: Path, **more):
+    index = fake.write(root, **more)
+    paths = index["datasets"]["zoo"]["tasks"]["call"]
+    estimates, facts = Path(paths["estimates"]), Path(paths["estimates_json"])
+    return load("zoo", "call", "folder", estimates, facts, fake.folders(index))
+
+
+# ---- sentences ----
+
+
+def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
+    rows = fake.estimates()
+    said = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    assert said == (
+        "deep: call is linearly decodable (above chance, resolved). Balanced accuracy 0.460 "
+        "(95 % t interval over groups 0.409 to 0.522) with the block chosen in the training "
+        "folds; permuted labels 0.204 to 0.305; chance 0.250."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "control", "readout", "old"),
+    [
+        ("value", "none", "nested", "accuracy 0.460"),
+        ("low", "none", "nested", "0.409 to"),
+        ("high", "none", "nested", "to 0.522"),
+        ("low", "permutation", "block_02", "labels 0.204"),
+        ("high", "permutation", "concat", "to 0.305"),
+    ],
+)
+def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout, old):
+    rows = fake.estimates()
+    chosen = (rows["encoder"] == "deep") & (rows["metric"] == "balanced_accuracy")
+    chosen &= (rows["control"] == control) & (rows["readout"] == readout)
+    assert old in findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    rows.loc[chosen & (rows["regime"] == "grouped"), column] = 0.777 if column != "low" else 0.111
+    said = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    assert old not in said
+    assert ("0.777" if column != "low" else "0.111") in said
+
+
+@pytest.mark.parametrize(
+    ("resolved", "difference", "said"),
+    [
+        (True, 0.2, "call is linearly decodable (above chance, resolved)"),
+        (True, -0.2, "call was not shown to be linearly decodable (below chance, resolved)"),
+        (False, 0.2, "call was not shown to be linearly decodable (not resolved from chance)"),
+        (None, 0.2, "whether call is linearly decodable could not be tested (too few groups)"),
+    ],
+)
+def test_decodable_is_said_only_of_a_resolved_contrast(tmp_path, resolved, difference, said):
+    rows = fake.contrasts()
+    rows["resolved"] = rows["resolved"].astype(object)
+    rows.loc[0, ["resolved", "difference"]] = [resolved, difference]
+    given = loaded(tmp_path)
+    assert findings.verdict(given, rows, "deep", "nested") == said
+
+
+def test_without_groups_nothing_is_called_decodable(tmp_path):
+    given = loaded(tmp_path, grouped=False)
+    said = findings.lead(given, fake.contrasts(grouped=False), "deep")
+    assert "could not be tested (groups are unknown)" in said
+    assert "is linearly decodable (" not in said
+    assert "no interval" in said and "t interval" not in said
+
+
+def test_the_contrasts_own_sentences_stand_under_their_state(tmp_path):
+    shown, content = page(tmp_path)
+    told = content["datasets"][0]["tasks"][0]["contrasts"]
+    states = [row["state"] for row in told]
+    assert states == ["resolved", "unresolved", "unresolved", "untested"]
+    assert [row["sentence"] for row in told] == fake.contrasts()["sentence"].tolist()
+    assert f"deep and noise {fake.NASTY}: not resolved. noise: random weights" in shown.text
+    assert "+0.070" in shown.text and "-0.100 to 0.240" in shown.text
+    assert told[0]["p_holm"] == "< 0.001"
+
+
+# ---- the page ----
+
+
+def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
+    text = page(tmp_path)[0].text
+    for said in (
+        "40 of 44 rows of the table",
+        f"{fake.UMLAUT}.wav not audio",
+        "40 at 44,100 Hz",
+        "median 1.2 %, at most 41.0 %",
+        "rare <i>: 1 clip, 1 group (fewer than 10 clips)",
+        "Clips without label, left out: 4.",
+        "“Hiss”, “hiss ”",
+        "block 1 (7 folds)",
+        "of 50 fits, 3 chose a penalty at an end of the grid and 1 did not converge",
+    ):
+        assert said.replace("  ", " ") in text, said
+
+
+def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path):
+    content = page(tmp_path)[1]
+    rows = content["datasets"][0]["tasks"][0]["compared"]
+    assert rows[0] == {
+        "encoder": "deep",
+        "readout": "last block (block 2)",
+        "value": "0.440",
+        "bounds": "0.389 to 0.502",
+        "interval": "95 % t interval over groups",
+        "permuted": "0.254 (0.204 to 0.304)",
+        "random": "0.540",
+    }
+    assert len(content["datasets"][0]["tasks"][0]["layers"]) == 6
+
+
+def test_provenance_names_weights_hash_versions_code_and_run_time(tmp_path):
+    text = page(tmp_path)[0].text
+    for said in ("sha256 " + "ab12" * 16, "torch 2.12.1", "code-deep", "93.4 s", "fp32", "c0de"):
+        assert said in text
+
+
+def test_names_are_escaped_everywhere(tmp_path):
+    shown, content = page(tmp_path)
+    tags = {tag for tag, _ in shown.tags}
+    assert "script" not in tags and "b" not in tags and "i" not in tags
+    assert shown.text.count(fake.NASTY) >= 2  # as a class and in a sentence
+    assert fake.UMLAUT in shown.text
+
+
+def test_the_page_fetches_nothing(tmp_path):
+    shown, _ = page(tmp_path)
+    assert shown.fetched() == []
+    images = [attrs for tag, attrs in shown.tags if tag == "img"]
+    assert len(images) == 3
+    assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in images)
+    assert all(len(image["alt"]) > 30 for image in images)
+
+
+def test_headings_descend_and_the_contents_lead_somewhere(tmp_path):
+    shown, _ = page(tmp_path)
+    levels = [int(tag[1]) for tag, _ in shown.tags if tag in ("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    ids = {attrs["id"] for _, attrs in shown.tags if "id" in attrs}
+    targets = [a["href"][1:] for t, a in shown.tags if t == "a" and a["href"].startswith("#")]
+    assert len(targets) == 7 and set(targets) <= ids
+
+
+def test_links_lead_from_the_page_to_the_figures(tmp_path):
+    shown, _ = page(tmp_path)
+    hrefs = [attrs["href"] for tag, attrs in shown.tags if tag == "a"]
+    assert "../figures/zoo/call/layers.html" in hrefs
+    assert "../figures/zoo/deep/umap_call.svg" in hrefs
+    assert "../tables/zoo.call.estimates.csv" in hrefs
+
+
+def test_random_weights_synthetic_data_and_unknown_groups_are_said(tmp_path):
+    text = page(tmp_path, grouped=False, source="chorus")[0].text
+    assert "Synthetic data: zoo. Made by the workflow itself" in text
+    assert "zoo (synthetic): call (group unknown)" in text
+    assert "GROUP UNKNOWN" in text
+    assert "Random weights: noise." in text and "noise (random weights): " in text
+    plain = page(tmp_path / "real")[0].text
+    assert "(synthetic)" not in plain and "Synthetic" not in plain and "GROUP UNKNOWN" not in plain
+
+
+def test_figures_past_the_pages_size_are_linked_and_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(summary, "PAGE_BYTES", 250)
+    shown, _ = page(tmp_path)
+    assert len([tag for tag, _ in shown.tags if tag == "img"]) == 2
+    assert "in its own file, to keep this page small" in shown.text
+    assert "../figures/zoo/deep/umap_call.html" in [a.get("href") for _, a in shown.tags]
+
+
+def test_a_missing_figure_is_an_error(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    stem = index["datasets"]["zoo"]["tasks"]["call"]["layers_stem"]
+    Path(f"{stem}.svg").unlink()
+    with pytest.raises(StratavoxError, match="layers.svg: no such file"):
+        summary.pictures(collect.content(index))
+
+
+def test_command_writes_page_json_config_and_tables(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    out, tables = tmp_path / "report", tmp_path / "tables"
+    done = subprocess.run(
+        [sys.executable, "-m", "stratavox.report.summary", "--index", json.dumps(index)]
+        + ["--provenance", '{"key": "kept"}', "--out", str(out), "--tables", str(tables)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = Page((out / "summary.html").read_text(encoding="utf-8"))
+    said = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert said["provenance"] == {"key": "kept"}
+    task = said["datasets"][0]["tasks"][0]
+    for text in [*task["leads"], *task["notes"], *task["fits"]]:
+        assert " ".join(text.split()) in shown.text
+    assert yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8")) == index["config"]
+    table = pd.read_csv(tables / "zoo.call.estimates.csv")
+    assert table["value"].tolist() == pytest.approx(fake.estimates()["value"].tolist())
+    assert (tables / "zoo.call.contrasts.csv").exists()

@@ -1,0 +1,146 @@
+"""UMAP coordinates: which readouts, the same again, and how far to trust them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.manifold import trustworthiness
+from sklearn.preprocessing import StandardScaler
+
+from stratavox.errors import StratavoxError
+from stratavox.geometry import umap
+from stratavox.tables import (
+    embedding_column,
+    embedding_matrix,
+    read_provenance,
+    read_table,
+    write_json,
+    write_table,
+)
+
+SETTINGS = {"readouts": ["first", "last"], "n_neighbors": 15, "min_dist": 0.1, "seed": 3}
+BLOCKS = [f"block_{number:02d}" for number in range(4)]
+
+
+def embeddings(folder: Path, clips: int = 40, blocks: list[str] = BLOCKS) -> Path:
+    there = ["input", *blocks] if blocks else ["features"]
+    write_json({"encoder": "enc", "readouts": there, "blocks": blocks}, folder / "encoder.json")
+    generator = np.random.default_rng(0)
+    for readout in there:
+        values = generator.normal(size=(clips, 6)) + 4 * (np.arange(clips)[:, None] % 3)
+        values[:, 0] *= 500  # a dimension that would decide every neighbour if left as it is
+        columns = {
+            "clip_id": [f"c{number:03d}" for number in range(clips)],
+            "n_tokens": pa.array([8] * clips, pa.int32()),
+            "embedding": embedding_column(values),
+        }
+        write_table(pa.table(columns), folder / f"{readout}.parquet", {})
+    return folder
+
+
+def command(folder: Path, out: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "stratavox.geometry.umap", "--embeddings", folder, "--out", out]
+        + ["--settings", json.dumps(SETTINGS), "--provenance", '{"key": "kept"}'],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("umap")
+    folder = embeddings(root / "embeddings")
+    done = command(folder, root / "umap.parquet")
+    assert done.returncode == 0, done.stderr
+    return folder, root / "umap.parquet"
+
+
+def test_one_row_a_clip_and_readout_in_the_asked_order(made):
+    table = read_table(made[1])
+    assert table.column_names == ["readout", "clip_id", "x", "y"]
+    assert table["readout"].to_pylist() == ["block_00"] * 40 + ["block_03"] * 40
+    assert table["clip_id"].to_pylist()[:40] == [f"c{number:03d}" for number in range(40)]
+    assert read_provenance(made[1])["key"] == "kept"
+
+
+def test_a_fresh_process_gives_the_same_coordinates(made):
+    here, facts = umap.compute(made[0], SETTINGS)
+    assert here.equals(read_table(made[1]))
+    assert facts == read_provenance(made[1])["umap"]
+
+
+def test_another_seed_gives_another_map(made):
+    other, _ = umap.compute(made[0], SETTINGS | {"seed": 4})
+    assert not other["x"].equals(read_table(made[1])["x"])
+
+
+def test_trustworthiness_is_that_of_scikit_learn_on_standardised_values(made):
+    folder, out = made
+    facts = read_provenance(out)["umap"]
+    table = read_table(out).to_pandas()
+    for readout in ("block_00", "block_03"):
+        values = embedding_matrix(read_table(folder / f"{readout}.parquet")["embedding"])
+        xy = table.loc[table["readout"] == readout, ["x", "y"]].to_numpy()
+        there = trustworthiness(StandardScaler().fit_transform(values), xy, n_neighbors=15)
+        assert facts["trustworthiness"][readout] == pytest.approx(there, abs=1e-12)
+        assert there > 0.7
+
+
+def test_dimensions_are_standardised_before_the_map(made):
+    values = embedding_matrix(read_table(made[0] / "input.parquet")["embedding"])
+    # by powers of two, so that standardised values are the same to the last bit
+    stretched = values * np.array([1, 8, 1, 1, 1, 64], dtype=np.float32)
+    maps = [umap.project(matrix, 15, 0.1, 3) for matrix in (values, stretched)]
+    assert np.array_equal(*maps)
+
+
+def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():
+    rows = umap.subsample(5000, seed=1)
+    assert len(rows) == len(set(rows)) == 3000
+    assert np.array_equal(rows, umap.subsample(5000, seed=1))
+    assert not np.array_equal(rows, umap.subsample(5000, seed=2))
+    assert np.array_equal(umap.subsample(3000, seed=1), np.arange(3000))
+
+
+ENCODER = {"encoder": "enc", "readouts": ["input", *BLOCKS], "blocks": BLOCKS}
+
+
+def test_first_middle_and_last_are_blocks_and_names_are_readouts():
+    wanted = ["first", "middle", "last", "input", "block_03"]
+    chosen = umap.choose_readouts(wanted, ENCODER)
+    assert chosen == ["block_00", "block_02", "block_03", "input"]
+
+
+def test_an_encoder_without_blocks_shows_its_only_readout():
+    baseline = {"encoder": "logmel", "readouts": ["features"], "blocks": []}
+    assert umap.choose_readouts(["first", "input"], baseline) == ["features"]
+
+
+def test_an_unknown_readout_is_an_error_that_lists_what_there_is():
+    with pytest.raises(StratavoxError, match=r"'block_11'.*enc.*'middle'.*'input'.*'block_03'"):
+        umap.choose_readouts(["first", "block_11"], ENCODER)
+
+
+def test_few_clips_reduce_the_neighbourhood_and_say_so(tmp_path, capsys):
+    _, facts = umap.compute(embeddings(tmp_path, clips=9, blocks=[]), SETTINGS)
+    said = "n_neighbors reduced from 15 to 4: only 9 clips"
+    assert (facts["n_neighbors"], facts["statement"]) == (4, said)
+    assert said in capsys.readouterr().err
+
+
+def test_too_few_clips_are_an_error(tmp_path):
+    folder = embeddings(tmp_path / "few", clips=4, blocks=[])
+    with pytest.raises(StratavoxError, match=r"features.parquet: 4 clips are too few.* 5"):
+        umap.compute(folder, SETTINGS)
+
+
+def test_a_misspelt_setting_is_an_error():
+    with pytest.raises(StratavoxError, match="neighbors"):
+        umap.checked({"readouts": ["first"], "neighbors": 15, "min_dist": 0.1, "seed": 0})

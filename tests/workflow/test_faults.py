@@ -1,0 +1,199 @@
+"""What goes wrong costs itself only: a killed run, bad files, a task that cannot be tested."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stratavox import tables
+from tiny_study import jobs, set_up
+
+
+def same_tables(one: Path, other: Path) -> int:
+    """Assert that two runs' tables hold the same rows; return how many tables there were."""
+    paths = sorted(path.relative_to(one) for path in (one / "results").rglob("*.parquet"))
+    paths = [path for path in paths if path.name != "scan.parquet"]  # it holds the files' times
+    for path in paths:
+        first, second = tables.read_table(one / path), tables.read_table(other / path)
+        assert first.column_names == second.column_names, path
+        for name in first.column_names:
+            if name == "embedding" or str(first[name].type).startswith("fixed_size_list"):
+                a, b = (tables.embedding_matrix(table[name]) for table in (first, second))
+                np.testing.assert_allclose(a, b, atol=1e-5, err_msg=f"{path} {name}")
+            elif str(first[name].type) in ("double", "float"):
+                a, b = (np.array(table[name].to_pylist(), dtype=float) for table in (first, second))
+                np.testing.assert_allclose(a, b, atol=1e-4, err_msg=f"{path} {name}")
+            else:
+                assert first[name].equals(second[name]), f"{path} {name}"
+    return len(paths)
+
+
+def wait_for(condition, seconds: float = 120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
+    """kill -9 of Snakemake and its children; the same command ends with the same tables."""
+    study = set_up(tmp_path)
+    running = subprocess.Popen(
+        study.command(),
+        cwd=study.folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    logs = study.here / "results/logs/part"
+    wait_for(lambda: list(logs.glob("tiny.*")) or running.poll() is not None)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert list((study.here / ".snakemake/locks").iterdir()), "it was not running any more"
+    done = {path for path in (study.here / "results/corpus").rglob("part-*.parquet")}
+    printed = study.snakemake()
+    assert "its lock is removed" in printed
+    assert not {job for job in jobs(printed) if job.startswith("inspect")} or not done
+    assert same_tables(finished.here, study.here) > 30
+    assert study.stale() == set()
+    assert not [path for path in (study.here / "results").rglob(".*.parquet")]
+
+
+def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
+    study = set_up(tmp_path)
+    first = subprocess.Popen(
+        study.command(),
+        cwd=study.folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: list((study.here / ".snakemake/locks").glob("*.lock")))
+        assert "cannot be locked" in study.snakemake(ok=False)
+        assert first.poll() is None
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+
+
+def test_a_bad_file_costs_itself_only(study):
+    """A truncated recording is listed with its reason; every other clip stays."""
+    bad = study.here / "data/wood/audio/bird0_0_0.wav"
+    bad.write_bytes(bad.read_bytes()[:20])
+    study.snakemake()
+    hygiene = json.loads((study.here / "results/corpus/wood/hygiene.json").read_text())
+    assert [row["file"] for row in hygiene["rejected"]] == ["audio/bird0_0_0.wav"]
+    assert hygiene["clips"] == 35
+    kept = tables.read_table(study.here / "results/embeddings/tiny/wood/block_00.parquet")
+    assert len(kept) == 35 and "audio/bird0_0_0.wav" not in kept["clip_id"].to_pylist()
+    page = (study.here / "results/report/summary.html").read_text()
+    assert "audio/bird0_0_0.wav" in page and hygiene["rejected"][0]["reason"] in page
+
+
+def test_too_many_bad_files_stop_the_run_and_keep_what_was_there(study):
+    for path in sorted((study.here / "data/wood/audio").iterdir())[:5]:
+        path.write_bytes(b"RIFF")
+    before = (study.here / "results/scores/tiny/field/kind.parquet").read_bytes()
+    printed = study.snakemake(ok=False)
+    assert "5 of 36" in printed and "max_bad" in printed and "bird0_0_0.wav" in printed
+    assert (study.here / "results/scores/tiny/field/kind.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (
+            lambda c: c["datasets"]["wood"].update(path="data/wod"),
+            ["datasets.wood", "data/wod", "no such folder"],
+        ),
+        (
+            lambda c: c["datasets"]["wood"]["tasks"]["kind"].update(target="knid"),
+            ["datasets.wood", "tasks.kind.target", "'knid'", "name, kind, bird"],
+        ),
+        (
+            lambda c: c["datasets"]["wood"].update(file="nmae"),
+            ["datasets.wood", "'nmae'", "name", "kind", "bird"],
+        ),
+        (
+            lambda c: c["datasets"]["wood"].update(shrads=3),
+            ["datasets.wood", "'shrads'", "did you mean 'shards'"],
+        ),
+        (
+            lambda c: c["encoders"]["tiny"].update(path="encodr"),
+            ["encoders.tiny", "encodr"],
+        ),
+    ],
+    ids=["folder", "target", "file column", "key", "encoder"],
+)
+def test_config_is_refused_before_anything_runs(study, change, parts):
+    config = study.config
+    change(config)
+    study.config = config
+    printed = study.snakemake("--dry-run", ok=False)
+    for part in parts:
+        assert part in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"probes": {"folds": 9}}, ["datasets.wood.tasks.kind", "9 folds", "'bird' has 6"]),
+        ({"target": "one"}, ["datasets.wood.tasks.kind", "0 of 1 classes", "min_clips"]),
+    ],
+    ids=["more folds than groups", "one class"],
+)
+def test_a_task_that_cannot_be_tested_says_so(study, settings, parts):
+    config = study.config
+    config["datasets"]["wood"].update({k: v for k, v in settings.items() if k == "probes"})
+    if "target" in settings:
+        rows = study.rows("wood")
+        for row in rows:
+            row["one"] = "the same"
+        study.write_rows("wood", rows)
+        config["datasets"]["wood"]["tasks"]["kind"]["target"] = "one"
+        parts[1] = "1 of 1 classes"
+    study.config = config
+    embeddings = (study.here / "results/embeddings/tiny/wood/block_00.parquet").read_bytes()
+    printed = study.snakemake(ok=False)
+    for part in parts:
+        assert part in printed
+    kept = study.here / "results/embeddings/tiny/wood/block_00.parquet"
+    assert kept.read_bytes() == embeddings
+
+
+def test_names_with_spaces_quotes_and_markup_go_through(study):
+    """A file name and a label that a shell or a page could take for its own."""
+    rows = study.rows("wood")
+    odd = 'audio/it\'s a "b\u00fcrd" $(touch pwned) <script>.wav'
+    (study.here / "data/wood" / rows[0]["name"]).rename(study.here / "data/wood" / odd)
+    rows[0]["name"] = odd
+    for row in rows:
+        row["kind"] = row["kind"].replace("kind 1", "<script>alert(1)</script>")
+    study.write_rows("wood", rows)
+    study.snakemake()
+    kept = tables.read_table(study.here / "results/corpus/wood/clips.parquet")[
+        "clip_id"
+    ].to_pylist()
+    assert odd in kept and len(kept) == 36
+    assert not list(study.folder.rglob("pwned"))
+    for page in (study.here / "results").rglob("*.html"):
+        assert "<script>alert(1)" not in page.read_text(), page
+
+
+def test_tables_for_people_equal_the_estimates(finished):
+    """The CSVs that the report links hold the estimates, row by row."""
+    with open(finished.here / "results/tables/wood.kind.estimates.csv", newline="") as file:
+        told = list(csv.DictReader(file))
+    kept = tables.read_table(finished.here / "results/estimates/wood/kind.parquet").to_pylist()
+    assert len(told) == len(kept) > 0
+    for row, truth in zip(told, kept, strict=True):
+        assert row["readout"] == truth["readout"]
+        assert float(row["value"]) == pytest.approx(truth["value"])

@@ -1,0 +1,171 @@
+"""A tiny run of the whole workflow: its data, its encoder, its config, what it would do next."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ("Snakefile", "rules", "workflow", "envs", "profiles", "config.yaml")
+
+
+@dataclass
+class Study:
+    """A copy of the project, and beside it a working directory with data, config and results."""
+
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def here(self) -> Path:
+        return self.folder / "here"
+
+    @property
+    def config(self) -> dict:
+        return yaml.safe_load((self.here / "mine.yaml").read_text())
+
+    @config.setter
+    def config(self, value: dict) -> None:
+        (self.here / "mine.yaml").write_text(yaml.safe_dump(value, sort_keys=False))
+
+    def command(self, *options: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "snakemake", "-s", str(self.project / "Snakefile")),
+            *("--directory", str(self.here), "--configfile", str(self.here / "mine.yaml")),
+            *("--cores", "2", *options),
+        ]
+
+    def snakemake(self, *options: str, ok: bool = True, path: Path | None = None) -> str:
+        """Run Snakemake from some other folder; return all it printed."""
+        environment = dict(os.environ)
+        if path is not None:
+            environment["PYTHONPATH"] = str(path)
+        done = subprocess.run(
+            self.command(*options),
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=1200,
+        )
+        assert (done.returncode == 0) == ok, done.stdout
+        return done.stdout
+
+    def stale(self, **environment) -> set[str]:
+        """The jobs that would run, as "rule wildcard wildcard"."""
+        return jobs(self.snakemake("--dry-run", **environment))
+
+    def rows(self, dataset: str) -> list[dict]:
+        with open(self.here / "data" / dataset / "calls.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def write_rows(self, dataset: str, rows: list[dict]) -> None:
+        with open(self.here / "data" / dataset / "calls.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def jobs(printed: str) -> set[str]:
+    """The jobs that Snakemake printed, less the target."""
+    found = set()
+    for block in re.split(r"\n(?=(?:local)?rule \w+:)", printed):
+        if rule := re.match(r"(?:local)?rule (\w+):", block):
+            wildcards = re.search(r"\n    wildcards: (.*)", block)
+            values = re.findall(r"=([^,]+)", wildcards.group(1)) if wildcards else []
+            found.add(" ".join([rule.group(1), *values]))
+    return found - {"all"}
+
+
+def call(generator: np.random.Generator, kind: int, bird: int, rate: int = 16000) -> np.ndarray:
+    """Half a second of a tone whose pitch tells the bird and whose sweep tells the kind."""
+    t = np.arange(int(0.3 * rate)) / rate
+    sweep = (600, -600, 0)[kind]
+    tone = np.sin(2 * np.pi * (1500 + 150 * bird + sweep * t) * t)
+    return 0.3 * tone + 0.02 * generator.standard_normal(len(t))
+
+
+def make_dataset(folder: Path, seed: int) -> None:
+    """36 calls of 3 kinds by 6 birds."""
+    generator = np.random.default_rng(seed)
+    (folder / "audio").mkdir(parents=True)
+    rows = []
+    for bird in range(6):
+        for kind in range(3):
+            for take in range(2):
+                name = f"audio/bird{bird}_{kind}_{take}.wav"
+                soundfile.write(folder / name, call(generator, kind, bird), 16000)
+                rows.append({"name": name, "kind": f"kind {kind}", "bird": f"bird {bird}"})
+    with open(folder / "calls.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def make_encoder(folder: Path, seed: int = 0) -> None:
+    """A tiny Whisper encoder as transformers saves it."""
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    torch.manual_seed(seed)
+    config = WhisperConfig(
+        d_model=16,
+        encoder_layers=3,
+        encoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        num_mel_bins=20,
+        init_std=0.5,  # so that blocks differ
+    )
+    WhisperEncoder(config).save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=20).save_pretrained(folder)
+
+
+def set_up(folder: Path) -> Study:
+    """Project, data, encoder and config of the tiny run in ``folder``; nothing is run yet."""
+    study = Study(folder)
+    study.project.mkdir()
+    for name in PROJECT:
+        source = ROOT / name
+        if source.is_dir():
+            skip = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, study.project / name, ignore=skip)
+        else:
+            shutil.copy2(source, study.project / name)
+    study.here.mkdir()
+    for seed, name in enumerate(("wood", "field")):
+        make_dataset(study.here / "data" / name, seed)
+    make_encoder(study.here / "encoder")
+    entry = {
+        "source": "folder",
+        "table": "calls.csv",
+        "file": "name",
+        "shards": 2,
+        "tasks": {
+            "kind": {"target": "kind", "kind": "classification", "group": "bird"},
+        },
+    }
+    study.config = {
+        "run": {"datasets": ["wood", "field"], "encoders": ["tiny", "logmel"]},
+        "datasets": {
+            "wood": entry | {"path": "data/wood"},
+            "field": entry | {"path": "data/field"},
+        },
+        "encoders": {"tiny": {"family": "transformers", "path": "encoder", "context_s": 1.0}},
+        "probes": {"folds": 3, "inner_folds": 2, "repeats": 1, "permutations": 2},
+    }
+    return study

@@ -1,0 +1,228 @@
+"""Everything the page says, gathered from the tables into one plain structure (summary.json)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from stratavox.report import findings, style
+from stratavox.report.findings import bounds, fine
+from stratavox.report.results import INTERVALS, Results, load
+from stratavox.tables import open_table, read_json, read_provenance, read_table
+
+ENCODER_FACTS = (
+    *("family", "weights", "weights_sha256", "rate", "precision", "context_s", "device"),
+    *("clips", "padded", "windowed", "audio_s", "seconds"),
+)
+PROVENANCE = ("stage", "code", "key", "versions")
+
+
+def content(index: dict) -> dict:
+    """The page's content from an index of what belongs together (see `stratavox.report.summary`).
+
+    Only strings, numbers, lists and objects; raises `StratavoxError` where a table is missing.
+    """
+    datasets = [dataset(name, entry, index) for name, entry in index["datasets"].items()]
+    return {
+        "datasets": datasets,
+        "encoders": encoders(index),
+        "synthetic": [entry["name"] for entry in datasets if entry["synthetic"]],
+        "random_weights": sorted({e["name"] for e in encoders(index) if e["weights"] == "random"}),
+        "files": files(index),
+        "config": index["config"],
+    }
+
+
+def dataset(name: str, entry: dict, index: dict) -> dict:
+    """One dataset: what the hygiene report says, and its tasks."""
+    hygiene = read_json(entry["hygiene"])
+    return {
+        "name": name,
+        "label": style.dataset_label(name, entry["source"]),
+        "synthetic": entry["source"] == "chorus",
+        "facts": hygiene_facts(hygiene),
+        "rejected": hygiene["rejected"],
+        "hygiene": hygiene,
+        "tasks": [task(name, entry, key, index) for key in entry["tasks"]],
+    }
+
+
+def hygiene_facts(hygiene: dict) -> list[list[str]]:
+    """Pairs of what and how much, in the order to be read."""
+    duration, above = hygiene["duration_s"], hygiene["share_above_8khz"]
+    rates = ", ".join(f"{n} at {int(hz):,} Hz" for hz, n in hygiene["sample_rates"].items())
+    channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
+    return [
+        ["Clips used", f"{hygiene['clips']} of {hygiene['rows']} rows of the table"],
+        ["Rejected files", str(len(hygiene["rejected"]))],
+        ["Repeated rows", str(hygiene["duplicate_rows"])],
+        ["Files shared by rows", str(len(hygiene["shared_files"]))],
+        ["Sample rates", rates],
+        ["Channels", f"{channels}; policy: {hygiene['channel_policy']}"],
+        ["Clips whose channels differ", str(hygiene["channels_differ"])],
+        [
+            "Duration",
+            f"median {duration['median']:.2f} s, {duration['min']:.2f} to {duration['max']:.2f} s; "
+            f"{duration['total'] / 60:.1f} min in all",
+        ],
+        ["Silent clips", str(len(hygiene["silent"]))],
+        ["Clipped clips", str(hygiene["clipped"])],
+        [
+            "Share of energy above 8 kHz",
+            "no clip's sample rate reaches there"
+            if above is None
+            else f"median {above['median'] * 100:.1f} %, at most {above['max'] * 100:.1f} %",
+        ],
+    ]
+
+
+def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
+    """One task: sentences, figures and tables."""
+    paths = entry["tasks"][name]
+    folders = {key: value["dirs"][dataset_name] for key, value in index["encoders"].items()}
+    estimates = Path(paths["estimates"])
+    results = load(
+        dataset_name, name, entry["source"], estimates, Path(paths["estimates_json"]), folders
+    )
+    contrasts = read_table(paths["contrasts"]).to_pandas()
+    folds = read_json(paths["folds_json"])
+    return {
+        "name": name,
+        "heading": results.heading,
+        "group": folds["group"],
+        "target": folds["target"],
+        "notes": [
+            results.counts_line(),
+            results.group_line(),
+            results.interval_line("Intervals of the encoders' scores"),
+            results.control_line(),
+        ],
+        "leads": findings.leads(results, contrasts),
+        "contrasts": findings.contrasts_told(results, contrasts),
+        "chosen_blocks": findings.chosen_blocks(results),
+        "fits": findings.fits_said(results),
+        "classes": [{"label": key, **value} for key, value in folds["classes"].items()],
+        "left_out": [left_out(row) for row in folds["left_out"]],
+        "hygiene": label_facts(folds),
+        "compared": compared(results),
+        "layers": layers(results),
+        "figures": [
+            {"kind": "Layer by layer", "stem": paths["layers_stem"]}
+            | {"alt": findings.curve_alt(results)},
+            {"kind": "Encoders compared", "stem": paths["comparison_stem"]}
+            | {"alt": findings.comparison_alt(results)},
+        ],
+        "panels": [
+            {
+                "kind": f"UMAP, {results.label(encoder)}",
+                "stem": stem,
+                "alt": f"UMAP panels of {results.label(encoder)} on {results.title}; "
+                "a map for looking, no evidence.",
+            }
+            for encoder, stem in paths["umap"].items()
+        ],
+    }
+
+
+def left_out(row: dict) -> str:
+    """A class that cannot be tested, and why."""
+    groups = "" if row["groups"] is None else f", {style.count(row['groups'], 'group')}"
+    return f"{row['label']}: {style.count(row['clips'], 'clip')}{groups} ({row['why']})"
+
+
+def label_facts(folds: dict) -> list[str]:
+    """What was found amiss with the labels; nothing where nothing was."""
+    said = []
+    if folds["empty_labels"]:
+        said.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
+    for labels in folds["near_duplicates"]:
+        shown = ", ".join(f"“{label}”" for label in labels)
+        said.append(f"Differ in case or white space only, and are kept apart: {shown}.")
+    same = folds["identical_across_groups"]
+    if same:
+        shown = "; ".join(", ".join(ids) for ids in same)
+        said.append(
+            f"{style.count(len(same), 'set')} of identical clips in more than one group: {shown}."
+        )
+    return said
+
+
+def compared(results: Results) -> list[dict]:
+    """Rows of the comparison, numbers and text alike."""
+    names = [*results.layered, *results.baselines]
+    return [
+        _row(results, encoder, readout)
+        for encoder in names
+        for readout in results.compared(encoder)
+    ]
+
+
+def layers(results: Results) -> list[dict]:
+    """Rows of the layer curves."""
+    return [
+        _row(results, encoder, readout)
+        for encoder in results.layered
+        for readout in results.curve(encoder)["readout"]
+    ]
+
+
+def _row(results: Results, encoder: str, readout: str) -> dict:
+    row = results.one(encoder, readout)
+    control = results.one(encoder, readout, control="permutation")
+    split = results.one(encoder, readout, regime="random")
+    return {
+        "encoder": results.label(encoder),
+        "readout": findings.place_label(results, encoder, readout),
+        "value": fine(row["value"]),
+        "bounds": bounds(row["low"], row["high"]),
+        "interval": INTERVALS[row["interval"]],
+        "permuted": "–" if control is None else findings.score(control),
+        "random": "–" if split is None else fine(split["value"]),
+    }
+
+
+def encoders(index: dict) -> list[dict]:
+    """Provenance of each encoder on each dataset, from its encoder.json."""
+    rows = []
+    for name, entry in index["encoders"].items():
+        for dataset_name, folder in entry["dirs"].items():
+            made = read_json(Path(folder) / "encoder.json")
+            provenance = read_provenance(Path(folder) / f"{made['readouts'][0]}.parquet")
+            rows.append(
+                {
+                    "name": name,
+                    "label": style.encoder_label(name, made["weights"]),
+                    "dataset": dataset_name,
+                    **{key: made[key] for key in ENCODER_FACTS},
+                    "readouts": len(made["readouts"]),
+                    "versions": made["versions"],
+                    "code": provenance.get("code"),
+                }
+            )
+    return rows
+
+
+def files(index: dict) -> list[dict]:
+    """Every table behind the page: rows, code fingerprint, versions."""
+    paths = []
+    for entry in index["datasets"].values():
+        for paths_of in entry["tasks"].values():
+            paths += [paths_of["estimates"], paths_of["contrasts"]]
+    rows = []
+    for path in paths:
+        provenance = read_provenance(path)
+        with open_table(path) as file:
+            count = file.metadata.num_rows
+        rows.append({"path": path, "rows": count} | {k: provenance.get(k) for k in PROVENANCE})
+    return rows
+
+
+def tidy(index: dict) -> dict[str, pd.DataFrame]:
+    """File name -> whole table, for the CSV files."""
+    return {
+        f"{name}.{key}.{kind}.csv": read_table(paths[kind]).to_pandas()
+        for name, entry in index["datasets"].items()
+        for key, paths in entry["tasks"].items()
+        for kind in ("estimates", "contrasts")
+    }

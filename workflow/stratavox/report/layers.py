@@ -1,0 +1,207 @@
+"""Layer curve of one task: balanced accuracy of the linear probe over depth, per encoder.
+
+The x axis counts blocks, so that a curve can be read block by block; curves of encoders of unlike
+depth end at their own last block. Run as ``python -m stratavox.report.layers``.
+"""
+
+from __future__ import annotations
+
+import matplotlib
+import plotly.graph_objects as go
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from stratavox.errors import run
+from stratavox.report import style
+from stratavox.report.options import figure_options
+from stratavox.report.results import Results
+from stratavox.report.saving import RC, save_interactive, save_static
+from stratavox.report.screen import HOVER, band, finish, hover_data, line, plain, point
+from stratavox.report.static import below, fill_between
+
+X_TITLE = "block read out (zero-based; a curve ends at its encoder's last block)"
+Y_TITLE = "balanced accuracy"
+
+
+def notes(results: Results) -> list[str]:
+    """What must be known to read the figure; printed on it."""
+    return [
+        results.counts_line(),
+        results.group_line(),
+        results.interval_line("Bands and whiskers"),
+        *results.random_line("Dashed lines"),
+        results.control_line() + " Dotted: the mean; grey band: the widest range of all encoders.",
+    ]
+
+
+def ticks(results: Results) -> dict[float, str]:
+    """Depth -> what stands under it: "input", or a block's number."""
+    named = {}
+    for encoder in results.layered:
+        for row in results.curve(encoder).itertuples():
+            named.setdefault(row.depth, style.readout_label(row.readout).removeprefix("block "))
+    return dict(sorted(named.items()))
+
+
+def control_band(results: Results) -> tuple[list[float], list[float], list[float]]:
+    """Depths, and the lowest and highest ends of the encoders' permutation ranges there."""
+    rows = results.estimates
+    rows = rows[
+        (rows["control"] == "permutation")
+        & (rows["regime"] == results.regime)
+        & rows["depth"].notna()
+    ]
+    ends = rows.groupby("depth").agg({"low": "min", "high": "max"})
+    return ends.index.tolist(), ends["low"].tolist(), ends["high"].tolist()
+
+
+def static(results: Results) -> Figure:
+    """The figure for paper."""
+    looks = style.encoder_looks(list(results.encoders))
+    named = ticks(results)
+    end = max(named, default=0.0)
+    with matplotlib.rc_context(RC):
+        figure, axes = plt.subplots(figsize=(7.2, 4.0))
+        for encoder in results.layered:
+            _draw_curve(axes, results, encoder, looks[encoder])
+        for place, encoder in enumerate(results.baselines, start=1):
+            _draw_baseline(axes, results, encoder, looks[encoder], end + 0.6 * place)
+        if results.regime == "grouped":
+            axes.plot([], [], color=style.GREY, ls="--", lw=1, alpha=0.6, label="random split")
+        fill_between(axes, *control_band(results), style.GREY, "permuted labels: 95 % range")
+        chance = results.facts["chance"]
+        axes.axhline(chance, color=style.INK, lw=0.8, ls=":", label="chance", zorder=1.5)
+        axes.set_xticks(list(named), list(named.values()))
+        axes.set(xlabel=X_TITLE, ylabel=Y_TITLE, title=results.heading)
+        axes.set_xlim(min(named, default=0.0) - 0.4, end + 0.6 * len(results.baselines) + 0.4)
+        axes.grid(axis="y", color=style.PALE, lw=0.5)
+        below(figure, axes, notes(results))
+    return figure
+
+
+def _draw_curve(axes, results: Results, encoder: str, look: style.Look) -> None:
+    rows = results.curve(encoder)
+    fill_between(axes, rows["depth"], rows["low"], rows["high"], look.colour, None)
+    axes.plot(
+        rows["depth"],
+        rows["value"],
+        color=look.colour,
+        marker=look.marker,
+        ms=4,
+        lw=1.5,
+        label=results.label(encoder),
+        gid=f"curve {encoder}",
+        zorder=3,
+    )
+    control = results.curve(encoder, control="permutation")
+    axes.plot(
+        control["depth"],
+        control["value"],
+        color=look.colour,
+        marker=look.marker,
+        ms=2,
+        lw=0.5,
+        ls=":",
+        alpha=0.8,
+        gid=f"permutation {encoder}",
+        zorder=2,
+    )
+    if results.regime == "grouped":
+        other = results.curve(encoder, regime="random")
+        axes.plot(
+            other["depth"],
+            other["value"],
+            color=look.colour,
+            ls="--",
+            lw=1,
+            alpha=0.45,
+            gid=f"random {encoder}",
+            zorder=2,
+        )
+
+
+def _draw_baseline(axes, results: Results, encoder: str, look: style.Look, x: float) -> None:
+    for row in results.rows(encoder).itertuples():
+        axes.axhline(row.value, color=look.colour, lw=1, ls="-.", alpha=0.7, zorder=2)
+        if not style.missing(row.low):
+            axes.vlines(x, row.low, row.high, color=look.colour, lw=1.2)
+        axes.plot(
+            [x],
+            [row.value],
+            color=look.colour,
+            marker=look.marker,
+            ms=5,
+            lw=1,
+            ls="-.",
+            label=results.label(encoder),
+            gid=f"baseline {encoder}",
+        )
+
+
+def interactive(results: Results) -> go.Figure:
+    """The figure for the screen: values under the pointer, encoders switched in the legend."""
+    looks = style.encoder_looks(list(results.encoders))
+    named = ticks(results)
+    start, end = min(named, default=0.0), max(named, default=0.0)
+    figure = go.Figure()
+    band(figure, *control_band(results), style.GREY, name="permuted labels: 95 % range")
+    last = end + 0.6 * len(results.baselines)
+    chance = results.facts["chance"]
+    line(figure, [start, last], [chance, chance], style.INK, "dot", name="chance")
+    for encoder in results.layered:
+        _add_curves(figure, results, encoder, looks[encoder])
+    for place, encoder in enumerate(results.baselines, start=1):
+        _add_baseline(figure, results, encoder, looks[encoder], start, end + 0.6 * place)
+    finish(figure, results, height=560)
+    figure.update_xaxes(title=X_TITLE, tickvals=list(named), ticktext=list(named.values()))
+    figure.update_yaxes(title=Y_TITLE)
+    return figure
+
+
+def _add_curves(figure: go.Figure, results: Results, encoder: str, look: style.Look) -> None:
+    label = plain(results.label(encoder))
+    rows = results.curve(encoder)
+    band(figure, rows["depth"], rows["low"], rows["high"], look.colour, group=encoder)
+    figure.add_scatter(
+        x=rows["depth"],
+        y=rows["value"],
+        mode="lines+markers",
+        line={"color": look.colour},
+        marker={"symbol": look.symbol, "size": 8},
+        name=label,
+        legendgroup=plain(encoder),
+        customdata=hover_data(rows),
+        hovertemplate=HOVER,
+        meta="curve",
+    )
+    shown = [("permutation", results.regime, "dot", f"{label}, permuted labels")]
+    if results.regime == "grouped":
+        shown.append(("none", "random", "dash", f"{label}, random split"))
+    for control, regime, dash, name in shown:
+        rows = results.curve(encoder, control, regime)
+        trace = line(figure, rows["depth"], rows["value"], look.colour, dash, name, group=encoder)
+        trace.update(opacity=0.5, showlegend=False, customdata=hover_data(rows))
+        trace.update(hovertemplate=HOVER, hoverinfo=None, meta=f"{control} {regime}")
+
+
+def _add_baseline(
+    figure: go.Figure, results: Results, encoder: str, look: style.Look, start: float, x: float
+) -> None:
+    for row in results.rows(encoder).itertuples():
+        ends = [start, x]
+        trace = line(figure, ends, [row.value] * 2, look.colour, "dashdot", None, group=encoder)
+        trace.update(showlegend=False)
+        point(figure, results, encoder, row, x, row.value, look, "y")
+
+
+def main() -> None:
+    """Command line of the stage."""
+    results, options = figure_options(__doc__)
+    save_static(static(results), options.out_stem, options.provenance)
+    title = f"{results.heading}, layer by layer"
+    figure = interactive(results)
+    save_interactive(figure, options.out_stem, title, notes(results), options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,100 @@
+"""The report of a run: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
+
+``--index`` is a JSON object: ``datasets`` (name -> source, hygiene, tasks (name -> estimates,
+estimates_json, contrasts, folds_json, layers_stem, comparison_stem, umap (encoder -> stem))),
+``encoders`` (name -> dirs (dataset -> embeddings folder)) and ``config``, the merged config. All
+paths are relative to the working directory. Run as ``python -m stratavox.report.summary``.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import yaml
+from markupsafe import Markup
+
+from stratavox import stage
+from stratavox.errors import StratavoxError, run
+from stratavox.report import collect, findings
+from stratavox.report.templating import TEMPLATES, environment
+from stratavox.tables import atomic_path, write_json, write_text
+
+FORMATS = ("html", "svg", "pdf", "png")
+# A page that a phone still opens; figures past it are linked and not shown.
+PAGE_BYTES = 14_000_000
+
+
+def pictures(content: dict) -> dict[str, str]:
+    """Stem -> SVG as a data address, curves first, as many as the page may hold."""
+    tasks = [task for dataset in content["datasets"] for task in dataset["tasks"]]
+    stems = [figure["stem"] for task in tasks for figure in task["figures"]]
+    stems += [panel["stem"] for task in tasks for panel in task["panels"]]
+    held, taken = {}, 0
+    for stem in stems:
+        path = Path(f"{stem}.svg")
+        if not path.exists():
+            raise StratavoxError(f"{path}: no such file; run the workflow to make it")
+        data = base64.b64encode(path.read_bytes()).decode()
+        if taken + len(data) <= PAGE_BYTES:
+            taken += len(data)
+            held[stem] = f"data:image/svg+xml;base64,{data}"
+    return held
+
+
+def links(content: dict, out: Path) -> dict[str, dict[str, str]]:
+    """Stem -> format -> address relative to the page."""
+    stems = {
+        figure["stem"]
+        for dataset in content["datasets"]
+        for task in dataset["tasks"]
+        for figure in [*task["figures"], *task["panels"]]
+    }
+    return {
+        stem: {kind: quote(os.path.relpath(f"{stem}.{kind}", out)) for kind in FORMATS}
+        for stem in sorted(stems)
+    }
+
+
+def render(content: dict, out: Path, tables: Path) -> str:
+    """The page."""
+    return (
+        environment()
+        .get_template("summary.html.j2")
+        .render(
+            **content,
+            states=findings.STATES,
+            pictures=pictures(content),
+            links=links(content, out),
+            tables=quote(os.path.relpath(tables, out)),
+            config_text=config_text(content["config"]),
+            style=Markup((TEMPLATES / "summary.css").read_text(encoding="utf-8")),
+        )
+    )
+
+
+def config_text(config: dict) -> str:
+    """The merged config as YAML."""
+    return yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
+
+
+def main() -> None:
+    """Command line of the stage."""
+    parser = stage.parser(__doc__)
+    parser.add_argument("--index", type=stage.json_object, required=True, help="JSON, see above")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the page")
+    parser.add_argument("--tables", type=Path, required=True, help="folder of the CSV tables")
+    options = parser.parse_args()
+    content = collect.content(options.index)
+    for name, table in collect.tidy(options.index).items():
+        with atomic_path(options.tables / name) as temporary:
+            table.to_csv(temporary, index=False)
+    write_json(content | {"provenance": options.provenance}, options.out / "summary.json")
+    write_text(config_text(options.index["config"]), options.out / "config.yaml")
+    write_text(render(content, options.out, options.tables), options.out / "summary.html")
+
+
+if __name__ == "__main__":
+    run(main)
