@@ -154,7 +154,7 @@ def report_tables():
     return (
         expand("results/corpus/{dataset}/hygiene.json", dataset=PLAN.datasets)
         + expand(
-            "results/embeddings/{encoder}/{dataset}",
+            "results/embeddings/{encoder}/{dataset}/encoder.json",
             encoder=PLAN.encoders,
             dataset=PLAN.datasets,
         )

@@ -23,7 +23,8 @@ rule collect:
     input:
         parts,
     output:
-        directory("results/embeddings/{encoder}/{dataset}"),
+        # written last; the readouts stand beside it
+        "results/embeddings/{encoder}/{dataset}/encoder.json",
     log:
         "results/logs/collect/{encoder}.{dataset}.log",
     conda:
@@ -31,7 +32,8 @@ rule collect:
     params:
         settings=settings("collect"),
         provenance=provenance("collect"),
+        folder=subpath(output[0], parent=True),
     shell:
         "python -m stratavox.embed.collect --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --parts {input:q} --out {output:q}"
+        " --provenance {params.provenance:q} --parts {input:q} --out {params.folder:q}"
         " 2>&1 | tee {log:q}"

@@ -3,7 +3,7 @@
 
 rule umap:
     input:
-        "results/embeddings/{encoder}/{dataset}",
+        "results/embeddings/{encoder}/{dataset}/encoder.json",
     output:
         "results/geometry/{encoder}/{dataset}/umap.parquet",
     log:
@@ -13,7 +13,8 @@ rule umap:
     params:
         settings=settings("umap"),
         provenance=provenance("umap"),
+        embeddings=subpath(input[0], parent=True),
     shell:
         "python -m stratavox.geometry.umap --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {input:q} --out {output:q}"
+        " --provenance {params.provenance:q} --embeddings {params.embeddings:q} --out {output:q}"
         " 2>&1 | tee {log:q}"

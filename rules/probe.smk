@@ -26,7 +26,7 @@ rule folds:
 
 rule linear:
     input:
-        embeddings="results/embeddings/{encoder}/{dataset}",
+        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
         folds="results/folds/{dataset}/{task}.parquet",
     output:
         scores="results/scores/{encoder}/{dataset}/{task}.parquet",
@@ -39,9 +39,10 @@ rule linear:
     params:
         settings=settings("linear"),
         provenance=provenance("linear"),
+        embeddings=subpath(input.encoder, parent=True),
     shell:
         "python -m stratavox.probe.linear --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {input.embeddings:q}"
+        " --provenance {params.provenance:q} --embeddings {params.embeddings:q}"
         " --folds {input.folds:q} --out-scores {output.scores:q}"
         " --out-predictions {output.predictions:q} --threads {threads} 2>&1 | tee {log:q}"
 
@@ -53,7 +54,7 @@ rule infer:
         predictions=of_each_encoder(
             "results/predictions/{encoder}/{dataset}/{task}.parquet"
         ),
-        embeddings=of_each_encoder("results/embeddings/{encoder}/{dataset}"),
+        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
     output:
         estimates="results/estimates/{dataset}/{task}.parquet",
         contrasts="results/contrasts/{dataset}/{task}.parquet",
@@ -69,6 +70,6 @@ rule infer:
         "python -m stratavox.probe.infer --settings {params.settings:q}"
         " --provenance {params.provenance:q} --folds-summary {input.summary:q}"
         " --scores {input.scores:q} --predictions {input.predictions:q}"
-        " --embeddings {input.embeddings:q} --out-estimates {output.estimates:q}"
+        " --encoders {input.encoders:q} --out-estimates {output.estimates:q}"
         " --out-contrasts {output.contrasts:q} --out-summary {output.summary:q}"
         " 2>&1 | tee {log:q}"

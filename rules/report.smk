@@ -5,7 +5,7 @@ rule layers:
     input:
         estimates="results/estimates/{dataset}/{task}.parquet",
         summary="results/estimates/{dataset}/{task}.json",
-        embeddings=of_each_encoder("results/embeddings/{encoder}/{dataset}"),
+        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
     output:
         **drawn("{dataset}/{task}/layers", "layers"),
     log:
@@ -28,7 +28,7 @@ rule comparison:
     input:
         estimates="results/estimates/{dataset}/{task}.parquet",
         summary="results/estimates/{dataset}/{task}.json",
-        embeddings=of_each_encoder("results/embeddings/{encoder}/{dataset}"),
+        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
     output:
         **drawn("{dataset}/{task}/comparison", "comparison"),
     log:
@@ -52,7 +52,7 @@ rule panels:
         umap="results/geometry/{encoder}/{dataset}/umap.parquet",
         folds="results/folds/{dataset}/{task}.parquet",
         summary="results/folds/{dataset}/{task}.json",
-        embeddings="results/embeddings/{encoder}/{dataset}",
+        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
     output:
         **drawn("{dataset}/{encoder}/umap_{task}", "umap"),
     log:
@@ -62,13 +62,14 @@ rule panels:
     params:
         settings=settings("panels"),
         provenance=provenance("panels"),
+        embeddings=subpath(input.encoder, parent=True),
         stem=subpath(output.svg, strip_suffix=".svg"),
     shell:
         "python -m stratavox.report.panels --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
         " --task {wildcards.task} --encoder {wildcards.encoder} --umap {input.umap:q}"
         " --folds {input.folds:q} --folds-json {input.summary:q}"
-        " --embeddings {input.embeddings:q} --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --embeddings {params.embeddings:q} --out-stem {params.stem:q} 2>&1 | tee {log:q}"
 
 
 rule summary:

@@ -115,7 +115,7 @@ def test_too_many_bad_files_stop_the_run_and_keep_what_was_there(study):
         ),
         (
             lambda c: c["datasets"]["wood"]["tasks"]["kind"].update(target="knid"),
-            ["datasets.wood", "tasks.kind.target", "'knid'", "name, kind, bird"],
+            ["datasets.wood", "tasks.kind.target", "'knid'", "name, kind, bird, day"],
         ),
         (
             lambda c: c["datasets"]["wood"].update(file="nmae"),

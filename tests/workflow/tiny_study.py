@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import os
 import re
@@ -16,6 +17,7 @@ import soundfile
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+WILDCARDS = ("encoder", "dataset", "rate", "task", "shard")
 PROJECT = ("Snakefile", "rules", "workflow", "envs", "profiles", "config.yaml")
 
 
@@ -81,13 +83,13 @@ class Study:
 
 
 def jobs(printed: str) -> set[str]:
-    """The jobs that Snakemake printed, less the target."""
+    """The jobs that Snakemake printed, less the target, wildcards in the order of WILDCARDS."""
     found = set()
     for block in re.split(r"\n(?=(?:local)?rule \w+:)", printed):
         if rule := re.match(r"(?:local)?rule (\w+):", block):
             wildcards = re.search(r"\n    wildcards: (.*)", block)
-            values = re.findall(r"=([^,]+)", wildcards.group(1)) if wildcards else []
-            found.add(" ".join([rule.group(1), *values]))
+            values = dict(re.findall(r"(\w+)=([^,]+)", wildcards.group(1))) if wildcards else {}
+            found.add(" ".join([rule.group(1), *(values[k] for k in WILDCARDS if k in values)]))
     return found - {"all"}
 
 
@@ -109,7 +111,14 @@ def make_dataset(folder: Path, seed: int) -> None:
             for take in range(2):
                 name = f"audio/bird{bird}_{kind}_{take}.wav"
                 soundfile.write(folder / name, call(generator, kind, bird), 16000)
-                rows.append({"name": name, "kind": f"kind {kind}", "bird": f"bird {bird}"})
+                rows.append(
+                    {
+                        "name": name,
+                        "kind": f"kind {kind}",
+                        "bird": f"bird {bird}",
+                        "day": f"day {len(rows) % 5}",
+                    }
+                )
     with open(folder / "calls.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -163,7 +172,7 @@ def set_up(folder: Path) -> Study:
         "run": {"datasets": ["wood", "field"], "encoders": ["tiny", "logmel"]},
         "datasets": {
             "wood": entry | {"path": "data/wood"},
-            "field": entry | {"path": "data/field"},
+            "field": copy.deepcopy(entry) | {"path": "data/field"},
         },
         "encoders": {"tiny": {"family": "transformers", "path": "encoder", "context_s": 1.0}},
         "probes": {"folds": 3, "inner_folds": 2, "repeats": 1, "permutations": 2},

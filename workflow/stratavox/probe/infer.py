@@ -8,7 +8,6 @@ be compared, before any score was seen) and a JSON of counts.
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,13 +41,13 @@ def main() -> None:
     parser.add_argument("--folds-summary", required=True, help="folds.json of the task")
     parser.add_argument("--scores", required=True, nargs="+", help="one file an encoder")
     parser.add_argument("--predictions", required=True, nargs="+", help="in the same order")
-    parser.add_argument("--embeddings", required=True, nargs="+", help="in the same order")
+    parser.add_argument("--encoders", required=True, nargs="+", help="each one's encoder.json")
     parser.add_argument("--out-estimates", required=True)
     parser.add_argument("--out-contrasts", required=True)
     parser.add_argument("--out-summary", required=True)
     options = parser.parse_args()
     task = tables.read_json(options.folds_summary)
-    encoders = [tables.read_json(Path(folder) / "encoder.json") for folder in options.embeddings]
+    encoders = [tables.read_json(path) for path in options.encoders]
     rows: list[dict] = []
     recalls: dict[tuple[str, str], stats.Recall] = {}
     summary = task | {

@@ -1,0 +1,1 @@
+"""How fast Stratavox embeds clips, beside a notebook's way and beside the limit."""

@@ -1,0 +1,61 @@
+"""The clips that are timed: catmeows where it is at hand, noise of its lengths otherwise."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import soundfile as sf
+
+from stratavox.corpus import clips
+
+RATE = 8000  # of catmeows
+
+
+def files(data: Path, wanted: int, folder: Path) -> tuple[list[Path], str]:
+    """``wanted`` recordings of mixed lengths, evenly spread over the set, and what they are."""
+    table = data / "metadata.csv"
+    if table.is_file():
+        with table.open(encoding="utf-8", newline="") as file:
+            found = [data / row["path"] for row in csv.DictReader(file)]
+        chosen = np.linspace(0, len(found) - 1, min(wanted, len(found))).round().astype(int)
+        return [found[place] for place in chosen], f"real recordings of {data}"
+    return _noise(wanted, folder), f"SYNTHETIC noise, since there is no {table}"
+
+
+def _noise(wanted: int, folder: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    made = []
+    for place, seconds in enumerate(rng.uniform(1.0, 4.0, wanted)):
+        made.append(folder / f"{place:04d}.wav")
+        sf.write(made[-1], 0.1 * rng.standard_normal(round(seconds * RATE)), RATE)
+    return made
+
+
+def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
+    """An inspected shard, as the clips stage reads it; ``copies`` of each under different names."""
+    rows = [
+        {
+            "clip_id": f"{path.stem}.{copy}",
+            "file": path.name,
+            "start_s": None,
+            "end_s": None,
+            "reason": None,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in paths
+        for copy in range(copies)
+    ]
+    fields = dict.fromkeys(("clip_id", "file", "sha256", "reason"), pa.string())
+    schema = pa.schema(fields | {"start_s": pa.float64(), "end_s": pa.float64()})
+    return pa.Table.from_pylist(sorted(rows, key=lambda row: row["clip_id"]), schema=schema)
+
+
+def store(recordings: Path, manifest: Path, out: Path) -> None:
+    """Store the clips of ``manifest`` at 16 kHz, as the workflow does."""
+    settings = {"path": str(recordings), "channel": "mean"}
+    clips.store(settings, manifest, 16000, out, {})

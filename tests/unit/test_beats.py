@@ -1,0 +1,190 @@
+"""BEATs: pooled readouts do not depend on the batch, and are what the model itself computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stratavox.embed.part import load
+from stratavox.embed.pooling import pool
+from stratavox.encoders import catalogue
+
+SMALL = {
+    "family": "beats",
+    "weights": "random",
+    "seed": 0,
+    "architecture": {"layers": 2, "width": 64, "heads": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load(SMALL)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The same small BEATs with the same weights, built by hand with avex alone."""
+    torch = pytest.importorskip("torch")
+    from avex.models.beats import BEATs, BEATsConfig
+    from avex.models.utils.registry import get_model_spec
+
+    config = get_model_spec("esp_aves2_sl_beats_all").init_config | {
+        "encoder_layers": 2,
+        "encoder_embed_dim": 64,
+        "encoder_ffn_embed_dim": 256,
+        "encoder_attention_heads": 4,
+    }
+    torch.manual_seed(0)
+    return BEATs(BEATsConfig(**config)).eval()
+
+
+def noise(*lengths: int, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
+
+
+def tokens_of(model, clip: np.ndarray) -> np.ndarray:
+    """The model's own output (tokens, width) for one whole, untrimmed clip."""
+    import torch
+
+    with torch.no_grad():
+        return model(torch.from_numpy(clip)[None], disable_layerdrop=True)[0][0].numpy()
+
+
+def test_readouts_are_named_in_depth_order(small):
+    assert small.readouts == ["patch", "input", "block_00", "block_01"]
+    assert small.provenance["blocks"] == ["block_00", "block_01"]
+    assert small.widths == dict.fromkeys(small.readouts, 64)
+    assert small.rate == 16000
+
+
+# 48 clips of 48 tokens is where avex's own extraction mixes clips up
+@pytest.mark.parametrize(
+    "lengths",
+    [[16000] * 48, [2800, 5359, 5360, 16000, 16159, 40000], [100, 2000, 2799, 2800, 2801]],
+    ids=["48 clips of 48 tokens", "mixed lengths", "padded"],
+)
+def test_a_clip_does_not_depend_on_its_batch(small, lengths):
+    clips = noise(*lengths)
+    together = pool(small, clips)
+    for place, clip in enumerate(clips):
+        alone = pool(small, [clip])
+        for readout in small.readouts:
+            np.testing.assert_allclose(
+                together.means[readout][place], alone.means[readout][0], atol=1e-5, rtol=0
+            )
+    # clips differ, or the above would hold for any mixture of them
+    assert np.abs(np.diff(together.means["block_01"], axis=0)).max() > 1e-3
+
+
+@pytest.mark.parametrize("samples", [2800, 5000, 16000, 159999])
+def test_the_last_block_is_the_models_output_of_the_untrimmed_clip(small, model, samples):
+    (clip,) = noise(samples)
+    tokens = tokens_of(model, clip)
+    pooled = pool(small, [clip])
+    assert pooled.n_tokens[0] == len(tokens)
+    np.testing.assert_allclose(pooled.means["block_01"][0], tokens.mean(axis=0), atol=1e-5, rtol=0)
+
+
+def test_each_readout_is_read_where_its_name_says(small, model):
+    import torch
+
+    (clip,) = noise(12000)
+    with torch.no_grad():
+        mel = model.preprocess(torch.from_numpy(clip)[None])[:, None]
+        patches = model.patch_embedding(mel).flatten(2).transpose(1, 2)
+        patch = model.post_extract_proj(model.layer_norm(patches))
+        inner = model.encoder
+        entering = inner.layer_norm(patch + inner.pos_conv(patch.transpose(1, 2)).transpose(1, 2))
+        first = inner.layers[0](entering.transpose(0, 1))[0][:, 0]
+    pooled = pool(small, [clip]).means
+    for readout, wanted in (("patch", patch[0]), ("input", entering[0]), ("block_00", first)):
+        np.testing.assert_allclose(
+            pooled[readout][0], wanted.mean(0).numpy(), atol=1e-5, rtol=0, err_msg=readout
+        )
+
+
+def test_a_short_clip_is_what_the_model_makes_of_it_with_zeros_after(small, model):
+    (clip,) = noise(1500)
+    pooled = pool(small, [clip])
+    assert pooled.padded.tolist() == [True]
+    wanted = tokens_of(model, np.pad(clip, (0, 1300))).mean(axis=0)
+    np.testing.assert_allclose(pooled.means["block_01"][0], wanted, atol=1e-5, rtol=0)
+
+
+def test_windows_of_a_long_clip_count_by_their_tokens(small, model):
+    (clip,) = noise(323199)  # 20.2 s: three windows, the first of which loses a step to rounding
+    edges = [0, 107733, 215466, 323199]
+    parts = [tokens_of(model, clip[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    pooled = pool(small, [clip])
+    assert pooled.n_windows.tolist() == [3]
+    assert pooled.n_tokens[0] == sum(map(len, parts))
+    np.testing.assert_allclose(
+        pooled.means["block_01"][0], np.concatenate(parts).mean(axis=0), atol=1e-5, rtol=0
+    )
+
+
+def test_random_weights_depend_on_the_seed_alone(small):
+    import torch
+
+    clips = noise(16000)
+    wanted = pool(small, clips).means["block_01"]
+    torch.manual_seed(99)
+    np.random.seed(99)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    again = load(SMALL)
+    np.testing.assert_array_equal(pool(again, clips).means["block_01"], wanted)
+    assert torch.equal(torch.get_rng_state(), before[0]), "torch's generator was moved"
+    assert np.array_equal(np.random.get_state()[1], before[1]), "NumPy's generator was moved"
+    other = load(SMALL | {"seed": 1})
+    assert np.abs(pool(other, clips).means["block_01"] - wanted).max() > 0.01
+
+
+def test_hooks_leave_nothing_behind(small, monkeypatch):
+    from stratavox.encoders import taps
+
+    seen = []
+    read = taps.read
+    monkeypatch.setattr(
+        taps, "read", lambda run, found, n: seen.append(found) or read(run, found, n)
+    )
+    pool(small, noise(16000))
+    (found,) = seen
+    assert len(found) == 4
+    for tap in found:
+        assert not tap.module._forward_hooks and not tap.module._forward_pre_hooks, tap.readout
+        assert not any(module.training for module in tap.module.modules()), "dropout is on"
+
+
+def test_bf16_is_near_and_recorded(small):
+    half = load(SMALL | {"precision": "bf16"})
+    assert half.provenance["precision"] == "bf16"
+    assert small.provenance["precision"] == "fp32"
+    clips = noise(16000, 30000)
+    exact, near = (pool(e, clips).means["block_01"] for e in (small, half))
+    assert 0 < np.abs(exact - near).max() < 0.1
+    assert near.dtype == np.float32
+
+
+def test_the_official_geometry_and_its_memory_of_where_it_is_from():
+    encoder = load(
+        {"family": "beats", "model": "esp_aves2_sl_beats_all", "weights": "random", "seed": 0}
+    )
+    assert encoder.readouts == ["patch", "input", *(f"block_{i:02d}" for i in range(12))]
+    assert set(encoder.widths.values()) == {768}
+    said = encoder.provenance
+    assert (said["weights"], said["seed"], said["weights_sha256"]) == ("random", 0, None)
+    assert (said["context_s"], said["device"] in ("cpu", "cuda")) == (10.0, True)
+    assert {"avex", "torch"} <= set(said["versions"])
+    pooled = pool(encoder, noise(16000, 16000, 8000))
+    assert all(np.isfinite(values).all() for values in pooled.means.values())
+
+
+def test_the_rates_in_the_catalogue_are_avexs_own():
+    from avex.models.utils.registry import get_model_spec
+
+    for name, rate in catalogue.BEATS_RATES.items():
+        spec = get_model_spec(name)
+        assert spec.name == "beats" and spec.audio_config.sample_rate == rate
+        assert spec.audio_config.target_length_seconds * rate == 160000

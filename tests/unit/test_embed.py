@@ -1,0 +1,242 @@
+"""Parts and their collection: the tables, their provenance, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stratavox import tables
+from stratavox.audio import encode_flac
+from stratavox.corpus.clips import SCHEMA
+from stratavox.embed import collect as collecting
+from stratavox.embed import part
+from stratavox.embed.collect import collect
+from stratavox.embed.pooling import pool
+from stratavox.encoders.encoder import Encoder, Grid
+from stratavox.errors import StratavoxError
+
+RATE = 16000
+
+
+def clips(*ids: str) -> dict[str, np.ndarray]:
+    """Noise of different lengths, on the grid of 24 bits so that FLAC holds it exactly."""
+    rng = np.random.default_rng(len(ids))
+    made = {}
+    for name in ids:
+        wave = 0.1 * rng.standard_normal(int(rng.integers(500, 9000)))
+        made[name] = (np.rint(wave * 2**23) / 2**23).astype(np.float32)
+    return made
+
+
+def put(path: Path, waves: dict[str, np.ndarray], group: int = 2, rate: int = RATE) -> Path:
+    """Write a part of clips, ``group`` clips a row group."""
+    rows = [
+        {
+            "clip_id": name,
+            "n_samples": len(wave),
+            "audio": {"bytes": encode_flac(wave, rate), "path": f"{name}.wav"},
+        }
+        for name, wave in sorted(waves.items())
+    ]
+    with tables.table_writer(path, SCHEMA, {}) as writer:
+        for start in range(0, len(rows), group):
+            batch = pa.Table.from_pylist(rows[start : start + group], schema=writer.schema)
+            writer.write_table(batch)
+        if not rows:
+            writer.write_table(pa.Table.from_pylist([], schema=writer.schema))
+    return path
+
+
+def sums_encoder(name: str = "sums", spoil: float | None = None) -> Encoder:
+    """Two readouts a plain sum can check: of the samples, and of their squares and cubes."""
+
+    def forward(waves, counts):
+        waves = waves.astype(np.float64)
+        second = np.stack([(waves**2).sum(axis=1), (waves**3).sum(axis=1)], axis=1)
+        if spoil is not None:
+            second[0, 0] = spoil
+        return {"input": waves.sum(axis=1)[:, None], "block_00": second}
+
+    provenance = {
+        "family": name,
+        "rate": RATE,
+        "readouts": ["input", "block_00"],
+        "blocks": ["block_00"],
+        "device": "cpu",
+    }
+    widths = {"input": 1, "block_00": 2}
+    return Encoder(RATE, Grid(size=1000, hop=1), widths, forward, 1.0, provenance)
+
+
+def test_a_part_has_every_readout_of_every_clip_in_order(tmp_path):
+    waves = clips(*"abcdefg")
+    source = put(tmp_path / "clips.parquet", waves)
+    part.embed(sums_encoder(), source, tmp_path / "part.parquet", {"key": "k"})
+    table = tables.read_table(tmp_path / "part.parquet")
+    assert table.column_names == [
+        *("clip_id", "n_samples", "n_windows", "n_tokens", "padded"),
+        *("input", "block_00"),
+    ]
+    assert table["clip_id"].to_pylist() == sorted(waves)
+    assert table["n_samples"].to_pylist() == [len(waves[name]) for name in sorted(waves)]
+    assert table["padded"].to_pylist() == [len(waves[name]) < 1000 for name in sorted(waves)]
+    assert table.schema.field("block_00").type == pa.list_(pa.float32(), 2)
+    wanted = pool(sums_encoder(), [waves[name] for name in sorted(waves)])
+    for readout in ("input", "block_00"):
+        np.testing.assert_allclose(
+            tables.embedding_matrix(table[readout]), wanted.means[readout], rtol=1e-6
+        )
+    said = tables.read_provenance(tmp_path / "part.parquet")
+    assert said["key"] == "k" and said["encoder"]["family"] == "sums"
+    with tables.open_table(tmp_path / "part.parquet") as file:
+        assert file.num_row_groups == 4, "as many row groups as the clips have"
+
+
+def test_an_empty_shard_makes_an_empty_part_of_the_same_schema(tmp_path):
+    full, empty = put(tmp_path / "a", clips("x")), put(tmp_path / "b", {})
+    part.embed(sums_encoder(), full, tmp_path / "full.parquet", {})
+    part.embed(sums_encoder(), empty, tmp_path / "empty.parquet", {})
+    tables_ = [tables.read_table(tmp_path / f"{name}.parquet") for name in ("full", "empty")]
+    assert tables_[0].schema.equals(tables_[1].schema)
+    assert tables_[1].num_rows == 0
+    collect("sums", [tmp_path / "empty.parquet", tmp_path / "full.parquet"], tmp_path / "out", {})
+    assert tables.read_table(tmp_path / "out" / "block_00.parquet")["clip_id"].to_pylist() == ["x"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_readout_that_is_not_finite_names_its_clip_and_leaves_no_part(tmp_path, value):
+    source = put(tmp_path / "clips.parquet", {"some cat/ä.wav": np.zeros(2000, "f4")})
+    with pytest.raises(StratavoxError, match=r"clip 'some cat/ä\.wav' .*block_00 is not finite"):
+        part.embed(sums_encoder(spoil=value), source, tmp_path / "part.parquet", {})
+    assert not (tmp_path / "part.parquet").exists()
+
+
+def test_clips_at_another_rate_or_length_are_refused(tmp_path):
+    source = put(tmp_path / "a.parquet", clips("x"), rate=8000)
+    with pytest.raises(StratavoxError, match="clip 'x' is at 8000 Hz; .* at 16000 Hz"):
+        part.embed(sums_encoder(), source, tmp_path / "part.parquet", {})
+    table = tables.read_table(put(tmp_path / "b.parquet", clips("x")))
+    wrong = table.set_column(1, "n_samples", pa.array([7], pa.int64()))
+    pq.write_table(wrong, tmp_path / "b.parquet")
+    with pytest.raises(StratavoxError, match="clip 'x' has .* samples where its row says 7"):
+        part.embed(sums_encoder(), tmp_path / "b.parquet", tmp_path / "part.parquet", {})
+
+
+def two_parts(folder: Path, *encoders: Encoder) -> tuple[dict, list[Path]]:
+    waves = clips(*"hgfedcba")
+    names, made = sorted(waves), []
+    for place, encoder in enumerate(encoders or (sums_encoder(), sums_encoder())):
+        mine = {name: waves[name] for name in names[place::2]}
+        source = put(folder / f"clips{place}.parquet", mine)
+        made.append(folder / f"part-{place:03d}.parquet")
+        part.embed(encoder, source, made[-1], {})
+    return waves, made
+
+
+def test_collect_makes_one_sorted_table_a_readout(tmp_path):
+    waves, parts = two_parts(tmp_path)
+    out = tmp_path / "embeddings" / "sums" / "cats"
+    collect("sums", parts, out, {"key": "k"})
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("block_00.parquet", "encoder.json", "input.parquet", "windows.parquet"),
+    ]
+    names = sorted(waves)
+    wanted = pool(sums_encoder(), [waves[name] for name in names])
+    for readout in ("input", "block_00"):
+        table = tables.read_table(out / f"{readout}.parquet")
+        assert table.column_names == ["clip_id", "n_tokens", "embedding"]
+        assert table["clip_id"].to_pylist() == names
+        assert table["n_tokens"].to_pylist() == wanted.n_tokens.tolist()
+        np.testing.assert_allclose(
+            tables.embedding_matrix(table["embedding"]), wanted.means[readout], rtol=1e-6
+        )
+    assert tables.read_provenance(out / "input.parquet")["key"] == "k"
+    assert tables.read_table(out / "windows.parquet")["padded"].to_pylist() == [
+        len(waves[name]) < 1000 for name in names
+    ]
+    said = tables.read_json(out / "encoder.json")
+    assert said["encoder"] == "sums" and said["readouts"] == ["input", "block_00"]
+    assert said["clips"] == 8 and said["windowed"] == 0
+    assert said["padded"] == sum(len(wave) < 1000 for wave in waves.values())
+    assert said["audio_s"] == pytest.approx(sum(map(len, waves.values())) / RATE)
+    assert said["seconds"] > 0
+
+
+def test_collect_replaces_a_folder_whole_or_not_at_all(tmp_path, monkeypatch):
+    _, parts = two_parts(tmp_path)
+    out = tmp_path / "out"
+    collect("sums", parts, out, {})
+    (out / "stale.parquet").write_bytes(b"")
+    collect("sums", parts, out, {})
+    assert not (out / "stale.parquet").exists()
+
+    def broken(value, path):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(collecting.tables, "write_json", broken)
+    before = sorted(out.iterdir())
+    with pytest.raises(OSError):
+        collect("sums", parts, out, {})
+    assert sorted(out.iterdir()) == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".out")]
+
+
+def test_parts_of_two_encoders_or_with_a_clip_twice_are_refused(tmp_path):
+    _, parts = two_parts(tmp_path, sums_encoder("one"), sums_encoder("other"))
+    with pytest.raises(StratavoxError, match=r"part-001\.parquet is of another encoder.*family"):
+        collect("sums", parts, tmp_path / "out", {})
+    with pytest.raises(StratavoxError, match="clip 'a' stands twice"):
+        collect("sums", [parts[0], parts[0]], tmp_path / "out", {})
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_commands(tmp_path):
+    """As the workflow calls them: two shards, one of them empty, then the folder."""
+    waves = clips("x", "y")
+    run = [sys.executable, "-m"]
+    settings = json.dumps({"family": "duration_level"})
+    for shard, mine in (("000", waves), ("001", {})):
+        source = put(tmp_path / f"clips-{shard}.parquet", mine)
+        subprocess.run(
+            [
+                *(*run, "stratavox.embed.part", "--settings", settings),
+                *("--provenance", '{"key": "k"}', "--clips", source),
+                *("--out", tmp_path / f"part-{shard}.parquet", "--threads", "1"),
+            ],
+            check=True,
+        )
+    parts = sorted(tmp_path.glob("part-*.parquet"))
+    assert len(parts) == 2
+    subprocess.run(
+        [
+            *(*run, "stratavox.embed.collect", "--settings", '{"encoder": "levels"}'),
+            *("--parts", *parts, "--out", tmp_path / "out"),
+        ],
+        check=True,
+    )
+    table = tables.read_table(tmp_path / "out" / "features.parquet")
+    duration = tables.embedding_matrix(table["embedding"])[:, 0]
+    np.testing.assert_allclose(
+        np.exp(duration), [len(waves[name]) / RATE for name in "xy"], rtol=1e-5
+    )
+    assert tables.read_json(tmp_path / "out" / "encoder.json")["encoder"] == "levels"
+
+
+def test_a_bad_setting_is_one_message_and_exit_code_1(tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "stratavox.embed.part", "--settings", '{"family": "perch"}'),
+            *("--clips", "x", "--out", tmp_path / "part.parquet"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("stratavox: error: family: found 'perch'")

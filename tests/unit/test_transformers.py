@@ -1,0 +1,349 @@
+"""Whisper, wav2vec 2.0, HuBERT, WavLM: exact pooling, declared layouts, Whisper's cut window."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from stratavox.embed.part import load
+from stratavox.embed.pooling import pool
+from stratavox.encoders import catalogue
+from stratavox.errors import StratavoxError
+
+torch.set_num_threads(1)
+SPEECH = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "conv_dim": (16,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 4,
+}
+STABLE = SPEECH | {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+KINDS = {
+    "whisper": ("Whisper", {}),
+    "wav2vec2": ("Wav2Vec2", SPEECH),
+    "wav2vec2_stable": ("Wav2Vec2", STABLE),
+    "hubert": ("Hubert", SPEECH),
+    "wavlm": ("WavLM", SPEECH),
+    "wavlm_stable": ("WavLM", STABLE),
+}
+WHISPER = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 64,
+    "vocab_size": 20,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+
+
+def make(folder: Path, kind: str) -> tuple[str, torch.nn.Module]:
+    """A folder with a tiny model of random weights as the library saves it, and the model."""
+    name, sizes = KINDS[kind]
+    torch.manual_seed(1)
+    if kind == "whisper":
+        config = transformers.WhisperConfig(**WHISPER)
+        model, extractor = WhisperEncoder(config), transformers.WhisperFeatureExtractor()
+    else:
+        config = getattr(transformers, f"{name}Config")(**sizes)
+        model = getattr(transformers, f"{name}Model")(config)
+        extractor = transformers.Wav2Vec2FeatureExtractor()
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    return str(folder), model.eval()
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def tiny(request, tmp_path_factory):
+    """Settings of a tiny model, the same model by the library alone, and its kind."""
+    path, model = make(tmp_path_factory.mktemp(request.param), request.param)
+    settings = {"family": "transformers", "path": path}
+    if request.param == "whisper":
+        settings["context_s"] = 1.0
+        model.embed_positions = torch.nn.Embedding.from_pretrained(
+            model.embed_positions.weight[:50]
+        )
+        model.config.max_source_positions = 50
+    return settings, model, request.param
+
+
+def noise(*lengths: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
+
+
+def own_output(settings: dict, model, clip: np.ndarray, **how) -> np.ndarray:
+    """``last_hidden_state`` (tokens, width) by the library's extractor and model alone."""
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(settings["path"])
+    features = extractor(clip, sampling_rate=16000, return_tensors="pt", **how)
+    with torch.no_grad():
+        return model(features[extractor.model_input_names[0]]).last_hidden_state[0].numpy()
+
+
+def final_norm(model, kind: str):
+    """The norm between the last block and the model's output; none where norms come last."""
+    if kind == "whisper":
+        return model.layer_norm
+    return model.encoder.layer_norm if kind.endswith("stable") else torch.nn.Identity()
+
+
+def test_a_clip_does_not_depend_on_its_batch(tiny):
+    encoder = load(tiny[0])
+    clips = noise(*[16000] * 20, 15999, 8000, 720, 400, 399, 10)
+    together = pool(encoder, clips)
+    for place, clip in enumerate(clips):
+        alone = pool(encoder, [clip])
+        assert alone.n_tokens[0] == together.n_tokens[place]
+        for readout in encoder.readouts:
+            np.testing.assert_allclose(
+                together.means[readout][place], alone.means[readout][0], atol=1e-5, rtol=0
+            )
+    assert np.abs(np.diff(together.means["block_01"], axis=0)).max() > 1e-3
+
+
+def test_the_last_block_is_the_models_output_before_its_last_norm(tiny, monkeypatch):
+    settings, model, kind = tiny
+    encoder = load(settings)
+    samples = 12000 if kind == "whisper" else encoder.grid.fed(12000)
+    (clip,) = noise(samples)
+    how = {"max_length": 16000} if kind == "whisper" else {}
+    wanted = own_output(settings, model, clip, **how)[: encoder.grid.tokens(samples)]
+    # the norm stands between tokens and their mean: have it applied before pooling
+    from stratavox.encoders import taps
+
+    norm, mean = final_norm(model, kind), taps.valid_mean
+    monkeypatch.setattr(taps, "valid_mean", lambda tokens, counts: mean(norm(tokens), counts))
+    got = pool(encoder, [clip])
+    assert got.n_tokens[0] == len(wanted)
+    np.testing.assert_allclose(got.means["block_01"][0], wanted.mean(0), atol=1e-5, rtol=0)
+
+
+def test_the_input_is_what_enters_the_first_block(tiny):
+    settings, model, kind = tiny
+    (clip,) = noise(16000)
+    encoder = load(settings)
+    entered = []
+    blocks = model.layers if kind == "whisper" else model.encoder.layers
+    hook = blocks[0].register_forward_pre_hook(lambda module, args: entered.append(args[0][0]))
+    how = {"max_length": 16000} if kind == "whisper" else {}
+    own_output(settings, model, clip[: encoder.grid.fed(16000)], **how)
+    hook.remove()
+    np.testing.assert_allclose(
+        pool(encoder, [clip]).means["input"][0], entered[0].mean(0).numpy(), atol=1e-5, rtol=0
+    )
+
+
+def test_token_counts_are_the_librarys(tiny):
+    settings, model, kind = tiny
+    grid = load(settings).grid
+    for samples in (400, 719, 720, 7777, 16000):
+        if kind == "whisper":
+            frames = torch.tensor(-(-samples // 160))
+            assert grid.tokens(samples) == model._get_feat_extract_output_lengths(frames)
+        else:
+            assert grid.tokens(samples) == model._get_feat_extract_output_lengths(samples)
+            assert grid.fed(samples) <= samples
+
+
+def test_short_clips_are_padded_where_the_model_needs_it_and_flagged(tiny):
+    settings, _, kind = tiny
+    pooled = pool(load(settings), noise(399, 400))
+    assert pooled.padded.tolist() == [kind != "whisper", False]
+    assert pooled.n_tokens.tolist() == ([2, 2] if kind == "whisper" else [1, 1])
+
+
+def test_windows_of_a_long_clip_count_by_their_tokens(tiny):
+    encoder = load(tiny[0] | {"context_s": 0.5})
+    (clip,) = noise(16001)
+    edges = [0, 5333, 10667, 16001]
+    parts = [pool(encoder, [clip[a:b]]) for a, b in zip(edges, edges[1:], strict=False)]
+    pooled = pool(encoder, [clip])
+    counts = [part.n_tokens[0] for part in parts]
+    assert pooled.n_windows[0] == 3 and pooled.n_tokens[0] == sum(counts)
+    wanted = np.average([p.means["block_01"][0] for p in parts], axis=0, weights=counts)
+    np.testing.assert_allclose(pooled.means["block_01"][0], wanted, atol=1e-5, rtol=0)
+
+
+def test_a_random_twin_has_the_sizes_and_none_of_the_weights(tiny):
+    settings, _, _ = tiny
+    twin = settings | {"weights": "random", "seed": 5}
+    clips = noise(8000)
+    first, again, other, real = (
+        pool(load(s), clips).means["block_01"] for s in (twin, twin, twin | {"seed": 6}, settings)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-3 and np.abs(first - real).max() > 1e-3
+    said = load(twin).provenance
+    assert (said["weights"], said["seed"], said["weights_sha256"]) == ("random", 5, None)
+
+
+@pytest.fixture
+def whisper(tmp_path):
+    return make(tmp_path, "whisper")
+
+
+def test_half_precision_files_run_in_full(whisper):
+    path, _ = whisper
+    file = Path(path, "model.safetensors")
+    halves = {name: tensor.half() for name, tensor in load_file(file).items()}
+    save_file(halves, file)
+    config = json.loads(Path(path, "config.json").read_text())
+    Path(path, "config.json").write_text(json.dumps(config | {"dtype": "float16"}))
+    clips = noise(8000)
+    half = pool(load({"family": "transformers", "path": path, "context_s": 1.0}), clips)
+    save_file({name: tensor.float() for name, tensor in halves.items()}, file)
+    full = pool(load({"family": "transformers", "path": path, "context_s": 1.0}), clips)
+    np.testing.assert_array_equal(half.means["block_01"], full.means["block_01"])
+
+
+def test_a_whole_whisper_is_read_without_its_decoder(whisper):
+    path, model = whisper
+    settings = {"family": "transformers", "path": path, "context_s": 1.0}
+    wanted = pool(load(settings), noise(8000)).means["block_01"]
+    whole = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(**WHISPER))
+    whole.model.encoder.load_state_dict(model.state_dict())
+    whole.save_pretrained(path)
+    got = pool(load(settings), noise(8000)).means["block_01"]
+    np.testing.assert_array_equal(got, wanted)
+
+
+def spoil(path: str, how: str) -> None:
+    file = Path(path, "model.safetensors")
+    tensors = load_file(file)
+    if how == "nan":
+        tensors["layers.0.fc1.weight"][0, 0] = torch.nan
+    if how == "lacks one":
+        del tensors["layer_norm.bias"]
+    if how == "too deep":
+        tensors |= {
+            name.replace("layers.1.", "layers.2."): tensor.clone()
+            for name, tensor in tensors.items()
+            if name.startswith("layers.1.")
+        }
+    save_file(tensors, file)
+    if how == "truncated":
+        file.write_bytes(file.read_bytes()[:-100])
+    if how == "pickled":
+        file.rename(Path(path, "pytorch_model.bin"))
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("nan", r"model\.safetensors: holds NaN or infinite values in layers\.0\.fc1\.weight"),
+        ("lacks one", r"model\.safetensors: lacks layer_norm\.bias"),
+        ("too deep", r"model\.safetensors: holds tensors that the model does not have: layers\.2"),
+        ("truncated", r"model\.safetensors: not a whole \.safetensors file"),
+        ("pickled", r"model\.safetensors: no such file .*pytorch_model\.bin.*runs whatever code"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(whisper, how, says):
+    spoil(whisper[0], how)
+    with pytest.raises(StratavoxError, match=says):
+        load({"family": "transformers", "path": whisper[0]})
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"context_s": 31.0},
+            r"context_s: found 31\.0; allowed: multiples of 0\.02 s up to .*30\.0",
+        ),
+        ({"context_s": 0.51}, r"context_s: found 0\.51; allowed: multiples of 0\.02"),
+        ({"context_s": 0.02}, r"context_s: found 0\.02; allowed: 0\.1 or more"),
+        ({"weights": "random"}, "seed: weights: random needs one"),
+        ({"path": "nowhere"}, "path: nowhere: no such folder"),
+    ],
+)
+def test_settings_that_cannot_be_loaded_are_refused(whisper, more, says):
+    with pytest.raises(StratavoxError, match=says):
+        catalogue.check({"family": "transformers", "path": whisper[0]} | more)
+
+
+def test_an_undeclared_kind_is_refused_with_the_declared_ones(whisper):
+    config = Path(whisper[0], "config.json")
+    config.write_text(config.read_text().replace('"whisper"', '"clap"'))
+    with pytest.raises(StratavoxError, match="'clap' has no declared layout; supported: whisper"):
+        catalogue.check({"family": "transformers", "path": whisper[0]})
+
+
+def test_a_feature_extractor_without_a_rate_is_refused(whisper):
+    Path(whisper[0], "preprocessor_config.json").write_text("{}")
+    with pytest.raises(
+        StratavoxError, match=r"preprocessor_config\.json: sampling_rate: found None"
+    ):
+        catalogue.check({"family": "transformers", "path": whisper[0]})
+
+
+def test_the_catalogue_and_the_layouts_agree(whisper):
+    from stratavox.encoders.transformers import LAYOUTS
+
+    assert LAYOUTS.keys() == catalogue.CONTEXT_S.keys()
+    settings = {"family": "transformers", "path": whisper[0]}
+    assert catalogue.rate(settings) == 16000
+    names = [Path(file).name for file in catalogue.weight_files(settings)]
+    assert names == ["config.json", "preprocessor_config.json", "model.safetensors"]
+    assert all(Path(file).is_file() for file in catalogue.weight_files(settings))
+
+
+def defined(model, extractor, clip: np.ndarray, tokens: int) -> np.ndarray:
+    """Whisper on a window of ``tokens`` by its definition: the last block's tokens of the clip."""
+    wave = np.pad(clip, (0, tokens * 320 - len(clip)))
+    mel = torch.from_numpy(extractor._np_extract_fbank_features([wave], "cpu").astype("f4"))
+    with torch.no_grad():
+        hidden = torch.nn.functional.gelu(model.conv1(mel))
+        hidden = torch.nn.functional.gelu(model.conv2(hidden)).transpose(1, 2)
+        hidden = hidden + model.embed_positions.weight[:tokens]
+        for layer in model.layers:
+            hidden = layer(hidden, None)
+    return hidden[0, : -(-len(clip) // 320)].numpy()
+
+
+def test_context_s_cuts_window_and_positions(whisper):
+    path, model = whisper
+    encoder = load({"family": "transformers", "path": path, "context_s": 2.0})
+    (clip,) = noise(9000)
+    extractor = transformers.WhisperFeatureExtractor.from_pretrained(path)
+    tokens = defined(model, extractor, clip, 100)
+    pooled = pool(encoder, [clip])
+    assert len(tokens) == pooled.n_tokens[0] == 29
+    np.testing.assert_allclose(pooled.means["block_01"][0], tokens.mean(0), atol=1e-5, rtol=0)
+    assert encoder.provenance["context_s"] == 2.0
+    whole = load({"family": "transformers", "path": path})
+    assert whole.provenance["context_s"] == 30.0
+    wanted = defined(model, extractor, clip, 1500).mean(0)
+    assert np.abs(wanted - tokens.mean(0)).max() > 1e-4, "the two windows cannot be told apart"
+    np.testing.assert_allclose(pool(whole, [clip]).means["block_01"][0], wanted, atol=1e-5, rtol=0)
+
+
+def test_the_real_whisper(shared):
+    """Loaded by our code and by the library's own, its readouts are the same."""
+    path = str(shared / "weights" / "whisper-base-encoder")
+    encoder = load({"family": "transformers", "path": path, "context_s": 2.0})
+    assert encoder.readouts == ["input", *(f"block_{place:02d}" for place in range(6))]
+    assert set(encoder.widths.values()) == {512}
+    assert len(encoder.provenance["weights_sha256"]) == 64
+    clips = noise(16000, 9000, 24000, 5000)
+    pooled = pool(encoder, clips)
+    model = WhisperEncoder.from_pretrained(path, dtype=torch.float32).eval()
+    extractor = transformers.WhisperFeatureExtractor.from_pretrained(path)
+    for place, clip in enumerate(clips):
+        wanted = defined(model, extractor, clip, 100).mean(0)
+        scale = np.abs(wanted).max()
+        np.testing.assert_allclose(pooled.means["block_05"][place], wanted, atol=1e-5 * scale)

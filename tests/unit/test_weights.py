@@ -1,0 +1,236 @@
+"""Weights fit exactly or are refused, by a message that names the file."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stratavox.embed.part import load
+from stratavox.embed.pooling import pool
+from stratavox.encoders import catalogue
+from stratavox.errors import StratavoxError
+
+MODEL = "esp_aves2_sl_beats_all"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder of weights of a small BEATs, its tensors, and a way to load a file into it.
+
+    avex's official spec is shrunk, so that `weights: file` takes a small file.
+    """
+    from avex.models.beats import BEATs, BEATsConfig
+    from avex.models.utils import registry
+
+    spec = registry.get_model_spec(MODEL)
+    official = dict(spec.init_config)
+    shrunk = official | {
+        "encoder_layers": 2,
+        "encoder_embed_dim": 32,
+        "encoder_ffn_embed_dim": 64,
+        "encoder_attention_heads": 2,
+    }
+    spec.init_config = shrunk
+    model = BEATs(BEATsConfig(**shrunk))
+    tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    yield tmp_path_factory.mktemp("weights"), tensors
+    spec.init_config = official
+
+
+def save(small, name: str, tensors: dict) -> str:
+    from safetensors.torch import save_file
+
+    path = small[0] / name
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
+    return str(path)
+
+
+def from_file(path: str):
+    return load({"family": "beats", "model": MODEL, "weights": path})
+
+
+def clip() -> list[np.ndarray]:
+    return [0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32)]
+
+
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+def test_saved_and_loaded_weights_give_the_same_embeddings(small, prefix):
+    random = load({"family": "beats", "model": MODEL, "weights": "random", "seed": 3})
+    import torch
+    from avex.models.beats import BEATs, BEATsConfig
+    from avex.models.utils.registry import get_model_spec
+
+    torch.manual_seed(3)
+    model = BEATs(BEATsConfig(**get_model_spec(MODEL).init_config))
+    path = save(
+        small,
+        f"same{len(prefix)}.safetensors",
+        {prefix + k: v.clone() for k, v in model.state_dict().items()},
+    )
+    loaded = from_file(path)
+    np.testing.assert_array_equal(
+        pool(loaded, clip()).means["block_01"], pool(random, clip()).means["block_01"]
+    )
+    said = loaded.provenance
+    assert said["weights"] == "file" and said["weights_from"] == path
+    assert said["weights_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_published_files_may_lack_what_is_computed_and_hold_classifiers(small):
+    import torch
+
+    tensors = {
+        f"backbone.{k}": v for k, v in small[1].items() if not k.startswith(("fbank", "pred"))
+    }
+    tensors = {k: v for k, v in tensors.items() if "layers.1.self_attn.relative_attention" not in k}
+    tensors["classifier.weight"] = torch.zeros(5, 32)
+    loaded = from_file(save(small, "lean.safetensors", tensors))
+    full = from_file(save(small, "full.safetensors", small[1]))
+    np.testing.assert_array_equal(
+        pool(loaded, clip()).means["block_01"], pool(full, clip()).means["block_01"]
+    )
+
+
+def test_old_names_of_weight_norm_are_understood(small):
+    old = {
+        k.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): v
+        for k, v in small[1].items()
+    }
+    assert old.keys() != small[1].keys()
+    new = from_file(save(small, "new.safetensors", small[1]))
+    np.testing.assert_array_equal(
+        pool(from_file(save(small, "old.safetensors", old)), clip()).means["input"],
+        pool(new, clip()).means["input"],
+    )
+
+
+def spoilt(tensors: dict, how: str) -> dict:
+    """The tensors, broken in one way."""
+    import torch
+
+    made = {name: tensor.clone() for name, tensor in tensors.items()}
+    if how == "wrong prefix":
+        return {f"wrapped.{name}": tensor for name, tensor in made.items()}
+    if how == "too shallow":
+        return {name: tensor for name, tensor in made.items() if "layers.1." not in name}
+    if how == "too deep":
+        more = {n.replace("layers.1.", "layers.2."): t for n, t in made.items() if "layers.1." in n}
+        return made | {name: tensor.clone() for name, tensor in more.items()}
+    if how == "lacks one":
+        del made["encoder.layers.0.fc1.bias"]
+    if how == "another width":
+        made["encoder.layers.0.fc1.bias"] = torch.zeros(65)
+    if how == "nan":
+        made["encoder.layers.1.fc2.weight"][0, 0] = torch.nan
+    if how == "two values":
+        made["encoder.layers.1.self_attn.relative_attention_bias.weight"] += 1
+    return made
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("wrong prefix", "none of its tensors.*wrapped"),
+        ("too shallow", r"lacks encoder\.layers\.1.* and \d+ more"),
+        ("too deep", r"does not have: encoder\.layers\.2"),
+        ("lacks one", r"lacks encoder\.layers\.0\.fc1\.bias;"),
+        ("another width", r"fc1\.bias \(65,\), not \(64,\)"),
+        ("nan", r"NaN or infinite values in encoder\.layers\.1\.fc2\.weight"),
+        ("two values", "two values: .*relative_attention_bias"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(small, how, says):
+    path = save(small, f"{how.replace(' ', '_')}.safetensors", spoilt(small[1], how))
+    with pytest.raises(StratavoxError, match=says) as refused:
+        from_file(path)
+    assert path in str(refused.value)
+
+
+def test_a_truncated_file_is_refused(small):
+    path = save(small, "cut.safetensors", small[1])
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StratavoxError, match=r"cut\.safetensors: not a whole \.safetensors file"):
+        from_file(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"weights": "model.pt"}, r"'model\.pt'.*runs whatever code it holds.*save_file"),
+        ({"weights": "gone.safetensors"}, r"gone\.safetensors: no such file"),
+        ({"weights": "random"}, "seed: weights: random needs one"),
+        ({"weights": "random", "seed": 0, "model": "beats"}, "'beats'.*esp_aves2_sl_beats_all"),
+        ({"family": "birdnet"}, "family: found 'birdnet'; allowed: beats, transformers"),
+        (
+            {
+                "weights": "random",
+                "seed": 0,
+                "architecture": {"layers": 1, "width": 40, "heads": 4},
+            },
+            r"architecture\.width: found 40 with 4 heads.*multiple of heads and of 16",
+        ),
+        (
+            {"weights": "x.safetensors", "architecture": {"layers": 1, "width": 32, "heads": 4}},
+            "architecture: only with weights: random",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_loaded_are_refused(settings, says):
+    with pytest.raises(StratavoxError, match=says):
+        catalogue.check({"family": "beats", "model": MODEL} | settings)
+
+
+def test_no_network_is_said_with_the_way_out(small, monkeypatch, tmp_path):
+    """`pretrained` without a network names the file, its address and what to write instead."""
+    import huggingface_hub.errors
+
+    from stratavox.encoders import beats
+
+    def closed(*args, **more):
+        raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr(beats, "hf_hub_download", closed)
+    with pytest.raises(StratavoxError) as refused:
+        load({"family": "beats", "model": MODEL, "weights": "pretrained"})
+    for part in (
+        "https://huggingface.co/EarthSpeciesProject/esp-aves2-sl-beats-all",
+        "weights: path/to/esp-aves2-sl-beats-all.safetensors",
+        "random weights are never used",
+    ):
+        assert part in str(refused.value)
+
+
+def test_pretrained_weights_come_through_the_hub(small, monkeypatch):
+    from stratavox.encoders import beats
+
+    path = save(small, "fetched.safetensors", small[1])
+    asked = []
+    monkeypatch.setattr(beats, "hf_hub_download", lambda *args: asked.append(args) or path)
+    encoder = load({"family": "beats", "model": MODEL, "weights": "pretrained"})
+    assert asked == [
+        ("EarthSpeciesProject/esp-aves2-sl-beats-all", "esp-aves2-sl-beats-all.safetensors")
+    ]
+    assert encoder.provenance["weights"] == "pretrained"
+    assert len(encoder.provenance["weights_sha256"]) == 64
+
+
+def test_files_and_rates_are_known_without_heavy_imports(tmp_path):
+    code = (
+        "import sys; from stratavox.encoders import catalogue as c;"
+        "b = {'family': 'beats', 'model': 'esp_aves2_sed_birdcode_beats_encoder'};"
+        "assert c.rate(b) == 32000 and c.rate({'family': 'logmel'}) == 16000;"
+        "assert c.weight_files(b | {'weights': 'a/b.safetensors'}) == ['a/b.safetensors'];"
+        "assert c.weight_files(b | {'weights': 'random'}) == [];"
+        "assert c.weight_files({'family': 'duration_level'}) == [];"
+        "heavy = {'torch', 'numpy', 'avex', 'transformers', 'librosa'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

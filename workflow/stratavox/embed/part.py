@@ -1,0 +1,126 @@
+"""Stage: one shard of clips to the pooled readouts of one encoder, all in one pass."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stratavox import stage, tables
+from stratavox.audio import decode_flac
+from stratavox.embed.pooling import Pooled, Window, pool
+from stratavox.encoders import catalogue
+from stratavox.encoders.encoder import Encoder
+from stratavox.errors import StratavoxError, run
+from stratavox.progress import Progress
+
+# The file's metadata, beside its provenance: how long the stage took.
+SECONDS = b"stratavox_seconds"
+CLIP_FIELDS = [
+    pa.field("clip_id", pa.string()),
+    pa.field("n_samples", pa.int64()),
+    pa.field("n_windows", pa.int32()),
+    pa.field("n_tokens", pa.int32()),
+    pa.field("padded", pa.bool_()),
+]
+
+
+def load(settings: dict, threads: int = 1) -> Encoder:
+    """The encoder of ``settings``, on ``threads`` threads of a CPU or on a GPU."""
+    catalogue.check(settings)
+    family = importlib.import_module(f"stratavox.encoders.{settings['family']}")
+    return family.load(settings, threads)
+
+
+def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
+    """Write ``out``: clip_id, n_samples, n_windows, n_tokens, padded, a column a readout.
+
+    ``clips`` is a part of clips/{dataset}/{rate}; one of its row groups is in memory at a time.
+    Provenance gains ``encoder``. Raises `StratavoxError` for a readout that is not finite.
+    """
+    started = time.monotonic()
+    readouts = [
+        pa.field(name, pa.list_(pa.float32(), width)) for name, width in encoder.widths.items()
+    ]
+    schema = pa.schema([*CLIP_FIELDS, *readouts])
+    provenance = provenance | {"encoder": encoder.provenance}
+    with tables.open_table(clips) as file, tables.table_writer(out, schema, provenance) as writer:
+        progress = Progress("embed", file.metadata.num_rows)
+
+        def done(batch: list[Window]) -> None:
+            clips_begun = sum(window.start == 0 for window in batch)
+            progress.add(clips_begun, sum(window.length for window in batch) / encoder.rate)
+
+        for ids, waves in _groups(file, clips, encoder.rate):
+            pooled = pool(encoder, waves, done)
+            _refuse_not_finite(pooled, ids, clips)
+            columns = [
+                pa.array(ids),
+                pa.array([len(wave) for wave in waves], pa.int64()),
+                pa.array(pooled.n_windows),
+                pa.array(pooled.n_tokens),
+                pa.array(pooled.padded),
+                *(tables.embedding_column(pooled.means[name]) for name in encoder.widths),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+        progress.close()
+        seconds = time.monotonic() - started
+        writer.add_key_value_metadata({SECONDS: json.dumps(round(seconds, 3)).encode()})
+
+
+def _groups(file, path: Path, rate: int) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    """Clip ids and decoded clips, a row group at a time."""
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, ["clip_id", "n_samples", "audio"])
+        if not table.num_rows:
+            continue
+        ids, lengths = table["clip_id"].to_pylist(), table["n_samples"].to_pylist()
+        encoded = table["audio"].combine_chunks().field("bytes")
+        yield (
+            ids,
+            [
+                _decoded(data.as_py(), rate, length, f"{path}: clip {clip!r}")
+                for clip, length, data in zip(ids, lengths, encoded, strict=True)
+            ],
+        )
+
+
+def _decoded(data: bytes, rate: int, length: int, which: str) -> np.ndarray:
+    samples, found = decode_flac(data)
+    if found != rate:
+        raise StratavoxError(f"{which} is at {found} Hz; this encoder takes clips at {rate} Hz")
+    if len(samples) != length or not length:
+        raise StratavoxError(
+            f"{which} has {len(samples)} samples where its row says {length}, and a clip has at "
+            "least one; delete the part and run the workflow again"
+        )
+    return samples
+
+
+def _refuse_not_finite(pooled: Pooled, ids: list[str], path: Path) -> None:
+    for name, values in pooled.means.items():
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(bad):
+            raise StratavoxError(
+                f"{path}: clip {ids[bad[0]]!r} (and {len(bad) - 1} more): readout {name} is not "
+                "finite; with precision bf16 try fp32, otherwise leave the clip out of the table"
+            )
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
+    parser.add_argument("--out", type=Path, required=True, help="the part of readouts to write")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the encoder")
+    options = parser.parse_args()
+    encoder = load(options.settings, options.threads)
+    embed(encoder, options.clips, options.out, options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)

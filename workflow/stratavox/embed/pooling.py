@@ -1,0 +1,91 @@
+"""Clips to pooled readouts: windows, batches of like length, exact means over valid tokens.
+
+Nothing here knows an encoder's family: its `Grid` says which samples are fed and how many tokens
+they make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from stratavox.encoders.encoder import Encoder, Grid
+
+
+@dataclass(frozen=True)
+class Window:
+    """``length`` samples of a clip from ``start``: ``fed`` go in, ``tokens`` valid come out."""
+
+    clip: int
+    start: int
+    length: int
+    fed: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Readouts of n clips: ``means`` {readout: float32 (n, width)}, the rest (n,)."""
+
+    means: dict[str, np.ndarray]
+    n_windows: np.ndarray
+    n_tokens: np.ndarray
+    padded: np.ndarray
+
+
+def windows(clip: int, n_samples: int, grid: Grid) -> list[Window]:
+    """The clip in as few windows as its context allows, all of the same length give or take one."""
+    count = 1 if grid.context is None else -(-n_samples // grid.context)
+    edges = [n_samples * place // count for place in range(count + 1)]
+    return [
+        Window(clip, start, end - start, grid.fed(end - start), grid.tokens(end - start))
+        for start, end in zip(edges, edges[1:], strict=False)
+    ]
+
+
+def batches(cut: list[Window], samples: int) -> Iterator[list[Window]]:
+    """Windows of equal fed length together, about ``samples`` fed samples at once."""
+    ordered = sorted(cut, key=lambda window: window.fed)
+    for fed, alike in groupby(ordered, key=lambda window: window.fed):
+        alike = list(alike)
+        size = max(1, samples // fed)
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
+
+
+def pool(
+    encoder: Encoder,
+    clips: list[np.ndarray],
+    done: Callable[[list[Window]], None] = lambda batch: None,
+) -> Pooled:
+    """The pooled readouts of ``clips``, each a float32 (samples,) at the encoder's rate.
+
+    A clip's windows count by their tokens, so the result is the mean over all its valid tokens.
+    It does not depend on the other clips, beyond the last bits of a float. ``done`` is told
+    each batch.
+    """
+    grid = encoder.grid
+    cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
+    n_tokens = np.array([sum(w.tokens for w in own) for own in cut], dtype=np.int32)
+    sums = {name: np.zeros((len(clips), width)) for name, width in encoder.widths.items()}
+    flat = [window for own in cut for window in own]
+    for batch in batches(flat, round(encoder.batch_s * encoder.rate)):
+        waves = np.zeros((len(batch), batch[0].fed), dtype=np.float32)
+        for row, window in zip(waves, batch, strict=True):
+            piece = clips[window.clip][window.start : window.start + window.length][: window.fed]
+            row[: len(piece)] = piece
+        means = encoder.forward(waves, [window.tokens for window in batch])
+        for place, window in enumerate(batch):
+            share = window.tokens / n_tokens[window.clip]
+            for name, values in means.items():
+                sums[name][window.clip] += share * values[place]
+        done(batch)
+    return Pooled(
+        means={name: total.astype(np.float32) for name, total in sums.items()},
+        n_windows=np.array([len(own) for own in cut], dtype=np.int32),
+        n_tokens=n_tokens,
+        padded=np.array([len(clip) < grid.size for clip in clips], dtype=bool),
+    )

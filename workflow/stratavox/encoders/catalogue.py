@@ -1,0 +1,172 @@
+"""What the config says of an encoder, told without importing its library.
+
+Snakemake asks at parse time, in every job, so nothing here is heavy.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from stratavox.errors import StratavoxError
+
+FAMILIES = ("beats", "transformers", "logmel", "duration_level")
+BASELINE_RATE = 16000
+# avex's BEATs models and the rate in Hz at which each wants its audio (a test asks avex).
+BEATS_RATES = {
+    "esp_aves2_naturelm_audio_v1_beats": 16000,
+    "esp_aves2_sed_birdcode_beats_encoder": 32000,
+    "esp_aves2_sl_beats_all": 16000,
+    "esp_aves2_sl_beats_bio": 16000,
+}
+ARCHITECTURE_OF = "esp_aves2_sl_beats_all"
+# BEATs's positional convolution has this many groups, and its width must be a multiple.
+POSITION_GROUPS = 16
+# Seconds of audio each kind of transformers model is fed at most. Whisper: its window. The others
+# have none; 250,000 samples is the crop they were trained on (Baevski et al. 2020, section 4.2).
+CONTEXT_S = {"whisper": 30.0, "wav2vec2": 15.625, "hubert": 15.625, "wavlm": 15.625}
+SHORTEST_CONTEXT_S = 0.1
+
+
+def check(settings: dict) -> None:
+    """Raise `StratavoxError`, the key first, for an encoder that cannot be loaded as asked."""
+    family = settings.get("family")
+    if family not in FAMILIES:
+        raise StratavoxError(f"family: found {family!r}; allowed: {', '.join(FAMILIES)}")
+    if family == "beats":
+        _check_beats(settings)
+    elif family == "transformers":
+        _check_transformers(settings)
+
+
+def rate(settings: dict) -> int:
+    """Sample rate in Hz of the audio that the encoder is fed."""
+    if settings["family"] == "beats":
+        return BEATS_RATES[settings.get("model", ARCHITECTURE_OF)]
+    if settings["family"] == "transformers":
+        return _count(settings, "sampling_rate")
+    return BASELINE_RATE
+
+
+def has_blocks(settings: dict) -> bool:
+    """Whether the encoder has ``block_NN`` readouts; baselines have one readout, ``features``."""
+    return settings["family"] in ("beats", "transformers")
+
+
+def weight_files(settings: dict) -> list[str]:
+    """The local files whose content the embeddings depend on, as written in the config."""
+    if settings["family"] == "beats":
+        return [] if settings["weights"] in ("random", "pretrained") else [settings["weights"]]
+    if settings["family"] == "transformers":
+        names = ["config.json", "preprocessor_config.json"]
+        if settings.get("weights", "file") == "file":
+            names.append("model.safetensors")
+        return [str(Path(settings["path"], name)) for name in names]
+    return []
+
+
+def context_samples(settings: dict) -> int:
+    """Samples that a transformers model is fed at most: ``context_s``, or its kind's own."""
+    hertz, config = rate(settings), _json(settings, "config.json")
+    context_s = settings.get("context_s", CONTEXT_S[config["model_type"]])
+    samples = round(context_s * hertz)
+    if context_s < SHORTEST_CONTEXT_S:
+        raise StratavoxError(f"context_s: found {context_s}; allowed: {SHORTEST_CONTEXT_S} or more")
+    if config["model_type"] == "whisper":
+        token = whisper_token(settings)
+        longest = config.get("max_source_positions", 1500) * token
+        if abs(samples - context_s * hertz) > 1e-6 or samples % token or samples > longest:
+            raise StratavoxError(
+                f"context_s: found {context_s}; allowed: multiples of {token / hertz} s up to the "
+                f"model's window of {longest / hertz} s"
+            )
+    return samples
+
+
+def whisper_token(settings: dict) -> int:
+    """Samples between two of Whisper's tokens: two spectrogram frames."""
+    return 2 * _count(settings, "hop_length")
+
+
+def _check_beats(settings: dict) -> None:
+    weights, model = settings.get("weights"), settings.get("model")
+    if "architecture" in settings:
+        _check_architecture(settings["architecture"])
+    elif model not in BEATS_RATES:
+        raise StratavoxError(
+            f"model: found {model!r}; allowed, BEATs models of avex: {', '.join(BEATS_RATES)}"
+        )
+    if weights == "random":
+        if not isinstance(settings.get("seed"), int):
+            raise StratavoxError("seed: weights: random needs one, a whole number")
+    elif "architecture" in settings:
+        raise StratavoxError(f"architecture: only with weights: random, found weights: {weights}")
+    elif weights != "pretrained":
+        _check_file(str(weights))
+
+
+def _check_architecture(sizes: dict) -> None:
+    width, heads = sizes["width"], sizes["heads"]
+    if width % heads or width % POSITION_GROUPS:
+        raise StratavoxError(
+            f"architecture.width: found {width} with {heads} heads; it must be a multiple of heads "
+            f"and of {POSITION_GROUPS}"
+        )
+
+
+def _check_file(name: str) -> None:
+    path = Path(name)
+    if path.suffix != ".safetensors":
+        raise StratavoxError(
+            f"weights: found {name!r}; allowed: random, pretrained, or a .safetensors file. "
+            "Opening a .pt, .pth or .bin file runs whatever code it holds, so it is not read; "
+            "convert one you trust with safetensors.torch.save_file"
+        )
+    if not path.is_file():
+        raise StratavoxError(f"weights: {name}: no such file; give the path of the weights")
+
+
+def _check_transformers(settings: dict) -> None:
+    folder = Path(settings["path"])
+    if not folder.is_dir():
+        raise StratavoxError(
+            f"path: {folder}: no such folder; it must hold config.json, preprocessor_config.json "
+            "and model.safetensors"
+        )
+    kind = _json(settings, "config.json").get("model_type")
+    if kind not in CONTEXT_S:
+        raise StratavoxError(
+            f"path: {folder}/config.json: model_type {kind!r} has no declared layout; "
+            f"supported: {', '.join(CONTEXT_S)}"
+        )
+    context_samples(settings)
+    if settings.get("weights", "file") == "random":
+        if not isinstance(settings.get("seed"), int):
+            raise StratavoxError("seed: weights: random needs one, a whole number")
+    elif not (folder / "model.safetensors").is_file():
+        found = ", ".join(sorted(entry.name for entry in folder.iterdir()))
+        raise StratavoxError(
+            f"path: {folder}/model.safetensors: no such file (the folder has: {found}). Weights "
+            "must be one .safetensors file: opening a .bin or .pt runs whatever code it holds"
+        )
+
+
+def _count(settings: dict, key: str) -> int:
+    """A positive whole number from the feature extractor's file."""
+    value = _json(settings, "preprocessor_config.json").get(key)
+    if not isinstance(value, int) or value < 1:
+        raise StratavoxError(
+            f"path: {settings['path']}/preprocessor_config.json: {key}: found {value!r}; "
+            "allowed: a positive whole number"
+        )
+    return value
+
+
+def _json(settings: dict, name: str) -> dict:
+    path = Path(settings["path"], name)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StratavoxError(f"path: {path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StratavoxError(f"path: {path}: not JSON ({error})") from None

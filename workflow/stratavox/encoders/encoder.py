@@ -1,0 +1,99 @@
+"""What every encoder offers, whatever its family: a rate, readouts, a token grid, one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stratavox.encoders.catalogue import BASELINE_RATE
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How samples become tokens.
+
+    The first step takes ``size`` samples, each further one ``hop`` more, and a step makes
+    ``per_step`` tokens; samples after the last whole step are not fed. Below ``size`` samples a
+    clip is padded with zeros. No more than ``context`` samples are fed at once (None: no bound).
+    With ``fixed`` the model's input is always ``context`` samples, zeros after the clip's own.
+    """
+
+    size: int
+    hop: int
+    per_step: int = 1
+    context: int | None = None
+    fixed: bool = False
+
+    def fed(self, n_samples: int) -> int:
+        """Samples given to the model for a window of ``n_samples``: cut or padded to this."""
+        return self.context if self.fixed else self.size + self.hop * (self._steps(n_samples) - 1)
+
+    def tokens(self, n_samples: int) -> int:
+        """How many tokens a window of ``n_samples`` makes: the first ones of the output."""
+        return self.per_step * self._steps(n_samples)
+
+    def _steps(self, n_samples: int) -> int:
+        return 1 + (max(n_samples, self.size) - self.size) // self.hop
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder ready to run.
+
+    ``widths`` maps each readout to its width, in depth order. ``forward(waves, counts)`` takes
+    float32 ``waves`` (batch, samples), each row cut or padded to one and the same `Grid.fed`
+    length, and ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a
+    row's first ``counts`` tokens, float32 (batch, width), all from one pass.
+    ``batch_s`` is how many seconds of audio it takes at once.
+    """
+
+    rate: int
+    grid: Grid
+    widths: dict[str, int]
+    forward: Callable[[np.ndarray, list[int]], dict[str, np.ndarray]]
+    batch_s: float
+    provenance: dict
+
+    @property
+    def readouts(self) -> list[str]:
+        return list(self.widths)
+
+
+def blocks(readouts: list[str]) -> list[str]:
+    """Those of ``readouts`` that are outputs of blocks."""
+    return [name for name in readouts if name.startswith("block_")]
+
+
+def baseline(
+    family: str,
+    width: int,
+    grid: Grid,
+    forward: Callable[[np.ndarray, list[int]], dict[str, np.ndarray]],
+    versions: dict[str, str],
+) -> Encoder:
+    """An encoder without weights or blocks: one readout, ``features``, of ``width`` numbers."""
+    widths = {"features": width}
+    return Encoder(
+        rate=BASELINE_RATE,
+        grid=grid,
+        widths=widths,
+        forward=forward,
+        batch_s=16.0,
+        provenance={
+            "family": family,
+            "model": None,
+            "weights": "none",
+            "weights_sha256": None,
+            "rate": BASELINE_RATE,
+            "readouts": ["features"],
+            "blocks": [],
+            "widths": widths,
+            "precision": "fp32",
+            "context_s": None,
+            "shortest_s": grid.size / BASELINE_RATE,
+            "device": "cpu",
+            "versions": versions,
+        },
+    )

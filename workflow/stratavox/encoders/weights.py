@@ -1,0 +1,131 @@
+"""Weights of a model: random from a seed, or a .safetensors file of which every tensor fits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from stratavox.errors import StratavoxError
+
+# Files older than torch 2.1 name the two parts of a weight-normalised tensor so.
+OLD_WEIGHT_NORM = {
+    "weight_g": "parametrizations.weight.original0",
+    "weight_v": "parametrizations.weight.original1",
+}
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw torch's random numbers from ``seed`` inside the block; leave its state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def load_exact(
+    model: nn.Module,
+    path: str | Path,
+    prefixes: tuple[str, ...] = ("",),
+    optional: frozenset[str] = frozenset(),
+    heads: tuple[str, ...] = (),
+) -> str:
+    """Fill ``model`` from a .safetensors file and return the file's sha256.
+
+    The file's names may all carry one of ``prefixes``. It may lack the tensors in ``optional`` and
+    those that share memory with one it has, and may hold further ones whose names start with one
+    of ``heads`` (what was trained on top, or beside). Half precision becomes the model's own.
+    Raises `StratavoxError`, naming the file, for a file that cannot be read, a tensor missing,
+    unexpected, of another shape or not finite: such a model would run with random weights.
+    """
+    path = Path(path)
+    own = model.state_dict()
+    tensors = _named_as(own, _read(path), prefixes, heads, path)
+    given = {own[name].data_ptr() for name in tensors if name in own}
+    missing = [
+        name
+        for name in own
+        if name not in tensors and name not in optional and own[name].data_ptr() not in given
+    ]
+    _refuse(path, "lacks", missing)
+    _refuse(path, "holds tensors that the model does not have:", sorted(tensors.keys() - own))
+    _refuse(
+        path,
+        "holds tensors of another shape than the model's:",
+        [
+            f"{name} {tuple(tensor.shape)}, not {tuple(own[name].shape)}"
+            for name, tensor in tensors.items()
+            if tensor.shape != own[name].shape
+        ],
+    )
+    _refuse(
+        path,
+        "holds NaN or infinite values in",
+        [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()],
+    )
+    model.load_state_dict(tensors, strict=False)
+    loaded = model.state_dict()
+    _refuse(
+        path,
+        "gives tensors that the model shares two values:",
+        [
+            name
+            for name, tensor in tensors.items()
+            if not torch.equal(loaded[name], tensor.to(loaded[name].dtype))
+        ],
+    )
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise StratavoxError(f"{path}: no such file; give the path of the weights") from None
+    except SafetensorError as error:
+        raise StratavoxError(
+            f"{path}: not a whole .safetensors file ({error}); fetch it again"
+        ) from None
+
+
+def _named_as(
+    own: dict, found: dict, prefixes: tuple[str, ...], heads: tuple[str, ...], path: Path
+) -> dict[str, torch.Tensor]:
+    """``found`` without its prefix and its heads, by the names of today's torch."""
+    renamed = {}
+    for name, tensor in found.items():
+        stem, _, last = name.rpartition(".")
+        renamed[f"{stem}.{OLD_WEIGHT_NORM[last]}" if last in OLD_WEIGHT_NORM else name] = tensor
+    matches = {prefix: sum(prefix + name in renamed for name in own) for prefix in prefixes}
+    prefix = max(prefixes, key=matches.__getitem__)
+    if not matches[prefix]:
+        raise StratavoxError(
+            f"{path}: none of its tensors is one of the model's: it has "
+            f"{_some(sorted(found))}; wanted are {_some(list(own))}, with nothing or "
+            f"{' or '.join(filter(None, prefixes)) or 'nothing'} before them. "
+            "Is it another model's, or wrapped in another name?"
+        )
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in renamed.items()
+        if not name.startswith(heads) and not name.removeprefix(prefix).startswith(heads)
+    }
+
+
+def _refuse(path: Path, what: str, names: list[str]) -> None:
+    if names:
+        raise StratavoxError(
+            f"{path}: {what} {_some(names)}; the file must be of exactly the model asked for"
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
