@@ -22,6 +22,7 @@ from huggingface_hub import hf_hub_download
 
 from stratavox.encoders.catalogue import ARCHITECTURE_OF
 from stratavox.encoders.encoder import Encoder, Grid
+from stratavox.encoders.fourier import FourierConv1d
 from stratavox.encoders.taps import Tap, torch_encoder
 from stratavox.encoders.weights import load_exact, seeded
 from stratavox.errors import StratavoxError
@@ -43,6 +44,10 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     with seeded(settings.get("seed", 0)):
         model = BEATs(config)
     source, sha256 = _fill(model, settings)
+    precision = settings.get("precision", "fp32")
+    if precision == "fp32" and not torch.cuda.is_available():
+        # A GPU has a fast kernel of its own, and there is no half-precision spectrum.
+        model.encoder.pos_conv[0] = FourierConv1d(model.encoder.pos_conv[0])
 
     def run(waves: np.ndarray) -> None:
         device = model.patch_embedding.weight.device
@@ -72,7 +77,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         width=config.encoder_embed_dim,
         rate=rate,
         grid=grid,
-        precision=settings.get("precision", "fp32"),
+        precision=precision,
         provenance={
             "family": "beats",
             "model": settings.get("model"),
