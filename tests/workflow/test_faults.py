@@ -142,31 +142,33 @@ def test_config_is_refused_before_anything_runs(study, change, parts):
     assert "Traceback" not in printed
 
 
-@pytest.mark.parametrize(
-    ("settings", "parts"),
-    [
-        ({"probes": {"folds": 9}}, ["datasets.wood.tasks.kind", "9 folds", "'bird' has 6"]),
-        ({"target": "one"}, ["datasets.wood.tasks.kind", "0 of 1 classes", "min_clips"]),
-    ],
-    ids=["more folds than groups", "one class"],
-)
-def test_a_task_that_cannot_be_tested_says_so(study, settings, parts):
-    config = study.config
-    config["datasets"]["wood"].update({k: v for k, v in settings.items() if k == "probes"})
-    if "target" in settings:
-        rows = study.rows("wood")
-        for row in rows:
-            row["one"] = "the same"
-        study.write_rows("wood", rows)
-        config["datasets"]["wood"]["tasks"]["kind"]["target"] = "one"
-        parts[1] = "1 of 1 classes"
-    study.config = config
-    embeddings = (study.here / "results/embeddings/tiny/wood/block_00.parquet").read_bytes()
+def refused_task(study, parts):
+    """The run ends in an error with these ``parts``; embeddings and the other dataset are kept."""
+    paths = [
+        study.here / f"results/{name}"
+        for name in ("embeddings/tiny/wood/block_00.parquet", "scores/tiny/field/kind.parquet")
+    ]
+    before = [path.read_bytes() for path in paths]
     printed = study.snakemake(ok=False)
     for part in parts:
         assert part in printed
-    kept = study.here / "results/embeddings/tiny/wood/block_00.parquet"
-    assert kept.read_bytes() == embeddings
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_more_folds_than_groups(study):
+    config = study.config
+    config["datasets"]["wood"]["probes"] = {"folds": 9}
+    study.config = config
+    refused_task(study, ["datasets.wood.tasks.kind", "9 folds", "'bird' has 6", "6 or fewer"])
+
+
+def test_a_task_with_one_class(study):
+    rows = study.rows("wood")
+    study.write_rows("wood", [row | {"one": "the same"} for row in rows])
+    config = study.config
+    config["datasets"]["wood"]["tasks"]["kind"]["target"] = "one"
+    study.config = config
+    refused_task(study, ["datasets.wood.tasks.kind", "1 of 1 classes", "'one'", "at least 2"])
 
 
 def test_names_with_spaces_quotes_and_markup_go_through(study):
