@@ -3,8 +3,9 @@
 The problem is scikit-learn's: minimise C * sum of log-losses + ||W||^2 / 2 with a free intercept.
 A readout's spectrum is steep, so plain L-BFGS needs hundreds of steps where the penalty is weak.
 Rotating the standardised training clips onto their principal axes changes nothing (the penalty does
-not know directions) and makes the Hessian nearly diagonal: scaling by its diagonal cuts the steps
-to a few dozen, and one rotation serves every penalty, inner fold and permutation of a training set.
+not know directions) and makes the Hessian nearly diagonal: scaling by its diagonal, taken where the
+last penalty's fit ended, cuts the steps to a few dozen. One rotation serves every penalty, inner
+fold and permutation of a training set.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 STEPS = 1000
-GRADIENT = 1e-5  # largest entry of the scaled gradient of the mean loss at which a fit stops
-CONVERGED = 1e-4  # above this a fit is counted as not converged
+# Largest entry of the scaled gradient of the mean loss at which a fit stops; one that ends above
+# ten times this is counted as not converged.
+TOLERANCE = 2e-5
+FLAT = 1e-6  # curvature given to an intercept that has none left
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def fit(
     c: float,
     power: np.ndarray,
     start: Fit | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Fit:
     """Fit rotated clips ``z`` (clips, rank) to class numbers ``y`` (clips,), each class present.
 
@@ -88,10 +92,16 @@ def fit(
     n, rank = z.shape
     truth = np.zeros((n, classes), dtype=np.float32)
     truth[np.arange(n), y] = 1
-    curvature = (1 - 1 / classes) / classes
     # with two classes scikit-learn penalises one weight vector w, here w / 2 and -w / 2
     penalty = (2 if classes == 2 else 1) / (c * n)
-    step = np.append(1 / np.sqrt(curvature * power + penalty), 1 / np.sqrt(curvature))[:, None]
+    if start is None:
+        chance = np.full(classes, (1 - 1 / classes) / classes)
+        curvature = np.vstack([np.outer(power, chance), chance])
+    else:
+        p = np.exp(start.log_probabilities(z))
+        spread = p * (1 - p)
+        curvature = np.vstack([np.square(z).T @ spread / n, spread.mean(axis=0)])
+    step = 1 / np.sqrt(curvature + np.append(np.full(rank, penalty), FLAT)[:, None])
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         scaled = flat.reshape(rank + 1, classes) * step
@@ -117,7 +127,7 @@ def fit(
         (first / step).ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": GRADIENT, "ftol": 0, "maxcor": 20},
+        options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": tolerance, "ftol": 0, "maxcor": 20},
     )
     solved = found.x.reshape(rank + 1, classes) * step
-    return Fit(solved[:-1], solved[-1], bool(np.abs(found.jac).max() <= CONVERGED))
+    return Fit(solved[:-1], solved[-1], bool(np.abs(found.jac).max() <= 10 * tolerance))
