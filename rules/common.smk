@@ -107,9 +107,9 @@ def of_each_encoder(pattern):
 
 
 def embedding_folders(wildcards):
-    """A params function: each encoder's folder of readouts, in the config's order, as JSON."""
+    """A params function: each encoder's folder of readouts as JSON, in the order of the run."""
     folder = "results/embeddings/{}/{}"
-    return canonical(
+    return json.dumps(
         {name: folder.format(name, wildcards.dataset) for name in PLAN.encoders}
     )
 
