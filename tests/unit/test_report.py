@@ -14,7 +14,7 @@ import yaml
 
 import report_tables as fake
 from stratavox.errors import StratavoxError
-from stratavox.report import collect, findings, summary
+from stratavox.report import findings, gather, summary
 from stratavox.report.results import load
 from stratavox.tables import write_text
 
@@ -54,7 +54,7 @@ def drawn(index: dict) -> dict:
 
 
 def page(root: Path, **more) -> tuple[Page, dict]:
-    content = collect.content(drawn(fake.write(root, **more)))
+    content = gather.content(drawn(fake.write(root, **more)))
     return Page(summary.render(content, root / "results/report", root / "results/tables")), content
 
 
@@ -233,7 +233,7 @@ def test_a_missing_figure_is_an_error(tmp_path):
     stem = index["datasets"]["zoo"]["tasks"]["call"]["layers_stem"]
     Path(f"{stem}.svg").unlink()
     with pytest.raises(StratavoxError, match="layers.svg: no such file"):
-        summary.pictures(collect.content(index))
+        summary.pictures(gather.content(index))
 
 
 def test_command_writes_page_json_config_and_tables(tmp_path):

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from stratavox import stage
 from stratavox.errors import StratavoxError, run
-from stratavox.report import collect, findings
+from stratavox.report import findings, gather
 from stratavox.report.templating import TEMPLATES, environment
 from stratavox.tables import atomic_path, write_json, write_text
 
@@ -87,8 +87,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the page")
     parser.add_argument("--tables", type=Path, required=True, help="folder of the CSV tables")
     options = parser.parse_args()
-    content = collect.content(options.index)
-    for name, table in collect.tidy(options.index).items():
+    content = gather.content(options.index)
+    for name, table in gather.tidy(options.index).items():
         with atomic_path(options.tables / name) as temporary:
             table.to_csv(temporary, index=False)
     write_json(content | {"provenance": options.provenance}, options.out / "summary.json")
