@@ -84,6 +84,7 @@ def _listed(parts: list[Path]) -> str:
 def _whole_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``out`` that takes its place when the block ends well."""
     out.parent.mkdir(parents=True, exist_ok=True)
+    tables.remove_leftovers(out)
     temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
         yield temporary
