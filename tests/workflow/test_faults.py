@@ -1,6 +1,7 @@
 """What goes wrong costs itself only: a killed run, bad files, a task that cannot be tested."""
 
 import csv
+import html
 import json
 import os
 import signal
@@ -93,7 +94,7 @@ def test_a_bad_file_costs_itself_only(study):
     assert hygiene["clips"] == 35
     kept = tables.read_table(study.here / "results/embeddings/tiny/wood/block_00.parquet")
     assert len(kept) == 35 and "audio/bird0_0_0.wav" not in kept["clip_id"].to_pylist()
-    page = (study.here / "results/report/summary.html").read_text()
+    page = html.unescape((study.here / "results/report/summary.html").read_text())
     assert "audio/bird0_0_0.wav" in page and hygiene["rejected"][0]["reason"] in page
 
 
