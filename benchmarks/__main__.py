@@ -1,8 +1,8 @@
 """Speed and memory of embedding, one thread, official BEATs geometry with random weights.
 
 Prints audio-seconds per second for (a) a notebook's way, (b) avex's own forward passes on the same
-batches in memory, the limit of any reading and writing around it, and (c) all of our stages, taken in turns so that a busy
-machine touches each alike; then the peak memory of our stage at two sizes.
+batches in memory, the limit of any reading and writing around it, and (c) all of our stages, taken
+in turns so that a busy machine touches each alike; then the peak memory of our stage at two sizes.
 """
 
 from __future__ import annotations
