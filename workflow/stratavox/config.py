@@ -15,7 +15,7 @@ SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
 
 def check(config: dict) -> dict:
-    """Return ``config`` with defaults filled in.
+    """Return ``config`` with defaults filled in, an encoder of several seeds as one for each.
 
     Raises `StratavoxError` naming the key's path, what was found and what is allowed: for a key
     or value that the schema does not allow, and for names in ``run`` that have no entry.
@@ -38,7 +38,34 @@ def check(config: dict) -> dict:
         raise StratavoxError("the config cannot be used:\n  " + "\n  ".join(problems))
     for dataset in filled["datasets"].values():
         dataset["probes"] = filled["probes"] | dataset.get("probes", {})
+        if isinstance(dataset["recording"], str):
+            dataset["recording"] = [dataset["recording"]]
+    _expand_seeds(filled)
     return filled
+
+
+def draws(name: str, encoder: dict) -> dict[str, dict]:
+    """The encoders that an entry stands for, by name: one a seed where it has ``seeds``."""
+    if "seeds" not in encoder:
+        return {name: encoder}
+    shared = {key: value for key, value in encoder.items() if key != "seeds"}
+    return {f"{name}_seed{seed}": shared | {"seed": seed} for seed in encoder["seeds"]}
+
+
+def _expand_seeds(config: dict) -> None:
+    """Replace entries with ``seeds`` by one for each; ``run.draws`` says which are one control."""
+    config["run"]["draws"] = {
+        name: list(draws(name, config["encoders"][name]))
+        for name in config["run"]["encoders"]
+        if "seeds" in config["encoders"][name]
+    }
+    run = config["run"]
+    run["encoders"] = [new for name in run["encoders"] for new in run["draws"].get(name, [name])]
+    config["encoders"] = {
+        new: entry
+        for name, encoder in config["encoders"].items()
+        for new, entry in draws(name, encoder).items()
+    }
 
 
 def _filling(base):
@@ -92,10 +119,14 @@ def _contradictions(config: dict) -> list[str]:
         key = f"encoders.{name}"
         if encoder["family"] == "beats" and ("model" in encoder) == ("architecture" in encoder):
             said.append(f"{key}: give either model (avex's registry name) or architecture")
-        if encoder.get("weights") == "random" and "seed" not in encoder:
-            said.append(f"{key}: weights: random needs a seed, so that the run can be repeated")
-        if "seed" in encoder and encoder.get("weights") != "random":
-            said.append(f"{key}: seed is for weights: random only")
+        if encoder.get("weights") == "random" and ("seed" in encoder) == ("seeds" in encoder):
+            said.append(f"{key}: weights: random needs a seed, or seeds, so that the run can be repeated")
+        for seed in ("seed", "seeds"):
+            if seed in encoder and encoder.get("weights") != "random":
+                said.append(f"{key}: {seed} is for weights: random only")
+        taken = (set(draws(name, encoder)) - {name}) & set(config["encoders"])
+        if taken:
+            said.append(f"{key}: its seeds are called {', '.join(sorted(taken))}, as others are")
         if "architecture" in encoder and encoder["weights"] != "random":
             said.append(f"{key}: architecture is for weights: random only; a file knows its sizes")
     for name, dataset in config["datasets"].items():

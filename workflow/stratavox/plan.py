@@ -41,8 +41,9 @@ class Plan:
     def __init__(self, config: dict, root: Path, look: bool = True):
         self.root = root
         self.config = configs.check(config)
-        self.datasets = {name: self.config["datasets"][name] for name in config["run"]["datasets"]}
-        self.encoders = {name: self.config["encoders"][name] for name in config["run"]["encoders"]}
+        asked = self.config["run"]
+        self.datasets = {name: self.config["datasets"][name] for name in asked["datasets"]}
+        self.encoders = {name: self.config["encoders"][name] for name in asked["encoders"]}
         for name, encoder in self.encoders.items():
             with _at(f"encoders.{name}"):
                 catalogue.check(encoder)
@@ -61,13 +62,15 @@ class Plan:
             self._scans[name] = tables.read_table(out)
         self._labels[name] = scan.label_columns(dataset, self.root)
         columns = [column for column in self._labels[name].column_names if column != "row"]
+        asked = [("recording", column) for column in dataset["recording"]]
         for task, settings in dataset["tasks"].items():
-            for key in ("target", "group"):
-                if settings[key] is not None and settings[key] not in columns:
-                    raise StratavoxError(
-                        f"tasks.{task}.{key}: no column {settings[key]!r} in "
-                        f"{dataset['path']}/{dataset['table']}; columns: {', '.join(columns)}"
-                    )
+            asked += [(f"tasks.{task}.{key}", settings[key]) for key in ("target", "group")]
+        for key, column in asked:
+            if column is not None and column not in columns:
+                raise StratavoxError(
+                    f"{key}: no column {column!r} in {dataset['path']}/{dataset['table']}; "
+                    f"columns: {', '.join(columns)}"
+                )
 
     # ---- what there is ----
 
@@ -87,7 +90,7 @@ class Plan:
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
-            if key not in ("tasks", "probes")
+            if key not in ("tasks", "probes", "recording")
         }
         if settings["source"] == "chorus":
             raw = f"results/corpus/{dataset}/raw"
@@ -144,15 +147,15 @@ class Plan:
             "task": task,
             **{key: self.corpus_settings(dataset)[key] for key in ("path", "table", "file")},
             **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
+            "recording": self.datasets[dataset]["recording"],
             **{key: probes[key] for key in ("folds", "inner_folds", "repeats", "seed")},
         }
         shards = [_key(self.inspect(dataset, shard)) for shard in self.shards(dataset)]
         labels = []
         if dataset in self._labels:
             columns = [entry["target"], *([entry["group"]] if entry["group"] else [])]
-            labels = [
-                scan.label_digest(self._scans[dataset], self._labels[dataset], columns),
-            ]
+            columns += self.datasets[dataset]["recording"]
+            labels = [scan.label_digest(self._scans[dataset], self._labels[dataset], columns)]
         return _node("probe.folds", settings, labels + shards)
 
     @cache

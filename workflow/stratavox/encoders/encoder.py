@@ -46,7 +46,8 @@ class Encoder:
     float32 ``waves`` (batch, samples), each row cut or padded to one and the same `Grid.fed`
     length, and ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a
     row's first ``counts`` tokens, float32 (batch, width), all from one pass.
-    ``batch_s`` is how many seconds of audio it takes at once.
+    ``tokens(waves, readouts)`` returns those readouts whole, float32 (batch, tokens, width); None
+    for a baseline, which has no tokens to tell apart. ``batch_s`` is how many seconds of audio it takes at once.
     """
 
     rate: int
@@ -55,6 +56,7 @@ class Encoder:
     forward: Callable[[np.ndarray, list[int]], dict[str, np.ndarray]]
     batch_s: float
     provenance: dict
+    tokens: Callable[[np.ndarray, list[str]], dict[str, np.ndarray]] | None = None
 
     @property
     def readouts(self) -> list[str]:

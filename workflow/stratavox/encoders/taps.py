@@ -57,23 +57,25 @@ def valid_mean(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     return torch.bmm(weights[:, None], tokens.float())[:, 0]
 
 
-def read(run: Callable[[], object], taps: list[Tap], counts: list[int]) -> dict[str, np.ndarray]:
-    """Call ``run`` once and return each tap's pooled tokens, float32 (batch, width).
+def read(
+    run: Callable[[], object], taps: list[Tap], keep: Callable[[torch.Tensor], torch.Tensor]
+) -> dict[str, np.ndarray]:
+    """Call ``run`` once and return what ``keep`` makes of each tap's (batch, tokens, width).
 
-    Pooling happens as each module runs, so the tokens of all readouts never stand in memory at
-    once. The hooks are gone afterwards.
+    ``keep`` is applied as each module runs, so where it pools, the tokens of all readouts never
+    stand in memory at once. The hooks are gone afterwards.
     """
-    pooled: dict[str, torch.Tensor] = {}
+    kept: dict[str, torch.Tensor] = {}
 
     def take(readout: str, tokens: torch.Tensor) -> None:
         with torch.autocast(tokens.device.type, enabled=False):
-            pooled[readout] = valid_mean(tokens, torch.tensor(counts, device=tokens.device))
+            kept[readout] = keep(tokens)
 
     with ExitStack() as hooks:
         for tap in taps:
             hooks.callback(tap.attach(take).remove)
         run()
-    return {tap.readout: pooled[tap.readout].cpu().numpy() for tap in taps}
+    return {tap.readout: kept[tap.readout].cpu().numpy() for tap in taps}
 
 
 def torch_encoder(
@@ -93,10 +95,19 @@ def torch_encoder(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
 
-    def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
+    def passed(waves: np.ndarray, wanted: list[Tap], keep) -> dict[str, np.ndarray]:
         half = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
         with torch.inference_mode(), half:
-            return read(lambda: run(waves), taps, counts)
+            return read(lambda: run(waves), wanted, keep)
+
+    def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
+        valid = torch.tensor(counts, device=device)
+        return passed(waves, taps, lambda tokens: valid_mean(tokens, valid))
+
+    def tokens(waves: np.ndarray, readouts: list[str]) -> dict[str, np.ndarray]:
+        # a copy: a hook is handed the module's own output, which later modules may overwrite
+        wanted = [tap for tap in taps if tap.readout in readouts]
+        return passed(waves, wanted, lambda seen: seen.float().clone())
 
     widths = {tap.readout: width for tap in taps}
     return Encoder(
@@ -104,6 +115,7 @@ def torch_encoder(
         grid=grid,
         widths=widths,
         forward=forward,
+        tokens=tokens,
         batch_s=BATCH_S[device],
         provenance=provenance
         | {

@@ -1,7 +1,9 @@
 """Which clips a task has, and the folds that every readout, encoder and probe shares.
 
 Reads the inspected clips and the table of one dataset; writes one row per (regime, repeat, clip)
-with the fold in which the clip is tested, and a JSON with what was kept and what was left out.
+with the fold in which the clip is tested, and a JSON with what was kept and what was left out. The
+regimes differ in what never stands on both sides of a split: the task's group (grouped), the
+recording a clip was cut from (recording), or nothing but the clip itself (random).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ SCHEMA = pa.schema(
         ("clip_id", pa.string()),
         ("target", pa.string()),
         ("group", pa.string()),
+        ("recording", pa.string()),
     ]
 )
 # Ways to shuffle the groups that are tried until every training set holds every class.
@@ -43,14 +46,17 @@ def main() -> None:
     sounds = usable(inspected(tables.read_table(options.scan), options.inspect))
     clips, summary = choose_clips(labels_of(settings, options.scan, sounds, Path()), settings)
     summary["identical_across_groups"] = identical_across_groups(sounds, clips)
-    rows = assign(clips, settings)
+    summary["regimes"] = regimes(clips)
+    rows = assign(clips, summary["regimes"], settings)
     tables.write_table(rows, options.out_folds, options.provenance)
     tables.write_json(summary, options.out_summary)
 
 
 def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray], dict]:
-    """The clips that can be tested, as arrays clip_id, target, group (None where unknown).
+    """The clips that can be tested, as arrays clip_id, target, group and recording.
 
+    Group and recording are None where they are unknown; a recording is named by the cells of all
+    the columns in ``settings["recording"]``, and a clip with one of them empty is its own.
     A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
@@ -60,6 +66,7 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
     group = np.array(
         labels[settings["group"]].to_pylist() if named else [None] * len(target), dtype=object
     )
+    recording = _recordings(labels, settings["recording"])
     empty_label = target == ""
     empty_group = (group == "") & ~empty_label
     usable = ~empty_label & ~empty_group
@@ -91,6 +98,7 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
         )
     kept = usable & np.isin(target, classes)
     clips = {"clip_id": clip_ids[kept], "target": target[kept], "group": group[kept]}
+    clips["recording"] = recording[kept]
     n_groups = len(set(clips["group"])) if named else None
     if named and n_groups < settings["folds"]:
         raise StratavoxError(
@@ -104,6 +112,7 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
         "group": settings["group"],
         "clips": len(clips["clip_id"]),
         "groups": n_groups,
+        "recordings": len(set(clips["recording"])) if settings["recording"] else None,
         "classes": {label: counted[label] for label in classes},
         "chance": 1 / len(classes),
         "left_out": left_out,
@@ -134,38 +143,56 @@ def identical_across_groups(sounds: pa.Table, clips: dict[str, np.ndarray]) -> l
     )
 
 
-def assign(clips: dict[str, np.ndarray], settings: dict) -> pa.Table:
-    """Folds of the random regime and, where groups are known, of the grouped one."""
-    regimes = ["random"] if settings["group"] is None else ["grouped", "random"]
+def _recordings(labels: pa.Table, columns: list[str]) -> np.ndarray:
+    if not columns:
+        return np.full(labels.num_rows, None, dtype=object)
+    cells = zip(*(labels[column].to_pylist() for column in columns), strict=True)
+    clip_ids = labels["clip_id"].to_pylist()
+    named = [
+        " / ".join(row) if all(row) else clip_id
+        for row, clip_id in zip(cells, clip_ids, strict=True)
+    ]
+    return np.array(named, dtype=object)
+
+
+def regimes(clips: dict[str, np.ndarray]) -> list[str]:
+    """The regimes that differ for these clips, strictest first.
+
+    By recording says something of its own only where recordings hold several clips, and are not
+    the groups under another name.
+    """
+    known = [] if clips["group"][0] is None else ["grouped"]
+    recordings = len(set(clips["recording"]))
+    pairs = len(set(zip(clips["group"], clips["recording"], strict=True)))
+    same_as_groups = known and recordings == pairs == len(set(clips["group"]))
+    if clips["recording"][0] is None or recordings == len(clips["target"]) or same_as_groups:
+        return [*known, "random"]
+    return [*known, "recording", "random"]
+
+
+def assign(clips: dict[str, np.ndarray], kinds: list[str], settings: dict) -> pa.Table:
+    """Folds of each regime in ``kinds``, as many repeats as ``settings`` asks for."""
     blocks = []
-    for regime in regimes:
+    for regime in kinds:
         for repeat in range(settings["repeats"]):
             seed = settings["seed"] + repeat * SHUFFLES
-            fold = _grouped(clips, settings, seed) if regime == "grouped" else None
-            if fold is None:
+            if regime == "random":
                 split = StratifiedKFold(settings["folds"], shuffle=True, random_state=seed)
                 fold = _numbered(
                     split.split(clips["target"], clips["target"]), len(clips["target"])
                 )
+            else:
+                apart = "group" if regime == "grouped" else "recording"
+                fold = _apart(clips["target"], clips[apart], apart, settings, seed)
             n = len(fold)
-            blocks.append(
-                pa.table(
-                    [
-                        [regime] * n,
-                        [repeat] * n,
-                        fold,
-                        clips["clip_id"],
-                        clips["target"],
-                        clips["group"],
-                    ],
-                    schema=SCHEMA,
-                )
-            )
+            named = [clips[key] for key in ("clip_id", "target", "group", "recording")]
+            blocks.append(pa.table([[regime] * n, [repeat] * n, fold, *named], schema=SCHEMA))
     return pa.concat_tables(blocks)
 
 
-def _grouped(clips: dict[str, np.ndarray], settings: dict, seed: int) -> np.ndarray:
-    target, group = clips["target"], clips["group"]
+def _apart(
+    target: np.ndarray, group: np.ndarray, kind: str, settings: dict, seed: int
+) -> np.ndarray:
     classes = set(target)
     lacking: Counter[str] = Counter()
     for shuffle in range(SHUFFLES):
@@ -180,8 +207,9 @@ def _grouped(clips: dict[str, np.ndarray], settings: dict, seed: int) -> np.ndar
         lacking.update(label for seen in trained for label in classes - seen)
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
     never = ", ".join(repr(label) for label, _ in lacking.most_common(3))
+    columns = settings["group"] if kind == "group" else " / ".join(settings["recording"])
     raise StratavoxError(
-        f"{where}: no way was found to split {len(set(group))} groups of {settings['group']!r} "
+        f"{where}: no way was found to split {len(set(group))} {kind}s of {columns!r} "
         f"into {settings['folds']} folds so that every training set holds every class"
         + (f" (often missing: {never})" if never else "")
         + f" and at least inner_folds = {settings['inner_folds']} groups; lower folds or "
