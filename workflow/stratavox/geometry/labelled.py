@@ -1,0 +1,126 @@
+"""Measures of one readout against labels, from its neighbours alone: nothing is fitted to it.
+
+Retrieval ROC-AUC, NMI and ARI are defined as avex 1.4 (``evaluation/retrieval.py`` and
+``clustering.py``) computes them for the columns of its paper (Miron et al., "What matters for
+bioacoustic encoding"), on readouts as they are. avex scores the last layer on its test split; here
+every readout is scored on all clips of the task.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.cluster import KMeans
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    balanced_accuracy_score,
+    normalized_mutual_info_score,
+    silhouette_score,
+)
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import normalize
+
+from stratavox.errors import StratavoxError
+
+# Each clip a query, all others ranked by cosine, those of its class the positives: mean ROC-AUC
+# over queries with a positive and a negative. Chance .5. As avex's retrieval_roc_auc.
+RETRIEVAL = "retrieval_roc_auc"
+# The same without the clips of the query's own recording or group, which are near copies of it in
+# background and voice. Not in avex.
+RETRIEVAL_APART = "retrieval_roc_auc_apart"
+# k-means with as many clusters as classes against the classes. As avex's clustering_nmi and
+# clustering_ari. NMI of unrelated clusters grows with their number; AMI (Vinh, Epps & Bailey 2010,
+# JMLR 11:2837) and ARI are 0 then. AMI is not in avex.
+NMI = "clustering_nmi"
+AMI = "clustering_ami"
+ARI = "clustering_ari"
+# Rousseeuw 1987, J. Comput. Appl. Math. 20:53, of the classes, by cosine distance. -1 to 1.
+SILHOUETTE = "silhouette"
+# Balanced accuracy, out of fold, of the vote of the K clips of highest cosine.
+KNN = "knn_balanced_accuracy"
+
+K = 5
+# Starts of k-means, the best kept: avex's number.
+STARTS = 10
+# Queries ranked at a time.
+BLOCK = 256
+
+
+def cosines(x: np.ndarray) -> np.ndarray:
+    """Cosine (clips, clips) between the rows of ``x``; 0 with a row of zeros.
+
+    In double precision: in a readout whose clips all point one way the cosines differ late.
+    """
+    unit = normalize(x.astype(np.float64))
+    return unit @ unit.T
+
+
+def retrieval(similarity: np.ndarray, target: np.ndarray, apart: np.ndarray) -> tuple[float, int]:
+    """Mean ROC-AUC over queries, and how many queries it is over.
+
+    ``similarity`` (clips, clips); ``target`` (clips,); ``apart`` (clips,) numbers the recordings or
+    groups: a query meets no clip of its own number, itself included. Queries without a positive or
+    a negative left are not counted.
+    """
+    classes = np.unique(target, return_inverse=True)[1]
+    areas = []
+    for start in range(0, len(target), BLOCK):
+        rows = slice(start, start + BLOCK)
+        out = apart[rows, None] == apart
+        positive = (classes[rows, None] == classes) & ~out
+        # what is out ranks below everything, so ranks among the rest are lower by its number
+        rank = rankdata(np.where(out, -np.inf, similarity[rows]), axis=1)
+        n_out, n_positive = out.sum(axis=1), positive.sum(axis=1)
+        n_negative = len(target) - n_out - n_positive
+        # Mann-Whitney: ranks of the positives above the least they could have
+        above = np.sum(rank * positive, axis=1) - n_positive * (n_out + (n_positive + 1) / 2)
+        counted = (n_positive > 0) & (n_negative > 0)
+        areas.append(above[counted] / (n_positive * n_negative)[counted])
+    area = np.concatenate(areas)
+    return float(area.mean()), len(area)
+
+
+def clustering(x: np.ndarray, target: np.ndarray, seed: int) -> dict[str, float]:
+    """NMI, AMI and ARI of k-means clusters of ``x`` (clips, width) with the classes."""
+    means = KMeans(len(np.unique(target)), n_init=STARTS, max_iter=300, random_state=seed)
+    found = means.fit_predict(x)
+    return {
+        NMI: float(normalized_mutual_info_score(target, found)),
+        AMI: float(adjusted_mutual_info_score(target, found)),
+        ARI: float(adjusted_rand_score(target, found)),
+    }
+
+
+def silhouette(similarity: np.ndarray, target: np.ndarray) -> float:
+    """Mean silhouette of the classes by cosine distance, from ``similarity`` (clips, clips)."""
+    distance = np.maximum(1 - similarity, 0)
+    np.fill_diagonal(distance, 0)
+    return float(silhouette_score(distance, target, metric="precomputed"))
+
+
+def knn(similarity: np.ndarray, target: np.ndarray, fold: np.ndarray, held: np.ndarray) -> float:
+    """Balanced accuracy of the vote of the `K` nearest clips of the other folds.
+
+    ``similarity`` (clips, clips); ``target``, ``fold`` and ``held`` (clips,): ``held`` numbers the
+    groups that must not straddle a fold. Raises `StratavoxError` where one does, and where fewer
+    than `K` clips are left to vote.
+    """
+    predicted = np.empty_like(target)
+    distance = np.maximum(1 - similarity, 0)
+    for k in np.unique(fold):
+        test = fold == k
+        if np.intersect1d(held[test], held[~test]).size:
+            raise StratavoxError(
+                "groups on both sides of a fold; the folds table does not fit the labels: delete "
+                "it and run again"
+            )
+        if np.sum(~test) < K:
+            raise StratavoxError(
+                f"fold {k} leaves {np.sum(~test)} clips to vote, the kNN probe needs {K}; add "
+                "clips or lower probes.folds of the dataset"
+            )
+        vote = KNeighborsClassifier(K, metric="precomputed")
+        vote.fit(distance[np.ix_(~test, ~test)], target[~test])
+        predicted[test] = vote.predict(distance[np.ix_(test, ~test)])
+    return float(balanced_accuracy_score(target, predicted))

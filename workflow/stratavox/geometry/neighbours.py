@@ -1,0 +1,204 @@
+"""How far neighbours in each readout share a label: retrieval, clusters, silhouette and kNN.
+
+Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``) and the folds of a task;
+writes one tidy table: readout, measure, value, excluded, n_clips, n_classes. Readouts are taken as
+they are, neither standardised nor mapped. ``excluded`` says which clips no query meets beside
+itself: those of its recording, those of its group, or none. Run as
+``python -m stratavox.geometry.neighbours``.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
+
+from stratavox import stage, tables
+from stratavox.errors import StratavoxError, run
+from stratavox.geometry import folder, labelled
+from stratavox.progress import Progress
+
+SCHEMA = pa.schema(
+    [
+        ("readout", pa.string()),
+        ("measure", pa.string()),
+        ("value", pa.float64()),
+        ("excluded", pa.string()),
+        ("n_clips", pa.int32()),
+        ("n_classes", pa.int32()),
+    ]
+)
+SETTINGS = {"seed": 0, "max_clips": 1}
+# What each regime keeps on one side of a split, strictest first.
+APART = {"grouped": "group", "recording": "recording", "random": "none"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """The clips of a task, as arrays (clips,), and what no query and no training set may share.
+
+    ``apart`` numbers the recordings or groups that retrieval excludes and ``excluded`` names them;
+    ``fold`` are the folds of repeat 0 of the strictest ``regime``, which keeps ``held`` (numbers)
+    apart; ``whole`` is how many clips the task has where these are a subsample.
+    """
+
+    clip_id: np.ndarray
+    target: np.ndarray
+    apart: np.ndarray
+    excluded: str
+    fold: np.ndarray
+    held: np.ndarray
+    regime: str
+    whole: int
+
+
+def task_of(folds: pa.Table, settings: dict) -> Task:
+    """The task that a folds table (`stratavox.probe.folds`) describes, on at most max_clips."""
+    there = set(folds["regime"].to_pylist())
+    regime = next(name for name in APART if name in there)
+    every = folds.filter(
+        pc.and_(pc.equal(folds["regime"], regime), pc.equal(folds["repeat"], 0))
+    ).sort_by("clip_id")
+    labels = np.array(every["target"].to_pylist())
+    used = every.take(stratified(labels, settings["max_clips"], settings["seed"]))
+    target = np.array(used["target"].to_pylist())
+    units = {"none": np.arange(len(target))}
+    for name in ("recording", "group"):
+        if used[name].null_count == 0:
+            units[name] = np.unique(used[name].to_pylist(), return_inverse=True)[1]
+    excluded = exclusion(target, units)
+    return Task(
+        clip_id=np.array(used["clip_id"].to_pylist()),
+        target=target,
+        apart=units[excluded],
+        excluded=excluded,
+        fold=used["fold"].to_numpy(),
+        held=units[APART[regime]],
+        regime=regime,
+        whole=every.num_rows,
+    )
+
+
+def exclusion(target: np.ndarray, units: dict[str, np.ndarray]) -> str:
+    """What retrieval excludes: recording where it is known, else group, else none.
+
+    ``units`` (clips,) numbers by name. One that holds all clips of every class would leave no query
+    anything to find, and is passed by.
+    """
+    for name in ("recording", "group"):
+        if name in units:
+            pairs = set(zip(target, units[name], strict=True))
+            if len(pairs) > len(set(target)):
+                return name
+    return "none"
+
+
+def stratified(target: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Row numbers, ascending, of at most ``most`` clips with each class in its proportion.
+
+    Each class keeps at least two clips: one would have nothing to find.
+    """
+    if len(target) <= most:
+        return np.arange(len(target))
+    classes, y, size = np.unique(target, return_inverse=True, return_counts=True)
+    if most < 2 * len(classes):
+        raise StratavoxError(
+            f"--settings of geometry.neighbours: max_clips is {most}, less than two clips for each "
+            f"of {len(classes)} classes; give {2 * len(classes)} or more"
+        )
+    shuffled = np.random.default_rng(seed).permutation(len(target))
+    place = np.empty(len(target), dtype=int)
+    for label in range(len(classes)):
+        members = shuffled[y[shuffled] == label]
+        place[members] = np.arange(len(members))
+    share = np.maximum(place - 1, 0) / size[y]
+    return np.sort(shuffled[np.argsort(share[shuffled], kind="stable")[:most]])
+
+
+def compute(where: Path, folds: pa.Table, settings: dict) -> tuple[pa.Table, dict]:
+    """The table for a folder of readouts and a task, and what is to be said about it."""
+    encoder = tables.read_json(where / "encoder.json")
+    task = task_of(folds, settings)
+    rows = []
+    what = f"neighbours of {encoder['encoder']}"
+    progress = Progress(what, len(encoder["readouts"]), "readouts")
+    for readout in encoder["readouts"]:
+        x = folder.matrix(where, readout, _rows(where, readout, task.clip_id))
+        rows += [(readout, *row) for row in _measures(x, task, settings["seed"], where / readout)]
+        progress.add()
+    progress.close()
+    table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
+    facts = {
+        "standardised": False,
+        "clips": task.whole,
+        "clips_used": len(task.target),
+        "excluded": task.excluded,
+        "knn_regime": task.regime,
+        "knn_k": labelled.K,
+        "statements": [],
+    }
+    if len(task.target) < task.whole:
+        facts["statements"].append(
+            f"neighbours on {len(task.target)} of {task.whole} clips, drawn by class with "
+            f"seed {settings['seed']}"
+        )
+    return table, facts
+
+
+def _rows(where: Path, readout: str, wanted: np.ndarray) -> np.ndarray:
+    there = folder.clip_ids(where, readout)
+    absent = sorted(set(wanted) - set(there))
+    if absent:
+        raise StratavoxError(
+            f"{where / readout}.parquet: {len(absent)} of {len(wanted)} clips of the folds are not "
+            f"in it, first {absent[0]!r}; delete the folder and run the workflow again"
+        )
+    return np.searchsorted(there, wanted)
+
+
+def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
+    """(measure, value, excluded, n_clips, n_classes) of one readout ``x`` (clips, width)."""
+    similarity = labelled.cosines(x)
+    n, classes = len(x), len(np.unique(task.target))
+    everyone, queries = labelled.retrieval(similarity, task.target, np.arange(n))
+    apart, queries_apart = labelled.retrieval(similarity, task.target, task.apart)
+    rows = [
+        (labelled.RETRIEVAL, everyone, "none", queries, classes),
+        (labelled.RETRIEVAL_APART, apart, task.excluded, queries_apart, classes),
+    ]
+    whole = {
+        **labelled.clustering(x, task.target, seed),
+        labelled.SILHOUETTE: labelled.silhouette(similarity, task.target),
+    }
+    rows += [(measure, value, "none", n, classes) for measure, value in whole.items()]
+    try:
+        knn = labelled.knn(similarity, task.target, task.fold, task.held)
+    except StratavoxError as error:
+        raise StratavoxError(f"{where}: {error}") from None
+    return [*rows, (labelled.KNN, knn, APART[task.regime], n, classes)]
+
+
+def main() -> None:
+    """Command line of the stage."""
+    parser = stage.parser(__doc__)
+    parser.add_argument("--embeddings", type=Path, required=True, help="folder of readouts")
+    parser.add_argument("--folds", type=Path, required=True, help="folds of the task")
+    parser.add_argument("--out", type=Path, required=True, help="neighbours.parquet")
+    options = parser.parse_args()
+    settings = folder.checked("geometry.neighbours", options.settings, SETTINGS)
+    # One thread: the order of floating-point sums must not depend on the machine.
+    with threadpool_limits(1):
+        table, facts = compute(options.embeddings, tables.read_table(options.folds), settings)
+    for statement in facts["statements"]:
+        print(statement, file=sys.stderr, flush=True)
+    provenance = options.provenance | {"settings": settings, "neighbours": facts}
+    tables.write_table(table, options.out, provenance)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,164 @@
+"""How many directions each readout of an encoder uses, and how far its clips point one way.
+
+Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``); writes one tidy table:
+readout, measure, value, low, high, null, n_clips, n_drawn. Each measure is taken on draws of
+``matched_clips`` clips without replacement, because all grow with the number of clips: ``value``
+is the mean over the draws, ``low`` and ``high`` their range. Run as
+``python -m stratavox.geometry.shape``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
+
+from stratavox import stage, tables
+from stratavox.errors import StratavoxError, run
+from stratavox.geometry import folder
+from stratavox.progress import Progress
+
+# exp of the entropy of the singular values over their sum: Roy & Vetterli 2007, EUSIPCO, "The
+# effective rank: a measure of effective dimensionality", of the embedding less its mean. RankMe
+# (Garrido et al. 2023, ICML) is the same formula with the mean left in, which is one direction
+# more and where clips share an offset the largest: that is what the mean cosine tells.
+EFFECTIVE_RANK = "effective_rank"
+# (sum of l)^2 / sum of l^2 over eigenvalues l of the covariance: Gao et al. 2017, bioRxiv 214262,
+# "A theory of multineuronal dimensionality, dynamics and measurement".
+PARTICIPATION_RATIO = "participation_ratio"
+# Mean cosine between two different clips, 0 where directions are even: Ethayarajh 2019, EMNLP,
+# "How contextual are contextualized word representations?", section 4.1, anisotropy.
+MEAN_COSINE = "mean_cosine"
+
+SCHEMA = pa.schema(
+    [
+        ("readout", pa.string()),
+        ("measure", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("null", pa.float64()),
+        ("n_clips", pa.int32()),
+        ("n_drawn", pa.int32()),
+    ]
+)
+SETTINGS = {"matched_clips": 3, "draws": 1, "seed": 0}
+FEWEST_CLIPS = 3
+
+
+def singular_values(x: np.ndarray) -> np.ndarray:
+    """Singular values of ``x`` (clips, width) less its mean, in double precision."""
+    return np.linalg.svd(x - x.mean(axis=0, dtype=np.float64), compute_uv=False)
+
+
+def effective_rank(singular: np.ndarray) -> float:
+    """Effective rank, from 1 to the number of directions; not a number where nothing varies."""
+    total = singular.sum()
+    if total == 0:
+        return float("nan")
+    p = singular[singular > 0] / total
+    return float(np.exp(-np.sum(p * np.log(p))))
+
+
+def participation_ratio(singular: np.ndarray) -> float:
+    """Participation ratio of the covariance; not a number where nothing varies."""
+    power = np.square(singular)
+    return float(power.sum() ** 2 / np.square(power).sum()) if power.any() else float("nan")
+
+
+def mean_cosine(x: np.ndarray) -> float:
+    """Mean cosine over all pairs of different rows of ``x``; a row of zeros has cosine 0."""
+    unit = normalize(x.astype(np.float64))
+    n = len(unit)
+    itself = np.sum(np.square(unit))
+    return float((np.sum(np.square(unit.sum(axis=0))) - itself) / (n * (n - 1)))
+
+
+def uncorrelated(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """``x`` with each column permuted on its own.
+
+    The null of both ranks: every dimension keeps its values, and so its scale and its tails, and
+    only the correlation between dimensions is gone. Noise of equal variance in all dimensions
+    would instead blame a readout for dimensions of unlike scale.
+    """
+    return generator.permuted(x, axis=0)
+
+
+def measures(x: np.ndarray, settings: dict) -> list[tuple]:
+    """(measure, value, low, high, null) of the embeddings ``x`` (clips, width).
+
+    The draws depend on the seed and the number of clips alone, so all readouts see the same clips.
+    A value is not a number where a draw does not vary; the mean cosine has no null.
+    """
+    drawn = min(settings["matched_clips"], len(x))
+    found: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: [], MEAN_COSINE: []}
+    null: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: []}
+    for draw in range(settings["draws"]):
+        generator = np.random.default_rng([settings["seed"], draw])
+        chosen = x[generator.choice(len(x), drawn, replace=False)]
+        for into, values in ((found, chosen), (null, uncorrelated(chosen, generator))):
+            singular = singular_values(values)
+            into[EFFECTIVE_RANK].append(effective_rank(singular))
+            into[PARTICIPATION_RATIO].append(participation_ratio(singular))
+        found[MEAN_COSINE].append(mean_cosine(chosen))
+    return [
+        (name, np.mean(each), np.min(each), np.max(each), np.mean(null[name]))
+        if name in null
+        else (name, np.mean(each), np.min(each), np.max(each), np.nan)
+        for name, each in found.items()
+    ]
+
+
+def compute(where: Path, settings: dict) -> tuple[pa.Table, dict]:
+    """The table for a folder of readouts, and what is to be said about it; undefined is null."""
+    encoder = tables.read_json(where / "encoder.json")
+    rows = []
+    progress = Progress(f"shape of {encoder['encoder']}", len(encoder["readouts"]), "readouts")
+    for readout in encoder["readouts"]:
+        x = folder.matrix(where, readout)
+        clips = len(x)
+        if clips < FEWEST_CLIPS:
+            raise StratavoxError(
+                f"{where / readout}.parquet: {clips} clips are too few for a rank, which needs "
+                f"{FEWEST_CLIPS}; add clips to the dataset or leave it out of run.datasets"
+            )
+        drawn = min(settings["matched_clips"], clips)
+        rows += [(readout, *row, clips, drawn) for row in measures(x, settings)]
+        progress.add()
+    progress.close()
+    names, kinds, *numbers, clips_column, drawn_column = zip(*rows, strict=True)
+    floats = [pa.array(np.array(column), from_pandas=True) for column in numbers]
+    table = pa.table([names, kinds, *floats, clips_column, drawn_column], schema=SCHEMA)
+    facts = {"clips": clips, "matched_clips": settings["matched_clips"], "clips_drawn": drawn}
+    facts["null"] = "columns permuted independently"
+    facts["statements"] = []
+    if drawn < settings["matched_clips"]:
+        facts["statements"].append(
+            f"{clips} clips are fewer than matched_clips: {settings['matched_clips']}; ranks of "
+            "this dataset compare between its readouts and encoders only"
+        )
+    return table, facts
+
+
+def main() -> None:
+    """Command line of the stage."""
+    parser = stage.parser(__doc__)
+    parser.add_argument("--embeddings", type=Path, required=True, help="folder of readouts")
+    parser.add_argument("--out", type=Path, required=True, help="shape.parquet")
+    options = parser.parse_args()
+    settings = folder.checked("geometry.shape", options.settings, SETTINGS)
+    # One thread: the order of floating-point sums must not depend on the machine.
+    with threadpool_limits(1):
+        table, facts = compute(options.embeddings, settings)
+    for statement in facts["statements"]:
+        print(statement, file=sys.stderr, flush=True)
+    provenance = options.provenance | {"settings": settings, "shape": facts}
+    tables.write_table(table, options.out, provenance)
+
+
+if __name__ == "__main__":
+    run(main)
