@@ -1,0 +1,205 @@
+"""Stored tokens: the readout itself, in order of time, within the bytes that were allowed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+import transformers
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from stratavox import tables
+from stratavox.audio import encode_flac
+from stratavox.corpus.clips import SCHEMA
+from stratavox.embed import tokens as stage
+from stratavox.embed.part import load
+from stratavox.embed.pooling import pool
+from stratavox.encoders.encoder import Encoder, Grid
+from stratavox.errors import StratavoxError
+from stratavox.probe.attention import read_tokens
+
+torch.set_num_threads(1)
+RATE = 16000
+BEATS = {
+    "family": "beats",
+    "weights": "random",
+    "seed": 0,
+    "architecture": {"layers": 2, "width": 64, "heads": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> dict[str, dict]:
+    """Settings of a tiny Whisper with a window of 1 s, and of a tiny BEATs."""
+    folder = tmp_path_factory.mktemp("whisper")
+    torch.manual_seed(1)
+    sizes = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2}
+    ids = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+    config = transformers.WhisperConfig(
+        **sizes, encoder_ffn_dim=64, vocab_size=20, **dict.fromkeys(ids, 1)
+    )
+    WhisperEncoder(config).save_pretrained(folder)
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    whisper = {"family": "transformers", "path": str(folder), "context_s": 1.0}
+    return {"whisper": whisper, "beats": BEATS}
+
+
+@pytest.fixture(scope="module")
+def encoders(settings) -> dict[str, Encoder]:
+    return {name: load(value) for name, value in settings.items()}
+
+
+def noise(*lengths: int) -> list[np.ndarray]:
+    """Noise on the grid of 24 bits, so that FLAC holds it exactly."""
+    rng = np.random.default_rng(0)
+    made = [0.1 * rng.standard_normal(length) for length in lengths]
+    return [(np.rint(wave * 2**23) / 2**23).astype(np.float32) for wave in made]
+
+
+def put(path: Path, waves: list[np.ndarray], group: int = 2) -> Path:
+    """Write a part of clips named c0, c1, ..., ``group`` clips a row group."""
+    rows = [
+        {
+            "clip_id": f"c{place}",
+            "n_samples": len(wave),
+            "audio": {"bytes": encode_flac(wave, RATE), "path": f"c{place}.wav"},
+        }
+        for place, wave in enumerate(waves)
+    ]
+    with tables.table_writer(path, SCHEMA, {}) as writer:
+        for start in range(0, max(len(rows), 1), group):
+            batch = rows[start : start + group]
+            writer.write_table(pa.Table.from_pylist(batch, schema=writer.schema))
+    return path
+
+
+def spiked(value: float) -> Encoder:
+    """A token every 100 samples, two alike at once; the last token holds ``value``."""
+
+    def tokens(waves, readouts):
+        made = np.ones((len(waves), 2 * waves.shape[1] // 100, 3), dtype=np.float32)
+        made[:, -2:, 1] = value
+        return dict.fromkeys(readouts, made)
+
+    told = {"blocks": ["block_00"], "family": "spiked"}
+    return Encoder(RATE, Grid(100, 100, per_step=2), {"block_00": 3}, None, 1.0, told, tokens)
+
+
+# a short clip, several of one length, and one of three windows of 1 s for Whisper, two for BEATs
+LENGTHS = {"whisper": [300, 9000, 9000, 47000], "beats": [1500, 9000, 9000, 200000]}
+
+
+@pytest.mark.parametrize("keep", ["time", "all"])
+@pytest.mark.parametrize("name", ["whisper", "beats"])
+def test_the_mean_of_stored_tokens_is_the_pooled_readout(encoders, tmp_path, name, keep):
+    encoder, waves = encoders[name], noise(*LENGTHS[name])
+    source = put(tmp_path / "clips.parquet", waves)
+    out = tmp_path / "part.parquet"
+    stage.tokens(encoder, source, out, ["block_01", "input"], keep, {"key": "k"})
+    table = tables.read_table(out)
+    assert table.column_names == ["clip_id", "n_tokens", "block_01", "input"]
+    assert table["clip_id"].to_pylist() == ["c0", "c1", "c2", "c3"]
+    pooled = pool(encoder, waves)
+    per_step = encoder.grid.per_step if keep == "time" else 1
+    assert table["n_tokens"].to_pylist() == (pooled.n_tokens // per_step).tolist()
+    for readout in ("block_01", "input"):
+        kept = read_tokens([out], readout, ["c0", "c1", "c2", "c3"])
+        assert [len(clip) for clip in kept] == table["n_tokens"].to_pylist()
+        assert {clip.dtype for clip in kept} == {np.dtype(np.float16)}
+        for clip, mean in zip(kept, pooled.means[readout], strict=True):
+            tolerance = np.abs(clip).max() * 2**-11  # half a unit in the last place of any token
+            np.testing.assert_allclose(
+                clip.astype(np.float64).mean(axis=0), mean, atol=tolerance, rtol=0
+            )
+    told = tables.read_provenance(out)
+    assert told["key"] == "k" and told["tokens"]["keep"] == keep
+    assert told["encoder"]["family"] == encoder.provenance["family"]
+
+
+def test_tokens_follow_each_other_as_the_model_gives_them(encoders):
+    """Of a clip of two windows: the model's own output of each half, one after the other."""
+    encoder, (wave,) = encoders["beats"], noise(200000)
+    kept = stage.whole(encoder, [wave], ["block_01"], "all")["block_01"][0]
+    halves = [
+        encoder.tokens(half[None, : encoder.grid.fed(100000)], ["block_01"])["block_01"][0]
+        for half in (wave[:100000], wave[100000:])
+    ]
+    np.testing.assert_allclose(kept, np.concatenate(halves), atol=1e-5)
+    steps = stage.whole(encoder, [wave], ["block_01"], "time")["block_01"][0]
+    assert len(steps) * 8 == len(kept)
+    np.testing.assert_allclose(steps[5], kept[40:48].mean(axis=0), atol=1e-6)
+    assert np.abs(np.diff(steps, axis=0)).max() > 1e-2, "steps differ, or order would not matter"
+
+
+def test_a_value_past_half_precision_is_refused(tmp_path):
+    source, out = put(tmp_path / "clips.parquet", noise(1000)), tmp_path / "part.parquet"
+    stage.tokens(spiked(65504.0), source, out, ["block_00"], "all", {})
+    assert float(read_tokens([out], "block_00", ["c0"])[0].max()) == 65504.0
+    for value, said in ((65505.0, "65505"), (-1e6, r"1e\+06"), (np.nan, "nan")):
+        with pytest.raises(StratavoxError, match=f"clip 'c0': readout block_00 reaches {said}"):
+            stage.tokens(spiked(value), source, tmp_path / "no.parquet", ["block_00"], "all", {})
+    assert not (tmp_path / "no.parquet").exists()
+
+
+def test_bytes_are_told_before_and_refused_past_the_budget(tmp_path, capsys):
+    """1,000 and 250 samples are 10 + 2 steps of two tokens of 3 half floats."""
+    encoder, source = spiked(1.0), put(tmp_path / "clips.parquet", noise(1000, 250))
+    wanted = ["block_00"]
+    assert stage.size_of([1000, 250], encoder, wanted, "all") == 12 * 2 * 3 * 2
+    assert stage.size_of([1000, 250], encoder, wanted, "time") == 12 * 3 * 2
+    for keep, size in (("all", 144), ("time", 72)):
+        stage.tokens(encoder, source, tmp_path / "part.parquet", wanted, keep, {})
+        kept = read_tokens([tmp_path / "part.parquet"], "block_00", ["c0", "c1"])
+        assert sum(clip.nbytes for clip in kept) == size, "what was told is what is kept"
+    stage.refuse_past_budget(source, encoder, wanted, {"keep": "all", "budget_gb": 144e-9})
+    assert "block_00 of 2 clips (keep: all) take 1.44e-07 GB" in capsys.readouterr().err
+    with pytest.raises(StratavoxError, match=r"1\.44e-07 GB, past .* 1\.43e-07 .*budget_gb.*time"):
+        stage.refuse_past_budget(source, encoder, wanted, {"keep": "all", "budget_gb": 143e-9})
+
+
+def test_last_is_the_last_block_and_a_readout_is_kept_once(encoders):
+    assert stage.choose_readouts(["last", "input", "block_01"], encoders["whisper"]) == [
+        *("block_01", "input"),
+    ]
+    with pytest.raises(StratavoxError, match=r"'block_07'.*allowed: last, input, block_00"):
+        stage.choose_readouts(["last", "block_07"], encoders["whisper"])
+    with pytest.raises(StratavoxError, match="family logmel has one vector"):
+        stage.choose_readouts(["last"], load({"family": "logmel"}))
+
+
+def test_settings_are_these_alone():
+    good = {"encoder": BEATS, "readouts": ["last"], "keep": "time", "budget_gb": 1.0}
+    assert stage.checked(good) == good
+    with pytest.raises(StratavoxError, match="budget"):
+        stage.checked({key: good[key] for key in ("encoder", "readouts", "keep")})
+    with pytest.raises(StratavoxError, match=r"keep: found 'bands'; allowed: time, all"):
+        stage.checked(good | {"keep": "bands"})
+
+
+def command(monkeypatch, settings: dict, clips: Path, out: Path) -> None:
+    """What ``python -m stratavox.embed.tokens`` does, without the seconds of starting it."""
+    line = ["--settings", json.dumps(settings), "--clips", str(clips), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["embed.tokens", "--threads", "1", *line])
+    stage.main()
+
+
+def test_the_command_and_an_empty_part(encoders, settings, tmp_path, monkeypatch):
+    """Refused past the budget before anything is written; an empty shard gives the same columns."""
+    asked = {"encoder": settings["whisper"], "readouts": ["last"], "keep": "time"}
+    source, out = put(tmp_path / "clips.parquet", noise(9000, 9000)), tmp_path / "part.parquet"
+    with pytest.raises(StratavoxError, match="probes.attention.budget_gb"):
+        command(monkeypatch, asked | {"budget_gb": 1e-9}, source, out)
+    assert not out.exists()
+    command(monkeypatch, asked | {"budget_gb": 1.0}, source, out)
+    here = tmp_path / "here.parquet"
+    stage.tokens(encoders["whisper"], source, here, ["block_01"], "time", {})
+    assert tables.read_table(out).equals(tables.read_table(here))
+    empty, none = put(tmp_path / "empty.parquet", []), tmp_path / "none.parquet"
+    command(monkeypatch, asked | {"budget_gb": 1.0}, empty, none)
+    assert tables.read_table(none).num_rows == 0
+    assert tables.read_table(none).schema.equals(tables.read_table(out).schema)

@@ -1,0 +1,177 @@
+"""Stage: the tokens themselves of chosen readouts, for the clips of one shard, in half precision.
+
+Reads a part of clips/{dataset}/{rate}; writes clip_id, n_tokens and a column a readout, each row a
+list of n_tokens vectors of half floats. With ``keep: time`` the tokens of one step of time (the
+eight frequency bands of BEATs) are averaged, so that tokens follow each other in time; with ``all``
+they stay apart. Their mean is the pooled readout, to half precision.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stratavox import stage, tables
+from stratavox.embed.part import _groups as clip_groups
+from stratavox.embed.part import load
+from stratavox.embed.pooling import batches, windows
+from stratavox.encoders.encoder import Encoder, Grid
+from stratavox.errors import StratavoxError, run
+from stratavox.progress import Progress
+
+SETTINGS = ("budget_gb", "encoder", "keep", "readouts")
+KEEP = ("time", "all")
+LARGEST = float(np.finfo(np.float16).max)
+
+
+def tokens(
+    encoder: Encoder, clips: Path, out: Path, wanted: list[str], keep: str, provenance: dict
+) -> None:
+    """Write ``out``: clip_id, n_tokens, and list<fixed_size_list<halffloat>> a readout.
+
+    ``wanted`` are readouts of ``encoder``, from `choose_readouts`. One row group of ``clips`` is in
+    memory at a time. Provenance gains ``encoder`` and ``tokens``. Raises `StratavoxError` for a
+    value that half precision cannot hold.
+    """
+    columns = [
+        pa.field(name, pa.list_(pa.list_(pa.float16(), encoder.widths[name]))) for name in wanted
+    ]
+    schema = pa.schema([("clip_id", pa.string()), ("n_tokens", pa.int32()), *columns])
+    told = {"encoder": encoder.provenance, "tokens": {"keep": keep, "readouts": wanted}}
+    with (
+        tables.open_table(clips) as file,
+        tables.table_writer(out, schema, provenance | told) as writer,
+    ):
+        progress = Progress("tokens", file.metadata.num_rows)
+        for ids, waves in clip_groups(file, clips, encoder.rate):
+            kept = whole(encoder, waves, wanted, keep)
+            for name in wanted:
+                _refuse_too_large(kept[name], ids, name, clips)
+            counts = np.array([len(clip) for clip in kept[wanted[0]]], dtype=np.int32)
+            rows = [pa.array(ids), pa.array(counts)]
+            rows += [_column(kept[name], counts) for name in wanted]
+            writer.write_table(pa.Table.from_arrays(rows, schema=writer.schema))
+            progress.add(len(ids), sum(map(len, waves)) / encoder.rate)
+        progress.close()
+
+
+def whole(
+    encoder: Encoder, clips: list[np.ndarray], wanted: list[str], keep: str
+) -> dict[str, list[np.ndarray]]:
+    """For each readout the tokens of each clip, float32 (tokens, width), windows one after another.
+
+    ``clips`` are float32 (samples,) at the encoder's rate.
+    """
+    grid = encoder.grid
+    cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
+    found = {}
+    flat = [window for own in cut for window in own]
+    for batch in batches(flat, round(encoder.batch_s * encoder.rate)):
+        waves = np.zeros((len(batch), batch[0].fed), dtype=np.float32)
+        for row, window in zip(waves, batch, strict=True):
+            piece = clips[window.clip][window.start : window.start + window.length][: window.fed]
+            row[: len(piece)] = piece
+        read = encoder.tokens(waves, wanted)
+        for place, window in enumerate(batch):
+            for name in wanted:
+                valid = read[name][place, : window.tokens]
+                found[window, name] = _per_step(valid, grid) if keep == "time" else valid.copy()
+    return {
+        name: [np.concatenate([found[window, name] for window in own]) for own in cut]
+        for name in wanted
+    }
+
+
+def _per_step(valid: np.ndarray, grid: Grid) -> np.ndarray:
+    """The mean (steps, width) of each step's tokens, which follow one another in ``valid``."""
+    return valid.reshape(-1, grid.per_step, valid.shape[1]).mean(axis=1)
+
+
+def _column(clips: list[np.ndarray], counts: np.ndarray) -> pa.ListArray:
+    values = np.concatenate(clips).astype(np.float16)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+    return pa.ListArray.from_arrays(np.concatenate([[0], counts.cumsum()]).astype("i4"), vectors)
+
+
+def _refuse_too_large(clips: list[np.ndarray], ids: list[str], readout: str, path: Path) -> None:
+    for clip_id, values in zip(ids, clips, strict=True):
+        size = float(np.abs(values).max())
+        if not size <= LARGEST:
+            raise StratavoxError(
+                f"{path}: clip {clip_id!r}: readout {readout} reaches {size:g}; tokens are kept in "
+                f"half precision, which ends at {LARGEST:g}. Take this readout out of "
+                "probes.attention.readouts, or the clip out of the table"
+            )
+
+
+def choose_readouts(wanted: list[str], encoder: Encoder) -> list[str]:
+    """The readouts that ``wanted`` names, each once; ``last`` is the last block."""
+    if encoder.tokens is None:
+        raise StratavoxError(
+            f"probes.attention: an encoder of family {encoder.provenance['family']} has one vector "
+            "a clip and no tokens; tokens are taken of encoders with blocks"
+        )
+    chosen = [encoder.provenance["blocks"][-1] if name == "last" else name for name in wanted]
+    unknown = [name for name in chosen if name not in encoder.widths]
+    if unknown or not chosen:
+        raise StratavoxError(
+            f"probes.attention.readouts: found {unknown or 'none'}; allowed: last, "
+            f"{', '.join(encoder.readouts)}"
+        )
+    return list(dict.fromkeys(chosen))
+
+
+def size_of(n_samples: list[int], encoder: Encoder, wanted: list[str], keep: str) -> int:
+    """Bytes that the tokens of clips of ``n_samples`` take, before compression."""
+    grid = encoder.grid
+    per_step = grid.per_step if keep == "time" else 1
+    count = sum(window.tokens for n in n_samples for window in windows(0, n, grid)) // per_step
+    return count * sum(encoder.widths[name] for name in wanted) * np.dtype(np.float16).itemsize
+
+
+def refuse_past_budget(clips: Path, encoder: Encoder, wanted: list[str], settings: dict) -> None:
+    """Print what the tokens of ``clips`` will take; raise where that is more than the budget."""
+    n_samples = tables.read_table(clips, ["n_samples"])["n_samples"].to_pylist()
+    takes = size_of(n_samples, encoder, wanted, settings["keep"]) / 1e9
+    asked = f"{', '.join(wanted)} of {len(n_samples)} clips (keep: {settings['keep']})"
+    print(f"tokens: {asked} take {takes:.3g} GB", file=sys.stderr, flush=True)
+    if takes > settings["budget_gb"]:
+        raise StratavoxError(
+            f"{clips}: the tokens of {asked} would take {takes:.3g} GB, past the "
+            f"{settings['budget_gb']:.3g} GB that this part has of probes.attention.budget_gb; "
+            "raise it, name fewer probes.attention.readouts, or keep: time"
+        )
+
+
+def checked(settings: dict) -> dict:
+    """``settings``, or an error that names the key that is missing, unknown or out of range."""
+    if sorted(settings) != sorted(SETTINGS):
+        raise StratavoxError(
+            f"--settings of embed.tokens: found the keys {sorted(settings)}, needed are exactly "
+            f"{sorted(SETTINGS)}"
+        )
+    if settings["keep"] not in KEEP:
+        raise StratavoxError(
+            f"probes.attention.keep: found {settings['keep']!r}; allowed: {', '.join(KEEP)}"
+        )
+    return settings
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
+    parser.add_argument("--out", type=Path, required=True, help="the part of tokens to write")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the encoder")
+    options = parser.parse_args()
+    settings = checked(options.settings)
+    encoder = load(settings["encoder"], options.threads)
+    wanted = choose_readouts(settings["readouts"], encoder)
+    refuse_past_budget(options.clips, encoder, wanted, settings)
+    tokens(encoder, options.clips, options.out, wanted, settings["keep"], options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)
