@@ -1,0 +1,85 @@
+"""What is measured on groups: class-balanced means, variance explained, centres of gravity.
+
+Each is a statistic of weighted groups (see `stratavox.inference.groups`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """The mean over classes of a quantity's mean over clips: of correctness, balanced accuracy.
+
+    ``total`` and ``clips`` (groups, classes): the quantity summed, and the clips, by group and
+    class. Called with weights (draws, groups) it gives values (draws,).
+    """
+
+    total: np.ndarray
+    clips: np.ndarray
+
+    @classmethod
+    def of(cls, quantity: np.ndarray, target: np.ndarray, group: np.ndarray) -> Balanced:
+        """Sum ``quantity`` (clips,) by ``group`` and ``target`` (clips,), both sorted by name."""
+        classes, column = np.unique(target, return_inverse=True)
+        groups, row = np.unique(group, return_inverse=True)
+        total = np.zeros((len(groups), len(classes)))
+        clips = np.zeros_like(total)
+        np.add.at(total, (row, column), quantity)
+        np.add.at(clips, (row, column), 1)
+        return cls(total, clips)
+
+    @classmethod
+    def mean(cls, several: list[Balanced]) -> Balanced:
+        """The mean of measures on the same clips, such as those of several random draws."""
+        return cls(np.mean([one.total for one in several], axis=0), several[0].clips)
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        total, clips = weights @ self.total, weights @ self.clips
+        share = np.divide(total, clips, out=np.full_like(total, np.nan), where=clips > 0)
+        return np.nanmean(share, axis=1)
+
+    @property
+    def value(self) -> float:
+        return float(self(np.ones((1, len(self.clips))))[0])
+
+    def shares(self, other: Balanced | float) -> np.ndarray:
+        """What each group (groups,) adds to the difference to ``other``; their sum is it."""
+        against = other.total if isinstance(other, Balanced) else other * self.clips
+        return np.mean((self.total - against) / self.clips.sum(axis=0), axis=1)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Share of variance explained on held-out clips: 1 - squared error / that of the mean.
+
+    ``error`` and ``spread`` (groups,): squared errors of the prediction and of the training mean.
+    """
+
+    error: np.ndarray
+    spread: np.ndarray
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        spread = weights @ self.spread
+        ratio = np.divide(
+            weights @ self.error, spread, out=np.full(len(weights), np.nan), where=spread > 0
+        )
+        return 1.0 - ratio
+
+
+def centre(scores: np.ndarray, chance: float) -> np.ndarray:
+    """Centre of gravity (draws,) of curves ``scores`` (draws, readouts) over relative depth.
+
+    Depth runs from 0 (the first readout) to 1 (the last). A curve is corrected for ``chance``,
+    what is below counts as nothing, and is normalised by its own range, so that it is its shape
+    that counts; NaN where it is flat. After Tenney et al. 2019 (ACL, section 3.1), who average
+    layers by learned mixing weights: here by held-out scores, as a weight is no importance.
+    """
+    above = np.clip(scores - chance, 0, None)
+    above = above - above.min(axis=1, keepdims=True)
+    total = above.sum(axis=1)
+    moment = above @ np.linspace(0, 1, scores.shape[1])
+    return np.divide(moment, total, out=np.full(len(total), np.nan), where=total > 0)
