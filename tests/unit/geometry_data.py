@@ -1,0 +1,41 @@
+"""Folders of readouts made by code, and a stage's command run on them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stratavox.tables import embedding_column, write_json, write_table
+
+
+def names(clips: int) -> list[str]:
+    return [f"c{number:05d}" for number in range(clips)]
+
+
+def folder(where: Path, readouts: dict[str, np.ndarray], encoder: str = "enc") -> Path:
+    """A folder of ``readouts`` (name: (clips, width)) of ``encoder`` at ``where``."""
+    there = list(readouts)
+    write_json({"encoder": encoder, "readouts": there, "blocks": there}, where / "encoder.json")
+    for name, x in readouts.items():
+        columns = {
+            "clip_id": names(len(x)),
+            "n_tokens": pa.array([8] * len(x), pa.int32()),
+            "embedding": embedding_column(x),
+        }
+        write_table(pa.table(columns), where / f"{name}.parquet", {})
+    return where
+
+
+def command(stage: str, settings: dict, *options: object) -> subprocess.CompletedProcess:
+    """Run ``python -m stratavox.geometry.{stage}`` with a provenance that is to be kept."""
+    return subprocess.run(
+        [sys.executable, "-m", f"stratavox.geometry.{stage}", *map(str, options)]
+        + ["--settings", json.dumps(settings), "--provenance", '{"key": "kept"}'],
+        capture_output=True,
+        text=True,
+    )
