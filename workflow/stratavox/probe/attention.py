@@ -1,0 +1,225 @@
+"""Probes on a clip's tokens: avex's attention probe beside what its gain is to be measured against.
+
+Reads the parts of embed.tokens and the shared folds; writes the tables of probe.linear, in which
+the column ``probe`` says which one:
+
+- ``attention``: avex's `AttentionProbe` on the tokens;
+- ``attention_mean``: the same on their mean as a sequence of length 1, the seed notebook's case.
+  Its softmax is over a single key, so its queries and keys do nothing;
+- ``attention_pool``: one learned query, softmax over the tokens, a linear layer;
+- ``attention_order``: the only one that is told the tokens' places;
+- ``mlp``: one hidden layer on the mean, with as many parameters as ``attention``.
+
+The control ``shuffled`` is the same trained probe on the tested clips with their tokens in random
+order: equal to ``none`` but for rounding where a probe cannot know order. The regime is grouped, or
+random where the task has no groups. Every probe is trained for the set number of epochs; the tested
+clips have no say in when it stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from stratavox import stage, tables
+from stratavox.errors import StratavoxError, run
+from stratavox.probe import nested, token_probes
+from stratavox.probe.linear import PREDICTIONS, SCORES
+from stratavox.progress import Progress
+
+SETTINGS = (
+    *("batch_size", "epochs", "heads", "layers", "learning_rate", "probes", "repeats", "seed"),
+    "weight_decay",
+)
+
+
+def checked(settings: dict) -> dict:
+    """``settings``, or an error that names the key that is missing, unknown or out of range."""
+    if sorted(settings) != sorted(SETTINGS):
+        raise StratavoxError(
+            f"--settings of probe.attention: found the keys {sorted(settings)}, needed are exactly "
+            f"{sorted(SETTINGS)}"
+        )
+    unknown = [name for name in settings["probes"] if name not in token_probes.PROBES]
+    if unknown or not settings["probes"]:
+        raise StratavoxError(
+            f"probes.attention.probes: found {unknown or 'none'}; allowed: "
+            f"{', '.join(token_probes.PROBES)}"
+        )
+    for key in ("batch_size", "epochs", "heads", "layers", "repeats"):
+        if settings[key] < 1:
+            raise StratavoxError(f"probes.attention.{key}: found {settings[key]}; at least 1")
+    return settings
+
+
+def chosen_folds(folds: pa.Table, repeats: int) -> pa.Table:
+    """The rows of the grouped regime (random where there is none), of the first ``repeats``."""
+    regime = "grouped" if "grouped" in pc.unique(folds["regime"]).to_pylist() else "random"
+    folds = folds.filter(pc.equal(folds["regime"], regime))
+    there = pc.count_distinct(folds["repeat"]).as_py()
+    if repeats > there:
+        raise StratavoxError(
+            f"probes.attention.repeats: found {repeats}; the folds have {there}: lower it or raise "
+            "probes.repeats"
+        )
+    return folds.filter(pc.less(folds["repeat"], repeats))
+
+
+def readouts_of(parts: list[Path]) -> list[str]:
+    """The readouts whose tokens ``parts`` hold."""
+    with tables.open_table(parts[0]) as file:
+        return [name for name in file.schema_arrow.names if name not in ("clip_id", "n_tokens")]
+
+
+def read_tokens(parts: list[Path], readout: str, clip_ids: list[str]) -> list[np.ndarray]:
+    """Half-precision tokens (tokens, width) of each of ``clip_ids``, in that order."""
+    wanted, found = set(clip_ids), {}
+    for path in parts:
+        with tables.open_table(path) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, ["clip_id", readout])
+                table = table.filter(pc.is_in(table["clip_id"], pa.array(clip_ids, pa.string())))
+                if not table.num_rows:
+                    continue
+                column = table[readout].combine_chunks()
+                width = column.type.value_type.list_size
+                values = column.flatten().flatten().to_numpy().reshape(-1, width)
+                ends = pc.list_value_length(column).to_numpy().cumsum()
+                own = np.split(values, ends[:-1])
+                found |= dict(zip(table["clip_id"].to_pylist(), own, strict=True))
+    absent = wanted - set(found)
+    if absent:
+        raise StratavoxError(
+            f"{parts[0].parent}: {len(absent)} of {len(wanted)} clips of the folds have no tokens, "
+            f"first {min(absent)!r}; delete the folder and run the workflow again"
+        )
+    return [found[clip_id] for clip_id in clip_ids]
+
+
+def probe_readout(
+    clips: list[np.ndarray],
+    readout: str,
+    folds: pa.Table,
+    settings: dict,
+    done: Callable[[], None] = lambda: None,
+) -> tuple[list[dict], list[dict]]:
+    """Rows of scores and of predictions of every probe on one readout.
+
+    ``clips`` are tokens (tokens, width) of the clips that ``folds`` lists in each repeat, in the
+    order of its repeat 0. ``done`` is told each epoch. Raises `StratavoxError` where a group is on
+    both sides of a fold, or the heads do not divide the width.
+    """
+    width = clips[0].shape[1]
+    if width % settings["heads"]:
+        raise StratavoxError(
+            f"probes.attention.heads: found {settings['heads']}; it must divide the width of "
+            f"{readout}, {width}"
+        )
+    frame = folds.to_pandas()
+    order = frame.loc[frame["repeat"] == 0, "clip_id"]
+    scores, predictions = [], []
+    for repeat in range(settings["repeats"]):
+        part = frame[frame["repeat"] == repeat].set_index("clip_id").loc[order].reset_index()
+        _refuse_straddling(part)
+        for probe in settings["probes"]:
+            rows = _cross_validate(probe, clips, part, settings, done)
+            names = {"readout": readout, "probe": probe}
+            scores += [names | row for row in rows[0]]
+            predictions += [names | row for row in rows[1]]
+    return scores, predictions
+
+
+def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], list[dict]]:
+    """One probe on one repeat of the folds, ``part``: its scores and predictions."""
+    labels, y = np.unique(part["target"].to_numpy(str), return_inverse=True)
+    fold, repeat, regime = part["fold"].to_numpy(), part["repeat"][0], part["regime"][0]
+    shared = {"regime": regime, "repeat": int(repeat)}
+    predicted = {control: np.empty(len(y), dtype=np.int64) for control in ("none", "shuffled")}
+    log_probability = np.empty(len(y))
+    scores = []
+    for k in np.unique(fold):
+        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        classes, trained = np.unique(y[train], return_inverse=True)
+        keys = [settings["seed"], repeat, k, token_probes.PROBES.index(probe)]
+        seeds = np.random.SeedSequence([int(key) for key in keys])
+        seed = int(seeds.generate_state(1)[0])
+        fitted = token_probes.fit(probe, [clips[i] for i in train], trained, settings, seed, done)
+        log_p = fitted.log_probabilities([clips[i] for i in test])
+        predicted["none"][test] = classes[log_p.argmax(axis=1)]
+        log_probability[test] = _of_the_label(log_p, classes, y[test])
+        # the same for every probe and readout: an order of a clip's tokens, seeded
+        mixed = np.random.default_rng([settings["seed"], int(repeat), int(k)])
+        shuffled = [mixed.permutation(clips[i]) for i in test]
+        predicted["shuffled"][test] = classes[fitted.log_probabilities(shuffled).argmax(axis=1)]
+        for control, told in predicted.items():
+            scores += _rows(y[test], told[test], shared | {"control": control, "fold": int(k)})
+    for control, told in predicted.items():
+        scores += _rows(y, told, shared | {"control": control})
+    part = part.assign(predicted=labels[predicted["none"]], log_probability=log_probability)
+    part["group"] = part["group"].astype(object).where(part["group"].notna(), None)
+    columns = ["regime", "repeat", "fold", "clip_id", "group", "target"]
+    return scores, part[[*columns, "predicted", "log_probability"]].to_dict("records")
+
+
+def _rows(target: np.ndarray, predicted: np.ndarray, shared: dict) -> list[dict]:
+    return [
+        shared | {"metric": metric, "value": value, "n_test": len(target)}
+        for metric, value in nested.metrics(target, predicted).items()
+    ]
+
+
+def _of_the_label(log_p: np.ndarray, classes: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The log-probability of each clip's own class; -inf for one that was never trained on."""
+    every = np.full((len(target), max(classes.max(), target.max()) + 1), -np.inf)
+    every[:, classes] = log_p
+    return every[np.arange(len(target)), target]
+
+
+def _refuse_straddling(part) -> None:
+    if part["regime"][0] != "grouped":
+        return
+    for k, tested in part.groupby("fold"):
+        both = set(tested["group"]) & set(part.loc[part["fold"] != k, "group"])
+        if both:
+            raise StratavoxError(
+                f"groups on both sides of fold {k}: {', '.join(sorted(map(str, both))[:5])}; the "
+                "folds table does not fit the labels: delete it and run again"
+            )
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--tokens", type=Path, required=True, nargs="+", help="parts of tokens")
+    parser.add_argument("--folds", required=True, help="folds.parquet of the task")
+    parser.add_argument("--out-scores", required=True)
+    parser.add_argument("--out-predictions", required=True)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    options = parser.parse_args()
+    settings = checked(options.settings)
+    torch.set_num_threads(options.threads)
+    folds = chosen_folds(tables.read_table(options.folds), settings["repeats"])
+    clip_ids = folds.filter(pc.equal(folds["repeat"], 0))["clip_id"].to_pylist()
+    readouts = readouts_of(options.tokens)
+    fits = pc.count_distinct(folds["fold"]).as_py() * settings["repeats"] * len(settings["probes"])
+    progress = Progress("probes on tokens", len(readouts) * fits * settings["epochs"], "epochs")
+    scores, predictions = [], []
+    for readout in readouts:
+        clips = read_tokens(options.tokens, readout, clip_ids)
+        rows = probe_readout(clips, readout, folds, settings, progress.add)
+        scores += rows[0]
+        predictions += rows[1]
+    progress.close()
+    for rows, schema, out in (
+        (scores, SCORES, options.out_scores),
+        (predictions, PREDICTIONS, options.out_predictions),
+    ):
+        tables.write_table(pa.Table.from_pylist(rows, schema), out, options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)
