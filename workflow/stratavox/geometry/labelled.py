@@ -1,4 +1,4 @@
-"""Measures of one readout against labels, from its neighbours alone: nothing is fitted to it.
+"""How the clips of one readout lie beside their labels: neighbours and clusters, no trained probe.
 
 Retrieval ROC-AUC, NMI and ARI are defined as avex 1.4 (``evaluation/retrieval.py`` and
 ``clustering.py``) computes them for the columns of its paper (Miron et al., "What matters for
