@@ -19,7 +19,8 @@ from snakemake.settings.types import DeploymentMethod
 
 from stratavox.errors import StratavoxError
 from stratavox.locks import hold
-from stratavox.plan import FORMATS, Plan, canonical
+from stratavox.encoders.catalogue import BASELINE_RATE
+from stratavox.plan import ANSWER_FIGURES, ANSWERS, FORMATS, Plan, canonical
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
@@ -47,9 +48,11 @@ wildcard_constraints:
     rate=r"\d+",
 
 
-def settings(stage):
-    """A params function: what the stage is told, as JSON."""
-    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["settings"])
+def settings(stage, **fixed):
+    """A params function: what the stage is told, as JSON; ``fixed`` stand beside the wildcards."""
+    return lambda wildcards: canonical(
+        getattr(PLAN, stage)(**wildcards, **fixed)["settings"]
+    )
 
 
 def index(wildcards):
@@ -57,16 +60,16 @@ def index(wildcards):
     return json.dumps(PLAN.index())
 
 
-def provenance(stage):
+def provenance(stage, **fixed):
     """A params function: what the stage's result depends on, as JSON; a change makes it stale."""
-    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["provenance"])
+    return lambda wildcards: canonical(
+        getattr(PLAN, stage)(**wildcards, **fixed)["provenance"]
+    )
 
 
 def generated_datasets():
     """A pattern for the datasets that a rule makes; a folder's scan is there before any rule."""
-    made = [
-        name for name, entry in PLAN.datasets.items() if entry["source"] == "chorus"
-    ]
+    made = [name for name in PLAN.datasets if PLAN.generated(name)]
     return "|".join(made) or "(?!)"
 
 
@@ -78,11 +81,10 @@ def scanned(wildcards):
     )
 
 
-def inspected(wildcards):
-    return expand(
-        "results/corpus/{dataset}/inspect/part-{shard}.parquet",
-        dataset=wildcards.dataset,
-        shard=PLAN.shards(wildcards.dataset),
+def of_each_shard(pattern):
+    """An input function: the pattern's files for every shard of the dataset."""
+    return lambda wildcards: expand(
+        pattern, shard=PLAN.shards(wildcards.dataset), **wildcards
     )
 
 
@@ -92,18 +94,40 @@ def clips_part(wildcards):
     return f"results/clips/{wildcards.dataset}/{rate}/part-{wildcards.shard}.parquet"
 
 
-def parts(wildcards):
-    return expand(
-        "results/parts/{encoder}/{dataset}/part-{shard}.parquet",
-        encoder=wildcards.encoder,
-        dataset=wildcards.dataset,
-        shard=PLAN.shards(wildcards.dataset),
-    )
-
-
 def of_each_encoder(pattern):
     """An input function: the pattern's files for every encoder of the run, in the config's order."""
     return lambda wildcards: expand(pattern, encoder=PLAN.encoders, **wildcards)
+
+
+def further_probes():
+    """Input functions: what beside linear probes there is for a task, by the option it goes to."""
+
+    def of(table, encoders):
+        pattern = f"results/{table}/{{encoder}}/{{dataset}}/{{task}}.parquet"
+        return lambda wildcards: expand(
+            pattern,
+            encoder=encoders(wildcards.dataset, wildcards.task),
+            dataset=wildcards.dataset,
+            task=wildcards.task,
+        )
+
+    def asked(names):
+        return lambda dataset, task: names if task in PLAN.targets(dataset) else []
+
+    return {
+        "atlas": of("atlas", asked(list(PLAN.encoders))),
+        "conditional": of("conditional", asked(PLAN.deep())),
+        "token_scores": of("token_scores", PLAN.attended),
+        "token_predictions": of("token_predictions", PLAN.attended),
+    }
+
+
+def answers():
+    """The tables of answers to a task, and what is to be said of them."""
+    folder = "results/answers/{dataset}/{task}"
+    return {name: f"{folder}/{name}.parquet" for name in ANSWERS} | {
+        "summary": f"{folder}/summary.json"
+    }
 
 
 def embedding_folders(wildcards):
@@ -114,16 +138,28 @@ def embedding_folders(wildcards):
     )
 
 
-def drawn(stem, figure):
+def paths_by_encoder(key):
+    """A params function: encoder to path as JSON, from the entry ``key`` of the report's index."""
+
+    def paths(wildcards):
+        entry = PLAN.index()["datasets"][wildcards.dataset]
+        if "task" in wildcards.keys():
+            entry = entry["tasks"][wildcards.task]
+        return json.dumps(entry[key])
+
+    return paths
+
+
+def drawn(stem, caption):
     """Output files of a figure in every format; the SVG goes into Snakemake's own report."""
     files = {form: f"results/figures/{stem}.{form}" for form in FORMATS}
     files["svg"] = report(
         files["svg"],
-        caption=f"../workflow/report/{figure}.rst",
+        caption=f"../workflow/report/{caption}.rst",
         category="{dataset}",
-        subcategory="{task}",
+        subcategory="{task}" if "{task}" in stem else "all clips",
         labels={
-            "figure": figure,
+            "figure": "{figure}" if "{figure}" in stem else caption,
             "encoder": "{encoder}" if "{encoder}" in stem else "all",
         },
     )
@@ -133,31 +169,24 @@ def drawn(stem, figure):
 def figures():
     """Every figure of the run."""
     stems = []
-    for dataset in PLAN.datasets:
-        for task in PLAN.tasks(dataset):
-            stems += [f"{dataset}/{task}/layers", f"{dataset}/{task}/comparison"]
-            stems += [f"{dataset}/{encoder}/umap_{task}" for encoder in PLAN.mapped()]
-    return expand("results/figures/{stem}.{form}", stem=stems, form=FORMATS)
-
-
-def tables_of_tasks(pattern):
-    """The pattern's files for every task of every dataset."""
-    return [
-        pattern.format(dataset=dataset, task=task)
-        for dataset in PLAN.datasets
-        for task in PLAN.tasks(dataset)
-    ]
+    for dataset in PLAN.index()["datasets"].values():
+        stems += dataset["stems"].values()
+        for task in dataset["tasks"].values():
+            stems += [*task["stems"].values(), *task["umap"].values()]
+    return expand("{stem}.{form}", stem=stems, form=FORMATS)
 
 
 def report_tables():
     """What the report reads beside the figures."""
-    return (
-        expand("results/corpus/{dataset}/hygiene.json", dataset=PLAN.datasets)
-        + expand(
-            "results/embeddings/{encoder}/{dataset}/encoder.json",
-            encoder=PLAN.encoders,
-            dataset=PLAN.datasets,
-        )
-        + tables_of_tasks("results/estimates/{dataset}/{task}.parquet")
-        + tables_of_tasks("results/folds/{dataset}/{task}.json")
+    entries = PLAN.index()["datasets"].values()
+    files = expand(
+        "results/embeddings/{encoder}/{dataset}/encoder.json",
+        encoder=PLAN.encoders,
+        dataset=PLAN.datasets,
     )
+    for entry in entries:
+        files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]
+        for task in entry["tasks"].values():
+            files += [task["folds_json"], f"{task['answers']}/summary.json"]
+            files += [*task["notebook"].values(), *task["neighbours"].values()]
+    return files

@@ -41,7 +41,7 @@ rule inspect:
 rule manifest:
     input:
         scan=scanned,
-        inspect=inspected,
+        inspect=of_each_shard("results/corpus/{dataset}/inspect/part-{shard}.parquet"),
     output:
         clips="results/corpus/{dataset}/clips.parquet",
         labels="results/corpus/{dataset}/labels.parquet",
@@ -76,3 +76,20 @@ rule clips:
         "python -m stratavox.corpus.clips --settings {params.settings:q}"
         " --provenance {params.provenance:q} --inspect {input:q} --rate {wildcards.rate}"
         " --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule acoustics:
+    input:
+        f"results/clips/{{dataset}}/{BASELINE_RATE}/part-{{shard}}.parquet",
+    output:
+        "results/acoustics/{dataset}/part-{shard}.parquet",
+    log:
+        "results/logs/acoustics/{dataset}.{shard}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("acoustics"),
+        provenance=provenance("acoustics"),
+    shell:
+        "python -m stratavox.corpus.acoustics --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --clips {input:q} --out {output:q} 2>&1 | tee {log:q}"

@@ -21,7 +21,7 @@ rule part:
 
 rule collect:
     input:
-        parts,
+        of_each_shard("results/parts/{encoder}/{dataset}/part-{shard}.parquet"),
     output:
         # written last; the readouts stand beside it
         "results/embeddings/{encoder}/{dataset}/encoder.json",
@@ -37,3 +37,21 @@ rule collect:
         "python -m stratavox.embed.collect --settings {params.settings:q}"
         " --provenance {params.provenance:q} --parts {input:q} --out {params.folder:q}"
         " 2>&1 | tee {log:q}"
+
+
+rule tokens:
+    input:
+        clips_part,
+    output:
+        "results/tokens/{encoder}/{dataset}/part-{shard}.parquet",
+    log:
+        "results/logs/tokens/{encoder}.{dataset}.{shard}.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("tokens"),
+        provenance=provenance("tokens"),
+    shell:
+        "python -m stratavox.embed.tokens --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --clips {input:q} --out {output:q}"
+        " --threads {threads} 2>&1 | tee {log:q}"

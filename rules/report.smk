@@ -1,50 +1,129 @@
 """Tables to figures and the report."""
 
 
-rule layers:
+rule task_figure:
     input:
-        estimates="results/estimates/{dataset}/{task}.parquet",
-        summary="results/estimates/{dataset}/{task}.json",
+        answers="results/answers/{dataset}/{task}/summary.json",
         encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
     output:
-        **drawn("{dataset}/{task}/layers", "layers"),
+        **drawn("{dataset}/{task}/{figure}", "figure"),
     log:
-        "results/logs/layers/{dataset}.{task}.log",
+        "results/logs/figures/{dataset}.{task}.{figure}.log",
+    wildcard_constraints:
+        figure="|".join(ANSWER_FIGURES),
     conda:
         "../envs/stratavox.yaml"
     params:
-        settings=settings("layers"),
-        provenance=provenance("layers"),
+        settings=settings("figure"),
+        provenance=provenance("figure"),
+        answers=subpath(input.answers, parent=True),
         encoders=embedding_folders,
         stem=subpath(output.svg, strip_suffix=".svg"),
     shell:
-        "python -m stratavox.report.layers --settings {params.settings:q}"
+        "python -m stratavox.report.{wildcards.figure} --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --task {wildcards.task} --estimates {input.estimates:q} --summary {input.summary:q}"
-        " --encoders {params.encoders:q} --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --task {wildcards.task} --answers {params.answers:q}"
+        " --encoders {params.encoders:q}"
+        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
 
 
-rule comparison:
+rule protocol_figure:
     input:
-        estimates="results/estimates/{dataset}/{task}.parquet",
-        summary="results/estimates/{dataset}/{task}.json",
+        answers="results/answers/{dataset}/{task}/summary.json",
         encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
+        notebook=of_each_encoder("results/notebook/{encoder}/{dataset}/{task}.parquet"),
     output:
-        **drawn("{dataset}/{task}/comparison", "comparison"),
+        **drawn("{dataset}/{task}/protocol", "protocol"),
     log:
-        "results/logs/comparison/{dataset}.{task}.log",
+        "results/logs/figures/{dataset}.{task}.protocol.log",
     conda:
         "../envs/stratavox.yaml"
     params:
-        settings=settings("comparison"),
-        provenance=provenance("comparison"),
+        settings=settings("figure", figure="protocol"),
+        provenance=provenance("figure", figure="protocol"),
+        answers=subpath(input.answers, parent=True),
+        encoders=embedding_folders,
+        notebook=paths_by_encoder("notebook"),
+        stem=subpath(output.svg, strip_suffix=".svg"),
+    shell:
+        "python -m stratavox.report.protocol --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
+        " --task {wildcards.task} --answers {params.answers:q}"
+        " --encoders {params.encoders:q} --notebook {params.notebook:q}"
+        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+
+
+rule neighbours_figure:
+    input:
+        answers="results/answers/{dataset}/{task}/summary.json",
+        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
+        neighbours=of_each_encoder(
+            "results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet"
+        ),
+    output:
+        **drawn("{dataset}/{task}/neighbours", "neighbours"),
+    log:
+        "results/logs/figures/{dataset}.{task}.neighbours.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("figure", figure="neighbours"),
+        provenance=provenance("figure", figure="neighbours"),
+        answers=subpath(input.answers, parent=True),
+        encoders=embedding_folders,
+        neighbours=paths_by_encoder("neighbours"),
+        stem=subpath(output.svg, strip_suffix=".svg"),
+    shell:
+        "python -m stratavox.report.neighbours --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
+        " --task {wildcards.task} --answers {params.answers:q}"
+        " --encoders {params.encoders:q} --neighbours {params.neighbours:q}"
+        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+
+
+rule similarity_figure:
+    input:
+        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
+        similarity="results/similarity/{dataset}.parquet",
+    output:
+        **drawn("{dataset}/similarity", "similarity"),
+    log:
+        "results/logs/figures/{dataset}.similarity.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("overview", figure="similarity"),
+        provenance=provenance("overview", figure="similarity"),
         encoders=embedding_folders,
         stem=subpath(output.svg, strip_suffix=".svg"),
     shell:
-        "python -m stratavox.report.comparison --settings {params.settings:q}"
+        "python -m stratavox.report.similarity --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --task {wildcards.task} --estimates {input.estimates:q} --summary {input.summary:q}"
-        " --encoders {params.encoders:q} --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --encoders {params.encoders:q} --similarity {input.similarity:q}"
+        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+
+
+rule shape_figure:
+    input:
+        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
+        shape=of_each_encoder("results/geometry/{encoder}/{dataset}/shape.parquet"),
+    output:
+        **drawn("{dataset}/shape", "shape"),
+    log:
+        "results/logs/figures/{dataset}.shape.log",
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("overview", figure="shape"),
+        provenance=provenance("overview", figure="shape"),
+        encoders=embedding_folders,
+        shape=paths_by_encoder("shape"),
+        stem=subpath(output.svg, strip_suffix=".svg"),
+    shell:
+        "python -m stratavox.report.shape --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
+        " --encoders {params.encoders:q} --shape {params.shape:q}"
+        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
 
 
 rule panels:

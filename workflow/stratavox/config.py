@@ -130,6 +130,7 @@ def _contradictions(config: dict) -> list[str]:
         if "architecture" in encoder and encoder["weights"] != "random":
             said.append(f"{key}: architecture is for weights: random only; a file knows its sizes")
     for name, dataset in config["datasets"].items():
+        said += _attended(f"datasets.{name}.probes", dataset.get("probes", {}), config)
         if dataset["source"] == "chorus":
             given = [k for k in ("path", "table", "file", "start", "end") if k in dataset]
             if given:
@@ -137,4 +138,17 @@ def _contradictions(config: dict) -> list[str]:
             dataset.setdefault("chorus", {})
         elif "chorus" in dataset:
             said.append(f"datasets.{name}.chorus: only with source: chorus")
-    return said
+    return said + _attended("probes", config["probes"], config)
+
+
+def _attended(key: str, probes: dict, config: dict) -> list[str]:
+    """What is wrong with the encoders whose tokens ``probes`` asks for."""
+    tokened = [name for name, entry in config["encoders"].items() if "weights" in entry]
+    tokened += [n for n, e in config["encoders"].items() if e["family"] == "transformers"]
+    named = (probes.get("attention") or {}).get("encoders", [])
+    return [
+        f"{key}.attention.encoders: found {name!r}; allowed, encoders with blocks: "
+        f"{', '.join(sorted(set(tokened)))}"
+        for name in named
+        if name not in tokened
+    ]

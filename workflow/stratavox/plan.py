@@ -28,6 +28,10 @@ from stratavox.errors import StratavoxError
 
 TEMPLATES = Path(__file__).parent / "report" / "templates"
 FORMATS = ("svg", "pdf", "png", "html")
+# Figures of a task by what they need beside its answers, and figures of a dataset.
+ANSWER_FIGURES = ("layers", "comparison", "centres", "atlas", "leakage")
+DATASET_FIGURES = ("similarity", "shape")
+ANSWERS = ("estimates", "atlas", "weights", "contrasts", "depths", "claims")
 
 
 class Plan:
@@ -50,7 +54,7 @@ class Plan:
         self._scans: dict[str, pa.Table] = {}
         self._labels: dict[str, pa.Table] = {}
         for name, dataset in self.datasets.items():
-            if dataset["source"] == "folder":
+            if not self.generated(name):
                 with _at(f"datasets.{name}"):
                     self._look(name, dataset, look)
 
@@ -77,6 +81,31 @@ class Plan:
     def tasks(self, dataset: str) -> list[str]:
         return list(self.datasets[dataset]["tasks"])
 
+    def targets(self, dataset: str) -> list[str]:
+        """Tasks the study asks about; the others are nuisances, of which less is told."""
+        tasks = self.datasets[dataset]["tasks"]
+        return [name for name, entry in tasks.items() if entry["role"] == "target"]
+
+    def generated(self, dataset: str) -> bool:
+        """Whether a rule makes the recordings, so that there is nothing to scan before."""
+        return self.datasets[dataset]["source"] == "chorus"
+
+    def deep(self) -> list[str]:
+        """The encoders with blocks."""
+        return [name for name, entry in self.encoders.items() if catalogue.has_blocks(entry)]
+
+    def attended(self, dataset: str, task: str) -> list[str]:
+        """The encoders whose tokens are probed for the task."""
+        attention = self.datasets[dataset]["probes"].get("attention")
+        if not attention or task not in self.targets(dataset):
+            return []
+        return [name for name in attention["encoders"] if name in self.encoders]
+
+    def as_notebook(self, dataset: str, task: str) -> list[str]:
+        """The encoders that are also scored by the notebook's protocol for the task."""
+        asked = self.datasets[dataset]["probes"]["protocol"] == "notebook"
+        return list(self.encoders) if asked and task in self.targets(dataset) else []
+
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
         return [f"{shard:03d}" for shard in range(self.datasets[dataset]["shards"])]
@@ -92,7 +121,7 @@ class Plan:
             for key, value in self.datasets[dataset].items()
             if key not in ("tasks", "probes", "recording")
         }
-        if settings["source"] == "chorus":
+        if self.generated(dataset):
             raw = f"results/corpus/{dataset}/raw"
             settings |= {"path": raw, "table": "metadata.csv", "file": "file"}
         return settings
@@ -112,7 +141,7 @@ class Plan:
     @cache
     def manifest(self, dataset: str) -> dict:
         settings = self.corpus_settings(dataset)
-        if settings["source"] == "chorus":
+        if self.generated(dataset):
             rows = []
         else:
             labels = self._labels[dataset]
@@ -130,8 +159,8 @@ class Plan:
     @cache
     def part(self, encoder: str, dataset: str, shard: str) -> dict:
         settings = self.encoders[encoder]
-        needs = [_key(self.clips(dataset, self.rate(encoder), shard)), *self._weights(encoder)]
-        return _node("embed.part", settings, needs, f"encoders.{settings['family']}")
+        family = f"encoders.{settings['family']}"
+        return _node("embed.part", settings, self._fed(encoder, dataset, shard), family)
 
     @cache
     def collect(self, encoder: str, dataset: str) -> dict:
@@ -159,18 +188,61 @@ class Plan:
         return _node("probe.folds", settings, labels + shards)
 
     @cache
+    def acoustics(self, dataset: str, shard: str) -> dict:
+        rate = catalogue.BASELINE_RATE
+        needs = [_key(self.clips(dataset, rate, shard))]
+        return _node("corpus.acoustics", {"rate": rate}, needs)
+
+    @cache
     def linear(self, encoder: str, dataset: str, task: str) -> dict:
+        keys = ("inner_folds", "c_grid", "permutations", "control_tasks", "fusions", "seed")
+        return self._probe("probe.linear", keys, encoder, dataset, task)
+
+    @cache
+    def notebook(self, encoder: str, dataset: str, task: str) -> dict:
+        return self._probe("probe.notebook", (), encoder, dataset, task)
+
+    @cache
+    def atlas(self, encoder: str, dataset: str, task: str) -> dict:
+        keys = ("inner_folds", "seed")
+        return self._probe("probe.atlas", keys, encoder, dataset, task, self._acoustics(dataset))
+
+    @cache
+    def conditional(self, encoder: str, dataset: str, task: str) -> dict:
+        keys = ("inner_folds", "c_grid", "seed")
+        needs = self._acoustics(dataset)
+        return self._probe("probe.conditional", keys, encoder, dataset, task, needs)
+
+    @cache
+    def tokens(self, encoder: str, dataset: str, shard: str) -> dict:
+        attention = self.datasets[dataset]["probes"]["attention"]
+        settings = {key: attention[key] for key in ("readouts", "keep", "budget_gb")}
+        settings["encoder"] = self.encoders[encoder]
+        family = f"encoders.{self.encoders[encoder]['family']}"
+        return _node("embed.tokens", settings, self._fed(encoder, dataset, shard), family)
+
+    @cache
+    def attention(self, encoder: str, dataset: str, task: str) -> dict:
         probes = self.datasets[dataset]["probes"]
-        settings = {key: probes[key] for key in ("inner_folds", "c_grid", "permutations", "seed")}
-        needs = [_key(self.collect(encoder, dataset)), _key(self.folds(dataset, task))]
-        return _node("probe.linear", settings, needs)
+        apart = ("encoders", "readouts", "keep", "budget_gb")
+        settings = {k: v for k, v in probes["attention"].items() if k not in apart}
+        needs = [_key(self.tokens(encoder, dataset, shard)) for shard in self.shards(dataset)]
+        needs.append(_key(self.folds(dataset, task)))
+        return _node("probe.attention", settings | {"seed": probes["seed"]}, needs)
 
     @cache
     def infer(self, dataset: str, task: str) -> dict:
         probes = self.datasets[dataset]["probes"]
-        settings = {key: probes[key] for key in ("folds", "inner_folds", "repeats", "permutations")}
+        told = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin")
+        settings = {key: probes[key] for key in told}
+        settings |= {"task": task, "draws": self.config["run"]["draws"]}
         needs = [_key(self.linear(encoder, dataset, task)) for encoder in self.encoders]
-        return _node("probe.infer", settings, needs)
+        if task in self.targets(dataset):
+            needs += [_key(self.atlas(encoder, dataset, task)) for encoder in self.encoders]
+            needs += [_key(self.conditional(encoder, dataset, task)) for encoder in self.deep()]
+        attended = self.attended(dataset, task)
+        needs += [_key(self.attention(encoder, dataset, task)) for encoder in attended]
+        return _node("inference.infer", settings, needs)
 
     @cache
     def umap(self, encoder: str, dataset: str) -> dict:
@@ -178,57 +250,74 @@ class Plan:
         return _node("geometry.umap", settings, [_key(self.collect(encoder, dataset))])
 
     @cache
-    def layers(self, dataset: str, task: str) -> dict:
-        return self._figure("layers", dataset, [_key(self.infer(dataset, task))])
+    def shape(self, encoder: str, dataset: str) -> dict:
+        settings = self._geometry("matched_clips", "draws", "seed")
+        return _node("geometry.shape", settings, [_key(self.collect(encoder, dataset))])
 
     @cache
-    def comparison(self, dataset: str, task: str) -> dict:
-        return self._figure("comparison", dataset, [_key(self.infer(dataset, task))])
+    def neighbours(self, encoder: str, dataset: str, task: str) -> dict:
+        needs = [_key(self.collect(encoder, dataset)), _key(self.folds(dataset, task))]
+        return _node("geometry.neighbours", self._geometry("max_clips", "seed"), needs)
+
+    @cache
+    def similarity(self, dataset: str) -> dict:
+        needs = [_key(self.collect(encoder, dataset)) for encoder in self.encoders]
+        return _node("geometry.similarity", self._geometry("max_clips", "seed"), needs)
+
+    @cache
+    def figure(self, figure: str, dataset: str, task: str) -> dict:
+        """A figure of one task."""
+        needs = [_key(self.infer(dataset, task))]
+        if figure == "protocol":
+            needs += [_key(self.notebook(name, dataset, task)) for name in self.encoders]
+        elif figure == "neighbours":
+            needs += [_key(self.neighbours(name, dataset, task)) for name in self.encoders]
+        return self._drawn(figure, dataset, needs)
+
+    @cache
+    def overview(self, figure: str, dataset: str) -> dict:
+        """A figure of a whole dataset."""
+        if figure == "similarity":
+            return self._drawn(figure, dataset, [_key(self.similarity(dataset))])
+        needs = [_key(self.shape(name, dataset)) for name in self.encoders]
+        return self._drawn(figure, dataset, needs)
 
     @cache
     def panels(self, encoder: str, dataset: str, task: str) -> dict:
         needs = [_key(self.umap(encoder, dataset)), _key(self.folds(dataset, task))]
-        return self._figure("panels", dataset, needs)
+        return self._drawn("panels", dataset, needs)
 
     @cache
     def summary(self) -> dict:
         needs = [_content(template) for template in sorted(TEMPLATES.iterdir())]
         for dataset in self.datasets:
             needs.append(_key(self.manifest(dataset)))
+            needs += [_key(self.overview(name, dataset)) for name in DATASET_FIGURES]
             for task in self.tasks(dataset):
-                needs += [_key(self.layers(dataset, task)), _key(self.comparison(dataset, task))]
-                needs += [_key(self.panels(name, dataset, task)) for name in self.mapped()]
+                for name in self.task_figures(dataset, task):
+                    needs.append(_key(self.figure(name, dataset, task)))
+                for name in self.mapped(dataset, task):
+                    needs.append(_key(self.panels(name, dataset, task)))
         return _node("report.summary", self.index(), needs)
 
-    def mapped(self) -> list[str]:
-        """The encoders that get UMAP panels: those with blocks."""
-        return [name for name, entry in self.encoders.items() if catalogue.has_blocks(entry)]
+    def mapped(self, dataset: str, task: str) -> list[str]:
+        """The encoders that get UMAP panels of the task: of random draws the first."""
+        if task not in self.targets(dataset):
+            return []
+        later = {name for drawn in self.config["run"]["draws"].values() for name in drawn[1:]}
+        return [name for name in self.deep() if name not in later]
+
+    def task_figures(self, dataset: str, task: str) -> list[str]:
+        """Names of the task's figures; of a nuisance how well it is decoded, and the leakage."""
+        if task not in self.targets(dataset):
+            return ["layers", "leakage"]
+        also = ["protocol"] if self.as_notebook(dataset, task) else []
+        return [*ANSWER_FIGURES, *also, "neighbours"]
 
     def index(self) -> dict:
         """What belongs together, for the report: paths relative to the working directory."""
         return {
-            "datasets": {
-                dataset: {
-                    "source": entry["source"],
-                    "hygiene": f"results/corpus/{dataset}/hygiene.json",
-                    "tasks": {
-                        task: {
-                            "estimates": f"results/estimates/{dataset}/{task}.parquet",
-                            "estimates_json": f"results/estimates/{dataset}/{task}.json",
-                            "contrasts": f"results/contrasts/{dataset}/{task}.parquet",
-                            "folds_json": f"results/folds/{dataset}/{task}.json",
-                            "layers_stem": f"results/figures/{dataset}/{task}/layers",
-                            "comparison_stem": f"results/figures/{dataset}/{task}/comparison",
-                            "umap": {
-                                encoder: f"results/figures/{dataset}/{encoder}/umap_{task}"
-                                for encoder in self.mapped()
-                            },
-                        }
-                        for task in self.tasks(dataset)
-                    },
-                }
-                for dataset, entry in self.datasets.items()
-            },
+            "datasets": {dataset: self._dataset_index(dataset) for dataset in self.datasets},
             "encoders": {
                 encoder: {
                     "dirs": {
@@ -241,7 +330,64 @@ class Plan:
             "config": self.config,
         }
 
-    def _figure(self, name: str, dataset: str, needs: list[str]) -> dict:
+    def _dataset_index(self, dataset: str) -> dict:
+        figures = f"results/figures/{dataset}"
+        return {
+            "source": self.datasets[dataset]["source"],
+            "hygiene": f"results/corpus/{dataset}/hygiene.json",
+            "similarity": f"results/similarity/{dataset}.parquet",
+            "shape": {
+                encoder: f"results/geometry/{encoder}/{dataset}/shape.parquet"
+                for encoder in self.encoders
+            },
+            "stems": {name: f"{figures}/{name}" for name in DATASET_FIGURES},
+            "tasks": {task: self._task_index(dataset, task) for task in self.tasks(dataset)},
+        }
+
+    def _task_index(self, dataset: str, task: str) -> dict:
+        figures = f"results/figures/{dataset}"
+        near = list(self.encoders) if task in self.targets(dataset) else []
+        return {
+            "role": self.datasets[dataset]["tasks"][task]["role"],
+            "answers": f"results/answers/{dataset}/{task}",
+            "folds_json": f"results/folds/{dataset}/{task}.json",
+            "notebook": {
+                encoder: f"results/notebook/{encoder}/{dataset}/{task}.parquet"
+                for encoder in self.as_notebook(dataset, task)
+            },
+            "neighbours": {
+                encoder: f"results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet"
+                for encoder in near
+            },
+            "stems": {
+                name: f"{figures}/{task}/{name}" for name in self.task_figures(dataset, task)
+            },
+            "umap": {
+                encoder: f"{figures}/{encoder}/umap_{task}"
+                for encoder in self.mapped(dataset, task)
+            },
+        }
+
+    def _probe(
+        self, stage: str, keys: tuple, encoder: str, dataset: str, task: str, needs=()
+    ) -> dict:
+        """A stage that probes one encoder on one task with some of the dataset's probe settings."""
+        settings = {key: self.datasets[dataset]["probes"][key] for key in keys}
+        needs = [*needs, _key(self.collect(encoder, dataset)), _key(self.folds(dataset, task))]
+        return _node(stage, settings, needs)
+
+    def _acoustics(self, dataset: str) -> list[str]:
+        return [_key(self.acoustics(dataset, shard)) for shard in self.shards(dataset)]
+
+    def _fed(self, encoder: str, dataset: str, shard: str) -> list[str]:
+        """What an encoder's pass over a shard reads: the clips and its weights."""
+        clips = self.clips(dataset, self.rate(encoder), shard)
+        return [_key(clips), *self._weights(encoder)]
+
+    def _geometry(self, *keys: str) -> dict:
+        return {key: self.config["geometry"][key] for key in keys}
+
+    def _drawn(self, name: str, dataset: str, needs: list[str]) -> dict:
         settings = {"source": self.datasets[dataset]["source"]}
         page = _content(TEMPLATES / "interactive.html.j2")
         return _node(f"report.{name}", settings, [page, *needs])

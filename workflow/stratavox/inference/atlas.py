@@ -65,6 +65,8 @@ def _rows(
     study: Study, found: dict[Place, Explained], tables: dict[str, pd.DataFrame]
 ) -> Iterator[dict]:
     for encoder in study.encoders:
+        if encoder.members[0] not in tables:
+            continue
         counted = tables[encoder.members[0]].groupby(["target", "readout"])["n_clips"].sum()
         for (name, target, readout), measure in found.items():
             if name != encoder.name:

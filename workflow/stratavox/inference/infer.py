@@ -2,7 +2,7 @@
 
 Reads, for every encoder of the run, the scores and predictions of its probes on one task (linear,
 beside acoustic descriptors, and on tokens where asked for), its atlas and its encoder.json. Writes
-one table each of estimates, atlas, contrasts, depths and claims, and a JSON of counts.
+one table each of estimates, atlas, weights, contrasts, depths and claims, and a JSON of counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from stratavox import stage, tables
 from stratavox.errors import run
-from stratavox.inference import atlas, estimates
+from stratavox.inference import atlas, estimates, mixing
 from stratavox.inference.claims import CLAIMS, claims
 from stratavox.inference.contrasts import CONTRASTS, planned
 from stratavox.inference.depths import DEPTHS, depths
@@ -28,10 +28,12 @@ def main() -> None:
     parser = stage.parser(__doc__)
     parser.add_argument("--folds-summary", required=True, help="folds.json of the task")
     parser.add_argument("--encoders", type=Path, required=True, nargs="+", help="encoder.json")
-    parser.add_argument("--scores", type=Path, required=True, nargs="+", help="{encoder}/../..")
+    # tables of probes: .../{encoder}/{dataset}/{task}.parquet, which says whose they are
+    parser.add_argument("--scores", type=Path, required=True, nargs="+")
     parser.add_argument("--predictions", type=Path, required=True, nargs="+")
-    parser.add_argument("--conditional", type=Path, required=True, nargs="+")
-    parser.add_argument("--atlas", type=Path, required=True, nargs="+")
+    parser.add_argument("--weights", type=Path, required=True, nargs="+")
+    parser.add_argument("--conditional", type=Path, default=[], nargs="*")
+    parser.add_argument("--atlas", type=Path, default=[], nargs="*")
     parser.add_argument("--token-scores", type=Path, default=[], nargs="*")
     parser.add_argument("--token-predictions", type=Path, default=[], nargs="*")
     parser.add_argument("--out", type=Path, required=True, help="folder of the answers")
@@ -56,6 +58,9 @@ def main() -> None:
     answers = {
         "estimates": estimates.estimates(study),
         "atlas": atlas.estimates(study, found, atlases),
+        "weights": mixing.weights(
+            study, {_encoder(path): tables.read_table(path).to_pandas() for path in options.weights}
+        ),
         "contrasts": pa.Table.from_pylist(contrasts, schema=CONTRASTS),
         "depths": pa.Table.from_pylist(deep, schema=DEPTHS),
         "claims": pa.Table.from_pylist(
@@ -85,7 +90,7 @@ def units(made: dict[str, dict], draws: dict[str, list[str]]) -> list[Encoder]:
 
 
 def _encoder(path: Path) -> str:
-    """The encoder of results/{table}/{encoder}/{dataset}/{task}.parquet."""
+    """The encoder of .../{encoder}/{dataset}/{task}.parquet."""
     return path.parent.parent.name
 
 

@@ -1,0 +1,60 @@
+"""The learned weights of the fusion ``weighted``, beside what each block scores by itself.
+
+A weight is no importance: blocks that say the same share it in any way. The rank correlation to the
+single-block scores shows how far the two part.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.stats import spearmanr
+
+from stratavox.inference.study import Key, Study
+
+WEIGHTS = pa.schema(
+    [
+        ("encoder", pa.string()),
+        ("readout", pa.string()),
+        ("weight", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("score", pa.float64()),
+        ("rank_correlation", pa.float64()),
+        ("n_fits", pa.int32()),
+    ]
+)
+
+
+def weights(study: Study, learned: dict[str, pd.DataFrame]) -> pa.Table:
+    """Mean weight of each block over the outer folds of the strictest regime, and their range.
+
+    ``learned`` are the tables of weights by encoder; ``score`` is the block's balanced accuracy.
+    ``rank_correlation`` (Spearman) of weights and scores is the same in all rows of an encoder.
+    """
+    rows = []
+    for encoder in study.encoders:
+        table = pd.concat([learned[name] for name in encoder.members])
+        table = table[table["regime"] == study.regime]
+        if table.empty:
+            continue
+        folds = table.groupby("readout")["weight"]
+        keys = {block: Key(encoder.name, block, regime=study.regime) for block in encoder.blocks}
+        scores = {block: study.correct[key].value for block, key in keys.items()}
+        means = folds.mean()
+        rank = spearmanr([means[b] for b in scores], list(scores.values())).statistic
+        rows += [
+            {
+                "encoder": encoder.name,
+                "readout": block,
+                "weight": means[block],
+                "low": folds.min()[block],
+                "high": folds.max()[block],
+                "score": score,
+                "rank_correlation": float(rank) if np.isfinite(rank) else None,
+                "n_fits": int(folds.size()[block]),
+            }
+            for block, score in scores.items()
+        ]
+    return pa.Table.from_pylist(rows, schema=WEIGHTS)

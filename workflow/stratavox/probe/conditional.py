@@ -1,0 +1,118 @@
+"""What a block and the acoustic descriptors tell of the labels beyond each other.
+
+Reads the readouts of one encoder, the acoustic descriptors and the shared folds; writes out-of-fold
+predictions (schema of probe.linear) of linear probes on the descriptors alone, readout
+``acoustics``, and on each readout beside them, ``{readout}+acoustics``. The gain in log-probability
+over either alone is conditional usable information (Hewitt et al. 2021, EMNLP, section 3). Only the
+strictest regime is probed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
+
+from stratavox import stage, tables
+from stratavox.errors import StratavoxError, run
+from stratavox.probe import nested
+from stratavox.probe.linear import PREDICTIONS
+from stratavox.probe.readouts import clips_of, matrix
+from stratavox.probe.rotation import side_by_side
+from stratavox.progress import Progress
+
+ALONE = "acoustics"
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--embeddings", required=True, type=Path, help="folder of readouts")
+    parser.add_argument("--acoustics", required=True, type=Path, nargs="+", help="all parts")
+    parser.add_argument("--folds", required=True, help="folds.parquet of the task")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--threads", type=int, default=1, help="readouts probed at once")
+    options = parser.parse_args()
+    encoder = tables.read_json(options.embeddings / "encoder.json")
+    folds = tables.read_table(options.folds)
+    folds = folds.filter(pc.equal(folds["regime"], folds["regime"][0]))
+    described = descriptors(options.acoustics, clips_of(folds)[0])
+    curve = [name for name in encoder["readouts"] if name in ("input", *encoder["blocks"])]
+    readouts = [ALONE, *curve]
+    done: dict[str, pa.Table] = {}
+    progress = Progress(f"acoustics and {encoder['encoder']}", len(readouts), "readouts")
+    # spawn: a forked child would inherit the locks of the parent's math threads
+    with ProcessPoolExecutor(options.threads, multiprocessing.get_context("spawn")) as pool:
+        waiting = {
+            pool.submit(beside, options.embeddings, name, described, folds, options.settings): name
+            for name in readouts
+        }
+        for future in as_completed(waiting):
+            done[waiting[future]] = future.result()
+            progress.add()
+    progress.close()
+    found = pa.concat_tables([done[name] for name in readouts])
+    tables.write_table(found, options.out, options.provenance)
+
+
+def descriptors(parts: list[Path], clip_ids: list[str]) -> np.ndarray:
+    """Acoustic descriptors (clips, descriptors) of ``clip_ids``, NaN where undefined.
+
+    Raises `StratavoxError` where a clip has none.
+    """
+    table = pa.concat_tables([tables.read_table(part) for part in parts])
+    row = {clip_id: number for number, clip_id in enumerate(table["clip_id"].to_pylist())}
+    absent = [clip_id for clip_id in clip_ids if clip_id not in row]
+    if absent:
+        raise StratavoxError(
+            f"{parts[0].parent}: {len(absent)} of {len(clip_ids)} clips of the folds are not in "
+            f"it, first {absent[0]!r}; delete the folder and run the workflow again"
+        )
+    values = table.drop_columns("clip_id").to_pandas().to_numpy(np.float64)
+    return values[[row[clip_id] for clip_id in clip_ids]]
+
+
+def beside(
+    folder: Path, readout: str, described: np.ndarray, folds: pa.Table, settings: dict
+) -> pa.Table:
+    """Predictions from ``described`` (clips, descriptors) and a readout, or from them alone."""
+    with threadpool_limits(1):
+        clip_ids, _ = clips_of(folds)
+        parts = [described]
+        if readout != ALONE:
+            parts.append(matrix(folder, readout, clip_ids))
+        frame = folds.to_pandas()
+        found = []
+        for repeat, part in frame.groupby("repeat", sort=True):
+            part = part.set_index("clip_id").loc[clip_ids].reset_index()
+            found.append(_cross_validated(parts, part, settings).assign(repeat=repeat))
+        name = ALONE if readout == ALONE else f"{readout}+{ALONE}"
+        rows = [one.assign(readout=name, probe="linear", control="none") for one in found]
+        return pa.concat_tables(
+            [pa.Table.from_pandas(one, schema=PREDICTIONS, preserve_index=False) for one in rows]
+        )
+
+
+def _cross_validated(parts: list[np.ndarray], clips, settings: dict):
+    """``clips`` (a row each of one repeat of the folds) with predicted and log_probability."""
+    labels, y = np.unique(clips["target"].to_numpy(str), return_inverse=True)
+    regime = clips["regime"].iloc[0]
+    column = {"grouped": "group", "recording": "recording", "random": None}[regime]
+    apart = None if column is None else clips[column].to_numpy(str)
+    predicted = np.empty(len(y), dtype=np.int64)
+    log_probability = np.empty(len(y))
+    for k in sorted(set(clips["fold"])):
+        test = (clips["fold"] == k).to_numpy()
+        x = side_by_side(parts, ~test)
+        outer, _ = nested.outer_fold(x, y, apart, test, settings, standardise=False)
+        predicted[test], log_probability[test] = outer.predicted, outer.log_probability
+    group = clips["group"].astype(object).where(clips["group"].notna(), None)
+    return clips.assign(predicted=labels[predicted], log_probability=log_probability, group=group)
+
+
+if __name__ == "__main__":
+    run(main)
