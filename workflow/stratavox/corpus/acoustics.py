@@ -1,0 +1,113 @@
+"""Stage: acoustic descriptors of one shard of clips, as the encoders hear them.
+
+Reads a part of clips/{dataset}/{rate}; writes one row a clip: clip_id and a float64 column for each
+of `TARGETS`, null where a clip does not allow the measurement (an unvoiced clip has no F0, a silent
+one no level). How each is measured stands in `descriptors` and `voice`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from stratavox import stage, tables
+from stratavox.audio import decode_flac
+from stratavox.corpus import descriptors, voice
+from stratavox.errors import StratavoxError, run
+from stratavox.progress import Progress
+
+
+class Target(NamedTuple):
+    """A descriptor: its name for people, its unit, and how a regression takes it.
+
+    ``transform`` is "log", "rank" (by rank, to a normal distribution) or "none".
+    """
+
+    label: str
+    unit: str
+    transform: str
+
+
+TARGETS = {
+    "duration": Target("Duration", "s", "log"),
+    "level": Target("Level (RMS)", "dB re full scale", "none"),
+    "centroid": Target("Spectral centroid", "Hz", "log"),
+    "bandwidth": Target("Spectral bandwidth", "Hz", "log"),
+    "flatness": Target("Flatness (Wiener entropy)", "dB", "none"),
+    "roll_off": Target("Spectral roll-off (85 %)", "Hz", "log"),
+    "dominant": Target("Dominant frequency", "Hz", "log"),
+    "harmonicity": Target("Harmonicity", "0 to 1", "rank"),
+    "f0": Target("Fundamental frequency (F0)", "Hz", "log"),
+    "f0_range": Target("F0 range", "octaves", "rank"),
+    "fm_slope": Target("F0 slope (FM)", "octaves/s", "rank"),
+    "am_rate": Target("Amplitude modulation rate", "Hz", "log"),
+    "am_depth": Target("Amplitude modulation depth", "ratio", "rank"),
+    "snr": Target("Signal to noise", "dB", "none"),
+}
+# What a clip's cutting and recording decide, not the animal alone.
+NUISANCE = ("duration", "level")
+
+SCHEMA = pa.schema([("clip_id", pa.string()), *((name, pa.float64()) for name in TARGETS)])
+
+
+def describe(samples: np.ndarray, rate: int) -> dict[str, float | None]:
+    """Each of `TARGETS` for samples (n,), n >= 1, at ``rate`` Hz; None where undefined."""
+    found: dict[str, float | None] = dict.fromkeys(TARGETS)
+    found["duration"] = len(samples) / rate
+    found["level"] = descriptors.loudness(samples)
+    if found["level"] is None or found["duration"] < descriptors.SHORTEST_S:
+        return found
+    hertz, power = descriptors.spectrogram(samples, rate)
+    found |= descriptors.spectrum(hertz, power)
+    found["snr"] = descriptors.signal_to_noise(power)
+    found["am_rate"], found["am_depth"] = descriptors.amplitude_modulation(samples, rate)
+    track = voice.track(samples, rate)
+    found["harmonicity"] = voice.harmonicity(track)
+    return found | (voice.contour(track) or {})
+
+
+def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
+    """Write ``out`` (`SCHEMA`) for the part ``clips``, a row group at a time.
+
+    Raises `StratavoxError` for a clip at another rate, or a rate too low for the F0s looked for.
+    """
+    if rate < 2 * voice.HIGHEST_HZ:
+        raise StratavoxError(
+            f"--settings of corpus.acoustics: rate is {rate} Hz; F0 is looked for up to "
+            f"{voice.HIGHEST_HZ:.0f} Hz, which needs {2 * voice.HIGHEST_HZ:.0f} Hz or more"
+        )
+    with tables.open_table(clips) as file, tables.table_writer(out, SCHEMA, provenance) as writer:
+        progress = Progress("acoustics", file.metadata.num_rows)
+        for group in range(file.num_row_groups):
+            rows = []
+            for clip in file.read_row_group(group, ["clip_id", "audio"]).to_pylist():
+                samples, found = decode_flac(clip["audio"]["bytes"])
+                if found != rate or not len(samples):
+                    raise StratavoxError(
+                        f"{clips}: clip {clip['clip_id']!r} has {len(samples)} samples at {found} "
+                        f"Hz; allowed: one or more at {rate} Hz; delete the part and run again"
+                    )
+                rows.append({"clip_id": clip["clip_id"], **describe(samples, rate)})
+                progress.add(audio_s=len(samples) / rate)
+            writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
+        progress.close()
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
+    parser.add_argument("--out", type=Path, required=True, help="the part of descriptors to write")
+    options = parser.parse_args()
+    if set(options.settings) != {"rate"}:
+        raise StratavoxError(
+            f"--settings of corpus.acoustics: found the keys {sorted(options.settings)}; "
+            "needed is exactly ['rate']"
+        )
+    measure(options.clips, options.settings["rate"], options.out, options.provenance)
+
+
+if __name__ == "__main__":
+    run(main)
