@@ -120,7 +120,7 @@ def _contradictions(config: dict) -> list[str]:
         if encoder["family"] == "beats" and ("model" in encoder) == ("architecture" in encoder):
             said.append(f"{key}: give either model (avex's registry name) or architecture")
         if encoder.get("weights") == "random" and ("seed" in encoder) == ("seeds" in encoder):
-            said.append(f"{key}: weights: random needs a seed, or seeds, so that the run can be repeated")
+            said.append(f"{key}: weights: random needs a seed or seeds, so it can be repeated")
         for seed in ("seed", "seeds"):
             if seed in encoder and encoder.get("weights") != "random":
                 said.append(f"{key}: {seed} is for weights: random only")

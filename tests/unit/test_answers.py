@@ -1,0 +1,187 @@
+"""Contrasts, depths and claims: what is planted is found, noise is not, and it is said so."""
+
+import numpy as np
+import pytest
+
+from answers_data import BLOCKS, READOUTS, SETTINGS, clips, encoder, study, told
+from stratavox.inference import contrasts as c
+from stratavox.inference.claims import EARLY_LATE, REFUTED, SUPPORTED, UNDETERMINED, claims
+from stratavox.inference.depths import APART, BEST, SATURATION, depths
+from stratavox.inference.estimates import estimates
+from stratavox.inference.infer import units
+from stratavox.inference.measures import Balanced, Explained
+
+NOISE = dict.fromkeys([*READOUTS, "nested", "concat"], 1 / 3)
+
+
+def the(rows: list[dict], question: str, encoder_name: str = "deep") -> dict:
+    """The one contrast of this question."""
+    found = [r for r in rows if r["question"] == question and r["a_encoder"] == encoder_name]
+    assert len(found) == 1
+    return found[0]
+
+
+def acoustic(made, curve: dict[str, float], name: str = "deep", target: str = "f0"):
+    """Variance explained along ``curve``, a little different from group to group."""
+    generator = np.random.default_rng(1)
+    spread = 5 + generator.random(made.groups.n)
+    noise = 0.05 * generator.standard_normal(made.groups.n)
+    return {
+        (name, target, readout): Explained(spread * (1 - value + noise), spread)
+        for readout, value in curve.items()
+    }
+
+
+def test_noise_in_nothing_found():
+    """The chance of any claim on noise stays at the level: at most 5 % of runs, give or take."""
+    runs, false = 300, 0
+    made = study({"deep": NOISE, "logmel": {"features": 1 / 3}}, 0)
+    for seed in range(runs):
+        generator = np.random.default_rng(seed)
+        # clips of a group are guessed alike, as clips of an animal are
+        for key, measure in made.correct.items():
+            rates = generator.beta(6, 12, len(measure.clips))[:, None]
+            guessed = generator.binomial(measure.clips.astype(int), rates).astype(float)
+            made.correct[key] = Balanced(guessed, measure.clips)
+        rows = c.planned(made, SETTINGS)
+        assert len(rows) >= 6
+        false += any(row["resolved"] for row in rows)
+    assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_a_strong_encoder_is_found_and_its_claims_supported():
+    strengths = {"deep": NOISE | {"block_02": 0.8, "nested": 0.8}, "logmel": {"features": 0.45}}
+    made = study(strengths, 0)
+    rows = c.planned(made, SETTINGS)
+    above = the(rows, c.ABOVE_CHANCE)
+    assert above["resolved"] and above["a_value"] == pytest.approx(0.8, abs=0.08)
+    assert the(rows, c.BASELINE)["resolved"]
+    assert the(rows, c.LAST_OR_CHOSEN)["difference"] < -0.3
+    told_of = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
+    assert told_of["call is linearly decodable from deep"] == SUPPORTED
+    assert told_of["the last block of deep is as good as the block chosen in training"] == REFUTED
+
+
+def test_equal_scores_are_equal_only_where_precise():
+    """The same predictions twice are equal; two noisy ones are neither different nor equal."""
+    made = study({"deep": NOISE | {"nested": 0.6}}, 0)
+    same = next(k for k in made.correct if k.readout == "nested")
+    made.correct[same._replace(readout="block_03")] = made.correct[same]
+    last = the(c.planned(made, SETTINGS), c.LAST_OR_CHOSEN)
+    assert last["equivalent"] and not last["resolved"] and "equal within 0.020" in last["sentence"]
+    vague = the(c.planned(study({"deep": NOISE}, 1), SETTINGS), c.LAST_OR_CHOSEN)
+    assert not vague["equivalent"] and "not resolved" in vague["sentence"]
+    assert vague["detectable"] > 0.02
+
+
+def test_too_few_groups_are_not_tested():
+    made = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=5)
+    above = the(c.planned(made, SETTINGS), c.ABOVE_CHANCE)
+    assert above["resolved"] is None and above["p_value"] is None
+    assert "not tested: too few groups" in above["sentence"]
+    assert claims(made, [above], [], "call")[0]["verdict"] == UNDETERMINED
+
+
+def test_permuted_labels_above_chance_are_what_has_to_be_beaten():
+    made = study({"deep": NOISE | {"nested": 0.55}}, 0)
+    made.scores.loc[made.scores["control"] == "permutation", "value"] = 0.5
+    above = the(c.planned(made, SETTINGS), c.ABOVE_CHANCE)
+    assert (above["b_readout"], above["b_value"]) == ("permuted labels", 0.5)
+
+
+def test_leakage_is_told():
+    made = study({"deep": NOISE | {"nested": 1 / 3}}, 0)
+    random = told(clips(), "nested", 0.85, np.random.default_rng(5), regime="random")
+    made.add("deep", random)
+    rows = c.planned(made, SETTINGS)
+    gap = the(rows, c.LEAKAGE)
+    assert gap["resolved"] and gap["difference"] > 0.4
+    assert gap["p_resampled"] is None  # folds of two regimes do not pair
+    said = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
+    assert said["a random split is optimistic for call with deep"] == SUPPORTED
+
+
+def test_random_draws_are_one_control():
+    """Draws are averaged; the trained encoder is compared with their mean, not with each."""
+    encoders = [encoder("deep"), encoder("twin", "random", ["twin_seed0", "twin_seed1"])]
+    weak = NOISE | {"nested": 0.5}
+    strengths = {"deep": NOISE | {"nested": 0.8}, "twin_seed0": weak, "twin_seed1": weak}
+    made = study(strengths, 0, encoders)
+    trained = the(c.planned(made, SETTINGS), c.TRAINED)
+    drawn = [
+        made.correct[k].value
+        for k in made.correct
+        if k.encoder in ("twin_seed0", "twin_seed1") and k.readout == "nested"
+    ]
+    assert trained["b_encoder"] == "twin" and trained["b_value"] == pytest.approx(np.mean(drawn))
+    table = estimates(made).to_pandas()
+    assert set(table["encoder"]) == {"deep", "twin"}
+    row = table[
+        (table["encoder"] == "twin")
+        & (table["readout"] == "nested")
+        & (table["metric"] == "balanced_accuracy")
+        & (table["control"] == "none")
+    ].iloc[0]
+    assert (row["draws_low"], row["draws_high"]) == (min(drawn), max(drawn))
+
+
+def test_units_gather_draws_in_the_order_of_the_run():
+    made = {name: {"encoder": name} for name in ("a", "r_seed0", "r_seed1", "z")}
+    found = units(made, {"r": ["r_seed0", "r_seed1"]})
+    assert [(unit.name, unit.members) for unit in found] == [
+        ("a", ["a"]),
+        ("r", ["r_seed0", "r_seed1"]),
+        ("z", ["z"]),
+    ]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
+    """The centres follow what is planted, whichever way round it is."""
+    early, deep = [0.9, 0.6, 0.3, 0.1, 0.05], [0.35, 0.4, 0.55, 0.75, 0.9]
+    task, sound = (deep, early) if late else (early, deep)
+    strengths = {"deep": dict(zip(READOUTS, task, strict=True)) | {"nested": 0.9}}
+    made = study(strengths, 3)
+    found = acoustic(made, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
+    rows = depths(made, found, "call")
+    apart = next(row for row in rows if row["target"] == APART)
+    assert (apart["value"] > 0.2) == late and (apart["low"] > 0 or apart["high"] < 0)
+    said = claims(made, [], rows, "call")
+    assert said[0]["claim"] == EARLY_LATE
+    assert said[0]["verdict"] == (SUPPORTED if late else REFUTED)
+
+
+def test_flat_curves_leave_the_question_open():
+    made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
+    found = acoustic(made, dict.fromkeys([*READOUTS, "concat"], 0.5))
+    said = claims(made, [], depths(made, found, "call"), "call")
+    assert [row["verdict"] for row in said] == [UNDETERMINED]
+
+
+@pytest.mark.parametrize("peak", [0, 2, 4])
+def test_centre_moves_with_the_planted_block(peak):
+    strengths = {name: 0.9 if place == peak else 0.34 for place, name in enumerate(READOUTS)}
+    made = study({"deep": strengths | {"nested": 0.9}}, 0)
+    row = next(r for r in depths(made, {}, "call") if r["measure"] == "centre")
+    assert row["value"] == pytest.approx(peak / 4, abs=0.13)
+
+
+def test_saturation_and_the_set_of_best_blocks():
+    strengths = dict(zip(READOUTS, [0.34, 0.4, 0.9, 0.9, 0.5], strict=True)) | {"nested": 0.9}
+    rows = depths(study({"deep": strengths}, 0), {}, "call")
+    named = {row["measure"]: row["readouts"] for row in rows if row["readouts"]}
+    assert named[SATURATION] == BLOCKS[1]
+    assert named[BEST] == f"{BLOCKS[1]}, {BLOCKS[2]}"
+
+
+def test_what_a_block_adds_to_acoustic_descriptors():
+    made = study({"deep": NOISE}, 0)
+    generator = np.random.default_rng(7)
+    made.add("deep", told(clips(), "acoustics", 0.5, generator))
+    made.add("deep", told(clips(), f"{BLOCKS[-1]}+acoustics", 0.8, generator))
+    rows = c.planned(made, SETTINGS)
+    adds = the(rows, c.ADDS)
+    assert adds["metric"] == "bits" and adds["resolved"] and adds["margin"] is None
+    assert adds["difference"] == pytest.approx(adds["a_value"] - adds["b_value"])
+    said = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
+    assert said["block_03 of deep adds to the acoustic descriptors about call"] == SUPPORTED
