@@ -1,6 +1,8 @@
 """Probes find what is planted, nothing else, and never see what they are tested on."""
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +12,20 @@ from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.probe import folds, linear, nested, permute
 
-SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-2, 1.0], "permutations": 5, "seed": 0}
+SETTINGS = {
+    "inner_folds": 3,
+    "c_grid": [1e-4, 1e-2, 1.0],
+    "permutations": 5,
+    "control_tasks": 3,
+    "fusions": ["concat"],
+    "seed": 0,
+}
 FOLDS = {
     "dataset": "d",
     "task": "t",
     "target": "call",
     "group": "bird",
+    "recording": [],
     "min_clips": 5,
     "min_groups": 2,
     "folds": 4,
@@ -37,29 +47,40 @@ def crossed(groups=8, classes=3, each=6):
     return labels(target, group)
 
 
-def study(tmp_path, table, readouts, settings=None):
-    """Write ``readouts`` (name -> matrix) and folds of ``table``; probe them; return the tables."""
-    clips, _ = folds.choose_clips(table, FOLDS)
-    rows = folds.assign(clips, FOLDS)
-    tables.write_table(rows, tmp_path / "folds.parquet", {})
-    ids = table["clip_id"]
+def store(folder, readouts, ids):
+    """Write ``readouts`` (name -> matrix) of the clips ``ids`` as an encoder's folder."""
+    n_tokens = pa.array([1] * len(ids), pa.int32())
     for name, matrix in readouts.items():
-        column = tables.embedding_column(matrix)
-        n_tokens = pa.array([1] * len(ids), pa.int32())
-        tables.write_table(
-            pa.table({"clip_id": ids, "n_tokens": n_tokens, "embedding": column}),
-            tmp_path / f"{name}.parquet",
-            {},
-        )
+        columns = {"clip_id": ids, "n_tokens": n_tokens}
+        columns["embedding"] = tables.embedding_column(matrix)
+        tables.write_table(pa.table(columns), folder / f"{name}.parquet", {})
     blocks = [name for name in readouts if name.startswith("block")]
-    names = [*readouts, *(["concat"] if len(blocks) > 1 else [])]
-    done = [linear.probe_readout(tmp_path, blocks, name, rows, SETTINGS) for name in names]
-    scores = pa.concat_tables([scores for scores, _ in done])
-    told = pa.concat_tables([predictions for _, predictions in done])
-    if blocks:
-        extra = linear.choose_block(scores, told, blocks)
-        scores, told = pa.concat_tables([scores, extra[0]]), pa.concat_tables([told, extra[1]])
-    return rows.to_pandas(), scores.to_pandas(), told.to_pandas()
+    about = {"encoder": "made", "blocks": blocks, "readouts": list(readouts)}
+    tables.write_json(about, folder / "encoder.json")
+
+
+def study(folder, table, readouts, **changed):
+    """Probe ``readouts`` (name -> matrix) of the clips of ``table`` by the stage's own command."""
+    clips, _ = folds.choose_clips(table, FOLDS)
+    rows = folds.assign(clips, folds.regimes(clips), FOLDS)
+    tables.write_table(rows, folder / "folds.parquet", {})
+    store(folder, readouts, table["clip_id"])
+    names = ("scores", "predictions", "weights")
+    told = [f"--out-{name}={folder / name}.parquet" for name in names]
+    arguments = [f"--embeddings={folder}", f"--folds={folder / 'folds.parquet'}", *told]
+    with pytest.MonkeyPatch.context() as patch:
+        settings = json.dumps(SETTINGS | changed)
+        patch.setattr(sys, "argv", ["linear", f"--settings={settings}", *arguments])
+        patch.setattr(linear, "ProcessPoolExecutor", InProcess)
+        linear.main()
+    return [tables.read_table(folder / f"{name}.parquet").to_pandas() for name in names]
+
+
+class InProcess(ThreadPoolExecutor):
+    """Workers in this process: a spawned one takes seconds to start."""
+
+    def __init__(self, workers, context):
+        super().__init__(1)
 
 
 def pooled(scores, readout, regime="grouped", control="none"):
@@ -79,7 +100,7 @@ def test_planted_block_is_found_and_noise_is_not(tmp_path):
     y = np.unique(table["call"].to_pylist(), return_inverse=True)[1]
     readouts = {f"block_{n:02d}": generator.standard_normal((len(y), 20)) for n in range(3)}
     readouts["block_01"][:, :3] += 3 * np.eye(3)[y]
-    _, scores, told = study(tmp_path, table, readouts)
+    scores, told, _ = study(tmp_path, table, readouts)
     assert pooled(scores, "block_01") > 0.85
     assert pooled(scores, "concat") > 0.75
     assert abs(pooled(scores, "block_00") - 1 / 3) < 0.12
@@ -97,7 +118,7 @@ def test_session_confound_fools_the_random_split_alone(tmp_path):
     generator = np.random.default_rng(2)
     centres = generator.standard_normal((12, 30)) * 3
     x = np.repeat(centres, 10, axis=0) + generator.standard_normal((120, 30))
-    _, scores, _ = study(tmp_path, table, {"features": x})
+    scores, _, _ = study(tmp_path, table, {"features": x})
     assert pooled(scores, "features", "random") > 0.95
     assert pooled(scores, "features", "grouped") < 0.6
 
@@ -107,7 +128,7 @@ def test_no_group_straddles_and_every_training_set_has_every_class():
     target = ["rare"] * 12 + [f"class {n % 2}" for n in range(60)]
     group = ["bird 0"] * 6 + ["bird 1"] * 6 + [f"bird {n // 10}" for n in range(60)]
     clips, _ = folds.choose_clips(labels(target, group), FOLDS)
-    rows = folds.assign(clips, FOLDS).to_pandas()
+    rows = folds.assign(clips, ["grouped", "random"], FOLDS).to_pandas()
     for _, part in rows[rows.regime == "grouped"].groupby("repeat"):
         assert (part.groupby("group").fold.nunique() == 1).all()
         for k in range(FOLDS["folds"]):
@@ -119,7 +140,8 @@ def test_no_group_straddles_and_every_training_set_has_every_class():
 def test_folds_do_not_depend_on_the_order_of_rows_elsewhere():
     clips, _ = folds.choose_clips(crossed(), FOLDS)
     again, _ = folds.choose_clips(crossed(), FOLDS)
-    assert folds.assign(clips, FOLDS).equals(folds.assign(again, FOLDS))
+    kinds = ["grouped", "random"]
+    assert folds.assign(clips, kinds, FOLDS).equals(folds.assign(again, kinds, FOLDS))
 
 
 def test_a_leaked_group_is_refused():
@@ -201,7 +223,7 @@ def test_more_folds_than_groups_is_refused_with_what_to_do():
 def test_unknown_groups_give_the_random_regime_alone():
     settings = FOLDS | {"group": None}
     clips, summary = folds.choose_clips(crossed(), settings)
-    rows = folds.assign(clips, settings)
+    rows = folds.assign(clips, folds.regimes(clips), settings)
     assert set(rows["regime"].to_pylist()) == {"random"}
     assert rows["group"].null_count == len(rows)
     assert summary["group"] is None and summary["groups"] is None

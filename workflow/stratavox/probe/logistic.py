@@ -1,11 +1,12 @@
-"""Multinomial logistic regression with an L2 penalty, solved along a path of penalties.
+"""Multinomial logistic regression with an L2 penalty: many fits to one set of clips at once.
 
 The problem is scikit-learn's: minimise C * sum of log-losses + ||W||^2 / 2 with a free intercept.
-A readout's spectrum is steep, so plain L-BFGS needs hundreds of steps where the penalty is weak.
-Rotating the standardised training clips onto their principal axes changes nothing (the penalty does
-not know directions) and makes the Hessian nearly diagonal: scaling by its diagonal, taken where the
-last penalty's fit ended, cuts the steps to a few dozen. One rotation serves every penalty, inner
-fold and permutation of a training set.
+A readout's spectrum is steep, so plain L-BFGS needs hundreds of steps where the penalty is weak. On
+the principal axes of the training clips (rotation.py) the Hessian is nearly diagonal: scaling by
+its diagonal, taken where the last penalty's fits ended, cuts the steps to a few dozen. One rotation
+serves every penalty, inner fold and permutation of a training set, and the inner folds (each with
+clips that it leaves out) or permutations (each with labels of its own) of one penalty are rows of
+the same matrix products.
 """
 
 from __future__ import annotations
@@ -13,67 +14,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.optimize import minimize
-from scipy.special import logsumexp
 
-STEPS = 1000
-# Largest entry of the scaled gradient of the mean loss at which a fit stops; one that ends above
-# ten times this is counted as not converged.
-TOLERANCE = 2e-5
+from stratavox.probe import lbfgs
+
+# A fit stops where its mean log-loss is, by the scaled gradient, this close to the least.
+TOLERANCE = 1e-10
+LAX = 10  # times the tolerance, at which a fit that had to stop still counts as converged
 FLAT = 1e-6  # curvature given to an intercept that has none left
+ABSENT = np.float32(-1e9)  # added to the logit of a class without a clip in training
+CHUNK_BYTES = 400e6  # what the fits that are solved together may take
 
 
 @dataclass(frozen=True)
-class Rotation:
-    """Standardisation by, and principal axes of, one set of training clips.
-
-    ``train`` (clips, rank) are the training clips in these axes; ``power`` (rank,) the mean square
-    of each axis.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    axes: np.ndarray
-    train: np.ndarray
-    power: np.ndarray
-
-    @classmethod
-    def of(cls, x: np.ndarray) -> Rotation:
-        """Standardise and rotate ``x`` (clips, width); constant columns stay zero."""
-        mean = x.mean(axis=0, dtype=np.float64)
-        scale = x.std(axis=0, dtype=np.float64)
-        scale[scale <= 1e-7 * np.abs(mean)] = np.inf
-        z = ((x - mean) / scale).astype(np.float32)
-        n, width = z.shape
-        if width <= n:
-            power, axes = eigh(z.T @ z, driver="evd")
-            keep = power > power[-1] * 1e-7
-            axes = axes[:, keep]
-        else:
-            power, left = eigh(z @ z.T, driver="evd")
-            keep = power > power[-1] * 1e-7
-            axes = z.T @ (left[:, keep] / np.sqrt(power[keep]))
-        train = z @ axes
-        return cls(mean, scale, axes, train, np.mean(np.square(train), axis=0, dtype=np.float64))
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        """Other clips (clips, width) in the same axes: (clips, rank)."""
-        return ((x - self.mean) / self.scale).astype(np.float32) @ self.axes
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Weights (rank, classes) and intercepts (classes,) of one fit."""
+class Fits:
+    """Weights (fits, classes, rank), intercepts (fits, classes), and which fits converged."""
 
     weights: np.ndarray
     intercepts: np.ndarray
-    converged: bool
+    converged: np.ndarray
 
     def log_probabilities(self, z: np.ndarray) -> np.ndarray:
-        """Log-probability (clips, classes) of each class, columns as in training."""
-        logits = z @ self.weights.astype(np.float32) + self.intercepts
-        return logits - logsumexp(logits, axis=1, keepdims=True)
+        """Log-probability (fits, classes, clips) of each class for rotated clips (clips, rank)."""
+        logits = _logits(self.weights, self.intercepts, z)
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def part(self, fits: slice) -> Fits:
+        """Some of the fits."""
+        return Fits(self.weights[fits], self.intercepts[fits], self.converged[fits])
 
 
 def fit(
@@ -81,53 +49,120 @@ def fit(
     y: np.ndarray,
     classes: int,
     c: float,
-    power: np.ndarray,
-    start: Fit | None = None,
+    trained: np.ndarray | None = None,
+    start: Fits | None = None,
     tolerance: float = TOLERANCE,
-) -> Fit:
-    """Fit rotated clips ``z`` (clips, rank) to class numbers ``y`` (clips,), each class present.
+) -> Fits:
+    """Fit the rotated clips ``z`` (clips, rank) to each row of class numbers ``y`` (fits, clips).
 
-    ``power`` is the mean square of each axis; ``start`` a fit to begin from.
+    ``trained`` (fits, clips) says which clips each fit sees, all where it is None; ``start`` are
+    fits to begin from. A class without such a clip gets probability 0.
     """
     n, rank = z.shape
-    truth = np.zeros((n, classes), dtype=np.float32)
-    truth[np.arange(n), y] = 1
-    # with two classes scikit-learn penalises one weight vector w, here w / 2 and -w / 2
-    penalty = (2 if classes == 2 else 1) / (c * n)
-    if start is None:
-        chance = np.full(classes, (1 - 1 / classes) / classes)
-        curvature = np.vstack([np.outer(power, chance), chance])
-    else:
-        p = np.exp(start.log_probabilities(z))
-        spread = p * (1 - p)
-        curvature = np.vstack([np.square(z).T @ spread / n, spread.mean(axis=0)])
-    step = 1 / np.sqrt(curvature + np.append(np.full(rank, penalty), FLAT)[:, None])
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        scaled = flat.reshape(rank + 1, classes) * step
-        weights, intercepts = scaled[:-1], scaled[-1]
-        logits = z @ weights.astype(np.float32) + intercepts.astype(np.float32)
-        top = logits.max(axis=1, keepdims=True)
-        shifted = np.exp(logits - top)
-        total = shifted.sum(axis=1, keepdims=True)
-        right = np.take_along_axis(logits, y[:, None], axis=1)
-        value = float(np.mean(top + np.log(total) - right, dtype=np.float64))
-        error = shifted / total - truth
-        gradient = np.empty((rank + 1, classes))
-        gradient[:-1] = z.T @ error / n + penalty * weights
-        gradient[-1] = error.mean(axis=0, dtype=np.float64)
-        value += 0.5 * penalty * float(np.sum(np.square(weights)))
-        return value, (gradient * step).ravel()
-
-    first = np.zeros((rank + 1, classes))
-    if start is not None:
-        first[:-1], first[-1] = start.weights, start.intercepts
-    found = minimize(
-        loss,
-        (first / step).ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": STEPS, "maxfun": 2 * STEPS, "gtol": tolerance, "ftol": 0, "maxcor": 20},
+    # the places, gradients and pairs of L-BFGS; the logits and what is made of them
+    each = 4 * classes * ((rank + 1) * (2 * lbfgs.MEMORY + 10) + 6 * n)
+    size = max(1, int(CHUNK_BYTES / each))
+    solved = []
+    for low in range(0, len(y), size):
+        fits = slice(low, low + size)
+        loss = _Loss(z, y[fits], classes, c, None if trained is None else trained[fits])
+        solved.append(loss.least(None if start is None else start.part(fits), tolerance))
+    return Fits(
+        np.concatenate([fits.weights for fits in solved]),
+        np.concatenate([fits.intercepts for fits in solved]),
+        np.concatenate([fits.converged for fits in solved]),
     )
-    solved = found.x.reshape(rank + 1, classes) * step
-    return Fit(solved[:-1], solved[-1], bool(np.abs(found.jac).max() <= 10 * tolerance))
+
+
+class _Loss:
+    """Mean log-losses with their penalties, of several fits at once, and their gradients.
+
+    A place is a fit's weights and intercept of each class, divided by ``step`` (fits, classes,
+    rank + 1), which brings the Hessian near the identity.
+    """
+
+    def __init__(self, z, y, classes, c, trained):
+        n, self.rank = z.shape
+        self.z = z
+        self.trained = None if trained is None else trained.astype(np.float32)
+        seen = np.ones(y.shape, bool) if trained is None else trained
+        truth = (y[:, None, :] == np.arange(classes)[:, None]) & seen[:, None, :]
+        self.truth = truth.astype(np.float32)
+        self.clips = seen.sum(axis=1).astype(np.float32)
+        present = truth.any(axis=2)
+        self.present = present.sum(axis=1)
+        self.absent = np.where(present, np.float32(0), ABSENT)
+        # with two classes scikit-learn penalises one weight vector w, here w / 2 and -w / 2
+        doubled = np.where(self.present == 2, 2, 1)
+        self.penalty = (doubled / (c * self.clips)).astype(np.float32)
+
+    def least(self, start: Fits | None, tolerance: float) -> Fits:
+        """The fits of least loss."""
+        fits, classes, n = self.truth.shape
+        first = np.zeros((fits, classes, self.rank + 1), np.float32)
+        if start is None:
+            # at equal probabilities, on the only directions that the gradient takes
+            power = np.append(np.square(self.z).mean(axis=0), 1)
+            curvature = np.repeat(power / self.present[:, None], classes, axis=0)
+            curvature = curvature.reshape(first.shape)
+        else:
+            first[..., :-1], first[..., -1] = start.weights, start.intercepts - self.absent
+            p = np.exp(start.log_probabilities(self.z))
+            spread = p * (1 - p)
+            if self.trained is not None:
+                spread *= self.trained[:, None]
+            weighted = spread.reshape(-1, n) @ np.square(self.z)
+            curvature = np.empty_like(first)
+            curvature[..., :-1] = weighted.reshape(fits, classes, -1)
+            curvature[..., -1] = spread.sum(axis=2)
+            curvature /= self.clips[:, None, None]
+        curvature[..., :-1] += self.penalty[:, None, None]
+        curvature[..., -1] += FLAT
+        self.step = (1 / np.sqrt(curvature)).astype(np.float32)
+        self._choose(np.arange(fits))
+        places = (first / self.step).reshape(fits, -1)
+        places, gaps = lbfgs.minimise(self, places, tolerance)
+        solved = places.reshape(first.shape) * self.step
+        intercepts = solved[..., -1] + self.absent
+        return Fits(np.ascontiguousarray(solved[..., :-1]), intercepts, gaps <= LAX * tolerance)
+
+    def _choose(self, fits: np.ndarray) -> None:
+        """Hold ready what the losses of these fits need."""
+        self.chosen = fits
+        of = {name: getattr(self, name)[fits] for name in ("truth", "clips", "absent", "penalty")}
+        self.of = of | {"step": self.step[fits]}
+        self.of["trained"] = None if self.trained is None else self.trained[fits]
+
+    def __call__(self, places: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if len(fits) != len(self.chosen):  # fits leave, and never come back
+            self._choose(fits)
+        truth, clips, trained = self.of["truth"], self.of["clips"], self.of["trained"]
+        scaled = places.reshape(self.of["step"].shape) * self.of["step"]
+        weights = np.ascontiguousarray(scaled[..., :-1])
+        logits = _logits(weights, scaled[..., -1] + self.of["absent"], self.z)
+        logits -= logits.max(axis=1, keepdims=True)
+        right = np.einsum("fkn,fkn->fn", logits, truth)
+        error = np.exp(logits, out=logits)
+        total = error.sum(axis=1)
+        error /= total[:, None]
+        missed = np.log(total)
+        if trained is not None:
+            missed *= trained
+            error *= trained[:, None]
+        value = (missed - right).sum(axis=1, dtype=np.float64) / clips
+        value += 0.5 * self.of["penalty"] * np.einsum("fkr,fkr->f", weights, weights)
+        error -= truth
+        gradient = np.empty_like(scaled)
+        gradient[..., :-1] = (error.reshape(-1, len(self.z)) @ self.z).reshape(weights.shape)
+        gradient[..., -1] = error.sum(axis=2)
+        gradient /= clips[:, None, None]
+        gradient[..., :-1] += self.of["penalty"][:, None, None] * weights
+        gradient *= self.of["step"]
+        return value, gradient.reshape(len(fits), -1)
+
+
+def _logits(weights: np.ndarray, intercepts: np.ndarray, z: np.ndarray) -> np.ndarray:
+    fits, classes, rank = weights.shape
+    logits = (weights.reshape(-1, rank) @ z.T).reshape(fits, classes, len(z))
+    logits += intercepts[..., None]
+    return logits

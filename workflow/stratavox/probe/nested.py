@@ -16,12 +16,13 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stratavox.errors import StratavoxError
 from stratavox.probe import logistic
+from stratavox.probe.rotation import Rotation
 
 METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
 # The path of C is left when the held-out log-loss has risen this often in a row.
 RISES = 2
-# Choosing C and the permuted null take no more than this; the fit that predicts is solved further.
-ROUGH = 1e-3
+# Choosing C and the null take no more than this; the fit that predicts is solved further.
+ROUGH = 1e-7
 
 
 @dataclass
@@ -42,83 +43,125 @@ def outer_fold(
     group: np.ndarray | None,
     test: np.ndarray,
     settings: dict,
-) -> tuple[Outer, logistic.Rotation]:
+    *,
+    standardise: bool = True,
+    components: int | None = None,
+) -> tuple[Outer, Rotation]:
     """Train on the clips outside ``test``, choosing C among them alone, and predict the rest.
 
-    ``x`` (clips, width); ``target`` (clips,) class numbers; ``group`` (clips,) or None where the
-    regime is random; ``test`` (clips,) bool. Raises where a group is on both sides.
+    ``x`` (clips, width); ``target`` (clips,) class numbers; ``group`` (clips,) is what the folds
+    keep apart, None where that is nothing but the clip; ``test`` (clips,) bool. Columns are
+    standardised unless ``x`` comes from `rotation.side_by_side`; ``components`` limits the probe to
+    so many principal components of the training clips. Raises where a group is on both sides.
     """
     train = ~test
-    if group is not None:
-        both = set(group[train]) & set(group[test])
-        if both:
-            raise StratavoxError(
-                f"groups on both sides of a fold: {', '.join(sorted(map(str, both))[:5])}; the "
-                "folds table does not fit the labels: delete it and run again"
-            )
-    rotation = logistic.Rotation.of(x[train])
+    refuse_straddling(group, test)
+    rotation = Rotation.of(x, train, standardise)
+    if components is not None:
+        rotation = rotation.narrowed(components)
     classes, y = np.unique(target[train], return_inverse=True)
-    c, at_edge, inner_log_loss, inner_converged = _choose_c(
-        rotation, y, None if group is None else group[train], settings
-    )
-    fit = logistic.fit(rotation.train, y, len(classes), c, rotation.power)
-    log_p = fit.log_probabilities(rotation.apply(x[test]))
-    predicted = classes[log_p.argmax(axis=1)]
-    column = np.searchsorted(classes, target[test]).clip(max=len(classes) - 1)
-    known = classes[column] == target[test]
-    right = np.where(known, log_p[np.arange(len(log_p)), column], -np.inf)
-    converged = fit.converged and inner_converged
-    return Outer(predicted, right, c, at_edge, converged, inner_log_loss), rotation
+    chosen = choose_c(rotation.train, y, None if group is None else group[train], settings)
+    fit = logistic.fit(rotation.train, y[None], len(classes), chosen.c)
+    log_p = fit.log_probabilities(rotation.apply(x[test]))[0]
+    predicted = classes[log_p.argmax(axis=0)]
+    row = np.searchsorted(classes, target[test]).clip(max=len(classes) - 1)
+    known = classes[row] == target[test]
+    right = np.where(known, log_p[row, np.arange(len(row))], -np.inf)
+    converged = bool(fit.converged[0]) and chosen.converged
+    outer = Outer(predicted, right, chosen.c, chosen.at_edge, converged, chosen.log_loss)
+    return outer, rotation
 
 
-def permuted_fold(
-    rotation: logistic.Rotation, x: np.ndarray, target: np.ndarray, test: np.ndarray, c: float
-) -> np.ndarray:
-    """Predictions (tested clips,) after training on permuted labels, at the true labels' C."""
-    classes, y = np.unique(target[~test], return_inverse=True)
-    fit = logistic.fit(rotation.train, y, len(classes), c, rotation.power, tolerance=ROUGH)
-    return classes[fit.log_probabilities(rotation.apply(x[test])).argmax(axis=1)]
-
-
-def _choose_c(
-    rotation: logistic.Rotation, y: np.ndarray, group: np.ndarray | None, settings: dict
-) -> tuple[float, bool, float, bool]:
-    """The C of least mean held-out log-loss over the inner folds, walking up the grid."""
-    seed = settings["seed"]
+def refuse_straddling(group: np.ndarray | None, test: np.ndarray) -> None:
+    """Raise where a member of ``group`` (clips,) is among the tested clips and the others."""
     if group is None:
-        split = StratifiedKFold(settings["inner_folds"], shuffle=True, random_state=seed)
+        return
+    both = set(group[~test]) & set(group[test])
+    if both:
+        raise StratavoxError(
+            f"groups on both sides of a fold: {', '.join(sorted(map(str, both))[:5])}; the "
+            "folds table does not fit the labels: delete it and run again"
+        )
+
+
+def null_fold(
+    rotation: Rotation, x: np.ndarray, targets: np.ndarray, test: np.ndarray, c: float
+) -> np.ndarray:
+    """Predictions (draws, tested clips) after training on each of ``targets`` (draws, clips).
+
+    ``rotation`` and ``c`` are those of the true labels' fit to ``x`` (clips, width).
+    """
+    if not len(targets):
+        return np.empty((0, int(test.sum())), dtype=targets.dtype)
+    classes, y = np.unique(targets, return_inverse=True)
+    y = y.reshape(targets.shape)[:, ~test]
+    fits = logistic.fit(rotation.train, y, len(classes), c, tolerance=ROUGH)
+    return classes[fits.log_probabilities(rotation.apply(x[test])).argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The C of least mean held-out log-loss over the inner folds."""
+
+    c: float
+    at_edge: bool
+    log_loss: float
+    converged: bool
+
+
+def choose_c(z: np.ndarray, y: np.ndarray, group: np.ndarray | None, settings: dict) -> Chosen:
+    """Walk up the grid of C with all inner folds of the rotated clips ``z`` (clips, rank) at once.
+
+    ``y`` (clips,) are class numbers without a gap; ``group`` (clips,) or None as in `outer_fold`.
+    """
+    held = _held_out(y, group, settings)
+    fold, clip = np.nonzero(held & _class_is_trained(y, held))
+    targets = np.broadcast_to(y, held.shape)
+    grid = sorted(settings["c_grid"])
+    losses: list[float] = []
+    converged: list[bool] = []
+    fits = None
+    for c in grid:
+        fits = logistic.fit(z, targets, y.max() + 1, c, ~held, fits, ROUGH)
+        log_p = fits.log_probabilities(z)
+        losses.append(-float(log_p[fold, y[clip], clip].mean(dtype=np.float64)))
+        converged.append(bool(fits.converged.all()))
+        if len(losses) - 1 - int(np.argmin(losses)) >= RISES:
+            break
+    best = int(np.argmin(losses))
+    return Chosen(grid[best], best in (0, len(grid) - 1), losses[best], converged[best])
+
+
+def _held_out(y: np.ndarray, group: np.ndarray | None, settings: dict) -> np.ndarray:
+    """Clips that each inner fold leaves out (folds, clips), of the folds that can be scored."""
+    if group is None:
+        split = StratifiedKFold(
+            settings["inner_folds"], shuffle=True, random_state=settings["seed"]
+        )
     else:
-        split = StratifiedGroupKFold(settings["inner_folds"], shuffle=True, random_state=seed)
-    inner = []
-    for train, held in split.split(y, y, group):
-        classes, inner_y = np.unique(y[train], return_inverse=True)
-        held = held[np.isin(y[held], classes)]  # a class unseen in training has no log-loss
-        if len(classes) > 1 and len(held):
-            inner.append((train, held, len(classes), inner_y, np.searchsorted(classes, y[held])))
-    if not inner:
+        split = StratifiedGroupKFold(
+            settings["inner_folds"], shuffle=True, random_state=settings["seed"]
+        )
+    held = np.zeros((settings["inner_folds"], len(y)), dtype=bool)
+    for k, (_, left_out) in enumerate(split.split(y, y, group)):
+        held[k, left_out] = True
+    scored = np.any(held & _class_is_trained(y, held), axis=1)
+    several = [len(set(y[~left_out])) > 1 for left_out in held]
+    held = held[scored & several]
+    if not len(held):
         raise StratavoxError(
             "no inner fold has two classes in its training clips; lower probes.inner_folds or "
             "raise the task's min_groups"
         )
-    grid = sorted(settings["c_grid"])
-    losses: list[float] = []
-    converged: list[bool] = []
-    starts: list[logistic.Fit | None] = [None] * len(inner)
-    for c in grid:
-        summed, counted, fine = 0.0, 0, True
-        for k, (train, held, classes, inner_y, held_y) in enumerate(inner):
-            z = rotation.train[train]
-            starts[k] = logistic.fit(z, inner_y, classes, c, rotation.power, starts[k], ROUGH)
-            log_p = starts[k].log_probabilities(rotation.train[held])
-            summed -= float(log_p[np.arange(len(held)), held_y].sum())
-            counted += len(held)
-            fine &= starts[k].converged
-        losses.append(summed / counted)
-        converged.append(fine)
-        if len(losses) - 1 - int(np.argmin(losses)) >= RISES:
-            break
-    best = int(np.argmin(losses))
-    return grid[best], best in (0, len(grid) - 1), losses[best], converged[best]
+    return held
+
+
+def _class_is_trained(y: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Whether each clip's class is among those an inner fold trains on (folds, clips).
+
+    A held-out clip of a class that was not seen in training has no log-loss.
+    """
+    return np.stack([np.isin(y, y[~left_out]) for left_out in held])
 
 
 def metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -1,5 +1,6 @@
-"""Labels permuted so that what the groups share is kept: the null that grouped scores stand beside.
+"""Labels that say nothing of the sounds: the nulls that scores stand beside.
 
+Permuted labels keep what the groups share: it is the null of grouped scores.
 Shuffling clips freely would also break the likeness of clips within a group, and give a null that
 is too narrow (Winkler et al. 2015, NeuroImage 123:253-268, on exchangeability blocks).
 """
@@ -29,3 +30,19 @@ def permuted(
         for rows in members:
             moved[rows] = generator.permutation(target[rows])
     return moved
+
+
+def control_task(
+    target: np.ndarray, recording: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """A label (clips,) for each recording, drawn with the frequencies of ``target`` (clips,).
+
+    A probe that tells such labels in new clips of the same recordings knows recordings, not
+    classes (Hewitt & Liang 2019, EMNLP, section 2). There must be two recordings
+    or more: a draw of one class alone is drawn again.
+    """
+    names, row = np.unique(recording, return_inverse=True)
+    while True:
+        drawn = generator.choice(target, len(names))
+        if len(set(drawn)) > 1:
+            return drawn[row]

@@ -1,0 +1,145 @@
+"""One readout through every regime, repeat and outer fold of a task, with its null controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from stratavox.probe import nested, permute
+from stratavox.probe.fusion import Source
+from stratavox.probe.schemas import PREDICTIONS, SCORES, WEIGHTS
+
+# Regimes, strictest first, and the column of the folds that each keeps apart.
+APART = {"grouped": "group", "recording": "recording", "random": None}
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One repeat of one regime: fold, target, group and recording of each clip.
+
+    Group and recording are None where they are unknown.
+    """
+
+    regime: str
+    number: int
+    fold: np.ndarray
+    target: np.ndarray
+    group: np.ndarray | None
+    recording: np.ndarray | None
+
+    @property
+    def apart(self) -> np.ndarray | None:
+        """What the folds of this regime keep apart; None where that is nothing but the clip."""
+        column = APART[self.regime]
+        return None if column is None else getattr(self, column)
+
+
+def cross_validate(
+    source: Source, readout: str, blocks: list[str], clip_ids: list[str], folds: pa.Table, settings
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Scores, predictions and weights of a readout whose rows are ``clip_ids``."""
+    scores: list[dict] = []
+    predictions: list[pa.Table] = []
+    weights: list[dict] = []
+    strictest = next(name for name in APART if name in set(folds["regime"].to_pylist()))
+    for repeat in _repeats(folds, clip_ids):
+        labels, y = np.unique(repeat.target, return_inverse=True)
+        named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
+        predicted = np.empty(len(y), dtype=np.int64)
+        log_probability = np.empty(len(y))
+        nulls = _nulls(y, repeat, strictest, settings)
+        told = {control: np.empty_like(drawn) for control, drawn in nulls.items()}
+        for k in range(repeat.fold.max() + 1):
+            test = repeat.fold == k
+            x, learned = source.of_fold(y, repeat.apart, test, settings)
+            outer, rotation = nested.outer_fold(
+                x, y, repeat.apart, test, settings, components=source.components
+            )
+            predicted[test], log_probability[test] = outer.predicted, outer.log_probability
+            fold = {"repeat": repeat.number, "fold": k}
+            fit = {
+                name: getattr(outer, name)
+                for name in ("c", "at_edge", "converged", "inner_log_loss")
+            }
+            scores += metric_rows(
+                y[test], outer.predicted, named | fold | fit | {"control": "none"}
+            )
+            for control, drawn in nulls.items():
+                told[control][:, test] = nested.null_fold(rotation, x, drawn, test, outer.c)
+            if learned is not None:
+                place = {"regime": repeat.regime} | fold
+                weights += [
+                    place | {"readout": block, "weight": float(weight)}
+                    for block, weight in zip(blocks, learned, strict=True)
+                ]
+        own = {"control": "none", "repeat": repeat.number}
+        scores += metric_rows(y, predicted, named | own)
+        for control, drawn in nulls.items():
+            for number, (target, found) in enumerate(zip(drawn, told[control], strict=True)):
+                own = {"control": control, "repeat": number}
+                scores += metric_rows(target, found, named | own)
+        columns = {
+            "readout": [readout] * len(y),
+            "probe": ["linear"] * len(y),
+            "regime": [repeat.regime] * len(y),
+            "repeat": [repeat.number] * len(y),
+            "fold": repeat.fold,
+            "clip_id": clip_ids,
+            "group": [None] * len(y) if repeat.group is None else repeat.group,
+            "target": repeat.target,
+            "predicted": labels[predicted],
+            "log_probability": log_probability,
+        }
+        predictions.append(pa.table(columns, schema=PREDICTIONS))
+    return (
+        pa.Table.from_pylist(scores, schema=SCORES),
+        pa.concat_tables(predictions),
+        pa.Table.from_pylist(weights, schema=WEIGHTS),
+    )
+
+
+def metric_rows(target: np.ndarray, predicted: np.ndarray, named: dict) -> list[dict]:
+    """A row of scores a metric; ``named`` holds the other columns, those it lacks are null."""
+    return [
+        named | {"metric": metric, "value": value, "n_test": len(target)}
+        for metric, value in nested.metrics(target, predicted).items()
+    ]
+
+
+def _repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
+    """Every repeat of every regime, its clips in the order of ``clip_ids``."""
+    for (regime, number), part in folds.to_pandas().groupby(["regime", "repeat"], sort=True):
+        part = part.set_index("clip_id").loc[clip_ids]
+        known = {
+            name: None if part[name].isna().any() else part[name].to_numpy(str)
+            for name in ("group", "recording")
+        }
+        fold, target = part["fold"].to_numpy(), part["target"].to_numpy(str)
+        yield Repeat(regime, int(number), fold, target, **known)
+
+
+def _nulls(y: np.ndarray, repeat: Repeat, strictest: str, settings: dict) -> dict[str, np.ndarray]:
+    """Labels (draws, clips) of each control that this repeat is to be fitted to.
+
+    Permutations in the strictest regime, the control task in the random one, both in the first
+    repeat alone. They depend on the seed alone: every readout and encoder meets the same ones.
+    """
+    nulls = {}
+    generator = np.random.default_rng(settings["seed"])
+    if repeat.number == 0 and repeat.regime == strictest:
+        drawn = [
+            permute.permuted(y, repeat.apart, generator) for _ in range(settings["permutations"])
+        ]
+        nulls["permutation"] = np.stack(drawn)
+    generator = np.random.default_rng(settings["seed"])
+    named = repeat.group if repeat.recording is None else repeat.recording
+    several = named is not None and len(set(named)) > 1
+    if repeat.number == 0 and repeat.regime == "random" and several and settings["control_tasks"]:
+        drawn = [
+            permute.control_task(y, named, generator) for _ in range(settings["control_tasks"])
+        ]
+        nulls["control_task"] = np.stack(drawn)
+    return nulls

@@ -1,0 +1,134 @@
+"""Readouts made of all blocks of an encoder: what a probe reads where no block is singled out.
+
+``concat`` is all blocks side by side; ``concat_pca`` its principal components by the training
+clips, as many as one block is wide, so that width is not mistaken for depth (where the training
+clips are fewer than that, they span no more than a block can hold and the two are one); ``mean``
+is the mean over blocks of each clip's layer-normalised vectors, so that no block's scale rules;
+``weighted`` is their weighted sum with softmax weights learned from the training clips: the scalar
+mix of ELMo (Peters et al. 2018, NAACL, section 3.2). A weight says what the sum uses, not how
+important a block is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
+
+from stratavox.errors import StratavoxError
+from stratavox.probe import logistic, nested
+from stratavox.probe.readouts import matrix
+from stratavox.probe.rotation import Rotation
+
+FUSIONS = ("concat", "concat_pca", "mean", "weighted")
+EPSILON = 1e-5  # added to the variance of a vector, as torch's layer norm does
+STEPS = 30  # of the weights; each solves the head anew
+# A step that lowers the loss by less than this share, or a slope below it, ends the search.
+STILL = 1e-5
+
+
+@dataclass(frozen=True)
+class Source:
+    """The columns of a readout, ready (``columns``) or to be mixed in each fold (``blocks``).
+
+    ``columns`` (clips, width); ``blocks`` (blocks, clips, width), layer-normalised; ``components``
+    limits a probe to so many principal components.
+    """
+
+    columns: np.ndarray | None = None
+    blocks: np.ndarray | None = None
+    components: int | None = None
+
+    def of_fold(
+        self, y: np.ndarray, group: np.ndarray | None, test: np.ndarray, settings: dict
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The columns (clips, width) for an outer fold, and the weights (blocks,) behind them."""
+        if self.blocks is None:
+            return self.columns, None
+        weights = learned_weights(self.blocks, y, group, test, settings)
+        return mixed(weights, self.blocks), weights
+
+
+def source(folder: Path, readout: str, blocks: list[str], clip_ids: list[str]) -> Source:
+    """Read a readout of the encoder in ``folder``, or the ``blocks`` that a fusion is made of."""
+    if readout not in FUSIONS:
+        return Source(matrix(folder, readout, clip_ids))
+    parts = [matrix(folder, name, clip_ids) for name in blocks]
+    widths = {name: part.shape[1] for name, part in zip(blocks, parts, strict=True)}
+    if readout == "concat":
+        return Source(np.hstack(parts))
+    if readout == "concat_pca":
+        return Source(np.hstack(parts), components=max(widths.values()))
+    if len(set(widths.values())) > 1:
+        raise StratavoxError(
+            f"blocks of several widths have no {readout}: {widths}; take mean and weighted out of "
+            "probes.fusions (concat and concat_pca do with any widths)"
+        )
+    normalised = np.stack([layer_normalised(part) for part in parts])
+    if readout == "mean":
+        return Source(normalised.mean(axis=0))
+    return Source(blocks=normalised)
+
+
+def layer_normalised(x: np.ndarray) -> np.ndarray:
+    """Each row of ``x`` (clips, width) with mean 0 and variance 1."""
+    centred = x - x.mean(axis=1, keepdims=True)
+    return centred / np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + EPSILON)
+
+
+def mixed(weights: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """The weighted sum (clips, width) of ``blocks`` (blocks, clips, width)."""
+    return np.tensordot(weights.astype(np.float32), blocks, 1)
+
+
+def learned_weights(
+    blocks: np.ndarray,
+    y: np.ndarray,
+    group: np.ndarray | None,
+    test: np.ndarray,
+    settings: dict,
+) -> np.ndarray:
+    """Softmax weights (blocks,) that let a linear head tell the classes of the training clips best.
+
+    Arguments as in `nested.outer_fold`, for ``blocks`` (blocks, clips, width). Weights and head are
+    learned together: the loss of a set of weights is that of its best head, found exactly, and its
+    slope the slope at that head (variable projection; Golub & Pereyra 1973, SIAM J. Numer. Anal.
+    10:413-432). The head's C is the one that the inner folds choose for equal weights.
+    """
+    nested.refuse_straddling(group, test)
+    classes, y = np.unique(y[~test], return_inverse=True)
+    inner = None if group is None else group[~test]
+    # every mixture is measured by the spread of the equal one, or a weight could hide in a scale
+    x = np.compress(~test, blocks, axis=1)
+    x -= x.mean(axis=1, keepdims=True)
+    spread = x.mean(axis=0).std(axis=0)
+    x /= np.where(spread > EPSILON, spread, np.float32(np.inf))
+    count, n, width = x.shape
+    every = np.ones(n, dtype=bool)
+    equal = Rotation.of(x.mean(axis=0), every, standardise=False)
+    c = nested.choose_c(equal.train, y, inner, settings).c
+    penalty = (2 if len(classes) == 2 else 1) / (c * n)
+    truth = np.eye(len(classes))[y]
+
+    def loss(scores: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = softmax(scores)
+        rotation = Rotation.of(mixed(weights, x), every, standardise=False)
+        fit = logistic.fit(rotation.train, y[None], len(classes), c, tolerance=nested.ROUGH)
+        log_p = fit.log_probabilities(rotation.train)[0].T.astype(np.float64)
+        value = -np.mean(log_p[np.arange(n), y]) + penalty / 2 * np.sum(np.square(fit.weights))
+        head = rotation.axes @ fit.weights[0].T
+        logits = (x.reshape(-1, width) @ head).reshape(count, n, -1)
+        slope = np.einsum("nk,bnk->b", np.exp(log_p) - truth, logits) / n
+        return value, weights * (slope - weights @ slope)
+
+    found = minimize(
+        loss,
+        np.zeros(count),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": STEPS, "ftol": STILL, "gtol": STILL},
+    )
+    return softmax(found.x)

@@ -1,0 +1,92 @@
+"""Standardisation by one set of clips and a turn onto its principal axes, where every fit starts.
+
+A turn changes no fit with an L2 penalty, which does not know directions, but cuts a readout wider
+than its clips to as many axes as they span, and makes the solver's Hessian nearly diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import eigh
+
+# Axes below this share of the strongest one's power are rounding in single precision.
+NULL_POWER = 1e-7
+# A column that varies less than this share of its mean is constant but for rounding.
+CONSTANT = 1e-7
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Standardisation by, and principal axes of, one set of training clips.
+
+    ``mean`` and ``scale`` (width,) are subtracted and divided by; ``axes`` (width, rank) are in
+    order of rising power; ``train`` (clips, rank) are the training clips in these axes.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    axes: np.ndarray
+    train: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, rows: np.ndarray, standardise: bool = True) -> Rotation:
+        """Standardise (or centre alone) and rotate the clips ``rows`` of ``x`` (clips, width).
+
+        ``rows`` (clips,) is a mask. Constant columns become zero.
+        """
+        z = np.compress(rows, x, axis=0).astype(np.float32, copy=False)
+        mean = z.mean(axis=0, dtype=np.float64).astype(np.float32)
+        z -= mean
+        deviation = np.sqrt(np.einsum("nw,nw->w", z, z) / len(z))
+        scale = deviation if standardise else np.ones_like(deviation)
+        scale = np.where(deviation <= CONSTANT * np.abs(mean), np.float32(np.inf), scale)
+        z /= scale
+        axes = _principal(z)
+        return cls(mean, scale, axes, z @ axes)
+
+    def narrowed(self, width: int) -> Rotation:
+        """The ``width`` strongest axes alone: a principal component analysis by training clips."""
+        train = np.ascontiguousarray(self.train[:, -width:])
+        return replace(self, axes=self.axes[:, -width:], train=train)
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        """Other clips (clips, width) in the same axes: (clips, rank)."""
+        return ((x.astype(np.float32) - self.mean) / self.scale) @ self.axes
+
+
+def _principal(z: np.ndarray) -> np.ndarray:
+    """Axes (width, rank), of rising power, that the rows of ``z`` (clips, width) span."""
+    n, width = z.shape
+    if width <= n:
+        power, axes = eigh(z.T @ z, driver="evd")
+        return axes[:, power > power[-1] * NULL_POWER]
+    power, left = eigh(z @ z.T, driver="evd")
+    keep = power > power[-1] * NULL_POWER
+    return z.T @ (left[:, keep] / np.sqrt(power[keep]))
+
+
+def side_by_side(parts: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
+    """Parts (clips, width of each) as one float32 matrix, each of the same total variance.
+
+    Every column is standardised by the clips of ``train`` (a mask) and every part then scaled, so
+    that a few descriptors weigh as much as hundreds of columns of a readout. The whole keeps the
+    variance of standardised columns: one grid of C serves. NaN, a value that is not defined,
+    becomes the column's training mean. Probe the matrix with ``standardise=False``.
+    """
+    made = []
+    for part in parts:
+        known = ~np.isnan(part)
+        counts = np.maximum(np.sum(known[train], axis=0), 1)
+        filled = np.where(known, part, 0.0)
+        mean = filled[train].sum(axis=0) / counts
+        z = np.where(known, filled - mean, 0.0)
+        deviation = np.sqrt(np.square(z[train]).sum(axis=0) / counts)
+        made.append(z / np.where(deviation <= CONSTANT * np.abs(mean), np.inf, deviation))
+    variance = [np.square(z[train]).mean(axis=0).sum() for z in made]
+    share = sum(variance) / len(parts)
+    # a part that is constant is zero, whatever it is scaled by
+    scaled = [z * np.sqrt(share / (v or 1)) for z, v in zip(made, variance, strict=True)]
+    return np.hstack(scaled).astype(np.float32)
