@@ -20,7 +20,15 @@ from snakemake.settings.types import DeploymentMethod
 from stratavox.errors import StratavoxError
 from stratavox.locks import hold
 from stratavox.encoders.catalogue import BASELINE_RATE
-from stratavox.plan import ANSWER_FIGURES, ANSWERS, FORMATS, Plan, canonical
+from stratavox.plan import (
+    ANSWERS,
+    DATASET_FIGURES,
+    FORMATS,
+    NUISANCE_FIGURES,
+    TASK_FIGURES,
+    Plan,
+    canonical,
+)
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
@@ -48,11 +56,9 @@ wildcard_constraints:
     rate=r"\d+",
 
 
-def settings(stage, **fixed):
-    """A params function: what the stage is told, as JSON; ``fixed`` stand beside the wildcards."""
-    return lambda wildcards: canonical(
-        getattr(PLAN, stage)(**wildcards, **fixed)["settings"]
-    )
+def settings(stage):
+    """A params function: what the stage is told, as JSON."""
+    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["settings"])
 
 
 def index(wildcards):
@@ -60,11 +66,9 @@ def index(wildcards):
     return json.dumps(PLAN.index())
 
 
-def provenance(stage, **fixed):
+def provenance(stage):
     """A params function: what the stage's result depends on, as JSON; a change makes it stale."""
-    return lambda wildcards: canonical(
-        getattr(PLAN, stage)(**wildcards, **fixed)["provenance"]
-    )
+    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["provenance"])
 
 
 def generated_datasets():
@@ -150,19 +154,23 @@ def paths_by_encoder(key):
     return paths
 
 
-def drawn(stem, caption):
-    """Output files of a figure in every format; the SVG goes into Snakemake's own report."""
-    files = {form: f"results/figures/{stem}.{form}" for form in FORMATS}
-    files["svg"] = report(
-        files["svg"],
-        caption=f"../workflow/report/{caption}.rst",
-        category="{dataset}",
-        subcategory="{task}" if "{task}" in stem else "all clips",
-        labels={
-            "figure": "{figure}" if "{figure}" in stem else caption,
-            "encoder": "{encoder}" if "{encoder}" in stem else "all",
-        },
-    )
+def drawn(folder, figures):
+    """Output files of figures in every format; the SVG go into Snakemake's own report."""
+    files = {}
+    for figure in figures:
+        kind = figure.partition("_")[0]
+        files[kind] = report(
+            f"results/figures/{folder}/{figure}.svg",
+            caption=f"../workflow/report/{kind}.rst",
+            category="{dataset}",
+            subcategory="{task}" if "{task}" in folder + figure else "all clips",
+            labels={
+                "figure": kind,
+                "encoder": "{encoder}" if "{encoder}" in folder else "all",
+            },
+        )
+        for form in FORMATS[1:]:
+            files[f"{kind}_{form}"] = f"results/figures/{folder}/{figure}.{form}"
     return files
 
 

@@ -1,30 +1,31 @@
 """Tables to figures and the report."""
 
 
-rule task_figure:
+rule task_figures:
     input:
         answers="results/answers/{dataset}/{task}/summary.json",
         encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
+        neighbours=of_each_encoder(
+            "results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet"
+        ),
     output:
-        **drawn("{dataset}/{task}/{figure}", "figure"),
+        **drawn("{dataset}/{task}", TASK_FIGURES),
     log:
-        "results/logs/figures/{dataset}.{task}.{figure}.log",
-    wildcard_constraints:
-        figure="|".join(ANSWER_FIGURES),
+        "results/logs/figures/{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
     params:
-        settings=settings("figure"),
-        provenance=provenance("figure"),
+        settings=settings("task_figures"),
+        provenance=provenance("task_figures"),
         answers=subpath(input.answers, parent=True),
         encoders=embedding_folders,
-        stem=subpath(output.svg, strip_suffix=".svg"),
+        neighbours=paths_by_encoder("neighbours"),
+        folder=subpath(output[0], parent=True),
     shell:
-        "python -m stratavox.report.{wildcards.figure} --settings {params.settings:q}"
+        "python -m stratavox.report.draw --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --task {wildcards.task} --answers {params.answers:q}"
-        " --encoders {params.encoders:q}"
-        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --task {wildcards.task} --answers {params.answers:q} --encoders {params.encoders:q}"
+        " --neighbours {params.neighbours:q} --out {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule protocol_figure:
@@ -33,97 +34,70 @@ rule protocol_figure:
         encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
         notebook=of_each_encoder("results/notebook/{encoder}/{dataset}/{task}.parquet"),
     output:
-        **drawn("{dataset}/{task}/protocol", "protocol"),
+        **drawn("{dataset}/{task}", ["protocol"]),
     log:
         "results/logs/figures/{dataset}.{task}.protocol.log",
     conda:
         "../envs/stratavox.yaml"
     params:
-        settings=settings("figure", figure="protocol"),
-        provenance=provenance("figure", figure="protocol"),
+        settings=settings("protocol_figure"),
+        provenance=provenance("protocol_figure"),
         answers=subpath(input.answers, parent=True),
         encoders=embedding_folders,
         notebook=paths_by_encoder("notebook"),
-        stem=subpath(output.svg, strip_suffix=".svg"),
+        folder=subpath(output[0], parent=True),
     shell:
-        "python -m stratavox.report.protocol --settings {params.settings:q}"
+        "python -m stratavox.report.draw --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --task {wildcards.task} --answers {params.answers:q}"
-        " --encoders {params.encoders:q} --notebook {params.notebook:q}"
-        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --task {wildcards.task} --answers {params.answers:q} --encoders {params.encoders:q}"
+        " --notebook {params.notebook:q} --out {params.folder:q} 2>&1 | tee {log:q}"
 
 
-rule neighbours_figure:
+rule nuisance_figures:
     input:
         answers="results/answers/{dataset}/{task}/summary.json",
         encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
-        neighbours=of_each_encoder(
-            "results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet"
-        ),
     output:
-        **drawn("{dataset}/{task}/neighbours", "neighbours"),
+        **drawn("{dataset}/nuisance/{task}", NUISANCE_FIGURES),
     log:
-        "results/logs/figures/{dataset}.{task}.neighbours.log",
+        "results/logs/figures/{dataset}.{task}.nuisance.log",
     conda:
         "../envs/stratavox.yaml"
     params:
-        settings=settings("figure", figure="neighbours"),
-        provenance=provenance("figure", figure="neighbours"),
+        settings=settings("nuisance_figures"),
+        provenance=provenance("nuisance_figures"),
         answers=subpath(input.answers, parent=True),
         encoders=embedding_folders,
-        neighbours=paths_by_encoder("neighbours"),
-        stem=subpath(output.svg, strip_suffix=".svg"),
+        folder=subpath(output[0], parent=True),
     shell:
-        "python -m stratavox.report.neighbours --settings {params.settings:q}"
+        "python -m stratavox.report.draw --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --task {wildcards.task} --answers {params.answers:q}"
-        " --encoders {params.encoders:q} --neighbours {params.neighbours:q}"
-        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --task {wildcards.task} --answers {params.answers:q} --encoders {params.encoders:q}"
+        " --out {params.folder:q} 2>&1 | tee {log:q}"
 
 
-rule similarity_figure:
+rule dataset_figures:
     input:
         encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
         similarity="results/similarity/{dataset}.parquet",
-    output:
-        **drawn("{dataset}/similarity", "similarity"),
-    log:
-        "results/logs/figures/{dataset}.similarity.log",
-    conda:
-        "../envs/stratavox.yaml"
-    params:
-        settings=settings("overview", figure="similarity"),
-        provenance=provenance("overview", figure="similarity"),
-        encoders=embedding_folders,
-        stem=subpath(output.svg, strip_suffix=".svg"),
-    shell:
-        "python -m stratavox.report.similarity --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --encoders {params.encoders:q} --similarity {input.similarity:q}"
-        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
-
-
-rule shape_figure:
-    input:
-        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
         shape=of_each_encoder("results/geometry/{encoder}/{dataset}/shape.parquet"),
     output:
-        **drawn("{dataset}/shape", "shape"),
+        **drawn("{dataset}", DATASET_FIGURES),
     log:
-        "results/logs/figures/{dataset}.shape.log",
+        "results/logs/figures/{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
     params:
-        settings=settings("overview", figure="shape"),
-        provenance=provenance("overview", figure="shape"),
+        settings=settings("dataset_figures"),
+        provenance=provenance("dataset_figures"),
         encoders=embedding_folders,
         shape=paths_by_encoder("shape"),
-        stem=subpath(output.svg, strip_suffix=".svg"),
+        folder=subpath(output[0], parent=True),
     shell:
-        "python -m stratavox.report.shape --settings {params.settings:q}"
+        "python -m stratavox.report.overview --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"
-        " --encoders {params.encoders:q} --shape {params.shape:q}"
-        " --out-stem {params.stem:q} 2>&1 | tee {log:q}"
+        " --encoders {params.encoders:q} --similarity {input.similarity:q}"
+        " --shape {params.shape:q} --out {params.folder:q} 2>&1 | tee {log:q}"
 
 
 rule panels:
@@ -133,7 +107,7 @@ rule panels:
         summary="results/folds/{dataset}/{task}.json",
         encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
     output:
-        **drawn("{dataset}/{encoder}/umap_{task}", "umap"),
+        **drawn("{dataset}/{encoder}", ["umap_{task}"]),
     log:
         "results/logs/panels/{encoder}.{dataset}.{task}.log",
     conda:
@@ -142,7 +116,7 @@ rule panels:
         settings=settings("panels"),
         provenance=provenance("panels"),
         embeddings=subpath(input.encoder, parent=True),
-        stem=subpath(output.svg, strip_suffix=".svg"),
+        stem=subpath(output[0], strip_suffix=".svg"),
     shell:
         "python -m stratavox.report.panels --settings {params.settings:q}"
         " --provenance {params.provenance:q} --dataset {wildcards.dataset}"

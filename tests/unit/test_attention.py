@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.metrics import balanced_accuracy_score
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.probe import attention, token_probes
-from stratavox.probe.linear import PREDICTIONS, SCORES
+from stratavox.probe.schemas import PREDICTIONS, SCORES
 
 torch.set_num_threads(1)
 ORDER_FREE = [name for name in token_probes.PROBES if name != "attention_order"]
@@ -204,7 +205,7 @@ def test_a_class_that_training_lacks_is_never_predicted_and_has_no_probability()
     group = np.arange(24) // 4
     target = np.where(group == 0, 2, np.arange(24) % 2)
     _, rows = attention.probe_readout(noise(24), "block_00", folds_of(target, group), SETTINGS)
-    assert len(rows) == 24 * len(token_probes.PROBES)
+    assert len(rows) == 2 * 24 * len(token_probes.PROBES)
     for row in rows:
         absent = row["target"] == "class 2"
         assert np.isneginf(row["log_probability"]) == absent
@@ -250,23 +251,24 @@ def test_the_command_writes_the_tables_of_the_linear_probe(tmp_path, monkeypatch
     assert set(scores["c"].to_pylist()) == set(scores["inner_log_loss"].to_pylist()) == {None}
     rows = scores.to_pylist()
     told = predictions.to_pandas()
-    for probe in token_probes.PROBES:
-        mine = told[told["probe"] == probe]
+    for probe, control in product(token_probes.PROBES, ("none", "shuffled")):
+        mine = told[(told["probe"] == probe) & (told["control"] == control)]
         assert sorted(mine["clip_id"]) == grouped["clip_id"].to_pylist()
         together = balanced_accuracy_score(mine["target"], mine["predicted"])
         (said,) = (
             row["value"]
             for row in rows
             if row["probe"] == probe
-            and (row["control"], row["metric"]) == ("none", "balanced_accuracy")
+            and (row["control"], row["metric"]) == (control, "balanced_accuracy")
             and row["fold"] is None
         )
         assert said == pytest.approx(together)
     # each clip's own tokens went with its own label, in the order of the folds
     here = attention.probe_readout(clips[::-1], "block_00", backwards.slice(0, 24), SETTINGS)[1]
-    found = told.set_index(["probe", "clip_id"])["log_probability"]
+    found = told.set_index(["probe", "control", "clip_id"])["log_probability"]
     for row in here:
-        assert found[row["probe"], row["clip_id"]] == row["log_probability"]
+        if row["control"] == "none":
+            assert found[row["probe"], "none", row["clip_id"]] == row["log_probability"]
 
 
 def test_folds_are_grouped_where_they_can_be_and_clips_must_be_there(tmp_path):

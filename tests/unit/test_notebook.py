@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
-from stratavox.probe import notebook
+from stratavox.inference.measures import Balanced
+from stratavox.inference.multiplicity import holm
+from stratavox.inference.paired import sign_flip
+from stratavox.probe import nested, notebook
 
 # Printed in the seed notebook, block 0 to 11.
 OTTER = [0.25, 0.083, 0.25, 0.167, 0.083, 0.333, 0.0, 0.083, 0.25, 0.167, 0.167, 0.167]
@@ -28,3 +32,27 @@ def test_the_published_accuracies(made, published):
     found = [notebook.score(x, target) for x in layers]
     assert [round(row["accuracy"], 3) for row in found] == published
     assert {row["n_test"] for row in found} == {len(target) // 5}
+
+
+def test_the_sound_protocol_finds_nothing_there():
+    """Our negative control: held-out folds, p values adjusted over all 24 "layers"."""
+    settings = {"inner_folds": 3, "c_grid": [0.0001, 0.01, 1.0], "seed": 0}
+    found, p_values, best = [], [], 0.0
+    for made in ((0, 7, 60, 3, "class_"), (1, 8, 80, 4, "bird_")):
+        layers, target = arrays(*made)
+        classes, y = np.unique(target, return_inverse=True)
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        for x in layers:
+            right = np.empty(len(y))
+            for _, tested in folds.split(x, y):
+                test = np.isin(np.arange(len(y)), tested)
+                outer, _ = nested.outer_fold(x.astype(np.float32), y, None, test, settings)
+                right[test] = outer.predicted == y[test]
+            measure = Balanced.of(right, target, np.arange(len(y)))
+            shares = measure.shares(1 / len(classes))
+            found.append(shares.sum())
+            p_values.append(sign_flip(shares))
+            best = max(best, notebook.score(x, target)["accuracy"] - 1 / len(classes))
+    adjusted = holm(p_values)
+    assert not [p for p, above in zip(adjusted, found, strict=True) if above > 0 and p < 0.05]
+    assert best > 0.06  # where the notebook's own figure has a layer well above chance

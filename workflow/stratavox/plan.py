@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,8 +28,8 @@ from stratavox.errors import StratavoxError
 
 TEMPLATES = Path(__file__).parent / "report" / "templates"
 FORMATS = ("svg", "pdf", "png", "html")
-# Figures of a task by what they need beside its answers, and figures of a dataset.
-ANSWER_FIGURES = ("layers", "comparison", "centres", "atlas", "leakage")
+TASK_FIGURES = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours")
+NUISANCE_FIGURES = ("layers", "leakage")
 DATASET_FIGURES = ("similarity", "shape")
 ANSWERS = ("estimates", "atlas", "weights", "contrasts", "depths", "claims")
 
@@ -216,7 +216,9 @@ class Plan:
     @cache
     def tokens(self, encoder: str, dataset: str, shard: str) -> dict:
         attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: attention[key] for key in ("readouts", "keep", "budget_gb")}
+        settings = {key: attention[key] for key in ("readouts", "keep")}
+        # a shard is told its share: it knows nothing of the others
+        settings["budget_gb"] = attention["budget_gb"] / self.datasets[dataset]["shards"]
         settings["encoder"] = self.encoders[encoder]
         family = f"encoders.{self.encoders[encoder]['family']}"
         return _node("embed.tokens", settings, self._fed(encoder, dataset, shard), family)
@@ -265,37 +267,45 @@ class Plan:
         return _node("geometry.similarity", self._geometry("max_clips", "seed"), needs)
 
     @cache
-    def figure(self, figure: str, dataset: str, task: str) -> dict:
-        """A figure of one task."""
-        needs = [_key(self.infer(dataset, task))]
-        if figure == "protocol":
-            needs += [_key(self.notebook(name, dataset, task)) for name in self.encoders]
-        elif figure == "neighbours":
-            needs += [_key(self.neighbours(name, dataset, task)) for name in self.encoders]
-        return self._drawn(figure, dataset, needs)
+    def task_figures(self, dataset: str, task: str) -> dict:
+        needs = [_key(self.neighbours(name, dataset, task)) for name in self.encoders]
+        needs.append(_key(self.infer(dataset, task)))
+        return self._drawn("draw", dataset, needs, TASK_FIGURES)
 
     @cache
-    def overview(self, figure: str, dataset: str) -> dict:
-        """A figure of a whole dataset."""
-        if figure == "similarity":
-            return self._drawn(figure, dataset, [_key(self.similarity(dataset))])
+    def protocol_figure(self, dataset: str, task: str) -> dict:
+        needs = [_key(self.notebook(name, dataset, task)) for name in self.encoders]
+        needs.append(_key(self.infer(dataset, task)))
+        return self._drawn("draw", dataset, needs, ["protocol"])
+
+    @cache
+    def nuisance_figures(self, dataset: str, task: str) -> dict:
+        return self._drawn("draw", dataset, [_key(self.infer(dataset, task))], NUISANCE_FIGURES)
+
+    @cache
+    def dataset_figures(self, dataset: str) -> dict:
         needs = [_key(self.shape(name, dataset)) for name in self.encoders]
-        return self._drawn(figure, dataset, needs)
+        needs.append(_key(self.similarity(dataset)))
+        return self._drawn("overview", dataset, needs, DATASET_FIGURES)
 
     @cache
     def panels(self, encoder: str, dataset: str, task: str) -> dict:
         needs = [_key(self.umap(encoder, dataset)), _key(self.folds(dataset, task))]
-        return self._drawn("panels", dataset, needs)
+        return self._drawn("panels", dataset, needs, ["umap"])
 
     @cache
     def summary(self) -> dict:
         needs = [_content(template) for template in sorted(TEMPLATES.iterdir())]
         for dataset in self.datasets:
             needs.append(_key(self.manifest(dataset)))
-            needs += [_key(self.overview(name, dataset)) for name in DATASET_FIGURES]
+            needs.append(_key(self.dataset_figures(dataset)))
             for task in self.tasks(dataset):
-                for name in self.task_figures(dataset, task):
-                    needs.append(_key(self.figure(name, dataset, task)))
+                if task not in self.targets(dataset):
+                    needs.append(_key(self.nuisance_figures(dataset, task)))
+                    continue
+                needs.append(_key(self.task_figures(dataset, task)))
+                if self.as_notebook(dataset, task):
+                    needs.append(_key(self.protocol_figure(dataset, task)))
                 for name in self.mapped(dataset, task):
                     needs.append(_key(self.panels(name, dataset, task)))
         return _node("report.summary", self.index(), needs)
@@ -306,13 +316,6 @@ class Plan:
             return []
         later = {name for drawn in self.config["run"]["draws"].values() for name in drawn[1:]}
         return [name for name in self.deep() if name not in later]
-
-    def task_figures(self, dataset: str, task: str) -> list[str]:
-        """Names of the task's figures; of a nuisance how well it is decoded, and the leakage."""
-        if task not in self.targets(dataset):
-            return ["layers", "leakage"]
-        also = ["protocol"] if self.as_notebook(dataset, task) else []
-        return [*ANSWER_FIGURES, *also, "neighbours"]
 
     def index(self) -> dict:
         """What belongs together, for the report: paths relative to the working directory."""
@@ -346,7 +349,11 @@ class Plan:
 
     def _task_index(self, dataset: str, task: str) -> dict:
         figures = f"results/figures/{dataset}"
-        near = list(self.encoders) if task in self.targets(dataset) else []
+        if task not in self.targets(dataset):
+            near, folder, names = [], f"{figures}/nuisance/{task}", NUISANCE_FIGURES
+        else:
+            near, folder = list(self.encoders), f"{figures}/{task}"
+            names = [*TASK_FIGURES, *(["protocol"] if self.as_notebook(dataset, task) else [])]
         return {
             "role": self.datasets[dataset]["tasks"][task]["role"],
             "answers": f"results/answers/{dataset}/{task}",
@@ -359,9 +366,7 @@ class Plan:
                 encoder: f"results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet"
                 for encoder in near
             },
-            "stems": {
-                name: f"{figures}/{task}/{name}" for name in self.task_figures(dataset, task)
-            },
+            "stems": {name: f"{folder}/{name}" for name in names},
             "umap": {
                 encoder: f"{figures}/{encoder}/umap_{task}"
                 for encoder in self.mapped(dataset, task)
@@ -387,8 +392,9 @@ class Plan:
     def _geometry(self, *keys: str) -> dict:
         return {key: self.config["geometry"][key] for key in keys}
 
-    def _drawn(self, name: str, dataset: str, needs: list[str]) -> dict:
-        settings = {"source": self.datasets[dataset]["source"]}
+    def _drawn(self, name: str, dataset: str, needs: list[str], figures: Sequence[str]) -> dict:
+        settings = {"source": self.datasets[dataset]["source"], "figures": list(figures)}
+        settings["draws"] = self.config["run"]["draws"]
         page = _content(TEMPLATES / "interactive.html.j2")
         return _node(f"report.{name}", settings, [page, *needs])
 

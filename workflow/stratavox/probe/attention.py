@@ -29,7 +29,7 @@ import torch
 from stratavox import stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import nested, token_probes
-from stratavox.probe.linear import PREDICTIONS, SCORES
+from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.progress import Progress
 
 SETTINGS = (
@@ -140,7 +140,7 @@ def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], lis
     fold, repeat, regime = part["fold"].to_numpy(), part["repeat"][0], part["regime"][0]
     shared = {"regime": regime, "repeat": int(repeat)}
     predicted = {control: np.empty(len(y), dtype=np.int64) for control in ("none", "shuffled")}
-    log_probability = np.empty(len(y))
+    log_probability = {control: np.empty(len(y)) for control in predicted}
     scores = []
     for k in np.unique(fold):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
@@ -149,21 +149,26 @@ def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], lis
         seeds = np.random.SeedSequence([int(key) for key in keys])
         seed = int(seeds.generate_state(1)[0])
         fitted = token_probes.fit(probe, [clips[i] for i in train], trained, settings, seed, done)
-        log_p = fitted.log_probabilities([clips[i] for i in test])
-        predicted["none"][test] = classes[log_p.argmax(axis=1)]
-        log_probability[test] = _of_the_label(log_p, classes, y[test])
         # the same for every probe and readout: an order of a clip's tokens, seeded
         mixed = np.random.default_rng([settings["seed"], int(repeat), int(k)])
-        shuffled = [mixed.permutation(clips[i]) for i in test]
-        predicted["shuffled"][test] = classes[fitted.log_probabilities(shuffled).argmax(axis=1)]
+        fed = {
+            "none": [clips[i] for i in test],
+            "shuffled": [mixed.permutation(clips[i]) for i in test],
+        }
         for control, told in predicted.items():
+            log_p = fitted.log_probabilities(fed[control])
+            told[test] = classes[log_p.argmax(axis=1)]
+            log_probability[control][test] = _of_the_label(log_p, classes, y[test])
             scores += _rows(y[test], told[test], shared | {"control": control, "fold": int(k)})
     for control, told in predicted.items():
         scores += _rows(y, told, shared | {"control": control})
-    part = part.assign(predicted=labels[predicted["none"]], log_probability=log_probability)
     part["group"] = part["group"].astype(object).where(part["group"].notna(), None)
     columns = ["regime", "repeat", "fold", "clip_id", "group", "target"]
-    return scores, part[[*columns, "predicted", "log_probability"]].to_dict("records")
+    rows = []
+    for control, told in predicted.items():
+        own = part[columns].assign(control=control, predicted=labels[told])
+        rows += own.assign(log_probability=log_probability[control]).to_dict("records")
+    return scores, rows
 
 
 def _rows(target: np.ndarray, predicted: np.ndarray, shared: dict) -> list[dict]:

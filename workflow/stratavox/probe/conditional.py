@@ -21,9 +21,10 @@ from threadpoolctl import threadpool_limits
 from stratavox import stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import nested
-from stratavox.probe.linear import PREDICTIONS
+from stratavox.probe.crossvalidate import APART
 from stratavox.probe.readouts import clips_of, matrix
 from stratavox.probe.rotation import side_by_side
+from stratavox.probe.schemas import PREDICTIONS
 from stratavox.progress import Progress
 
 ALONE = "acoustics"
@@ -101,7 +102,7 @@ def _cross_validated(parts: list[np.ndarray], clips, settings: dict):
     """``clips`` (a row each of one repeat of the folds) with predicted and log_probability."""
     labels, y = np.unique(clips["target"].to_numpy(str), return_inverse=True)
     regime = clips["regime"].iloc[0]
-    column = {"grouped": "group", "recording": "recording", "random": None}[regime]
+    column = APART[regime]
     apart = None if column is None else clips[column].to_numpy(str)
     predicted = np.empty(len(y), dtype=np.int64)
     log_probability = np.empty(len(y))

@@ -84,6 +84,7 @@ def cross_validate(
         columns = {
             "readout": [readout] * len(y),
             "probe": ["linear"] * len(y),
+            "control": ["none"] * len(y),
             "regime": [repeat.regime] * len(y),
             "repeat": [repeat.number] * len(y),
             "fold": repeat.fold,

@@ -26,6 +26,7 @@ PREDICTIONS = pa.schema(
     [
         ("readout", pa.string()),
         ("probe", pa.string()),
+        ("control", pa.string()),
         ("regime", pa.string()),
         ("repeat", pa.int32()),
         ("fold", pa.int32()),
