@@ -119,6 +119,16 @@ def test_rotation_keeps_every_distance():
     np.testing.assert_allclose(rotation.apply(x), rotation.train, atol=1e-3)
 
 
+def test_axes_of_a_steep_spectrum_stay_at_right_angles():
+    """Six decades of power and a floor, fewer clips than columns: what real readouts are like."""
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((300, 300)) / np.arange(1, 301)
+    x = x @ generator.standard_normal((300, 500)) + 0.02 * generator.standard_normal((300, 500))
+    axes = turned(x.astype(np.float32)).axes.astype(np.float64)
+    assert axes.shape[1] == 299
+    np.testing.assert_allclose(axes.T @ axes, np.eye(299), atol=0.02)
+
+
 def test_narrowed_rotation_is_the_principal_components():
     x, _ = steep(80, 30, 2)
     z = StandardScaler().fit_transform(x.astype(np.float64))

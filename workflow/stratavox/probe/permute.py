@@ -1,8 +1,8 @@
 """Labels that say nothing of the sounds: the nulls that scores stand beside.
 
-Permuted labels keep what the groups share: it is the null of grouped scores.
-Shuffling clips freely would also break the likeness of clips within a group, and give a null that
-is too narrow (Winkler et al. 2015, NeuroImage 123:253-268, on exchangeability blocks).
+Permuted labels keep what the groups share. Shuffling clips freely would also break the likeness of
+clips within a group, and give a null that is too narrow (Winkler et al. 2015, NeuroImage
+123:253-268, on exchangeability blocks). A control task keeps recordings together instead.
 """
 
 from __future__ import annotations

@@ -1,0 +1,167 @@
+"""Fusions see what no block has alone, no more than their width allows, and never a test clip."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from stratavox import tables
+from stratavox.errors import StratavoxError
+from stratavox.probe import fusion, nested
+
+SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-3, 1e-2, 0.1, 1.0], "seed": 0}
+
+
+def design(n, classes=2, groups=10):
+    """Class numbers, groups that hold every class, and the clips of two groups as test."""
+    y, group = np.arange(n) % classes, np.arange(n) // classes % groups
+    return y, group, group < 2
+
+
+def written(folder, blocks):
+    """Blocks stored as an encoder's readouts; their names and the clips' ids."""
+    names = [f"block_{number:02d}" for number in range(len(blocks))]
+    ids = [f"clip {n:04d}" for n in range(len(blocks[0]))]
+    for name, block in zip(names, blocks, strict=True):
+        column = tables.embedding_column(block)
+        tables.write_table(
+            pa.table({"clip_id": ids, "embedding": column}), folder / f"{name}.parquet", {}
+        )
+    return names, ids
+
+
+def accuracy(source, y, group, test):
+    x, _ = source.of_fold(y, group, test, SETTINGS)
+    outer, _ = nested.outer_fold(x, y, group, test, SETTINGS, components=source.components)
+    return np.mean(outer.predicted == y[test])
+
+
+def test_width_is_not_mistaken_for_depth(tmp_path):
+    """A weak signal in an axis of each block's own, under a strong nuisance that blocks share.
+
+    Side by side the blocks add their evidence; as many components as one block is wide are taken
+    up by the nuisance, as they would be in any block.
+    """
+    generator = np.random.default_rng(0)
+    y, group, test = design(1200)
+    width, blocks = 12, 8
+    shared = generator.standard_normal((len(y), width)) * 5
+    made = []
+    for _ in range(blocks):
+        block = shared @ generator.standard_normal((width, width)) / np.sqrt(width)
+        own = generator.standard_normal((len(y), width))
+        own[:, 0] += 0.8 * (2 * y - 1)
+        made.append(block + own @ np.linalg.qr(generator.standard_normal((width, width)))[0])
+    names, ids = written(tmp_path, made)
+    found = {
+        name: accuracy(fusion.source(tmp_path, name, names, ids), y, group, test)
+        for name in ["concat", "concat_pca", *names]
+    }
+    best = max(found[name] for name in names)
+    assert found["concat"] > best + 0.1
+    assert found["concat_pca"] < best + 0.03
+
+
+def test_matched_components_are_as_wide_as_a_block_and_fitted_on_training_clips(tmp_path):
+    generator = np.random.default_rng(0)
+    y, group, test = design(120)
+    blocks = [generator.standard_normal((120, 7)) for _ in range(3)]
+    names, ids = written(tmp_path, blocks)
+    matched = fusion.source(tmp_path, "concat_pca", names, ids)
+    assert matched.columns.shape == (120, 21)
+    _, rotation = nested.outer_fold(
+        matched.columns, y, group, test, SETTINGS, components=matched.components
+    )
+    assert rotation.train.shape == (96, 7)
+    moved = matched.columns.copy()
+    moved[test] *= 100
+    _, again = nested.outer_fold(moved, y, group, test, SETTINGS, components=matched.components)
+    np.testing.assert_array_equal(rotation.axes, again.axes)
+
+
+def test_mean_lets_no_block_rule_by_its_scale(tmp_path):
+    generator = np.random.default_rng(0)
+    y, group, test = design(200)
+    told = generator.standard_normal((200, 10))
+    told[:, 0] += 3 * (2 * y - 1)
+    loud = generator.standard_normal((200, 10)) * 1e4 + 500
+    names, ids = written(tmp_path, [told, loud])
+    mean = fusion.source(tmp_path, "mean", names, ids)
+    np.testing.assert_allclose(
+        mean.columns,
+        np.mean(
+            [(b - b.mean(1, keepdims=True)) / b.std(1, keepdims=True) for b in (told, loud)], 0
+        ),
+        atol=1e-4,
+    )
+    assert accuracy(mean, y, group, test) > 0.9
+
+
+def planted(n=300, blocks=5, width=20, at=3, seed=0):
+    """Layer-normalised noise blocks, one of which tells the classes."""
+    generator = np.random.default_rng(seed)
+    y, group, test = design(n, classes=3)
+    x = generator.standard_normal((blocks, n, width)).astype(np.float32)
+    x[at, :, :3] += 2 * np.eye(3, dtype=np.float32)[y]
+    return np.stack([fusion.layer_normalised(block) for block in x]), y, group, test
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_weights_gather_on_the_planted_block(at):
+    blocks, y, group, test = planted(at=at)
+    weights = fusion.learned_weights(blocks, y, group, test, SETTINGS)
+    assert weights.sum() == pytest.approx(1)
+    assert weights.argmax() == at and weights[at] > 0.6
+
+
+def test_weights_are_those_of_a_head_trained_with_them():
+    """No weights near those found give a head of less loss: scikit-learn's heads as the judge."""
+    blocks, y, group, test = planted(seed=1)
+    settings = SETTINGS | {"c_grid": [0.01, 0.02]}  # at either, the head is far from saturated
+    weights = fusion.learned_weights(blocks, y, group, test, settings)
+    x = blocks[:, ~test].astype(np.float64)
+    x = (x - x.mean(axis=1, keepdims=True)) / x.mean(axis=0).std(axis=0)
+    c = nested.choose_c(
+        nested.Rotation.of(x.mean(axis=0), np.ones(x.shape[1], bool), False).train,
+        y[~test],
+        group[~test],
+        settings,
+    ).c
+
+    def loss(of):
+        z, target = np.tensordot(of, x, 1), y[~test]
+        head = LogisticRegression(C=c, tol=1e-10, max_iter=10_000).fit(z, target)
+        log_p = head.predict_log_proba(z)[np.arange(len(z)), target]
+        return -log_p.sum() + np.sum(np.square(head.coef_)) / (2 * c)
+
+    least = loss(weights)
+    for block in range(len(weights)):
+        for factor in (0.8, 1.25):
+            other = weights * np.where(np.arange(len(weights)) == block, factor, 1)
+            assert loss(other / other.sum()) >= least - 1e-3
+    assert loss(np.full(len(weights), 1 / len(weights))) > least + 1
+
+
+def test_weights_never_see_test_clips():
+    blocks, y, group, test = planted()
+    weights = fusion.learned_weights(blocks, y, group, test, SETTINGS)
+    blocks[:, test] = np.random.default_rng(9).standard_normal(blocks[:, test].shape)
+    again = fusion.learned_weights(blocks, np.where(test, (y + 1) % 3, y), group, test, SETTINGS)
+    np.testing.assert_array_equal(weights, again)
+
+
+def test_a_leaked_group_is_refused_before_weights_are_learned():
+    blocks, y, group, test = planted()
+    group[test.argmax()] = 9
+    with pytest.raises(StratavoxError, match="groups on both sides of a fold: 9"):
+        fusion.learned_weights(blocks, y, group, test, SETTINGS)
+
+
+@pytest.mark.parametrize("readout", ["mean", "weighted"])
+def test_blocks_of_several_widths_are_refused_with_what_to_do(tmp_path, readout):
+    names, ids = written(tmp_path, [np.ones((4, 3)), np.ones((4, 5))])
+    with pytest.raises(StratavoxError) as error:
+        fusion.source(tmp_path, readout, names, ids)
+    for part in ("'block_01': 5", "take mean and weighted out of probes.fusions"):
+        assert part in str(error.value)
+    assert fusion.source(tmp_path, "concat_pca", names, ids).components == 5
