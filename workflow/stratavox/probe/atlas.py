@@ -1,0 +1,231 @@
+"""Stage: the acoustic atlas, how well each readout of an encoder tells each acoustic descriptor.
+
+Reads the readouts, the descriptors (parts of acoustics) and the task's folds, of which the first
+repeat of the grouped regime is used, or of the random one where groups are unknown. Writes one row
+a readout, target and group with the squared error of ridge regression on held-out clips (``sse``)
+and that of the training mean (``sst``), both of the transformed target in training standard
+deviations: variance explained is 1 - sum sse / sum sst over groups. ``concat`` is all
+blocks side by side; the target ``padding`` is the share of zeros in the encoder's shortest input.
+The file's metadata says under ``atlas`` which targets were left out and why, and how often the
+penalty chosen stood at an end of its grid.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from stratavox import stage, tables
+from stratavox.corpus.acoustics import TARGETS
+from stratavox.errors import StratavoxError, run
+from stratavox.probe import ridge
+from stratavox.progress import Progress
+
+SCHEMA = pa.schema(
+    [
+        ("readout", pa.string()),
+        ("target", pa.string()),
+        ("regime", pa.string()),
+        ("group", pa.string()),
+        ("n_clips", pa.int32()),
+        ("sse", pa.float64()),
+        ("sst", pa.float64()),
+    ]
+)
+TRANSFORMS = {name: target.transform for name, target in TARGETS.items()} | {"padding": "none"}
+FEWEST_CLIPS, FEWEST_GROUPS = 20, 2
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--embeddings", required=True, type=Path, help="folder of readouts")
+    parser.add_argument("--acoustics", required=True, type=Path, nargs="+", help="parts of it")
+    parser.add_argument("--folds", required=True, type=Path, help="folds of the task")
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--threads", type=int, default=1, help="readouts at once")
+    options = parser.parse_args()
+    settings = checked(options.settings)
+    table, facts = atlas(
+        options.embeddings, options.acoustics, options.folds, settings, options.threads
+    )
+    tables.write_table(table, options.out, {**options.provenance, "atlas": facts})
+
+
+def checked(settings: dict) -> dict:
+    """``settings``, or an error that names the key that is missing, unknown or too small."""
+    if set(settings) != {"inner_folds", "seed"} or settings["inner_folds"] < 2:
+        raise StratavoxError(
+            f"--settings of probe.atlas: found {settings}; needed are exactly inner_folds (2 or "
+            "more) and seed"
+        )
+    return settings
+
+
+def atlas(
+    folder: Path, acoustics: list[Path], folds: Path, settings: dict, threads: int
+) -> tuple[pa.Table, dict]:
+    """The rows (`SCHEMA`) of every readout, and what is to be said about them."""
+    encoder = tables.read_json(folder / "encoder.json")
+    clips = first_repeat(folds)
+    targets = read_targets(folder, encoder, acoustics, clips.index)
+    reasons = {name: left_out(targets[name], clips, settings) for name in targets}
+    kept = targets[[name for name in targets if reasons[name] is None]]
+    members = {name: [name] for name in encoder["readouts"]} if len(kept.columns) else {}
+    if members and len(encoder["blocks"]) > 1:
+        members["concat"] = encoder["blocks"]
+    done: dict[str, tuple[pd.DataFrame, dict]] = {}
+    progress = Progress(f"atlas of {encoder['encoder']}", len(members), "readouts")
+    # spawn: a forked child would inherit the locks of the parent's math threads
+    with ProcessPoolExecutor(threads, multiprocessing.get_context("spawn")) as pool:
+        # widest first, so that the longest does not start last
+        waiting = {
+            pool.submit(atlas_readout, folder, members[name], kept, clips, settings): name
+            for name in reversed(members)
+        }
+        for future in as_completed(waiting):
+            done[waiting[future]] = future.result()
+            progress.add()
+    progress.close()
+    rows = [
+        pa.Table.from_pandas(done[name][0].assign(readout=name), SCHEMA, preserve_index=False)
+        for name in members
+    ]
+    facts = {
+        "regime": clips.attrs["regime"],
+        "clips": len(clips),
+        "undefined": {name: int(values.isna().sum()) for name, values in targets.items()},
+        "left_out": {name: reason for name, reason in reasons.items() if reason},
+        "penalties": [float(ridge.PENALTIES[0]), float(ridge.PENALTIES[-1])],
+        "chosen": {
+            name: {
+                key: sum(done[readout][1][name][key] for readout in members)
+                for key in ("fits", "weakest", "strongest")
+            }
+            for name in kept
+        },
+        "settings": settings,
+    }
+    return pa.concat_tables([SCHEMA.empty_table(), *rows]), facts
+
+
+def first_repeat(folds: Path) -> pd.DataFrame:
+    """fold and group of the first repeat, index clip_id; ``attrs["regime"]`` says of which."""
+    frame = tables.read_table(folds).to_pandas()
+    regime = "grouped" if "grouped" in set(frame["regime"]) else "random"
+    clips = frame[(frame["regime"] == regime) & (frame["repeat"] == 0)]
+    clips = clips.set_index("clip_id")[["fold", "group"]]
+    clips.attrs["regime"] = regime
+    return clips
+
+
+def read_targets(
+    folder: Path, encoder: dict, acoustics: list[Path], clip_ids: pd.Index
+) -> pd.DataFrame:
+    """Every target (columns) of the clips (rows, in order), NaN where undefined.
+
+    ``padding`` is among them where it is not the same for all.
+    """
+    frame = pa.concat_tables([tables.read_table(part) for part in acoustics]).to_pandas()
+    frame = rows_of(frame.set_index("clip_id"), clip_ids, ", ".join(map(str, acoustics)))
+    path = folder / "windows.parquet"
+    windows = tables.read_table(path, ["clip_id", "n_samples"]).to_pandas().set_index("clip_id")
+    n_samples = rows_of(windows, clip_ids, str(path))["n_samples"]
+    padding = (1 - n_samples / (encoder["shortest_s"] * encoder["rate"])).clip(lower=0)
+    frame = frame[list(TARGETS)]
+    return frame.assign(padding=padding) if padding.nunique() > 1 else frame
+
+
+def rows_of(frame: pd.DataFrame, clip_ids: pd.Index, where: str) -> pd.DataFrame:
+    """The rows of ``clip_ids``, in that order, or an error for those that are not there once."""
+    absent = clip_ids.difference(frame.index)
+    if len(absent) or not frame.index.is_unique:
+        found = (
+            f"{len(absent)} of {len(clip_ids)} clips of the folds are not there, first "
+            f"{absent[0]!r}"
+            if len(absent)
+            else f"clip {frame.index[frame.index.duplicated()][0]!r} stands twice"
+        )
+        raise StratavoxError(f"{where}: {found}; delete it and run the workflow again")
+    return frame.loc[clip_ids]
+
+
+def left_out(values: pd.Series, clips: pd.DataFrame, settings: dict) -> str | None:
+    """Why a target cannot be regressed on these folds; None where it can."""
+    there = values.notna()
+    if there.sum() < FEWEST_CLIPS:
+        return f"defined for {there.sum()} clips, fewer than {FEWEST_CLIPS}"
+    grouped = clips.attrs["regime"] == "grouped"
+    groups = clips["group"][there].nunique()
+    if grouped and groups < FEWEST_GROUPS:
+        return f"defined in {groups} groups, fewer than {FEWEST_GROUPS}"
+    for fold in clips["fold"][there].unique():
+        train = there & (clips["fold"] != fold)
+        if values[train].nunique() < 2:
+            return f"without variance in the training clips of fold {fold}"
+        apart = clips["group"][train].nunique() if grouped else int(train.sum())
+        if apart < settings["inner_folds"]:
+            return f"{apart} training groups in fold {fold}, fewer than inner_folds"
+    return None
+
+
+def atlas_readout(
+    folder: Path, members: list[str], targets: pd.DataFrame, clips: pd.DataFrame, settings: dict
+) -> tuple[pd.DataFrame, dict]:
+    """Rows of one readout (``members`` side by side), and each target's chosen penalties."""
+    # Products of this size run slower on several threads; processes share the readouts instead.
+    with threadpool_limits(1):
+        x = np.hstack([matrix(folder / f"{name}.parquet", targets.index) for name in members])
+        return regress(x, targets, clips, settings)
+
+
+def matrix(path: Path, clip_ids: pd.Index) -> np.ndarray:
+    """The readout (clips, width) of ``clip_ids``, in that order, float32."""
+    table = tables.read_table(path, ["clip_id", "embedding"])
+    place = pd.DataFrame({"row": np.arange(table.num_rows)}, index=table["clip_id"].to_pylist())
+    return tables.embedding_matrix(table["embedding"])[rows_of(place, clip_ids, str(path))["row"]]
+
+
+def regress(
+    x: np.ndarray, targets: pd.DataFrame, clips: pd.DataFrame, settings: dict
+) -> tuple[pd.DataFrame, dict]:
+    """Squared errors of each target by group, and how often a penalty at an end was chosen.
+
+    ``x`` (clips, width), ``targets`` (clips, targets) and ``clips`` are in the same order.
+    """
+    regime = clips.attrs["regime"]
+    group = clips["group"].to_numpy(dtype=object)
+    sse, sst = np.full((2, *targets.shape), np.nan)
+    places = []
+    for fold in sorted(clips["fold"].unique()):
+        test = clips["fold"].to_numpy() == fold
+        transformed = [
+            ridge.transformed(targets[name].to_numpy(), ~test, TRANSFORMS[name]) for name in targets
+        ]
+        y = np.column_stack(transformed)
+        outer = ridge.outer_fold(x, y, group if regime == "grouped" else None, test, settings)
+        sse[test] = np.square(outer.predicted - y[test])
+        sst[test] = np.square(y[test])  # the mean of the training clips is zero
+        places.append(outer.place)
+    rows, chosen = [], {}
+    for column, name in enumerate(targets):
+        there = targets[name].notna().to_numpy()
+        errors = pd.DataFrame({"n_clips": 1, "sse": sse[there, column], "sst": sst[there, column]})
+        summed = errors.groupby(group[there], dropna=False).sum().rename_axis("group")
+        rows.append(summed.reset_index().assign(target=name, regime=regime))
+        place = np.array(places)[:, column]
+        chosen[name] = {
+            "fits": int(np.sum(place >= 0)),
+            "weakest": int(np.sum(place == 0)),
+            "strongest": int(np.sum(place == len(ridge.PENALTIES) - 1)),
+        }
+    return pd.concat(rows), chosen
+
+
+if __name__ == "__main__":
+    run(main)
