@@ -63,7 +63,8 @@ def describe(samples: np.ndarray, rate: int) -> dict[str, float | None]:
     hertz, power = descriptors.spectrogram(samples, rate)
     found |= descriptors.spectrum(hertz, power)
     found["snr"] = descriptors.signal_to_noise(power)
-    found["am_rate"], found["am_depth"] = descriptors.amplitude_modulation(samples, rate)
+    modulation = descriptors.amplitude_modulation(samples, rate) or (None, None)
+    found["am_rate"], found["am_depth"] = modulation
     track = voice.track(samples, rate)
     found["harmonicity"] = voice.harmonicity(track)
     return found | (voice.contour(track) or {})

@@ -92,21 +92,19 @@ def signal_to_noise(power: np.ndarray) -> float | None:
     return float(10 * np.log10(loud / background))
 
 
-def amplitude_modulation(
-    samples: np.ndarray, rate: int
-) -> tuple[float | None, float] | tuple[None, None]:
+def amplitude_modulation(samples: np.ndarray, rate: int) -> tuple[float, float] | None:
     """Rate in Hz and depth of the strongest modulation of the amplitude of samples (n,).
 
     The highest local maximum of the spectrum of the Hilbert envelope (Welch: Hann segments of at
     most 1 s) between 3 periods a segment and 60 Hz. An envelope 1 + m cos(2 pi f t) has rate f and
-    depth m. Both are None without such a maximum and in clips too short for an octave of rates
-    (100 ms), the rate also where the depth is below 5 %, about the least that is heard on noise
-    (Viemeister 1979, J Acoust Soc Am 66:1364).
+    depth m. None without such a maximum, where its depth is below 5 %, about the least that is
+    heard on noise (Viemeister 1979, J Acoust Soc Am 66:1364), and in clips too short for an octave
+    of rates (100 ms).
     """
     segment = min(len(samples), round(MODULATION_S * rate))
     lowest = MODULATION_PERIODS * rate / segment
     if 2 * lowest > LOWEST_HZ:
-        return None, None
+        return None
     swing = samples - samples.mean()
     envelope = np.abs(hilbert(swing, next_fast_len(len(swing))))[: len(swing)]
     hertz, power = welch(
@@ -115,7 +113,7 @@ def amplitude_modulation(
     inner = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
     inner = inner[(hertz[inner] >= lowest) & (hertz[inner] <= LOWEST_HZ)]
     if not len(inner):
-        return None, None
+        return None
     top = inner[np.argmax(power[inner])]
     depth = float(np.sqrt(2 * power[top]) / envelope.mean())
-    return (float(hertz[top]) if depth >= LEAST_DEPTH else None), depth
+    return (float(hertz[top]), depth) if depth >= LEAST_DEPTH else None
