@@ -5,7 +5,6 @@ import html
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -45,13 +44,7 @@ def wait_for(condition, seconds: float = 120):
 def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
     """kill -9 of Snakemake and its children; the same command ends with the same tables."""
     study = set_up(tmp_path)
-    running = subprocess.Popen(
-        study.command(),
-        cwd=study.folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    running = study.start()
     logs = study.here / "results/logs/part"
     wait_for(lambda: list(logs.glob("tiny.*")) or running.poll() is not None)
     os.killpg(running.pid, signal.SIGKILL)
@@ -68,13 +61,7 @@ def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
 
 def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
     study = set_up(tmp_path)
-    first = subprocess.Popen(
-        study.command(),
-        cwd=study.folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    first = study.start()
     try:
         wait_for(lambda: list((study.here / ".snakemake/locks").glob("*.lock")))
         assert "cannot be locked" in study.snakemake(ok=False)
@@ -195,7 +182,9 @@ def test_tables_for_people_equal_the_estimates(finished):
     """The CSVs that the report links hold the estimates, row by row."""
     with open(finished.here / "results/tables/wood.kind.estimates.csv", newline="") as file:
         told = list(csv.DictReader(file))
-    kept = tables.read_table(finished.here / "results/estimates/wood/kind.parquet").to_pylist()
+    kept = tables.read_table(
+        finished.here / "results/answers/wood/kind/estimates.parquet"
+    ).to_pylist()
     assert len(told) == len(kept) > 0
     for row, truth in zip(told, kept, strict=True):
         assert row["readout"] == truth["readout"]

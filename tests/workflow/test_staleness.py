@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from stratavox.corpus.identity import shard_of
-from tiny_study import call, jobs, make_dataset, make_encoder
+from tiny_study import FIELD_PROBES, call, jobs, make_dataset, make_encoder
 
 SHARDS = ("000", "001")
 TASKS = {"wood": ["kind"], "field": ["kind"]}
@@ -20,20 +20,29 @@ ENCODERS = ("tiny", "logmel")
 
 
 def drawn(dataset, tasks=("kind",), umap=True):
-    """The tables and figures that follow a dataset's probes."""
-    found = {f"{rule} {dataset} {task}" for task in tasks for rule in ("layers", "comparison")}
-    found |= {f"infer {dataset} {task}" for task in tasks} | {"summary"}
-    return found | ({f"panels tiny {dataset} {task}" for task in tasks} if umap else set())
+    """The answers and figures that follow a dataset's probes."""
+    rules = ["infer", "task_figures", *(["protocol_figure"] if dataset == "field" else [])]
+    found = {f"{rule} {dataset} {task}" for task in tasks for rule in rules}
+    return found | {"summary"} | ({f"panels tiny {dataset} {t}" for t in tasks} if umap else set())
 
 
 def probed(dataset, tasks=("kind",), encoders=ENCODERS):
-    return {f"linear {encoder} {dataset} {task}" for encoder in encoders for task in tasks}
+    """All that probes an encoder's readouts with the folds of a task."""
+    rules = ["linear", "atlas", "neighbours", *(["notebook"] if dataset == "field" else [])]
+    found = {f"{rule} {e} {dataset} {t}" for rule in rules for e in encoders for t in tasks}
+    if "tiny" in encoders:
+        deep = ["conditional", *(["attention"] if dataset == "field" else [])]
+        found |= {f"{rule} tiny {dataset} {task}" for rule in deep for task in tasks}
+    return found
 
 
 def embedded(encoder, dataset, shards=SHARDS):
     """One encoder's embeddings of a dataset, its probes and what follows."""
     found = {f"part {encoder} {dataset} {shard}" for shard in shards}
     found |= {f"collect {encoder} {dataset}"} | probed(dataset, encoders=[encoder])
+    if (encoder, dataset) == ("tiny", "field"):
+        found |= {f"tokens tiny field {shard}" for shard in shards}
+    found |= {f"shape {encoder} {dataset}", f"similarity {dataset}", f"dataset_figures {dataset}"}
     if encoder == "tiny":
         found |= {f"umap {encoder} {dataset}"}
     return found | drawn(dataset, umap=encoder == "tiny")
@@ -43,6 +52,7 @@ def audio(dataset, shards):
     """Clips of some shards, and all that follows from them."""
     found = {f"{rule} {dataset} {shard}" for rule in ("inspect",) for shard in shards}
     found |= {f"clips {dataset} 16000 {shard}" for shard in shards}
+    found |= {f"acoustics {dataset} {shard}" for shard in shards}
     found |= {f"manifest {dataset}", f"folds {dataset} kind"}
     for encoder in ENCODERS:
         found |= embedded(encoder, dataset, shards)
@@ -118,10 +128,36 @@ def test_task_added_then_a_label_of_it_corrected(study):
 
 def test_probe_setting_of_one_dataset(study):
     config = study.config
-    config["datasets"]["field"]["probes"] = {"permutations": 3}
+    config["datasets"]["field"]["probes"]["permutations"] = 3
     study.config = config
-    expected = probed("field") | drawn("field", umap=False)
-    assert study.stale() == expected
+    linear = {f"linear {encoder} field kind" for encoder in ENCODERS}
+    assert study.stale() == linear | drawn("field", umap=False)
+    # the margin is nothing to the probes
+    config["datasets"]["field"]["probes"] = FIELD_PROBES | {"margin": 0.05}
+    study.config = config
+    assert study.stale() == drawn("field", umap=False)
+
+
+def test_nuisance_task_added(study):
+    """Of a nuisance no more is told than how well it is decoded."""
+    config = study.config
+    config["datasets"]["wood"]["tasks"]["day"] = {
+        **{"target": "day", "kind": "classification", "group": None},
+        **{"role": "nuisance", "min_clips": 2},
+    }
+    study.config = config
+    rules = ("folds", "infer", "nuisance_figures")
+    expected = {f"{rule} wood day" for rule in rules} | {"summary"}
+    assert study.stale() == expected | {f"linear {encoder} wood day" for encoder in ENCODERS}
+
+
+def test_tokens_of_an_encoder(study):
+    """Attention probes read tokens of their own: no readout is taken anew."""
+    config = study.config
+    config["datasets"]["wood"]["probes"] = {"attention": {"encoders": ["tiny"], "epochs": 2}}
+    study.config = config
+    tokens = {f"tokens tiny wood {shard}" for shard in SHARDS} | {"attention tiny wood kind"}
+    assert study.stale() == tokens | drawn("wood", umap=False)
 
 
 def test_encoder_setting(study):
@@ -158,6 +194,7 @@ def test_dataset_added(study):
 
 CODE = {
     "probe/nested.py": ("RISES = 2", "RISES = 3"),
+    "inference/paired.py": ("POWER = 0.8", "POWER = 0.9"),
     "embed/pooling.py": (None, "CHANGED = 1\n"),
     "report/style.py": (None, "CHANGED = 1\n"),
 }
@@ -171,9 +208,15 @@ def test_line_of_code(study, module):
     expected = set()
     for dataset in TASKS:
         if module.startswith("probe"):
-            expected |= probed(dataset) | drawn(dataset, umap=False)
+            spared = {
+                f"{rule} {e} {dataset} kind" for e in ENCODERS for rule in ("atlas", "neighbours")
+            }
+            expected |= probed(dataset) - spared | drawn(dataset, umap=False)
+        elif module.startswith("inference"):
+            expected |= drawn(dataset, umap=False)
         elif module.startswith("report"):
             expected |= drawn(dataset) - {f"infer {dataset} kind"}
+            expected |= {f"dataset_figures {dataset}"}
         else:
             for encoder in ENCODERS:
                 expected |= embedded(encoder, dataset)
@@ -191,7 +234,7 @@ def test_dependency_upgraded(study, tmp_path):
 
 def test_result_deleted_is_made_again(study):
     (study.here / "results/figures/wood/kind/layers.png").unlink()
-    assert "layers wood kind" in study.stale()
+    assert "task_figures wood kind" in study.stale()
 
 
 def test_order_of_keys_and_rows_is_no_change(study):
