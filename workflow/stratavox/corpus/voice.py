@@ -49,11 +49,11 @@ def track(samples: np.ndarray, rate: int) -> Track:
     The autocorrelation of the Hann-windowed frame by that of the window, and its height as strength
     of voicing: Boersma 1993 (Proc. Institute of Phonetic Sciences, Amsterdam, 17:97-110), with the
     power spectrum padded for values between samples. The period is, after McLeod & Wyvill 2005
-    (ICMC, "A smarter way to find pitch"), the first peak within .9 of the highest, one peak between
-    an upward and the next downward zero crossing: harmonic sounds are not taken an octave too low,
-    nor the slow decay of low-frequency noise for a period. The strength of noise that
-    is periodic with power ratio q to the rest is q / (1 + q). Noise of a band much narrower
-    than its centre frequency counts as voiced there.
+    (ICMC, "A smarter way to find pitch"), the first peak within .9 of the highest, with one peak
+    from each upward zero crossing to the next: so harmonic sounds are not taken an octave too low,
+    nor the slow decay of low-frequency noise for a period. A periodic sound with q times the power
+    of white noise mixed into it has strength q / (1 + q). A noise band much narrower than its
+    centre frequency counts as voiced there.
     """
     size = min(len(samples), round(FRAME_S * rate))
     frames = sliding_window_view(samples, size)[:: round(HOP_S * rate)]
