@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from stratavox import tables
@@ -97,26 +98,29 @@ def test_mean_lets_no_block_rule_by_its_scale(tmp_path):
     assert accuracy(mean, y, group, test) > 0.9
 
 
-def planted(n=300, blocks=5, width=20, at=3, seed=0):
-    """Layer-normalised noise blocks, one of which tells the classes."""
+def planted(n=300, blocks=5, width=20, at=None, seed=0):
+    """Layer-normalised noise blocks; those in ``at`` tell some of the classes apart."""
+    at = at or {3: [0, 1, 2]}
     generator = np.random.default_rng(seed)
     y, group, test = design(n, classes=3)
     x = generator.standard_normal((blocks, n, width)).astype(np.float32)
-    x[at, :, :3] += 2 * np.eye(3, dtype=np.float32)[y]
+    told = 2 * np.eye(3, dtype=np.float32)[y]
+    for block, columns in at.items():
+        x[block][:, columns] += told[:, columns]
     return np.stack([fusion.layer_normalised(block) for block in x]), y, group, test
 
 
 @pytest.mark.parametrize("at", [0, 3])
 def test_weights_gather_on_the_planted_block(at):
-    blocks, y, group, test = planted(at=at)
+    blocks, y, group, test = planted(at={at: [0, 1, 2]})
     weights = fusion.learned_weights(blocks, y, group, test, SETTINGS)
     assert weights.sum() == pytest.approx(1)
     assert weights.argmax() == at and weights[at] > 0.6
 
 
 def test_weights_are_those_of_a_head_trained_with_them():
-    """No weights near those found give a head of less loss: scikit-learn's heads as the judge."""
-    blocks, y, group, test = planted(seed=1)
+    """The loss of scikit-learn's best heads is level there, though not at equal weights."""
+    blocks, y, group, test = planted(at={1: [0], 3: [2]}, seed=1)
     settings = SETTINGS | {"c_grid": [0.01, 0.02]}  # at either, the head is far from saturated
     weights = fusion.learned_weights(blocks, y, group, test, settings)
     x = blocks[:, ~test].astype(np.float64)
@@ -130,16 +134,16 @@ def test_weights_are_those_of_a_head_trained_with_them():
 
     def loss(of):
         z, target = np.tensordot(of, x, 1), y[~test]
+        z /= np.sqrt(np.mean(np.square(z)))
         head = LogisticRegression(C=c, tol=1e-10, max_iter=10_000).fit(z, target)
         log_p = head.predict_log_proba(z)[np.arange(len(z)), target]
         return -log_p.sum() + np.sum(np.square(head.coef_)) / (2 * c)
 
-    least = loss(weights)
-    for block in range(len(weights)):
-        for factor in (0.8, 1.25):
-            other = weights * np.where(np.arange(len(weights)) == block, factor, 1)
-            assert loss(other / other.sum()) >= least - 1e-3
-    assert loss(np.full(len(weights), 1 / len(weights))) > least + 1
+    assert loss(np.full(len(weights), 1 / len(weights))) > loss(weights) + 1
+    step = 0.1
+    for block in np.eye(len(weights)):
+        up, down = (loss(softmax(np.log(weights) + way * step * block)) for way in (1, -1))
+        assert abs(up - down) / (2 * step) < 0.05
 
 
 def test_weights_never_see_test_clips():

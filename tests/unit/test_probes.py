@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import folds, linear, nested, permute
+from stratavox.probe import folds, fusion, linear, nested, permute
 
 SETTINGS = {
     "inner_folds": 3,
@@ -35,9 +36,12 @@ FOLDS = {
 }
 
 
-def labels(target, group):
+def labels(target, group, recording=None):
     ids = [f"clip {n:04d}" for n in range(len(target))]
-    return pa.table({"clip_id": ids, "call": list(target), "bird": list(group)})
+    columns = {"clip_id": ids, "call": list(target), "bird": list(group)}
+    return pa.table(
+        columns | ({} if recording is None else {"tape": [f"tape {r}" for r in recording]})
+    )
 
 
 def crossed(groups=8, classes=3, each=6):
@@ -61,8 +65,9 @@ def store(folder, readouts, ids):
 
 def study(folder, table, readouts, **changed):
     """Probe ``readouts`` (name -> matrix) of the clips of ``table`` by the stage's own command."""
-    clips, _ = folds.choose_clips(table, FOLDS)
-    rows = folds.assign(clips, folds.regimes(clips), FOLDS)
+    known = {"recording": ["tape"] if "tape" in table.column_names else []}
+    clips, _ = folds.choose_clips(table, FOLDS | known)
+    rows = folds.assign(clips, folds.regimes(clips), FOLDS | known)
     tables.write_table(rows, folder / "folds.parquet", {})
     store(folder, readouts, table["clip_id"])
     names = ("scores", "predictions", "weights")
@@ -123,6 +128,37 @@ def test_session_confound_fools_the_random_split_alone(tmp_path):
     assert pooled(scores, "features", "grouped") < 0.6
 
 
+def test_recording_confound_fools_the_random_split_alone(tmp_path):
+    """Tapes are recognisable, hold one class each and several stand in each group."""
+    tape = np.repeat(np.arange(24), 5)
+    table = labels([f"class {t % 3}" for t in tape], [f"bird {t % 4}" for t in tape], tape)
+    generator = np.random.default_rng(4)
+    x = (generator.standard_normal((24, 30)) * 3)[tape] + generator.standard_normal((120, 30))
+    scores, told, _ = study(tmp_path, table, {"features": x})
+    assert list(scores.regime.unique()) == ["grouped", "random", "recording"]
+    assert pooled(scores, "features", "random") > 0.95
+    assert pooled(scores, "features", "recording") < 0.6
+    # the control task is labels of tapes: a random split learns those as well
+    tasks = scores[scores.control == "control_task"]
+    assert set(tasks.regime) == {"random"} and set(tasks.repeat) == {0, 1, 2}
+    assert pooled(scores, "features", "random", "control_task") > 0.95
+
+
+def test_inner_folds_keep_apart_what_each_regime_does(tmp_path, monkeypatch):
+    tape = np.repeat(np.arange(24), 5)
+    table = labels([f"class {t % 3}" for t in tape], [f"bird {t % 4}" for t in tape], tape)
+    seen = []
+
+    def choose(z, y, group, settings):
+        seen.append(None if group is None else {name.split()[0] for name in group})
+        return nested.Chosen(1.0, False, 0.0, True)
+
+    monkeypatch.setattr(nested, "choose_c", choose)
+    study(tmp_path, table, {"features": np.random.default_rng(0).standard_normal((120, 5))})
+    # two repeats of four folds in each regime, in the order of their names
+    assert seen == [{"bird"}] * 8 + [None] * 8 + [{"tape"}] * 8
+
+
 def test_no_group_straddles_and_every_training_set_has_every_class():
     # one class lives in two groups only: a careless split leaves it out of a training set
     target = ["rare"] * 12 + [f"class {n % 2}" for n in range(60)]
@@ -165,6 +201,93 @@ def test_c_is_chosen_without_the_test_clips():
     x[test] = 1e3
     after, _ = nested.outer_fold(x, np.where(test, 1 - y, y), group, test, SETTINGS)
     assert (before.c, before.inner_log_loss) == (after.c, after.inner_log_loss)
+
+
+def test_noise_gives_chance_however_the_block_is_chosen():
+    """Over many data sets of noise, the mean score of the chosen block is chance: no leak."""
+    generator = np.random.default_rng(5)
+    y, group = np.arange(48) % 2, np.arange(48) // 2 % 8
+    settings = SETTINGS | {"c_grid": [1e-3, 1.0]}
+    found = []
+    for _ in range(30):
+        right = []
+        blocks = generator.standard_normal((3, 48, 10))
+        for k in range(4):
+            test = group % 4 == k
+            fits = [nested.outer_fold(x, y, group, test, settings)[0] for x in blocks]
+            best = min(fits, key=lambda fit: fit.inner_log_loss)
+            right.append(np.mean(best.predicted == y[test]))
+        found.append(np.mean(right))
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found) / np.sqrt(len(found))
+    assert np.std(found) < 0.15
+
+
+def test_draws_solved_together_predict_as_each_alone():
+    generator = np.random.default_rng(6)
+    x, y, test = generator.standard_normal((90, 30)), np.arange(90) % 3, np.arange(90) < 20
+    _, rotation = nested.outer_fold(x, y, None, test, SETTINGS)
+    # one draw lacks a class, as a control task may
+    draws = np.stack([*(generator.permutation(y) for _ in range(4)), y % 2])
+    together = nested.null_fold(rotation, x, draws, test, 0.1)
+    for drawn, found in zip(draws, together, strict=True):
+        alone = LogisticRegression(C=0.1, tol=1e-8, max_iter=10_000)
+        alone.fit(rotation.train.astype(float), drawn[~test])
+        np.testing.assert_array_equal(found, alone.predict(rotation.apply(x[test])))
+
+
+def test_chosen_marks_the_block_of_least_inner_loss_and_nested_is_that_block(tmp_path):
+    table = crossed(groups=4)
+    generator = np.random.default_rng(7)
+    y = np.unique(table["call"].to_pylist(), return_inverse=True)[1]
+    readouts = {f"block_{n:02d}": generator.standard_normal((len(y), 8)) for n in range(3)}
+    readouts["input"] = np.eye(3)[y] + 0  # better than any block, but no block
+    scores, _, weights = study(tmp_path, table, readouts, fusions=["mean", "weighted"])
+    fits = scores[scores.fold.notna() & scores.readout.str.startswith("block")]
+    key = ["regime", "repeat", "fold", "metric"]
+    for _, part in fits.groupby(key):
+        marked = part[part.chosen.notna()]
+        assert list(marked.readout) == [part.loc[part.inner_log_loss.idxmin(), "readout"]]
+    marked = scores[scores.chosen.notna()]
+    assert marked.chosen.all() and set(marked.readout) <= set(readouts) - {"input"}
+    one = scores[(scores.readout == "nested") & scores.fold.notna()].set_index(key).value
+    assert one.sort_index().equals(marked.set_index(key).value.sort_index())
+    # the weights of every fold, one a block
+    assert set(scores.readout) == {*readouts, "mean", "weighted", "nested"}
+    sums = weights.groupby(["regime", "repeat", "fold"]).weight.agg(["sum", "size"])
+    assert len(sums) == 2 * 2 * 4 and (sums["size"] == 3).all()
+    np.testing.assert_allclose(sums["sum"], 1)
+
+
+def test_no_fusion_of_one_block_and_no_unknown_one(tmp_path):
+    table = crossed(groups=4)
+    x = np.random.default_rng(8).standard_normal((72, 4))
+    scores, _, weights = study(tmp_path, table, {"block_00": x}, fusions=list(fusion.FUSIONS))
+    assert set(scores.readout) == {"block_00", "nested"} and not len(weights)
+    with pytest.raises(StratavoxError, match="'sum'; allowed are concat, concat_pca, mean, wei"):
+        study(tmp_path, table, {"block_00": x}, fusions=["sum"])
+
+
+def test_control_task_labels_recordings_with_the_classes_frequencies():
+    generator = np.random.default_rng(0)
+    target = np.repeat([0, 0, 0, 1], 50)
+    recording = np.repeat(np.arange(40), 5)
+    drawn = np.stack([permute.control_task(target, recording, generator) for _ in range(200)])
+    assert (drawn.reshape(200, 40, 5) == drawn[:, ::5, None]).all()
+    assert abs(np.mean(drawn) - 0.25) < 0.02
+    few = [permute.control_task(target, np.repeat([0, 1], 100), generator) for _ in range(50)]
+    assert all(len(set(labels)) == 2 for labels in few)
+
+
+def test_without_recordings_the_control_task_labels_groups_and_without_groups_nothing(tmp_path):
+    table = crossed(groups=4)
+    x = np.random.default_rng(9).standard_normal((72, 4))
+    scores, _, _ = study(tmp_path, table, {"features": x})
+    assert "control_task" in set(scores.control)
+    settings = FOLDS | {"group": None}
+    clips, _ = folds.choose_clips(table, settings)
+    rows = folds.assign(clips, ["random"], settings)
+    scores, _, _ = linear.probe_readout(tmp_path, [], "features", rows, SETTINGS)
+    assert set(scores["control"].to_pylist()) == {"none", "permutation"}
 
 
 def test_permutation_keeps_what_groups_share():

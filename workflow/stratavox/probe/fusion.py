@@ -101,7 +101,7 @@ def learned_weights(
     nested.refuse_straddling(group, test)
     classes, y = np.unique(y[~test], return_inverse=True)
     inner = None if group is None else group[~test]
-    # every mixture is measured by the spread of the equal one, or a weight could hide in a scale
+    # columns are measured by their spread in the equal mixture, whatever the weights
     x = np.compress(~test, blocks, axis=1)
     x -= x.mean(axis=1, keepdims=True)
     spread = x.mean(axis=0).std(axis=0)
@@ -112,17 +112,24 @@ def learned_weights(
     c = nested.choose_c(equal.train, y, inner, settings).c
     penalty = (2 if len(classes) == 2 else 1) / (c * n)
     truth = np.eye(len(classes))[y]
+    flat = x.reshape(count, -1)
+    alike = (flat @ flat.T).astype(np.float64) / flat.shape[1]
 
     def loss(scores: np.ndarray) -> tuple[float, np.ndarray]:
         weights = softmax(scores)
-        rotation = Rotation.of(mixed(weights, x), every, standardise=False)
+        # ELMo's scale of the mixture: of mean square 1, or the penalty would favour few blocks,
+        # whose sum is the larger
+        square = weights @ alike @ weights
+        scale = 1 / np.sqrt(square)
+        rotation = Rotation.of(mixed(scale * weights, x), every, standardise=False)
         fit = logistic.fit(rotation.train, y[None], len(classes), c, tolerance=nested.ROUGH)
         log_p = fit.log_probabilities(rotation.train)[0].T.astype(np.float64)
         value = -np.mean(log_p[np.arange(n), y]) + penalty / 2 * np.sum(np.square(fit.weights))
         head = rotation.axes @ fit.weights[0].T
         logits = (x.reshape(-1, width) @ head).reshape(count, n, -1)
-        slope = np.einsum("nk,bnk->b", np.exp(log_p) - truth, logits) / n
-        return value, weights * (slope - weights @ slope)
+        slope = scale * np.einsum("nk,bnk->b", np.exp(log_p) - truth, logits) / n
+        slope -= weights @ slope * (alike @ weights) / square  # and so weights @ slope is 0
+        return value, weights * slope
 
     found = minimize(
         loss,
