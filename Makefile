@@ -23,6 +23,8 @@ check: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.probing
+	$(BIN)/python -m benchmarks.coverage
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version + "; try make PYTHON=python3.12 ...")'
