@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from stratavox.inference.claims import EARLY_LATE
 from stratavox.tables import write_json, write_table
 
 NASTY = "<script>alert(1)</script>"
@@ -17,7 +19,7 @@ ENCODERS = {
     "noise": {"blocks": ["block_00"], "weights": "random"},
     "logmel": {"blocks": [], "weights": "none"},
 }
-ESTIMATES = [
+FILLED = [
     *("encoder", "readout", "depth", "probe", "control", "regime", "metric"),
     *("value", "low", "high", "interval", "n_clips", "n_groups"),
 ]
@@ -70,28 +72,91 @@ def estimates(grouped: bool = True, interval: str = "t over groups") -> pd.DataF
                         (encoder, readout, depth, "linear", control, regime, metric)
                         + (*shifted, numbers[3], 40, 8 if grouped else None)
                     )
-    return pd.DataFrame(rows, columns=ESTIMATES)
+    table = pd.DataFrame(rows, columns=FILLED)
+    along = table["depth"].notna() & (table["control"] == "none") & (table["regime"] == main)
+    table["band_low"] = (table["low"] - 0.02).where(along)
+    table["band_high"] = (table["high"] + 0.02).where(along)
+    return table.assign(draws_low=np.nan, draws_high=np.nan)
 
 
 def contrasts(grouped: bool = True) -> pd.DataFrame:
-    columns = [
-        *("question", "a_encoder", "a_readout", "b_encoder", "b_readout", "regime", "metric"),
-        *("difference", "low", "high", "interval", "p_value", "p_holm", "resolved", "n_groups"),
-        "sentence",
+    """Four contrasts: resolved, not resolved (one beside a name that is markup), not tested."""
+    t = "t over groups"
+    told = [
+        ("above chance", "deep", "nested", None, "chance", 0.21, 0.11, 0.31, t)
+        + (0.0001, 0.0002, True, "deep is above chance: 0.461."),
+        ("above chance", "noise", "nested", None, "chance", 0.02, -0.1, 0.14, t)
+        + (0.5, 0.6, False, "noise and chance: not resolved."),
+        ("trained or random weights", "deep", "nested", "noise", "nested", 0.07, -0.1, 0.24, t)
+        + (0.2, 0.3, False, f"deep and noise {NASTY}: not resolved."),
+        ("above chance", "logmel", "features", None, "chance", 0.2, 0.1, 0.3, "range over groups")
+        + (None, None, None, "not tested: too few."),
     ]
-    tail = ("grouped", "balanced_accuracy")
+    columns = [
+        *("question", "a_encoder", "a_readout", "b_encoder", "b_readout"),
+        *("difference", "low", "high", "interval", "p_value", "p_holm", "resolved", "sentence"),
+    ]
+    table = pd.DataFrame(told if grouped else [], columns=columns)
+    shared = {"regime": "grouped", "metric": "balanced_accuracy", "n_groups": 8, "n_clips": 40}
+    shared |= {"a_probe": "linear", "b_probe": "linear", "equivalent": False, "margin": 0.02}
+    return table.assign(**shared, detectable=0.131)
+
+
+def claims(grouped: bool = True) -> pd.DataFrame:
+    """One claim of each verdict, the seed's question first."""
+    told = [
+        (EARLY_LATE, "deep", 0.314, 0.205, 0.423, 0.0003, False, 0.151, "supported"),
+        (f"call is linearly decodable from {NASTY}", "noise", -0.112, -0.213, -0.011, 0.033)
+        + (True, 0.141, "refuted"),
+        ("call is decodable from logmel", "logmel", 0.021, -0.101, 0.143, 0.6)
+        + (True, 0.161, "undetermined"),
+    ]
+    columns = [
+        *("claim", "encoder", "value", "low", "high", "p_value", "adjusted", "detectable"),
+        "verdict",
+    ]
+    table = pd.DataFrame(told if grouped else [], columns=columns)
+    shared = {"evidence": "depths", "quantity": "centre of gravity", "interval": "t over groups"}
+    return table.assign(**shared, n_clips=40, n_groups=8)
+
+
+def atlas() -> pd.DataFrame:
+    """Variance explained of two targets by every readout of ``deep``."""
+    rows = [
+        ("deep", target, readout, float(place), 0.9 - 0.1 * place - shift, 0.1, 0.95)
+        for target, shift in (("f0", 0.0), ("duration", 0.3))
+        for place, readout in enumerate(readouts("deep"))
+    ]
+    columns = ["encoder", "target", "readout", "depth", "value", "low", "high"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(interval="t over groups", n_clips=40, n_groups=8)
+
+
+def depths(grouped: bool = True) -> pd.DataFrame:
+    """Centres of ``deep`` and the blocks that may be best."""
     t = "t over groups"
     rows = [
-        ("above chance", "deep", "nested", None, "chance", *tail)
-        + (0.21, 0.11, 0.31, t, 0.0001, 0.0002, True, 8, "deep is above chance: 0.461."),
-        ("above chance", "noise", "nested", None, "chance", *tail)
-        + (0.02, -0.1, 0.14, t, 0.5, 0.6, False, 8, "noise and chance: not resolved."),
-        ("trained or random weights", "deep", "nested", "noise", "nested", *tail)
-        + (0.07, -0.1, 0.24, t, 0.2, 0.3, False, 8, f"deep and noise {NASTY}: not resolved."),
-        ("above chance", "logmel", "features", None, "chance", *tail)
-        + (0.2, 0.1, 0.3, "range over groups", None, None, None, 8, "not tested: too few."),
+        ("deep", "call", "task", "centre", 0.71, 0.62, 0.8, None),
+        ("deep", "f0", "acoustic", "centre", 0.31, 0.22, 0.4, None),
+        ("deep", "duration", "nuisance", "centre", 0.41, 0.32, 0.5, None),
+        ("deep", "acoustic targets", "acoustic", "centre", 0.31, 0.22, 0.4, None),
+        ("deep", "task less acoustic targets", "task", "centre", 0.4, 0.3, 0.5, None),
+        ("deep", "call", "task", "saturation", None, None, None, "block_01"),
+        ("deep", "call", "task", "confidence set", None, None, None, "block_01, block_02"),
     ]
-    return pd.DataFrame(rows if grouped else [], columns=columns)
+    columns = ["encoder", "target", "kind", "measure", "value", "low", "high", "readouts"]
+    table = pd.DataFrame(rows if grouped else [], columns=columns)
+    return table.assign(interval=t, error=0.04, freedom=7, n_groups=8)
+
+
+def weights() -> pd.DataFrame:
+    """Learned weights of the blocks of ``deep``."""
+    rows = [
+        ("deep", f"block_0{n}", w, w - 0.1, w + 0.1, 0.4, -0.512, 10)
+        for n, w in enumerate((0.213, 0.287, 0.5))
+    ]
+    columns = ["encoder", "readout", "weight", "low", "high", "score", "rank_correlation", "n_fits"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def write(
@@ -118,36 +183,43 @@ def write(
         table = pa.table({"clip_id": ["a"]})
         write_table(table, folder / f"{readouts(name)[0]}.parquet", {"code": f"code-{name}"})
         encoders[name] = {"dirs": {dataset: str(folder)}}
-    table = estimates(grouped) if estimate_rows is None else estimate_rows
-    told = contrasts(grouped) if contrast_rows is None else contrast_rows
     group = "bird" if grouped else None
-    facts = {
-        **{"chance": 0.25, "group": group, "folds": 5, "repeats": 2, "permutations": 10},
-        **{"at_edge": dict.fromkeys(ENCODERS, 3), "not_converged": dict.fromkeys(ENCODERS, 1)},
-        **{"outer_fits": dict.fromkeys(ENCODERS, 50), "nested": {"deep": {"block_01": 7}}},
-    }
+    regimes = ["grouped", "random"] if grouped else ["random"]
     counts = {"clips": 10, "groups": 8 if grouped else None}
     folds = {
         **{"target": "label", "group": group, "clips": 40, "groups": counts["groups"]},
         **{"classes": dict.fromkeys(CLASSES, counts), "empty_labels": 4, "chance": 0.25},
+        **{"recordings": None, "regimes": regimes, "regimes_left_out": {}},
         "left_out": [{"label": "rare <i>", "clips": 1, "groups": 1, "why": "fewer than 10 clips"}],
         "near_duplicates": [["Hiss", "hiss "]],
         "identical_across_groups": [],
     }
-    paths = {
-        "estimates": results / "estimates" / dataset / "call.parquet",
-        "estimates_json": results / "estimates" / dataset / "call.json",
-        "contrasts": results / "contrasts" / dataset / "call.parquet",
-        "folds_json": results / "folds" / dataset / "call.json",
-        "layers_stem": results / "figures" / dataset / "call" / "layers",
-        "comparison_stem": results / "figures" / dataset / "call" / "comparison",
+    facts = folds | {
+        **{"folds": 5, "repeats": 2, "permutations": 10, "control_tasks": 5, "margin": 0.02},
+        **{"at_edge": dict.fromkeys(ENCODERS, 3), "not_converged": dict.fromkeys(ENCODERS, 1)},
+        **{"outer_fits": dict.fromkeys(ENCODERS, 50), "nested": {"deep": {"block_01": 7}}},
+        "draws": {},
     }
+    told = {
+        "estimates": estimates(grouped) if estimate_rows is None else estimate_rows,
+        "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
+        **{"claims": claims(grouped), "atlas": atlas(), "depths": depths(grouped)},
+        "weights": weights(),
+    }
+    answers = results / "answers" / dataset / "call"
+    provenance = {
+        "stage": "inference.infer",
+        "code": "c0de",
+        "key": "k",
+        "versions": {"scipy": "1"},
+    }
+    for name, table in told.items():
+        path = answers / f"{name}.parquet"
+        write_table(pa.Table.from_pandas(table, preserve_index=False), path, provenance)
+    write_json(facts, answers / "summary.json")
+    folds_json = results / "folds" / dataset / "call.json"
+    write_json(folds, folds_json)
     hygiene = results / "corpus" / dataset / "hygiene.json"
-    provenance = {"stage": "probe.infer", "code": "c0de", "key": "k", "versions": {"scipy": "1"}}
-    write_table(pa.Table.from_pandas(table, preserve_index=False), paths["estimates"], provenance)
-    write_table(pa.Table.from_pandas(told, preserve_index=False), paths["contrasts"], provenance)
-    write_json(facts, paths["estimates_json"])
-    write_json(folds, paths["folds_json"])
     write_json(HYGIENE, hygiene)
     clips = [f"clip-{number:03d}" for number in range(40)]
     columns = {
@@ -158,15 +230,36 @@ def write(
         "target": [CLASSES[number % 4] for number in range(40)],
         "group": pa.array([f"bird {n % 8}" if grouped else None for n in range(40)], pa.string()),
     }
-    write_table(pa.table(columns), paths["folds_json"].with_suffix(".parquet"), {})
-    entry = {name: str(path) for name, path in paths.items()}
-    umap = results / "figures" / dataset / "deep" / "umap_call"
+    write_table(pa.table(columns), folds_json.with_suffix(".parquet"), {})
+    small = pa.table({"readout": ["block_00"], "value": [0.123]})
+    further = {}
+    for kind in ("notebook", "neighbours", "shape"):
+        path = results / kind / dataset / "deep.parquet"
+        write_table(small, path, provenance)
+        further[kind] = {"deep": str(path)}
+    similarity = results / "similarity" / f"{dataset}.parquet"
+    write_table(small, similarity, provenance)
+    figures = results / "figures" / dataset
+    names = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours", "protocol")
     return {
         "datasets": {
             dataset: {
                 "source": source,
                 "hygiene": str(hygiene),
-                "tasks": {"call": entry | {"umap": {"deep": str(umap)}}},
+                "similarity": str(similarity),
+                "shape": further["shape"],
+                "stems": {name: str(figures / name) for name in ("similarity", "shape")},
+                "tasks": {
+                    "call": {
+                        "role": "target",
+                        "answers": str(answers),
+                        "folds_json": str(folds_json),
+                        "notebook": further["notebook"],
+                        "neighbours": further["neighbours"],
+                        "stems": {name: str(figures / "call" / name) for name in names},
+                        "umap": {"deep": str(figures / "deep" / "umap_call")},
+                    }
+                },
             }
         },
         "encoders": encoders,

@@ -67,7 +67,7 @@ def study(folder, table, readouts, **changed):
     """Probe ``readouts`` (name -> matrix) of the clips of ``table`` by the stage's own command."""
     known = {"recording": ["tape"] if "tape" in table.column_names else []}
     clips, _ = folds.choose_clips(table, FOLDS | known)
-    rows = folds.assign(clips, folds.regimes(clips), FOLDS | known)
+    rows, _, _ = folds.assign(clips, FOLDS | known)
     tables.write_table(rows, folder / "folds.parquet", {})
     store(folder, readouts, table["clip_id"])
     names = ("scores", "predictions", "weights")
@@ -164,7 +164,7 @@ def test_no_group_straddles_and_every_training_set_has_every_class():
     target = ["rare"] * 12 + [f"class {n % 2}" for n in range(60)]
     group = ["bird 0"] * 6 + ["bird 1"] * 6 + [f"bird {n // 10}" for n in range(60)]
     clips, _ = folds.choose_clips(labels(target, group), FOLDS)
-    rows = folds.assign(clips, ["grouped", "random"], FOLDS).to_pandas()
+    rows = folds.assign(clips, FOLDS)[0].to_pandas()
     for _, part in rows[rows.regime == "grouped"].groupby("repeat"):
         assert (part.groupby("group").fold.nunique() == 1).all()
         for k in range(FOLDS["folds"]):
@@ -177,7 +177,7 @@ def test_folds_do_not_depend_on_the_order_of_rows_elsewhere():
     clips, _ = folds.choose_clips(crossed(), FOLDS)
     again, _ = folds.choose_clips(crossed(), FOLDS)
     kinds = ["grouped", "random"]
-    assert folds.assign(clips, kinds, FOLDS).equals(folds.assign(again, kinds, FOLDS))
+    assert folds.assign(clips, FOLDS)[0].equals(folds.assign(again, FOLDS)[0])
 
 
 def test_a_leaked_group_is_refused():
@@ -285,7 +285,7 @@ def test_without_recordings_the_control_task_labels_groups_and_without_groups_no
     assert "control_task" in set(scores.control)
     settings = FOLDS | {"group": None}
     clips, _ = folds.choose_clips(table, settings)
-    rows = folds.assign(clips, ["random"], settings)
+    rows, _, _ = folds.assign(clips, settings)
     scores, _, _ = linear.probe_readout(tmp_path, [], "features", rows, SETTINGS)
     assert set(scores["control"].to_pylist()) == {"none", "permutation"}
 

@@ -46,8 +46,7 @@ def main() -> None:
     sounds = usable(inspected(tables.read_table(options.scan), options.inspect))
     clips, summary = choose_clips(labels_of(settings, options.scan, sounds, Path()), settings)
     summary["identical_across_groups"] = identical_across_groups(sounds, clips)
-    summary["regimes"] = regimes(clips)
-    rows = assign(clips, summary["regimes"], settings)
+    rows, summary["regimes"], summary["regimes_left_out"] = assign(clips, settings)
     tables.write_table(rows, options.out_folds, options.provenance)
     tables.write_json(summary, options.out_summary)
 
@@ -170,24 +169,42 @@ def regimes(clips: dict[str, np.ndarray]) -> list[str]:
     return [*known, "recording", "random"]
 
 
-def assign(clips: dict[str, np.ndarray], kinds: list[str], settings: dict) -> pa.Table:
-    """Folds of each regime in ``kinds``, as many repeats as ``settings`` asks for."""
-    blocks = []
-    for regime in kinds:
-        for repeat in range(settings["repeats"]):
-            seed = settings["seed"] + repeat * SHUFFLES
-            if regime == "random":
-                split = StratifiedKFold(settings["folds"], shuffle=True, random_state=seed)
-                fold = _numbered(
-                    split.split(clips["target"], clips["target"]), len(clips["target"])
-                )
-            else:
-                apart = "group" if regime == "grouped" else "recording"
-                fold = _apart(clips["target"], clips[apart], apart, settings, seed)
-            n = len(fold)
-            named = [clips[key] for key in ("clip_id", "target", "group", "recording")]
-            blocks.append(pa.table([[regime] * n, [repeat] * n, fold, *named], schema=SCHEMA))
-    return pa.concat_tables(blocks)
+def assign(
+    clips: dict[str, np.ndarray], settings: dict
+) -> tuple[pa.Table, list[str], dict[str, str]]:
+    """Folds of each regime, which there are, and which could not be made and why.
+
+    Without the grouped regime a task cannot be answered as asked, and that raises; that by
+    recording is an aside, left out where some class lives in too few recordings.
+    """
+    blocks, made, left_out = [], [], {}
+    for regime in regimes(clips):
+        try:
+            blocks += _folds(clips, regime, settings)
+        except StratavoxError as error:
+            if regime != "recording":
+                raise
+            left_out[regime] = str(error)
+            continue
+        made.append(regime)
+    return pa.concat_tables(blocks), made, left_out
+
+
+def _folds(clips: dict[str, np.ndarray], regime: str, settings: dict) -> list[pa.Table]:
+    """The folds of one regime, a table for each repeat."""
+    target, blocks = clips["target"], []
+    for repeat in range(settings["repeats"]):
+        seed = settings["seed"] + repeat * SHUFFLES
+        if regime == "random":
+            split = StratifiedKFold(settings["folds"], shuffle=True, random_state=seed)
+            fold = _numbered(split.split(target, target), len(target))
+        else:
+            apart = "group" if regime == "grouped" else "recording"
+            fold = _apart(target, clips[apart], apart, settings, seed)
+        n = len(fold)
+        named = [clips[key] for key in ("clip_id", "target", "group", "recording")]
+        blocks.append(pa.table([[regime] * n, [repeat] * n, fold, *named], schema=SCHEMA))
+    return blocks
 
 
 def _apart(

@@ -9,28 +9,24 @@ from stratavox import stage
 from stratavox.report.results import Results, load
 
 
-def figure_options(description: str) -> tuple[Results, argparse.Namespace]:
-    """Parse the command line and load the task's results.
+def figure_options(parser: argparse.ArgumentParser) -> tuple[Results, argparse.Namespace]:
+    """Parse the command line and load the task's answers.
 
     ``--encoders`` is a JSON object of the run's encoders, in its order, and their embeddings
-    directories; ``--settings`` holds ``source``: ``folder`` or ``chorus``.
+    folders; ``--settings`` holds ``source``: ``folder`` or ``chorus``.
     """
-    parser = stage.parser(description)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--task", required=True)
-    parser.add_argument("--estimates", type=Path, required=True, help="estimates .parquet")
-    parser.add_argument("--summary", type=Path, required=True, help="estimates .json")
+    parser.add_argument("--answers", type=Path, required=True, help="folder of the answers")
     parser.add_argument(
         "--encoders", type=stage.json_object, required=True, help="JSON: name -> embeddings folder"
     )
-    parser.add_argument("--out-stem", type=Path, required=True, help="path without its ending")
     options = parser.parse_args()
     results = load(
         options.dataset,
         options.task,
         options.settings["source"],
-        options.estimates,
-        options.summary,
+        options.answers,
         options.encoders,
     )
     return results, options

@@ -12,42 +12,47 @@ from stratavox.report import style
 from stratavox.report.style import count
 from stratavox.tables import read_json, read_table
 
-COLUMNS = [
-    *("encoder", "readout", "depth", "probe", "control", "regime", "metric"),
-    *("value", "low", "high", "interval", "n_clips", "n_groups"),
-]
+ANSWERS = ("estimates", "atlas", "weights", "contrasts", "depths", "claims")
 METRIC, PROBE = "balanced_accuracy", "linear"
-FACTS = ("chance", "group", "folds", "repeats", "permutations")
 
 # What the table's word for an interval means, as a reader must be told.
 INTERVALS = {
     "t over groups": "95 % t interval over groups",
+    "BCa over groups": "95 % BCa bootstrap interval over groups",
     "range over groups": "range over groups, lowest to highest (too few groups for an interval)",
-    "over repeats": "range over repeats of the split (says nothing about new groups)",
     "none": "no interval",
     "permutations": "95 % range over permutations",
+    "draws": "95 % range over draws of labels",
 }
 
 
 @dataclass(frozen=True)
 class Results:
-    """The linear probe's balanced accuracies of one task.
+    """The answers to one task.
 
-    ``estimates`` has the columns `COLUMNS`; ``facts`` is the JSON beside it; ``encoders`` maps the
-    run's encoders, in its order, to their ``encoder.json``; ``source`` is ``folder`` or ``chorus``.
+    ``estimates`` are the balanced accuracies; ``atlas``, ``weights``, ``contrasts``, ``depths`` and
+    ``claims`` the tables of that name; ``facts`` the JSON beside them. ``encoders`` maps what is
+    compared, in the run's order, to its ``encoder.json``: random draws of one encoder stand
+    together under their shared name, with that of the first draw. ``source`` is ``folder`` or
+    ``chorus``.
     """
 
     dataset: str
     task: str
     source: str
     estimates: pd.DataFrame
+    atlas: pd.DataFrame
+    weights: pd.DataFrame
+    contrasts: pd.DataFrame
+    depths: pd.DataFrame
+    claims: pd.DataFrame
     facts: dict
     encoders: dict[str, dict]
 
     @property
     def regime(self) -> str:
-        """The regime the figures are about: ``grouped``, or ``random`` where groups are unknown."""
-        return "random" if self.facts["group"] is None else "grouped"
+        """The strictest regime, which the figures are about."""
+        return self.facts["regimes"][0]
 
     @property
     def title(self) -> str:
@@ -71,15 +76,19 @@ class Results:
 
     def label(self, encoder: str) -> str:
         """The encoder's name, with "random weights" or "baseline" where it applies."""
-        return style.encoder_label(encoder, self.encoders[encoder]["weights"])
+        draws = len(self.facts["draws"].get(encoder, []))
+        return style.encoder_label(encoder, self.encoders[encoder]["weights"], draws)
 
-    def rows(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
-        """The estimates of one encoder under one control and regime (default: `regime`)."""
+    def rows(
+        self, encoder: str, control: str = "none", regime: str | None = None, probe: str = PROBE
+    ) -> pd.DataFrame:
+        """One encoder's estimates under a control, a regime (default: `regime`) and a probe."""
         table = self.estimates
         return table[
             (table["encoder"] == encoder)
             & (table["control"] == control)
             & (table["regime"] == (regime or self.regime))
+            & (table["probe"] == probe)
         ]
 
     def curve(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
@@ -96,20 +105,22 @@ class Results:
         return None if rows.empty else rows.iloc[0]
 
     def compared(self, encoder: str) -> list[str]:
-        """The readouts to compare: last block, nested, concat; or the only one of a baseline."""
+        """The readouts to compare: last block, nested, fusions; or the only one of a baseline."""
         blocks = self.encoders[encoder]["blocks"]
-        wanted = [blocks[-1], "nested", "concat"] if blocks else self.encoders[encoder]["readouts"]
+        fusions = ["nested", "concat", "concat_pca", "mean", "weighted"]
+        wanted = [blocks[-1], *fusions] if blocks else self.encoders[encoder]["readouts"]
         return [readout for readout in wanted if self.one(encoder, readout) is not None]
 
     def group_line(self) -> str:
         """What was held out; a task without groups is called so."""
-        group = self.facts["group"]
-        if group is None:
-            return (
-                "GROUP UNKNOWN: clips of one animal or recording may lie in training and test "
-                "alike, so scores may be optimistic."
-            )
-        return f"Grouped by {group}: no {group} is in training and test at once."
+        if self.regime == "grouped":
+            group = self.facts["group"]
+            return f"Grouped by {group}: no {group} is in training and test at once."
+        held = " (recordings are held out)" if self.regime == "recording" else ""
+        return (
+            f"GROUP UNKNOWN{held}: clips of one animal or recording may lie in training and test "
+            "alike, so scores may be optimistic."
+        )
 
     @property
     def n_clips(self) -> int:
@@ -152,33 +163,47 @@ class Results:
 
     def control_line(self) -> str:
         """How many label permutations the control has."""
-        if not self.facts["permutations"]:
-            return "No permutation control was run."
         return (
             f"Permuted labels: mean and 95 % range over {self.facts['permutations']} permutations."
         )
 
+    def draws_line(self, drawn: str) -> list[str]:
+        """How random draws are drawn; nothing where there are none."""
+        return [
+            f"{drawn}: mean and range over {len(members)} random draws of {name}."
+            for name, members in self.facts["draws"].items()
+            if name in self.encoders
+        ]
+
 
 def load(
-    dataset: str, task: str, source: str, estimates: Path, facts: Path, encoders: dict[str, str]
+    dataset: str, task: str, source: str, answers: Path, encoders: dict[str, str]
 ) -> Results:
-    """Read one task's estimates; ``encoders`` maps names to their embeddings directories."""
-    table = read_table(estimates).to_pandas()
-    absent = [name for name in COLUMNS if name not in table.columns]
-    if absent:
-        raise StratavoxError(f"{estimates}: no column {absent}; delete it and run again")
-    table = table[(table["metric"] == METRIC) & (table["probe"] == PROBE)]
-    unknown = sorted(set(table["interval"]) - set(INTERVALS))
+    """Read the folder of one task's answers; ``encoders`` maps names to embeddings folders."""
+    told = {name: read_table(answers / f"{name}.parquet").to_pandas() for name in ANSWERS}
+    facts = read_json(answers / "summary.json")
+    estimates = told["estimates"]
+    told["estimates"] = estimates[estimates["metric"] == METRIC]
+    unknown = sorted(set(estimates["interval"]) - set(INTERVALS))
     if unknown:
-        raise StratavoxError(f"{estimates}: interval {unknown}; known are {sorted(INTERVALS)}")
-    if set(table["encoder"]) != set(encoders):
         raise StratavoxError(
-            f"{estimates}: has the encoders {sorted(set(table['encoder']))}, "
-            f"asked for are {sorted(encoders)}; delete it and run again"
+            f"{answers}/estimates.parquet: interval {unknown}; known are {sorted(INTERVALS)}"
         )
-    said = read_json(facts)
-    lacking = [key for key in FACTS if key not in said]
-    if lacking:
-        raise StratavoxError(f"{facts}: no key {lacking}; delete it and run again")
-    made = {name: read_json(Path(path) / "encoder.json") for name, path in encoders.items()}
-    return Results(dataset, task, source, table[COLUMNS], said, made)
+    made = units(encoders, facts["draws"])
+    if set(estimates["encoder"]) != set(made):
+        raise StratavoxError(
+            f"{answers}/estimates.parquet: has the encoders {sorted(set(estimates['encoder']))}, "
+            f"asked for are {sorted(made)}; delete the folder and run again"
+        )
+    return Results(dataset, task, source, facts=facts, encoders=made, **told)
+
+
+def units(encoders: dict[str, str], draws: dict[str, list[str]]) -> dict[str, dict]:
+    """The encoder.json of what is compared: of several random draws, the first's."""
+    shared = {member: name for name, members in draws.items() for member in members}
+    found: dict[str, dict] = {}
+    for name, folder in encoders.items():
+        unit = shared.get(name, name)
+        if unit not in found:
+            found[unit] = read_json(Path(folder) / "encoder.json")
+    return found

@@ -71,9 +71,9 @@ def class_looks(classes: Sequence[str]) -> dict[str, Look]:
     }
 
 
-def encoder_label(name: str, weights: str) -> str:
-    """An encoder's name with what a reader must know of its weights ("random weights")."""
-    mark = WEIGHTS_MARKS[weights]
+def encoder_label(name: str, weights: str, draws: int = 0) -> str:
+    """An encoder's name with what a reader must know of its weights ("random weights, 3 draws")."""
+    mark = WEIGHTS_MARKS[weights] + (f", {draws} draws" if draws > 1 else "")
     return f"{name} ({mark})" if mark else name
 
 
@@ -84,11 +84,29 @@ def dataset_label(name: str, source: str) -> str:
 
 def readout_label(readout: str) -> str:
     """A readout in words; the number is the name's own, zero-based: ``block_07`` is "block 7"."""
-    fusions = {"concat": "all blocks together (concat)", "nested": "block chosen in training folds"}
+    fusions = {
+        "concat": "all blocks together (concat)",
+        "concat_pca": "all blocks at one block's width (PCA)",
+        "mean": "mean of blocks",
+        "weighted": "blocks weighted in training",
+        "nested": "block chosen in training folds",
+    }
     if readout in fusions:
         return fusions[readout]
     kind, _, number = readout.rpartition("_")
     return f"{kind} {int(number)}" if kind and number.isdigit() else readout
+
+
+def probe_label(probe: str) -> str:
+    """A probe on tokens in words."""
+    return {
+        "linear": "linear",
+        "attention": "attention on tokens",
+        "attention_mean": "attention on one pooled vector (the notebook's case)",
+        "attention_pool": "attention pooling of tokens",
+        "attention_order": "attention on tokens in order",
+        "mlp": "MLP on the mean",
+    }[probe]
 
 
 def fraction(value: float) -> str:
