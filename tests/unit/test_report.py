@@ -47,9 +47,11 @@ class Page(HTMLParser):
 def drawn(index: dict) -> dict:
     """Put a small SVG where each figure is to be."""
     for entry in index["datasets"].values():
+        stems = [*entry["stems"].values()]
         for task in entry["tasks"].values():
-            for stem in (task["layers_stem"], task["comparison_stem"], *task["umap"].values()):
-                write_text(SVG.format(Path(stem).name), f"{stem}.svg")
+            stems += [*task["stems"].values(), *task["umap"].values()]
+        for stem in stems:
+            write_text(SVG.format(Path(stem).name), f"{stem}.svg")
     return index
 
 
@@ -60,9 +62,8 @@ def page(root: Path, **more) -> tuple[Page, dict]:
 
 def loaded(root: Path, **more):
     index = fake.write(root, **more)
-    paths = index["datasets"]["zoo"]["tasks"]["call"]
-    estimates, facts = Path(paths["estimates"]), Path(paths["estimates_json"])
-    return load("zoo", "call", "folder", estimates, facts, fake.folders(index))
+    answers = Path(index["datasets"]["zoo"]["tasks"]["call"]["answers"])
+    return load("zoo", "call", "folder", answers, fake.folders(index))
 
 
 # ---- sentences ----
@@ -128,6 +129,7 @@ def test_the_contrasts_own_sentences_stand_under_their_state(tmp_path):
     shown, content = page(tmp_path)
     told = content["datasets"][0]["tasks"][0]["contrasts"]
     states = [row["state"] for row in told]
+    assert {row["detectable"] for row in told} == {"0.131"}
     assert states == ["resolved", "unresolved", "unresolved", "untested"]
     assert [row["sentence"] for row in told] == fake.contrasts()["sentence"].tolist()
     assert f"deep and noise {fake.NASTY}: not resolved. noise: random weights" in shown.text
@@ -187,7 +189,7 @@ def test_the_page_fetches_nothing(tmp_path):
     shown, _ = page(tmp_path)
     assert shown.fetched() == []
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
-    assert len(images) == 3
+    assert len(images) == 10
     assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in images)
     assert all(len(image["alt"]) > 30 for image in images)
 
@@ -208,6 +210,7 @@ def test_links_lead_from_the_page_to_the_figures(tmp_path):
     assert "../figures/zoo/call/layers.html" in hrefs
     assert "../figures/zoo/deep/umap_call.svg" in hrefs
     assert "../tables/zoo.call.estimates.csv" in hrefs
+    assert "../figures/zoo/similarity.pdf" in hrefs
 
 
 def test_random_weights_synthetic_data_and_unknown_groups_are_said(tmp_path):
@@ -223,14 +226,14 @@ def test_random_weights_synthetic_data_and_unknown_groups_are_said(tmp_path):
 def test_figures_past_the_pages_size_are_linked_and_not_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(summary, "PAGE_BYTES", 250)
     shown, _ = page(tmp_path)
-    assert len([tag for tag, _ in shown.tags if tag == "img"]) == 2
+    assert len([tag for tag, _ in shown.tags if tag == "img"]) == 2  # of ten
     assert "in its own file, to keep this page small" in shown.text
     assert "../figures/zoo/deep/umap_call.html" in [a.get("href") for _, a in shown.tags]
 
 
 def test_a_missing_figure_is_an_error(tmp_path):
     index = drawn(fake.write(tmp_path))
-    stem = index["datasets"]["zoo"]["tasks"]["call"]["layers_stem"]
+    stem = index["datasets"]["zoo"]["tasks"]["call"]["stems"]["layers"]
     Path(f"{stem}.svg").unlink()
     with pytest.raises(StratavoxError, match="layers.svg: no such file"):
         summary.pictures(gather.content(index))
@@ -255,4 +258,65 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     assert yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8")) == index["config"]
     table = pd.read_csv(tables / "zoo.call.estimates.csv")
     assert table["value"].tolist() == pytest.approx(fake.estimates()["value"].tolist())
-    assert (tables / "zoo.call.contrasts.csv").exists()
+    names = {path.name for path in tables.iterdir()}
+    kinds = (
+        "atlas",
+        "claims",
+        "contrasts",
+        "depths",
+        "weights",
+        "notebook.deep",
+        "neighbours.deep",
+    )
+    assert names >= {f"zoo.call.{kind}.csv" for kind in kinds}
+    assert names >= {"zoo.similarity.csv", "zoo.shape.deep.csv"}
+
+
+# ---- verdicts and claims ----
+
+
+def test_the_seeds_question_is_answered_from_the_claims(tmp_path):
+    text = page(tmp_path)[0].text
+    assert (
+        "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
+        "call less that of the acoustic targets is +0.314 of the depth (95 % t interval over "
+        "groups 0.205 to 0.423; a difference of 0.151 would have been found with a chance of 80 %)"
+    ) in text
+
+
+def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(tmp_path):
+    shown, content = page(tmp_path)
+    told = content["datasets"][0]["tasks"][0]["claims"]
+    assert [row["verdict"] for row in told] == ["supported", "refuted", "undetermined"]
+    assert told[1]["random_weights"] == ["noise"]
+    for said in ("refuted -0.112 -0.213 to -0.011 0.033 (Holm) 0.141 40, 8", "< 0.001 0.151"):
+        assert said in shown.text, said
+    assert f"call is linearly decodable from {fake.NASTY}" in shown.text
+
+
+def test_without_an_interval_no_centre_is_told(tmp_path):
+    given = loaded(tmp_path)
+    given.claims.loc[0, ["value", "low", "high", "detectable"]] = None
+    (said,) = findings.verdicts(given)
+    assert "no centre can be told" in said and "+0.314" not in said
+
+
+def test_depths_weights_and_equality_are_the_tables(tmp_path):
+    rows = fake.contrasts()
+    rows.loc[1, "equivalent"] = True
+    shown, content = page(tmp_path, contrast_rows=rows)
+    assert content["datasets"][0]["tasks"][0]["contrasts"][1]["state"] == "equal"
+    for said in (
+        "deep: earliest block within one standard error of the block chosen in training: block 1",
+        "deep: blocks that may be the best (95 %): block 1, block 2",
+        "block 1 0.287 0.187 to 0.387 0.400 -0.512",
+    ):
+        assert said in shown.text, said
+
+
+def test_a_nuisance_is_told_apart(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    index["datasets"]["zoo"]["tasks"]["call"]["role"] = "nuisance"
+    out = tmp_path / "results/report"
+    text = Page(summary.render(gather.content(index), out, tmp_path / "results/tables")).text
+    assert "zoo: call nuisance" in text and "Claims: zoo" not in text

@@ -6,22 +6,20 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from stratavox.inference.claims import EARLY_LATE
 from stratavox.report import style
 from stratavox.report.results import INTERVALS, METRIC, Results
 
 # The order and the headings under which contrasts are told.
 STATES = {
     "resolved": "Resolved",
+    "equal": "Equal within the margin",
     "unresolved": "Not resolved: the data do not tell these apart",
     "untested": "Could not be tested",
 }
+CONSTANTS = ("chance", "permuted labels")
 
-BRIEF = {
-    "t over groups": "95 % t interval over groups",
-    "range over groups": "range over groups",
-    "over repeats": "range over repeats",
-    "none": "no interval",
-}
+BRIEF = INTERVALS | {"range over groups": "range over groups"}
 
 
 def fine(value: float | None) -> str:
@@ -85,48 +83,149 @@ def verdict(results: Results, contrasts: pd.DataFrame, encoder: str, readout: st
         (contrasts["metric"] == METRIC)
         & (contrasts["a_encoder"] == encoder)
         & (contrasts["a_readout"] == readout)
-        & (contrasts["b_readout"] == "chance")
+        & (contrasts["b_readout"].isin(CONSTANTS))
     ]
     task = results.task
+    above = "chance" if rows.empty else rows.iloc[0]["b_readout"]
     if rows.empty or style.missing(rows.iloc[0]["resolved"]):
         why = "groups are unknown" if results.facts["group"] is None else "too few groups"
         return f"whether {task} is linearly decodable could not be tested ({why})"
     if rows.iloc[0]["resolved"]:
         if rows.iloc[0]["difference"] > 0:
-            return f"{task} is linearly decodable (above chance, resolved)"
-        return f"{task} was not shown to be linearly decodable (below chance, resolved)"
-    return f"{task} was not shown to be linearly decodable (not resolved from chance)"
+            return f"{task} is linearly decodable (above {above}, resolved)"
+        return f"{task} was not shown to be linearly decodable (below {above}, resolved)"
+    return f"{task} was not shown to be linearly decodable (not resolved from {above})"
 
 
 def contrasts_told(results: Results, contrasts: pd.DataFrame) -> list[dict]:
     """The contrasts in the table's order: its own sentence, the state and the numbers as text."""
     told = []
-    for row in contrasts[contrasts["metric"] == METRIC].to_dict("records"):
-        state = "untested"
-        if not style.missing(row["resolved"]):
-            state = "resolved" if row["resolved"] else "unresolved"
+    for row in contrasts.to_dict("records"):
         told.append(
             {
                 "question": row["question"],
-                "state": state,
-                "against_chance": row["b_readout"] == "chance",
+                "state": state(row),
+                "against_chance": row["b_readout"] in CONSTANTS,
                 "sentence": row["sentence"],
                 "random_weights": random_weights(results, [row["a_encoder"], row["b_encoder"]]),
-                "a": _side(results, row["a_encoder"], row["a_readout"]),
-                "b": _side(results, row["b_encoder"], row["b_readout"]),
+                "a": _side(results, row, "a"),
+                "b": _side(results, row, "b"),
                 "difference": f"{row['difference']:+.3f}",
+                "unit": "bits" if row["metric"] == "bits" else "",
                 "bounds": bounds(row["low"], row["high"]),
                 "interval": INTERVALS[row["interval"]],
                 "p_holm": p_value(row["p_holm"]),
+                "detectable": fine(row["detectable"]),
             }
         )
     return told
 
 
-def _side(results: Results, encoder: str | None, readout: str) -> str:
+def state(row: dict) -> str:
+    """A key of `STATES`."""
+    if style.missing(row["resolved"]):
+        return "untested"
+    if row["resolved"]:
+        return "resolved"
+    return "equal" if row["equivalent"] is True else "unresolved"
+
+
+def _side(results: Results, row: dict, side: str) -> str:
+    encoder, readout = row[f"{side}_encoder"], row[f"{side}_readout"]
     if style.missing(encoder):
         return readout
-    return f"{results.label(encoder)}, {place_label(results, encoder, readout)}"
+    place = place_label(results, encoder, readout)
+    probe = row[f"{side}_probe"]
+    told = "" if probe == "linear" else f", {style.probe_label(probe)}"
+    return f"{results.label(encoder)}, {place}{told}"
+
+
+def claims_told(results: Results) -> list[dict]:
+    """The claims in the table's order, the seed's question first; numbers as text."""
+    return [
+        {
+            **{key: row[key] for key in ("claim", "encoder", "verdict", "quantity", "evidence")},
+            "value": "–" if style.missing(row["value"]) else f"{row['value']:+.3f}",
+            "bounds": bounds(row["low"], row["high"]),
+            "interval": INTERVALS[row["interval"]],
+            "p": p_value(row["p_value"]) + (" (Holm)" if row["adjusted"] else ""),
+            "detectable": fine(row["detectable"]),
+            "n_clips": int(row["n_clips"]),
+            "n_groups": int(row["n_groups"]),
+            "random_weights": random_weights(results, [row["encoder"]]),
+        }
+        for row in results.claims.to_dict("records")
+    ]
+
+
+def verdicts(results: Results) -> list[str]:
+    """The answer to the seed's question for each encoder, in a sentence."""
+    said = []
+    for row in results.claims.to_dict("records"):
+        if row["claim"] != EARLY_LATE:
+            continue
+        text = f"{results.label(row['encoder'])}: {row['claim']}: {row['verdict']}"
+        if style.missing(row["value"]):
+            text += " (no centre can be told: a curve is flat or nothing is decoded)"
+        else:
+            text += (
+                f". The centre of gravity of {results.task} less that of the acoustic targets is "
+                f"{row['value']:+.3f} of the depth ({BRIEF[row['interval']]} "
+                f"{bounds(row['low'], row['high'])}"
+            )
+            if not style.missing(row["detectable"]):
+                text += f"; a difference of {fine(row['detectable'])} would have been found with "
+                text += "a chance of 80 %"
+            text += ")"
+        said.append(f"{text}.")
+    return said
+
+
+def depths_said(results: Results) -> list[str]:
+    """Saturation and the blocks that may be the best, for each encoder."""
+    words = {
+        "saturation": "earliest block within one standard error of the block chosen in training",
+        "confidence set": "blocks that may be the best (95 %)",
+    }
+    rows = results.depths[results.depths["measure"].isin(words)]
+    return [
+        f"{results.label(row.encoder)}: {words[row.measure]}: "
+        + ", ".join(style.readout_label(name) for name in row.readouts.split(", "))
+        for row in rows.itertuples()
+    ]
+
+
+def weights_told(results: Results) -> list[dict]:
+    """Learned weights of the blocks beside their own scores."""
+    return [
+        {
+            "encoder": results.label(row.encoder),
+            "readout": style.readout_label(row.readout),
+            "weight": fine(row.weight),
+            "bounds": bounds(row.low, row.high),
+            "score": fine(row.score),
+            "rank_correlation": fine(row.rank_correlation),
+        }
+        for row in results.weights.itertuples()
+    ]
+
+
+def selectivity_said(results: Results) -> list[str]:
+    """Random-split score less that of labels drawn at random per recording."""
+    said = []
+    for encoder in [*results.layered, *results.baselines]:
+        blocks = results.encoders[encoder]["blocks"]
+        readout = blocks[-1] if blocks else results.encoders[encoder]["readouts"][0]
+        real = results.one(encoder, readout, regime="random")
+        drawn = results.one(encoder, readout, control="control_task", regime="random")
+        if real is None or drawn is None:
+            continue
+        said.append(
+            f"{results.label(encoder)}, {place_label(results, encoder, readout)}: selectivity "
+            f"{real['value'] - drawn['value']:+.3f} (random split {fine(real['value'])}, labels at "
+            f"random per recording {fine(drawn['value'])})"
+        )
+    return said
 
 
 def random_weights(results: Results, encoders: Sequence[str | None]) -> list[str]:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from stratavox.report import findings, style
 from stratavox.report.findings import bounds, fine
-from stratavox.report.results import INTERVALS, Results, load
-from stratavox.tables import open_table, read_json, read_provenance, read_table
+from stratavox.report.results import ANSWERS, INTERVALS, Results, load
+from stratavox.tables import open_table, read_json, read_provenance
 
 ENCODER_FACTS = (
     *("family", "weights", "weights_sha256", "rate", "precision", "context_s", "device"),
     *("clips", "padded", "windowed", "audio_s", "seconds"),
 )
+TASK_FIGURES = {
+    "layers": "Layer by layer",
+    "comparison": "Encoders, fusions and probes compared",
+    "centres": "Where along the depth: centres of gravity",
+    "atlas": "Acoustic atlas",
+    "leakage": "Leakage: random, by recording, by group",
+    "neighbours": "Neighbours and clusters",
+    "protocol": "The notebook's protocol beside the sound one",
+}
+DATASET_FIGURES = {
+    "similarity": "Likeness of readouts (debiased linear CKA)",
+    "shape": "Shape of readouts: rank and anisotropy",
+}
 PROVENANCE = ("stage", "code", "key", "versions")
 
 
@@ -35,7 +46,7 @@ def content(index: dict) -> dict:
 
 
 def dataset(name: str, entry: dict, index: dict) -> dict:
-    """One dataset: what the hygiene report says, and its tasks."""
+    """One dataset: what the hygiene report says, its tasks, and its figures."""
     hygiene = read_json(entry["hygiene"])
     return {
         "name": name,
@@ -45,6 +56,11 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
         "tasks": [task(name, entry, key, index) for key in entry["tasks"]],
+        "figures": [
+            {"kind": DATASET_FIGURES[figure], "stem": stem}
+            | {"alt": f"{DATASET_FIGURES[figure]} on {name}. All values are in the CSV tables."}
+            for figure, stem in entry["stems"].items()
+        ],
     }
 
 
@@ -78,17 +94,14 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
 
 
 def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
-    """One task: sentences, figures and tables."""
+    """One task: verdicts, sentences, figures and tables."""
     paths = entry["tasks"][name]
     folders = {key: value["dirs"][dataset_name] for key, value in index["encoders"].items()}
-    estimates = Path(paths["estimates"])
-    results = load(
-        dataset_name, name, entry["source"], estimates, Path(paths["estimates_json"]), folders
-    )
-    contrasts = read_table(paths["contrasts"]).to_pandas()
+    results = load(dataset_name, name, entry["source"], Path(paths["answers"]), folders)
     folds = read_json(paths["folds_json"])
     return {
         "name": name,
+        "role": paths["role"],
         "heading": results.heading,
         "group": folds["group"],
         "target": folds["target"],
@@ -97,10 +110,17 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
             results.group_line(),
             results.interval_line("Intervals of the encoders' scores"),
             results.control_line(),
+            *results.draws_line("Random weights"),
+            *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
         ],
-        "leads": findings.leads(results, contrasts),
-        "contrasts": findings.contrasts_told(results, contrasts),
+        "verdicts": findings.verdicts(results),
+        "claims": findings.claims_told(results),
+        "leads": findings.leads(results, results.contrasts),
+        "contrasts": findings.contrasts_told(results, results.contrasts),
         "chosen_blocks": findings.chosen_blocks(results),
+        "depths": findings.depths_said(results),
+        "weights": findings.weights_told(results),
+        "selectivity": findings.selectivity_said(results),
         "fits": findings.fits_said(results),
         "classes": [{"label": key, **value} for key, value in folds["classes"].items()],
         "left_out": [left_out(row) for row in folds["left_out"]],
@@ -108,21 +128,29 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "compared": compared(results),
         "layers": layers(results),
         "figures": [
-            {"kind": "Layer by layer", "stem": paths["layers_stem"]}
-            | {"alt": findings.curve_alt(results)},
-            {"kind": "Encoders compared", "stem": paths["comparison_stem"]}
-            | {"alt": findings.comparison_alt(results)},
+            {"kind": TASK_FIGURES[figure], "stem": stem, "alt": alt(results, figure)}
+            for figure, stem in paths["stems"].items()
         ],
         "panels": [
             {
-                "kind": f"UMAP, {results.label(encoder)}",
+                "kind": f"UMAP, {encoder}",
                 "stem": stem,
-                "alt": f"UMAP panels of {results.label(encoder)} on {results.title}; "
+                "alt": f"UMAP panels of {encoder} on {results.title}; "
                 "a map for looking, no evidence.",
             }
             for encoder, stem in paths["umap"].items()
         ],
+        "csv": [name for name in csv_of_task(dataset_name, name, paths)],
     }
+
+
+def alt(results: Results, figure: str) -> str:
+    """Alternative text of a task's figure."""
+    if figure == "layers":
+        return findings.curve_alt(results)
+    if figure == "comparison":
+        return findings.comparison_alt(results)
+    return f"{TASK_FIGURES[figure]}, {results.heading}. All values are in the CSV tables."
 
 
 def left_out(row: dict) -> str:
@@ -205,12 +233,8 @@ def encoders(index: dict) -> list[dict]:
 
 def files(index: dict) -> list[dict]:
     """Every table behind the page: rows, code fingerprint, versions."""
-    paths = []
-    for entry in index["datasets"].values():
-        for paths_of in entry["tasks"].values():
-            paths += [paths_of["estimates"], paths_of["contrasts"]]
     rows = []
-    for path in paths:
+    for path in dict.fromkeys(csv_tables(index).values()):
         provenance = read_provenance(path)
         with open_table(path) as file:
             count = file.metadata.num_rows
@@ -218,11 +242,21 @@ def files(index: dict) -> list[dict]:
     return rows
 
 
-def tidy(index: dict) -> dict[str, pd.DataFrame]:
-    """File name -> whole table, for the CSV files."""
-    return {
-        f"{name}.{key}.{kind}.csv": read_table(paths[kind]).to_pandas()
-        for name, entry in index["datasets"].items()
-        for key, paths in entry["tasks"].items()
-        for kind in ("estimates", "contrasts")
-    }
+def csv_tables(index: dict) -> dict[str, str]:
+    """Name of a CSV file -> the Parquet table it is made from."""
+    found = {}
+    for name, entry in index["datasets"].items():
+        found[f"{name}.similarity.csv"] = entry["similarity"]
+        found |= {f"{name}.shape.{key}.csv": path for key, path in entry["shape"].items()}
+        for key, paths in entry["tasks"].items():
+            found |= csv_of_task(name, key, paths)
+    return found
+
+
+def csv_of_task(dataset_name: str, name: str, paths: dict) -> dict[str, str]:
+    """The same for one task."""
+    stem = f"{dataset_name}.{name}"
+    found = {f"{stem}.{kind}.csv": f"{paths['answers']}/{kind}.parquet" for kind in ANSWERS}
+    for kind in ("notebook", "neighbours"):
+        found |= {f"{stem}.{kind}.{key}.csv": path for key, path in paths[kind].items()}
+    return found

@@ -90,9 +90,12 @@ def readout_label(readout: str) -> str:
         "mean": "mean of blocks",
         "weighted": "blocks weighted in training",
         "nested": "block chosen in training folds",
+        "acoustics": "acoustic descriptors alone",
     }
     if readout in fusions:
         return fusions[readout]
+    if readout.endswith("+acoustics"):
+        return f"{readout_label(readout.removesuffix('+acoustics'))} with acoustic descriptors"
     kind, _, number = readout.rpartition("_")
     return f"{kind} {int(number)}" if kind and number.isdigit() else readout
 

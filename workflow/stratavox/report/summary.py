@@ -1,7 +1,8 @@
 """The report of a run: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
 
-``--index`` is a JSON object: ``datasets`` (name -> source, hygiene, tasks (name -> estimates,
-estimates_json, contrasts, folds_json, layers_stem, comparison_stem, umap (encoder -> stem))),
+``--index`` is a JSON object, as `stratavox.plan.Plan.index` makes it: ``datasets`` (name -> source,
+hygiene, similarity, shape (encoder -> table), stems (figure -> stem), tasks (name -> role, answers,
+folds_json, notebook and neighbours (encoder -> table), stems, umap (encoder -> stem))),
 ``encoders`` (name -> dirs (dataset -> embeddings folder)) and ``config``, the merged config. All
 paths are relative to the working directory. Run as ``python -m stratavox.report.summary``.
 """
@@ -20,41 +21,42 @@ from stratavox import stage
 from stratavox.errors import StratavoxError, run
 from stratavox.report import findings, gather
 from stratavox.report.templating import TEMPLATES, environment
-from stratavox.tables import atomic_path, write_json, write_text
+from stratavox.tables import atomic_path, read_table, write_json, write_text
 
 FORMATS = ("html", "svg", "pdf", "png")
 # A page that a phone still opens; figures past it are linked and not shown.
 PAGE_BYTES = 14_000_000
 
 
-def pictures(content: dict) -> dict[str, str]:
-    """Stem -> SVG as a data address, curves first, as many as the page may hold."""
+def shown(content: dict) -> list[dict]:
+    """Every figure of the page, those of tasks before datasets' and maps last."""
     tasks = [task for dataset in content["datasets"] for task in dataset["tasks"]]
-    stems = [figure["stem"] for task in tasks for figure in task["figures"]]
-    stems += [panel["stem"] for task in tasks for panel in task["panels"]]
+    figures = [figure for task in tasks for figure in task["figures"]]
+    figures += [figure for dataset in content["datasets"] for figure in dataset["figures"]]
+    return figures + [panel for task in tasks for panel in task["panels"]]
+
+
+def pictures(content: dict) -> dict[str, str]:
+    """Stem -> SVG as a data address, as many as the page may hold."""
     held, taken = {}, 0
-    for stem in stems:
-        path = Path(f"{stem}.svg")
+    for figure in shown(content):
+        path = Path(f"{figure['stem']}.svg")
         if not path.exists():
             raise StratavoxError(f"{path}: no such file; run the workflow to make it")
         data = base64.b64encode(path.read_bytes()).decode()
         if taken + len(data) <= PAGE_BYTES:
             taken += len(data)
-            held[stem] = f"data:image/svg+xml;base64,{data}"
+            held[figure["stem"]] = f"data:image/svg+xml;base64,{data}"
     return held
 
 
 def links(content: dict, out: Path) -> dict[str, dict[str, str]]:
     """Stem -> format -> address relative to the page."""
-    stems = {
-        figure["stem"]
-        for dataset in content["datasets"]
-        for task in dataset["tasks"]
-        for figure in [*task["figures"], *task["panels"]]
-    }
     return {
-        stem: {kind: quote(os.path.relpath(f"{stem}.{kind}", out)) for kind in FORMATS}
-        for stem in sorted(stems)
+        figure["stem"]: {
+            kind: quote(os.path.relpath(f"{figure['stem']}.{kind}", out)) for kind in FORMATS
+        }
+        for figure in shown(content)
     }
 
 
@@ -88,9 +90,9 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, required=True, help="folder of the CSV tables")
     options = parser.parse_args()
     content = gather.content(options.index)
-    for name, table in gather.tidy(options.index).items():
+    for name, path in gather.csv_tables(options.index).items():
         with atomic_path(options.tables / name) as temporary:
-            table.to_csv(temporary, index=False)
+            read_table(path).to_pandas().to_csv(temporary, index=False)
     write_json(content | {"provenance": options.provenance}, options.out / "summary.json")
     write_text(config_text(options.index["config"]), options.out / "config.yaml")
     write_text(render(content, options.out, options.tables), options.out / "summary.html")
