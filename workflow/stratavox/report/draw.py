@@ -20,7 +20,7 @@ from stratavox.report import (
     protocol,
 )
 from stratavox.report.options import figure_options
-from stratavox.report.saving import save_interactive, save_static
+from stratavox.report.saving import save_figure
 from stratavox.tables import read_table
 
 FIGURES = {
@@ -47,14 +47,7 @@ def main() -> None:
         if name in beside:
             given.append({key: read_table(path).to_pandas() for key, path in beside[name].items()})
         title = f"{results.heading}, {figure.TITLE}"
-        save(figure, given, options.out / name, title, options.provenance)
-
-
-def save(figure, given: list, stem: Path, title: str, provenance: dict) -> None:
-    """Write a figure in every format; ``figure`` is a module with static, interactive, notes."""
-    save_static(figure.static(*given), stem, provenance)
-    notes = figure.notes(*given)
-    save_interactive(figure.interactive(*given), stem, title, notes, provenance)
+        save_figure(figure, given, options.out / name, title, options.provenance)
 
 
 if __name__ == "__main__":

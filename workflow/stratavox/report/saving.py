@@ -34,6 +34,13 @@ RC = {
 }
 
 
+def save_figure(figure, given: list, stem: Path, title: str, provenance: dict) -> None:
+    """Write a figure in every format; ``figure`` is a module with static, interactive and notes."""
+    save_static(figure.static(*given), stem, provenance)
+    notes = figure.notes(*given)
+    save_interactive(figure.interactive(*given), stem, title, notes, provenance)
+
+
 def save_static(figure: Figure, stem: Path, provenance: dict) -> None:
     """Write STEM.svg (text as text), STEM.pdf and STEM.png (200 dpi) with the provenance inside."""
     said = json.dumps(provenance, sort_keys=True)
