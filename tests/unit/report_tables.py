@@ -97,7 +97,8 @@ def contrasts(grouped: bool = True) -> pd.DataFrame:
         *("difference", "low", "high", "interval", "p_value", "p_holm", "resolved", "sentence"),
     ]
     table = pd.DataFrame(told if grouped else [], columns=columns)
-    shared = {"regime": "grouped", "metric": "balanced_accuracy", "n_groups": 8, "n_clips": 40}
+    shared = {"a_regime": "grouped", "b_regime": "grouped", "a_control": "none"}
+    shared |= {"b_control": "none", "metric": "balanced_accuracy", "n_groups": 8, "n_clips": 40}
     shared |= {"a_probe": "linear", "b_probe": "linear", "equivalent": False, "margin": 0.02}
     return table.assign(**shared, detectable=0.131)
 

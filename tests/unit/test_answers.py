@@ -63,15 +63,39 @@ def test_a_strong_encoder_is_found_and_its_claims_supported():
 
 
 def test_equal_scores_are_equal_only_where_precise():
-    """The same predictions twice are equal; two noisy ones are neither different nor equal."""
+    """Almost the same predictions are equal; two noisy ones are neither different nor equal."""
     made = study({"deep": NOISE | {"nested": 0.6}}, 0)
-    same = next(k for k in made.correct if k.readout == "nested")
-    made.correct[same._replace(readout="block_03")] = made.correct[same]
-    last = the(c.planned(made, SETTINGS), c.LAST_OR_CHOSEN)
-    assert last["equivalent"] and not last["resolved"] and "equal within 0.020" in last["sentence"]
+    best = next(key for key in made.correct if key.readout == "nested")
+    last = best._replace(readout="block_03")
+    own = made.correct[best]
+    nearly = 0.05 * np.random.default_rng(0).standard_normal(own.total.shape)
+    made.correct[last] = Balanced(own.total + nearly, own.clips)
+    found = the(c.planned(made, SETTINGS), c.LAST_OR_CHOSEN)
+    assert found["equivalent"] and not found["resolved"]
+    assert "equal within 0.020" in found["sentence"]
     vague = the(c.planned(study({"deep": NOISE}, 1), SETTINGS), c.LAST_OR_CHOSEN)
     assert not vague["equivalent"] and "not resolved" in vague["sentence"]
     assert vague["detectable"] > 0.02
+    # one and the same set of predictions says nothing of how precise it is
+    made.correct[last] = own
+    same = the(c.planned(made, SETTINGS), c.LAST_OR_CHOSEN)
+    assert same["equivalent"] is None and same["detectable"] is None
+    assert claims(made, [same], [], "call")[0]["verdict"] == UNDETERMINED
+
+
+def test_a_probe_that_learned_nothing_does_not_refute_order():
+    made = study({"deep": NOISE | {"nested": 0.6}}, 0)
+    generator = np.random.default_rng(2)
+    for strength, verdict in ((1 / 3, UNDETERMINED), (0.8, REFUTED)):
+        ordered = told(clips(), "block_03", strength, generator, probe="attention_order")
+        made.add("deep", ordered)
+        made.add("deep", ordered.assign(control="shuffled"))
+        key = next(k for k in made.correct if k.control == "shuffled")
+        nearly = 0.01 * generator.standard_normal(made.correct[key].total.shape)
+        made.correct[key] = Balanced(made.correct[key].total + nearly, made.correct[key].clips)
+        row = the(c.planned(made, SETTINGS), c.ORDER)
+        assert row["equivalent"] and row["b_control"] == "shuffled"
+        assert claims(made, [row], [], "call")[0]["verdict"] == verdict
 
 
 def test_too_few_groups_are_not_tested():
@@ -97,6 +121,7 @@ def test_leakage_is_told():
     gap = the(rows, c.LEAKAGE)
     assert gap["resolved"] and gap["difference"] > 0.4
     assert gap["p_resampled"] is None  # folds of two regimes do not pair
+    assert (gap["a_regime"], gap["b_regime"]) == ("random", "grouped")
     said = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
     assert said["a random split is optimistic for call with deep"] == SUPPORTED
 

@@ -55,7 +55,19 @@ def refused(**changes) -> str:
         ({"datasets__chorus__channel": "left"}, ["datasets.chorus.channel", "'left'", "mean"]),
         ({"datasets__chorus__source": "folder"}, ["datasets.chorus", "'path'", "missing"]),
         ({"datasets__chorus__path": "x"}, ["datasets.chorus", "path", "not with source: chorus"]),
-        ({"encoders__beats_small_random__seed": None}, ["beats_small_random", "needs a seed"]),
+        ({"encoders__beats_small_random__seeds": None}, ["beats_small_random", "needs a seed"]),
+        ({"encoders__beats_small_random__seed": 0}, ["beats_small_random", "a seed or seeds"]),
+        ({"encoders__beats_small_random__seeds": [3]}, ["beats_small_random.seeds", "[3]"]),
+        (
+            {"encoders__beats_small_random_seed1": {"family": "logmel"}},
+            ["encoders.beats_small_random", "called beats_small_random_seed1"],
+        ),
+        (
+            {"probes__attention": {"encoders": ["logmel"]}},
+            ["probes.attention.encoders", "'logmel'", "beats_small_random"],
+        ),
+        ({"probes__fusions": ["median"]}, ["probes.fusions.0", "'median'", "concat_pca"]),
+        ({"probes__protocol": "seed"}, ["probes.protocol", "'seed'", "sound, notebook"]),
         (
             {"encoders__beats_small_random__model": "esp_aves2_sl_beats_all"},
             ["beats_small_random", "either model", "architecture"],
@@ -99,7 +111,22 @@ def test_every_default_in_config_yaml_is_the_schemas():
     """What the file shows as default is what leaving the key out gives."""
     shown = config.check(default())
     bare = default()
-    del bare["probes"], bare["figures"]
+    del bare["probes"], bare["figures"], bare["geometry"]
+    shown["probes"]["protocol"] = "sound"  # the default run shows what the method changes
+    shown["datasets"]["chorus"]["probes"]["protocol"] = "sound"
     for key in ("channel", "max_bad"):
         del bare["datasets"]["chorus"][key]
     assert config.check(bare) == shown
+
+
+def test_seeds_stand_for_one_encoder_each():
+    given = default()
+    given["run"]["encoders"] = ["beats_small_random", "logmel"]
+    checked = config.check(given)
+    drawn = [f"beats_small_random_seed{seed}" for seed in (0, 1, 2)]
+    assert checked["run"]["encoders"] == [*drawn, "logmel"]
+    assert checked["run"]["draws"] == {"beats_small_random": drawn}
+    entry = given["encoders"]["beats_small_random"]
+    shared = {key: value for key, value in entry.items() if key != "seeds"} | {"precision": "fp32"}
+    for seed, name in enumerate(drawn):
+        assert checked["encoders"][name] == shared | {"seed": seed}

@@ -96,7 +96,7 @@ class Plan:
 
     def attended(self, dataset: str, task: str) -> list[str]:
         """The encoders whose tokens are probed for the task."""
-        attention = self.datasets[dataset]["probes"].get("attention")
+        attention = self.datasets[dataset]["probes"]["attention"]
         if not attention or task not in self.targets(dataset):
             return []
         return [name for name in attention["encoders"] if name in self.encoders]

@@ -13,8 +13,8 @@ import pyarrow as pa
 from stratavox.inference import contrasts as c
 from stratavox.inference import paired
 from stratavox.inference.depths import APART
-from stratavox.inference.groups import Interval
-from stratavox.inference.study import Study
+from stratavox.inference.groups import Interval, interval
+from stratavox.inference.study import Key, Study
 
 CLAIMS = pa.schema(
     [
@@ -44,8 +44,18 @@ def claims(study: Study, contrasts: list[dict], depths: list[dict], task: str) -
     for row in contrasts:
         said = _claim(row, task)
         if said:
-            rows.append(_told(row, said))
+            rows.append(_told(row, said) | _unlearned(study, row))
     return rows
+
+
+def _unlearned(study: Study, row: dict) -> dict:
+    """A probe that learned nothing refutes nothing: order may tell what it did not find."""
+    if row["question"] != c.ORDER:
+        return {}
+    key = Key(*(row[f"a_{name}"] for name in Key._fields))
+    found = interval(study.correct[key], study.groups, share=True)
+    learned = found.error is not None and found.low > study.chance
+    return {} if learned else {"verdict": UNDETERMINED}
 
 
 def _early_late(study: Study, depths: list[dict]) -> Iterator[dict]:

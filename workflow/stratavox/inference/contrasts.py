@@ -17,10 +17,13 @@ CONTRASTS = pa.schema(
         ("a_encoder", pa.string()),
         ("a_readout", pa.string()),
         ("a_probe", pa.string()),
+        ("a_control", pa.string()),
+        ("a_regime", pa.string()),
         ("b_encoder", pa.string()),
         ("b_readout", pa.string()),
         ("b_probe", pa.string()),
-        ("regime", pa.string()),
+        ("b_control", pa.string()),
+        ("b_regime", pa.string()),
         ("metric", pa.string()),
         ("a_value", pa.float64()),
         ("b_value", pa.float64()),
@@ -139,15 +142,15 @@ def _row(study: Study, question: str, a: Key, b: Key | float, settings: dict) ->
         found = interval(lambda w: first(w) - b, study.groups)
     else:
         found = interval(lambda w: first(w) - other(w), study.groups)
+    constant = {f"b_{name}": None for name in Key._fields} | {"b_readout": _constant(study, b)}
     row = {
         "question": question,
-        "a_encoder": a.encoder,
-        "a_readout": a.readout,
-        "a_probe": a.probe,
-        "b_encoder": None if isinstance(b, float) else b.encoder,
-        "b_readout": _constant(study, b) if isinstance(b, float) else b.readout,
-        "b_probe": None if isinstance(b, float) else b.probe,
-        "regime": a.regime,
+        **{f"a_{name}": value for name, value in a._asdict().items()},
+        **(
+            constant
+            if isinstance(b, float)
+            else {f"b_{name}": value for name, value in b._asdict().items()}
+        ),
         "metric": metric,
         "a_value": first.value,
         "b_value": against,
@@ -184,7 +187,7 @@ def _p_values(study, a: Key, b: Key | float, shares, found: Interval, metric, se
     }
 
 
-def _constant(study: Study, value: float) -> str:
+def _constant(study: Study, value: Key | float) -> str:
     return "chance" if value == study.chance else "permuted labels"
 
 
@@ -208,6 +211,8 @@ def sentence(row: dict) -> str:
         )
     bounds += f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {row['n_groups']} groups"
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    if row["detectable"] is None:
+        return f"{a} and {b}: {values}: no group tells them apart, so nothing can be tested."
     told = f"{values} ({bounds}; Holm {p}; detectable {row['detectable']:.3f})"
     side = "above" if row["difference"] > 0 else "below"
     if row["resolved"] and row["equivalent"]:

@@ -41,9 +41,12 @@ def weights(study: Study, learned: dict[str, pd.DataFrame]) -> pa.Table:
             continue
         folds = table.groupby("readout")["weight"]
         keys = {block: Key(encoder.name, block, regime=study.regime) for block in encoder.blocks}
-        scores = {block: study.correct[key].value for block, key in keys.items()}
+        # rounded: scores that are equal on paper differ in the last bits, and would be ranked
+        scores = {block: round(study.correct[key].value, 12) for block, key in keys.items()}
         means = folds.mean()
-        rank = spearmanr([means[b] for b in scores], list(scores.values())).statistic
+        rank = np.nan
+        if len(set(scores.values())) > 1:
+            rank = spearmanr([means[b] for b in scores], list(scores.values())).statistic
         rows += [
             {
                 "encoder": encoder.name,

@@ -58,9 +58,10 @@ def corrected_resampled(differences: np.ndarray, test_by_train: float) -> float 
 def equivalent(found: Interval, margin: float) -> bool | None:
     """Whether the difference lies within +-``margin``: two one-sided tests at 5 % each.
 
-    Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657-680. None where there is only a range.
+    Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657-680. None where there is only a range, or
+    where no group differs from another: then nothing is known of how precise the difference is.
     """
-    if found.error is None:
+    if not found.error:
         return None
     half = student.ppf(1 - SIGNIFICANT, found.freedom) * found.error
     return bool(abs(found.value) + half < margin)
@@ -69,9 +70,10 @@ def equivalent(found: Interval, margin: float) -> bool | None:
 def detectable(found: Interval, tests: int) -> float | None:
     """The least difference found with a chance of 80 % at the level that ``tests`` tests leave.
 
-    From the error over groups and Bonferroni's level, which is Holm's first step.
+    From the error over groups and Bonferroni's level, which is Holm's first step. None where there
+    is no error to go by.
     """
-    if found.error is None:
+    if not found.error:
         return None
     level = SIGNIFICANT / tests
     steps = student.ppf(1 - level / 2, found.freedom) + student.ppf(POWER, found.freedom)

@@ -135,8 +135,10 @@ def _side(results: Results, row: dict, side: str) -> str:
     if style.missing(encoder):
         return readout
     place = place_label(results, encoder, readout)
-    probe = row[f"{side}_probe"]
+    probe, regime = row[f"{side}_probe"], row[f"{side}_regime"]
     told = "" if probe == "linear" else f", {style.probe_label(probe)}"
+    told += ", tokens shuffled" if row[f"{side}_control"] == "shuffled" else ""
+    told += "" if regime == results.regime else f", {regime} split"
     return f"{results.label(encoder)}, {place}{told}"
 
 

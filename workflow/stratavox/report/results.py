@@ -176,9 +176,7 @@ class Results:
         ]
 
 
-def load(
-    dataset: str, task: str, source: str, answers: Path, encoders: dict[str, str]
-) -> Results:
+def load(dataset: str, task: str, source: str, answers: Path, encoders: dict[str, str]) -> Results:
     """Read the folder of one task's answers; ``encoders`` maps names to embeddings folders."""
     told = {name: read_table(answers / f"{name}.parquet").to_pandas() for name in ANSWERS}
     facts = read_json(answers / "summary.json")
