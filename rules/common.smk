@@ -20,8 +20,8 @@ from snakemake.settings.types import DeploymentMethod
 from stratavox.errors import StratavoxError
 from stratavox.locks import hold
 from stratavox.encoders.catalogue import BASELINE_RATE
+from stratavox.inference import ANSWERS
 from stratavox.plan import (
-    ANSWERS,
     DATASET_FIGURES,
     FORMATS,
     NUISANCE_FIGURES,

@@ -176,7 +176,6 @@ def test_no_group_straddles_and_every_training_set_has_every_class():
 def test_folds_do_not_depend_on_the_order_of_rows_elsewhere():
     clips, _ = folds.choose_clips(crossed(), FOLDS)
     again, _ = folds.choose_clips(crossed(), FOLDS)
-    kinds = ["grouped", "random"]
     assert folds.assign(clips, FOLDS)[0].equals(folds.assign(again, FOLDS)[0])
 
 

@@ -289,7 +289,8 @@ def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(tmp
     told = content["datasets"][0]["tasks"][0]["claims"]
     assert [row["verdict"] for row in told] == ["supported", "refuted", "undetermined"]
     assert told[1]["random_weights"] == ["noise"]
-    for said in ("refuted -0.112 centre of gravity -0.213 to -0.011 0.033 (Holm) 0.141 40, 8", "< 0.001 0.151"):
+    row = "refuted -0.112 centre of gravity -0.213 to -0.011 0.033 (Holm) 0.141 40, 8"
+    for said in (row, "< 0.001 0.151"):
         assert said in shown.text, said
     assert f"call is linearly decodable from {fake.NASTY}" in shown.text
 

@@ -31,7 +31,6 @@ FORMATS = ("svg", "pdf", "png", "html")
 TASK_FIGURES = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours")
 NUISANCE_FIGURES = ("layers", "leakage")
 DATASET_FIGURES = ("similarity", "shape")
-ANSWERS = ("estimates", "atlas", "weights", "contrasts", "depths", "claims")
 
 
 class Plan:

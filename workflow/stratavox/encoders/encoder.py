@@ -47,7 +47,8 @@ class Encoder:
     length, and ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a
     row's first ``counts`` tokens, float32 (batch, width), all from one pass.
     ``tokens(waves, readouts)`` returns those readouts whole, float32 (batch, tokens, width); None
-    for a baseline, which has no tokens to tell apart. ``batch_s`` is how many seconds of audio it takes at once.
+    for a baseline, which has no tokens to tell apart. ``batch_s`` is how many seconds of audio it
+    takes at once.
     """
 
     rate: int

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stratavox.inference import ANSWERS
 from stratavox.report import findings, style
 from stratavox.report.findings import bounds, fine
-from stratavox.report.results import ANSWERS, INTERVALS, Results, load
+from stratavox.report.results import INTERVALS, Results, load
 from stratavox.tables import open_table, read_json, read_provenance
 
 ENCODER_FACTS = (
@@ -55,13 +56,18 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
         "facts": hygiene_facts(hygiene),
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
-        "tasks": [task(name, entry, key, index) for key in entry["tasks"]],
+        "tasks": [task(name, entry, key, index) for key in in_order(entry["tasks"])],
         "figures": [
             {"kind": DATASET_FIGURES[figure], "stem": stem}
             | {"alt": f"{DATASET_FIGURES[figure]} on {name}. All values are in the CSV tables."}
             for figure, stem in entry["stems"].items()
         ],
     }
+
+
+def in_order(tasks: dict) -> list[str]:
+    """What the study asks first, nuisances last."""
+    return sorted(tasks, key=lambda name: tasks[name]["role"] != "target")
 
 
 def hygiene_facts(hygiene: dict) -> list[list[str]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from stratavox.errors import StratavoxError
+from stratavox.inference import ANSWERS
 from stratavox.report import style
 from stratavox.report.style import count
 from stratavox.tables import read_json, read_table
 
-ANSWERS = ("estimates", "atlas", "weights", "contrasts", "depths", "claims")
 METRIC, PROBE = "balanced_accuracy", "linear"
 
 # What the table's word for an interval means, as a reader must be told.
