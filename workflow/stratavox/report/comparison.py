@@ -1,34 +1,58 @@
 """Comparison of one task: last block, block chosen in the training folds, all blocks, baselines.
 
-A row an encoder and readout, with its interval, what permuted labels give, and chance. Run as
-``python -m stratavox.report.comparison``.
+A row an encoder and readout, with its interval, what permuted labels give, and chance; then a row
+a probe on tokens.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import matplotlib
 import plotly.graph_objects as go
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from stratavox.errors import run
 from stratavox.report import style
-from stratavox.report.options import figure_options
 from stratavox.report.results import Results
-from stratavox.report.saving import RC, save_interactive, save_static
+from stratavox.report.saving import RC
 from stratavox.report.screen import HOVER, finish, hover_data, line, plain, point
-from stratavox.report.static import below
+from stratavox.report.static import below, shortened
 
+TITLE = "encoders compared"
+TOKEN_PROBES = ("attention", "attention_mean", "attention_pool", "attention_order", "mlp")
 X_TITLE = "balanced accuracy"
 
 
-def lines(results: Results) -> list[tuple[str, str, str]]:
-    """(encoder, readout, label) of each row, top to bottom."""
+@dataclass(frozen=True)
+class Row:
+    """A line of the figure: what was read out of which encoder, by which probe."""
+
+    encoder: str
+    readout: str
+    probe: str
+    label: str
+
+
+def lines(results: Results) -> list[Row]:
+    """The rows from top to bottom; an encoder's probes on tokens after its linear ones."""
     found = []
     for encoder in [*results.layered, *results.baselines]:
         for readout in results.compared(encoder):
-            found.append((encoder, readout, row_label(results, encoder, readout)))
+            label = row_label(results, encoder, readout)
+            found.append(Row(encoder, readout, "linear", label))
+        for probe in TOKEN_PROBES:
+            for readout in results.rows(encoder, probe=probe)["readout"]:
+                label = row_label(results, encoder, readout)
+                found.append(Row(encoder, readout, probe, f"{label}, {style.probe_label(probe)}"))
     return found
+
+
+def value(results: Results, row: Row, control: str = "none", regime: str | None = None):
+    """The estimate of a row under a control and a regime, or None."""
+    rows = results.rows(row.encoder, control, regime, row.probe)
+    rows = rows[rows["readout"] == row.readout]
+    return None if rows.empty else rows.iloc[0]
 
 
 def row_label(results: Results, encoder: str, readout: str) -> str:
@@ -50,6 +74,16 @@ def notes(results: Results) -> list[str]:
         results.interval_line("Whiskers, and numbers in brackets"),
         *results.random_line("Hollow marks"),
         results.control_line(),
+        *_shuffled_line(results),
+    ]
+
+
+def _shuffled_line(results: Results) -> list[str]:
+    if not (results.estimates["control"] == "shuffled").any():
+        return []
+    return [
+        "Crosses: the same probe on tokens in random order; equal where it cannot know order. "
+        "Attention on one pooled vector is the notebook's case: its queries and keys do nothing."
     ]
 
 
@@ -59,16 +93,18 @@ def static(results: Results) -> Figure:
     shown = lines(results)
     with matplotlib.rc_context(RC):
         figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.27 * len(shown)))
-        longest = max(len(label) for *_, label in shown)
-        figure.subplots_adjust(left=min(0.6, 0.0086 * longest), right=0.82)
+        longest = max(len(row.label) for row in shown)
+        figure.subplots_adjust(left=min(0.52, 0.0086 * longest), right=0.82)
         chance = results.facts["chance"]
         axes.axvline(chance, color=style.INK, lw=0.8, ls=":", label="chance", zorder=1)
-        for y, (encoder, readout, _) in enumerate(shown):
-            _draw_row(axes, results, encoder, readout, looks[encoder], y)
+        for y, row in enumerate(shown):
+            _draw_row(axes, results, row, looks[row.encoder], y)
         axes.plot([], [], color=style.GREY, lw=5, alpha=0.3, label="permuted labels: 95 % range")
         if results.regime == "grouped":
             axes.plot([], [], "o", ms=5, mfc="none", mec=style.GREY, ls="", label="random split")
-        axes.set_yticks(range(len(shown)), [label for *_, label in shown])
+        if any(row.probe != "linear" for row in shown):
+            axes.plot([], [], "x", ms=5, color=style.GREY, ls="", label="tokens shuffled")
+        axes.set_yticks(range(len(shown)), shortened([row.label for row in shown], 60))
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set(xlabel=X_TITLE)
@@ -78,23 +114,27 @@ def static(results: Results) -> Figure:
     return figure
 
 
-def _draw_row(axes, results: Results, encoder: str, readout: str, look: style.Look, y: int) -> None:
-    control = results.one(encoder, readout, control="permutation")
+def _draw_row(axes, results: Results, row: Row, look: style.Look, y: int) -> None:
+    control = value(results, row, control="permutation")
     if control is not None:
         axes.hlines(y, control.low, control.high, color=style.GREY, alpha=0.3, lw=5, zorder=1.5)
         axes.plot([control.value], [y], "|", color=style.GREY, ms=6)
-    other = results.one(encoder, readout, regime="random")
-    if results.regime == "grouped" and other is not None:
+    other = value(results, row, regime="random")
+    if results.regime != "random" and other is not None:
         axes.plot([other.value], [y], look.marker, mfc="none", mec=look.colour, ms=4.5, alpha=0.5)
-    row = results.one(encoder, readout)
-    if not style.missing(row.low):
-        axes.hlines(y, row.low, row.high, color=look.colour, lw=1.4, zorder=3)
-    mark = axes.plot([row.value], [y], look.marker, color=look.colour, ms=5.5, zorder=4)
-    mark[0].set_gid(f"value {encoder} {readout}")
+    shuffled = value(results, row, control="shuffled")
+    if shuffled is not None:
+        axes.plot([shuffled.value], [y], "x", color=look.colour, ms=5, zorder=5)
+    found = value(results, row)
+    if not style.missing(found.low):
+        axes.hlines(y, found.low, found.high, color=look.colour, lw=1.4, zorder=3)
+    mark = axes.plot([found.value], [y], look.marker, color=look.colour, ms=5.5, zorder=4)
+    tail = "" if row.probe == "linear" else f" {row.probe}"
+    mark[0].set_gid(f"value {row.encoder} {row.readout}{tail}")
     axes.text(
         1.02,
         y,
-        f"{style.fraction(row.value)} ({style.interval(row.low, row.high)})",
+        f"{style.fraction(found.value)} ({style.interval(found.low, found.high)})",
         transform=axes.get_yaxis_transform(),
         va="center",
         fontsize=7.5,
@@ -108,31 +148,30 @@ def interactive(results: Results) -> go.Figure:
     figure = go.Figure()
     chance = results.facts["chance"]
     line(figure, [chance, chance], [-0.6, len(shown) - 0.4], style.INK, "dot", name="chance")
-    for y, (encoder, readout, _) in enumerate(shown):
-        control = results.rows(encoder, "permutation")
-        control = control[control["readout"] == readout]
-        if not control.empty:
-            first = control.iloc[0]
+    for y, row in enumerate(shown):
+        control = value(results, row, control="permutation")
+        if control is not None:
             figure.add_scatter(
-                x=[first["low"], first["value"], first["high"]],
+                x=[control["low"], control["value"], control["high"]],
                 y=[y] * 3,
                 mode="lines",
                 line={"color": "rgba(110,110,110,.35)", "width": 8},
                 name="permuted labels: 95 % range",
                 legendgroup="permuted",
                 showlegend=not any(trace.meta == "permutation" for trace in figure.data),
-                customdata=hover_data(control) * 3,
+                customdata=hover_data(control.to_frame().T) * 3,
                 hovertemplate=HOVER,
                 meta="permutation",
             )
-        if results.regime == "grouped":
-            _add_points(figure, results, encoder, readout, y, looks[encoder], "random")
-        _add_points(figure, results, encoder, readout, y, looks[encoder], results.regime)
+        if results.regime != "random":
+            _add_point(figure, results, row, y, looks[row.encoder], regime="random")
+        _add_point(figure, results, row, y, looks[row.encoder], control="shuffled")
+        _add_point(figure, results, row, y, looks[row.encoder])
     finish(figure, results, height=200 + 46 * len(shown))
     figure.update_xaxes(title=X_TITLE)
     figure.update_yaxes(
         tickvals=list(range(len(shown))),
-        ticktext=[plain(label).replace(": ", ":<br>", 1) for *_, label in shown],
+        ticktext=[plain(row.label).replace(": ", ":<br>", 1) for row in shown],
         range=[len(shown) - 0.4, -0.6],
         automargin=True,
         zeroline=False,
@@ -140,24 +179,13 @@ def interactive(results: Results) -> go.Figure:
     return figure
 
 
-def _add_points(figure, results: Results, encoder: str, readout: str, y: int, look, regime) -> None:
-    rows = results.rows(encoder, regime=regime)
-    for row in rows[rows["readout"] == readout].itertuples():
-        trace = point(figure, results, encoder, row, row.value, y, look, "x")
-        trace.update(showlegend=False)
-        if regime != results.regime:
-            hollow = f"{look.symbol}-open"
-            trace.update(marker_symbol=hollow, opacity=0.5, error_x=None, meta="random split")
-
-
-def main() -> None:
-    """Command line of the stage."""
-    results, options = figure_options(__doc__)
-    save_static(static(results), options.out_stem, options.provenance)
-    title = f"{results.heading}, encoders compared"
-    figure = interactive(results)
-    save_interactive(figure, options.out_stem, title, notes(results), options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+def _add_point(figure, results: Results, row: Row, y: int, look, **where) -> None:
+    found = value(results, row, **where)
+    if found is None:
+        return
+    (given,) = found.to_frame().T.itertuples()
+    trace = point(figure, results, row.encoder, given, given.value, y, look, "x")
+    trace.update(showlegend=False)
+    if where:
+        trace.update(marker_symbol=f"{look.symbol}-open", opacity=0.5, error_x=None)
+        trace.update(meta="tokens shuffled" if "control" in where else "random split")

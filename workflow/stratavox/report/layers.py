@@ -1,7 +1,7 @@
 """Layer curve of one task: balanced accuracy of the linear probe over depth, per encoder.
 
 The x axis counts blocks, so that a curve can be read block by block; curves of encoders of unlike
-depth end at their own last block. Run as ``python -m stratavox.report.layers``.
+depth end at their own last block.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import plotly.graph_objects as go
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from stratavox.errors import run
 from stratavox.report import style
-from stratavox.report.options import figure_options
 from stratavox.report.results import Results
-from stratavox.report.saving import RC, save_interactive, save_static
+from stratavox.report.saving import RC
 from stratavox.report.screen import HOVER, band, finish, hover_data, line, plain, point
 from stratavox.report.static import below, fill_between
 
+TITLE = "layer by layer"
 X_TITLE = "block read out (zero-based; a curve ends at its encoder's last block)"
 Y_TITLE = "balanced accuracy"
 
@@ -28,7 +27,9 @@ def notes(results: Results) -> list[str]:
     return [
         results.counts_line(),
         results.group_line(),
-        results.interval_line("Bands and whiskers"),
+        results.interval_line("Whiskers"),
+        "Bands: hold along the whole curve at once with 95 % (none where groups are too few).",
+        *results.draws_line("Thin bars beside the marks"),
         *results.random_line("Dashed lines"),
         results.control_line() + " Dotted: the mean; grey band: the widest range of all encoders.",
     ]
@@ -81,7 +82,12 @@ def static(results: Results) -> Figure:
 
 def _draw_curve(axes, results: Results, encoder: str, look: style.Look) -> None:
     rows = results.curve(encoder)
-    fill_between(axes, rows["depth"], rows["low"], rows["high"], look.colour, None)
+    fill_between(axes, rows["depth"], rows["band_low"], rows["band_high"], look.colour, None)
+    # encoders side by side, or their whiskers would hide each other
+    step = 0.08 * (results.layered.index(encoder) - (len(results.layered) - 1) / 2)
+    axes.vlines(rows["depth"] + step, rows["low"], rows["high"], color=look.colour, lw=0.7)
+    drawn = rows[["draws_low", "draws_high"]]
+    axes.vlines(rows["depth"] + step, *drawn.T.to_numpy(), color=look.colour, lw=2.4, alpha=0.5)
     axes.plot(
         rows["depth"],
         rows["value"],
@@ -161,7 +167,7 @@ def interactive(results: Results) -> go.Figure:
 def _add_curves(figure: go.Figure, results: Results, encoder: str, look: style.Look) -> None:
     label = plain(results.label(encoder))
     rows = results.curve(encoder)
-    band(figure, rows["depth"], rows["low"], rows["high"], look.colour, group=encoder)
+    band(figure, rows["depth"], rows["band_low"], rows["band_high"], look.colour, group=encoder)
     figure.add_scatter(
         x=rows["depth"],
         y=rows["value"],
@@ -192,16 +198,3 @@ def _add_baseline(
         trace = line(figure, ends, [row.value] * 2, look.colour, "dashdot", None, group=encoder)
         trace.update(showlegend=False)
         point(figure, results, encoder, row, x, row.value, look, "y")
-
-
-def main() -> None:
-    """Command line of the stage."""
-    results, options = figure_options(__doc__)
-    save_static(static(results), options.out_stem, options.provenance)
-    title = f"{results.heading}, layer by layer"
-    figure = interactive(results)
-    save_interactive(figure, options.out_stem, title, notes(results), options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -105,7 +105,7 @@ def probe_label(probe: str) -> str:
     return {
         "linear": "linear",
         "attention": "attention on tokens",
-        "attention_mean": "attention on one pooled vector (the notebook's case)",
+        "attention_mean": "attention on one pooled vector",
         "attention_pool": "attention pooling of tokens",
         "attention_order": "attention on tokens in order",
         "mlp": "MLP on the mean",
