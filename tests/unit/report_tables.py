@@ -23,6 +23,17 @@ FILLED = [
     *("encoder", "readout", "depth", "probe", "control", "regime", "metric"),
     *("value", "low", "high", "interval", "n_clips", "n_groups"),
 ]
+NEIGHBOURS = (
+    *("retrieval_roc_auc", "retrieval_roc_auc_apart", "clustering_nmi", "clustering_ami"),
+    *("clustering_ari", "silhouette", "knn_balanced_accuracy"),
+)
+BESIDE = {
+    "notebook": [
+        *("readout", "accuracy", "n_train", "n_test", "classes", "chance", "max_iter_reached")
+    ],
+    "neighbours": ["readout", "measure", "value", "excluded", "n_clips", "n_classes"],
+    "shape": ["readout", "measure", "value", "low", "high", "null", "n_clips", "n_drawn"],
+}
 HYGIENE = {
     "rows": 44,
     "clips": 40,
@@ -160,6 +171,37 @@ def weights() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def beside(kind: str, encoder: str) -> pd.DataFrame:
+    """One encoder's table of the notebook's protocol, of neighbours or of shape."""
+    step = list(ENCODERS).index(encoder) / 100
+    rows = []
+    for place, readout in enumerate(readouts(encoder)):
+        value = 0.31 + step + place / 1000
+        if kind == "notebook":
+            rows.append((readout, value, 32, 8, 4, 0.25, place == 0))
+        elif kind == "neighbours":
+            rows += [
+                (readout, measure, value + n / 50, "recording" if n == 1 else "none", 40, 4)
+                for n, measure in enumerate(NEIGHBOURS)
+            ]
+        else:
+            rows += [
+                (readout, measure, value + n, value + n - 0.1, value + n + 0.1, value + 2, 40, 30)
+                for n, measure in enumerate(
+                    ("effective_rank", "participation_ratio", "mean_cosine")
+                )
+            ]
+    return pd.DataFrame(rows, columns=BESIDE[kind])
+
+
+def similarity() -> pd.DataFrame:
+    """Likeness of every two readouts of all encoders."""
+    every = [(encoder, readout) for encoder in ENCODERS for readout in readouts(encoder)]
+    rows = [(*a, *b, 1.0 if a == b else 0.4, 40) for a in every for b in every]
+    columns = ["a_encoder", "a_readout", "b_encoder", "b_readout", "cka", "n_clips"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def write(
     root: Path,
     grouped: bool = True,
@@ -232,14 +274,15 @@ def write(
         "group": pa.array([f"bird {n % 8}" if grouped else None for n in range(40)], pa.string()),
     }
     write_table(pa.table(columns), folds_json.with_suffix(".parquet"), {})
-    small = pa.table({"readout": ["block_00"], "value": [0.123]})
-    further = {}
-    for kind in ("notebook", "neighbours", "shape"):
-        path = results / kind / dataset / "deep.parquet"
-        write_table(small, path, provenance)
-        further[kind] = {"deep": str(path)}
-    similarity = results / "similarity" / f"{dataset}.parquet"
-    write_table(small, similarity, provenance)
+    further: dict[str, dict[str, str]] = {}
+    for kind in BESIDE:
+        for name in ENCODERS:
+            path = results / kind / dataset / f"{name}.parquet"
+            table = pa.Table.from_pandas(beside(kind, name), preserve_index=False)
+            write_table(table, path, provenance)
+            further.setdefault(kind, {})[name] = str(path)
+    alike = results / "similarity" / f"{dataset}.parquet"
+    write_table(pa.Table.from_pandas(similarity(), preserve_index=False), alike, provenance)
     figures = results / "figures" / dataset
     names = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours", "protocol")
     return {
@@ -247,7 +290,7 @@ def write(
             dataset: {
                 "source": source,
                 "hygiene": str(hygiene),
-                "similarity": str(similarity),
+                "similarity": str(alike),
                 "shape": further["shape"],
                 "stems": {name: str(figures / name) for name in ("similarity", "shape")},
                 "tasks": {

@@ -17,7 +17,17 @@ from matplotlib import pyplot as plt
 
 import report_tables as fake
 from stratavox.errors import StratavoxError
-from stratavox.report import comparison, layers, panels, style
+from stratavox.report import (
+    atlas,
+    centres,
+    comparison,
+    layers,
+    leakage,
+    neighbours,
+    panels,
+    protocol,
+    style,
+)
 from stratavox.report.results import load
 from stratavox.report.saving import save_interactive, save_static
 from stratavox.tables import write_table
@@ -31,10 +41,9 @@ def close_figures():
 
 def results(root: Path, grouped: bool = True, rows: pd.DataFrame | None = None, **more):
     index = fake.write(root, grouped, rows, **more)
-    paths = index["datasets"]["zoo"]["tasks"]["call"]
-    estimates, facts = Path(paths["estimates"]), Path(paths["estimates_json"])
+    answers = Path(index["datasets"]["zoo"]["tasks"]["call"]["answers"])
     source = index["datasets"]["zoo"]["source"]
-    return load("zoo", "call", source, estimates, facts, fake.folders(index))
+    return load("zoo", "call", source, answers, fake.folders(index))
 
 
 def expected(rows: pd.DataFrame, encoder: str, control="none", regime="grouped") -> pd.DataFrame:
@@ -48,6 +57,13 @@ def words(figure) -> str:
 
 def by_gid(figure, gid: str):
     return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
+
+
+def segments(figure) -> list[np.ndarray]:
+    """Ends (2, 2) of every bar that is drawn; matplotlib keeps empty ones for missing values."""
+    collections = figure.axes[0].collections
+    found = [one for c in collections for one in getattr(c, "get_segments", list)()]
+    return [one for one in found if len(one)]
 
 
 def flat(text: str) -> str:
@@ -82,15 +98,26 @@ def test_static_bands_and_whiskers_are_the_tables_intervals(tmp_path):
         if np.allclose(band.get_facecolor()[:, :3], plt.matplotlib.colors.to_rgb(style.BLUE))
         for path in band.get_paths()
     ][0]
-    assert set(corners[:, 1]) == {*rows["low"], *rows["high"]}
+    assert set(corners[:, 1]) == {*rows["band_low"], *rows["band_high"]}
     baseline = expected(fake.estimates(), "logmel").iloc[0]
     assert by_gid(figure, "baseline logmel").get_ydata() == [baseline["value"]]
-    bars = [
-        segment
-        for c in figure.axes[0].collections
-        for segment in getattr(c, "get_segments", list)()
-    ]
-    assert any(set(bar[:, 1]) == {baseline["low"], baseline["high"]} for bar in bars)
+    bars = segments(figure)
+    for row in [baseline, *(row for _, row in rows.iterrows())]:
+        assert any(set(bar[:, 1]) == {row["low"], row["high"]} for bar in bars)
+
+
+def test_random_draws_are_one_curve_with_their_range(tmp_path):
+    rows = fake.estimates()
+    drawn = (rows["encoder"] == "noise") & (rows["readout"] == "block_00")
+    rows.loc[drawn, ["draws_low", "draws_high"]] = [0.111, 0.777]
+    given = results(tmp_path, rows=rows)
+    given.facts["draws"] = {"noise": ["noise_seed0", "noise_seed1"]}
+    figure = layers.static(given)
+    bars = segments(figure)
+    assert any(set(bar[:, 1]) == {0.111, 0.777} for bar in bars)
+    said = flat(words(figure))
+    assert "noise (random weights, 2 draws)" in said
+    assert "mean and range over 2 random draws of noise" in said
 
 
 def test_interactive_curves_are_the_tables_values(tmp_path):
@@ -178,7 +205,7 @@ def test_comparison_draws_and_prints_the_tables_values(tmp_path):
     given = results(tmp_path)
     figure, screen = comparison.static(given), comparison.interactive(given)
     rows = fake.estimates()
-    order = [(encoder, readout) for encoder, readout, _ in comparison.lines(given)]
+    order = [(row.encoder, row.readout) for row in comparison.lines(given)]
     assert order == [
         *[("deep", readout) for readout in ("block_02", "nested", "concat")],
         *[("noise", readout) for readout in ("block_00", "nested", "concat")],
@@ -197,6 +224,82 @@ def test_comparison_draws_and_prints_the_tables_values(tmp_path):
             null = expected(rows, encoder, "permutation").set_index("readout").loc[readout]
             bars = [list(t.x) for t in screen.data if t.meta == "permutation"]
             assert [null["low"], null["value"], null["high"]] in bars
+
+
+def test_probes_on_tokens_stand_beside_with_tokens_shuffled(tmp_path):
+    rows = fake.estimates()
+    like = rows[(rows["readout"] == "block_02") & (rows["control"] == "none")]
+    like = like[(like["regime"] == "grouped")].assign(probe="attention_order", value=0.612)
+    both = [rows, like, like.assign(control="shuffled", value=0.333)]
+    given = results(tmp_path, rows=pd.concat(both, ignore_index=True))
+    figure, screen = comparison.static(given), comparison.interactive(given)
+    assert list(by_gid(figure, "value deep block_02 attention_order").get_xdata()) == [0.612]
+    assert "last block (block 2), attention on tokens in order" in words(figure)
+    crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
+    assert [0.333] in [list(line.get_xdata()) for line in crosses]
+    assert [list(t.x) for t in screen.data if t.meta == "tokens shuffled"] == [[0.333]]
+
+
+# ---- centres, atlas, leakage, protocol, neighbours ----
+
+
+def test_centres_are_the_tables_and_the_verdict_is_printed(tmp_path):
+    figure = centres.static(results(tmp_path))
+    told = fake.depths()
+    for target in ("call", "f0", "duration", "acoustic targets"):
+        value = told.loc[(told["target"] == target) & (told["measure"] == "centre"), "value"].item()
+        assert list(by_gid(figure, f"deep {target}").get_xdata()) == [value]
+    said = flat(words(figure))
+    assert "acoustics are decoded early and the task late: supported (+0.314" in said
+    assert "0.205 to 0.423; detectable 0.151" in said and "may be the best (95 %): block 1" in said
+    screen = centres.interactive(results(tmp_path))
+    assert {t.x[0] for t in screen.data if t.meta == "deep call"} == {0.71}
+    unknown = centres.static(results(tmp_path / "2", grouped=False))
+    assert "Groups are unknown: no centre has an interval" in flat(words(unknown))
+
+
+def test_the_atlas_has_a_cell_for_each_target_and_readout(tmp_path):
+    given = results(tmp_path)
+    drawn = [text.get_text() for text in atlas.static(given).findobj(plt.Text)]
+    for value in fake.atlas()["value"]:
+        assert f"{value:.2f}" in drawn
+    # the task's row: the score above chance
+    one = given.one("deep", "block_01")["value"]
+    assert f"{(one - 0.25) / 0.75:.2f}" in drawn
+    assert any("Fundamental frequency (F0), Hz (n 40)" in text for text in drawn)
+
+
+def test_leakage_draws_every_regime_there_is(tmp_path):
+    figure = leakage.static(results(tmp_path))
+    for regime in ("grouped", "random"):
+        rows = expected(fake.estimates(), "deep", regime=regime).dropna(subset="depth")
+        line = by_gid(figure, f"none {regime} deep")
+        assert list(line.get_ydata()) == rows["value"].tolist()
+    alone = flat(words(leakage.static(results(tmp_path / "2", grouped=False))))
+    assert "Only the random split could be made" in alone
+
+
+def test_the_notebooks_accuracies_stand_beside_the_sound_scores(tmp_path):
+    tables = {name: fake.beside("notebook", name) for name in fake.ENCODERS}
+    figure = protocol.static(results(tmp_path), tables)
+    assert list(by_gid(figure, "notebook deep").get_ydata()) == tables["deep"]["accuracy"].tolist()
+    rows = expected(fake.estimates(), "deep").dropna(subset="depth")
+    assert list(by_gid(figure, "sound deep").get_ydata()) == rows["value"].tolist()
+    said = flat(words(figure))
+    assert "accuracy on 8 clips" in said and "3 of 7 fits stopped before they converged" in said
+    screen = protocol.interactive(results(tmp_path / "2"), tables)
+    drawn = next(t for t in screen.data if t.meta == "notebook deep")
+    assert list(drawn.y) == tables["deep"]["accuracy"].tolist()
+
+
+def test_neighbours_are_the_tables_and_say_what_was_excluded(tmp_path):
+    tables = {name: fake.beside("neighbours", name) for name in fake.ENCODERS}
+    figure = neighbours.static(results(tmp_path), tables)
+    for measure in fake.NEIGHBOURS:
+        rows = tables["deep"][tables["deep"]["measure"] == measure]
+        drawn = by_gid(figure, f"{measure} deep")
+        assert list(drawn.get_ydata()) == pytest.approx(rows["value"].tolist())
+    assert "solid without clips of the same recording" in flat(words(figure))
 
 
 # ---- UMAP panels ----
@@ -351,32 +454,44 @@ def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
     assert all("<" not in cell for t in figure.data for row in t.customdata for cell in row)
 
 
-@pytest.mark.parametrize("module", ["layers", "comparison"])
-def test_command_line(tmp_path, module):
+def test_one_command_draws_all_figures_of_a_task_and_one_those_of_a_dataset(tmp_path):
     index = fake.write(tmp_path)
-    paths = index["datasets"]["zoo"]["tasks"]["call"]
-    stem = tmp_path / "figure"
-    done = subprocess.run(
-        [sys.executable, "-m", f"stratavox.report.{module}", "--dataset", "zoo", "--task", "call"]
-        + ["--estimates", paths["estimates"], "--summary", paths["estimates_json"]]
-        + ["--encoders", json.dumps(fake.folders(index)), "--settings", '{"source": "folder"}']
-        + ["--provenance", '{"key": "kept"}', "--out-stem", str(stem)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    for kind in ("svg", "pdf", "png", "html"):
-        assert Path(f"{stem}.{kind}").stat().st_size > 5000
-    assert re.search(rb"PNG", Path(f"{stem}.png").read_bytes()[:8])
+    zoo = index["datasets"]["zoo"]
+    task, shared = zoo["tasks"]["call"], ["--dataset", "zoo", "--provenance", '{"key": "kept"}']
+    shared += ["--encoders", json.dumps(fake.folders(index)), "--out", str(tmp_path / "out")]
+    commands = {
+        "draw": [*task["stems"]],
+        "overview": [*zoo["stems"]],
+    }
+    own = {
+        "draw": ["--task", "call", "--answers", task["answers"]]
+        + ["--neighbours", json.dumps(task["neighbours"])]
+        + ["--notebook", json.dumps(task["notebook"])],
+        "overview": ["--similarity", zoo["similarity"], "--shape", json.dumps(zoo["shape"])],
+    }
+    for module, figures in commands.items():
+        settings = json.dumps({"source": "folder", "figures": figures, "draws": {}})
+        done = subprocess.run(
+            [sys.executable, "-m", f"stratavox.report.{module}", *shared, *own[module]]
+            + ["--settings", settings],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        for figure in figures:
+            for kind in ("svg", "pdf", "png", "html"):
+                assert (tmp_path / f"out/{figure}.{kind}").stat().st_size > 5000
+            page = (tmp_path / f"out/{figure}.html").read_text(encoding="utf-8")
+            assert fake.NASTY not in page and "kept" in page
+            assert re.search(rb"PNG", (tmp_path / f"out/{figure}.png").read_bytes()[:8])
 
 
 def test_estimates_of_other_encoders_are_refused(tmp_path):
     index = fake.write(tmp_path)
-    paths = index["datasets"]["zoo"]["tasks"]["call"]
+    answers = Path(index["datasets"]["zoo"]["tasks"]["call"]["answers"])
     some = {"deep": fake.folders(index)["deep"]}
-    estimates, facts = Path(paths["estimates"]), Path(paths["estimates_json"])
     with pytest.raises(StratavoxError, match=r"\['deep', 'logmel', 'noise'\].*\['deep'\]"):
-        load("zoo", "call", "folder", estimates, facts, some)
+        load("zoo", "call", "folder", answers, some)
 
 
 def test_an_interval_of_unknown_meaning_is_refused(tmp_path):
