@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from plotly.subplots import make_subplots
 
 from stratavox.report import style
@@ -138,7 +138,7 @@ def static(data: Shape) -> Figure:
             if log:
                 axes.set_yscale("log")
                 axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-                axes.yaxis.set_major_formatter(ScalarFormatter())
+                axes.yaxis.set_major_formatter("{x:g}")
                 axes.yaxis.set_minor_formatter(NullFormatter())
             for unit in units:
                 rows = data.rows(unit, measure)

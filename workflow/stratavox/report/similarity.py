@@ -60,22 +60,23 @@ class Similarity:
         return square.loc[self.shown, self.shown].to_numpy(dtype=float)
 
     @property
-    def blocks(self) -> list[tuple[str, int, int]]:
-        """(label, first, one past the last row) of each encoder in ``shown``."""
+    def blocks(self) -> list[tuple[str, str, int, int]]:
+        """(name, label, first, one past the last row) of each encoder in ``shown``."""
         found, start = [], 0
         for unit, names in self.units.items():
             stop = start + len(self.encoders[names[0]]["readouts"])
-            found.append((label(self.encoders, unit, names), start, stop))
+            found.append((unit, label(self.encoders, unit, names), start, stop))
             start = stop
         return found
 
 
 def notes(data: Similarity) -> list[str]:
     """What must be known to read the figure; printed on it."""
+    clips = style.count(int(data.table["n_clips"].max()), "clip")
     said = [
-        f"{data.dataset}: {style.count(int(data.table['n_clips'].max()), 'clip')}. {UNIT}: 1 where "
-        "one readout is the other rotated and scaled, about 0 where they have nothing in common; "
-        "values below 0 are drawn as 0. Encoders and readouts stand in the run's order."
+        f"{clips}; no labels are used. The {UNIT} is "
+        "1 where one readout is the other rotated and scaled, about 0 where they have nothing in "
+        "common; values below 0 are drawn as 0. Encoders and readouts stand in the run's order."
     ]
     for unit, names in data.units.items():
         if len(names) > 1:
@@ -120,11 +121,11 @@ def static(data: Similarity) -> Figure:
         axes.set_yticks(range(n), names, fontsize=6)
         axes.tick_params(length=1.5, width=0.4, pad=1.5)
         axes.spines[:].set_visible(False)
-        for name, start, stop in data.blocks:
+        for name, marked, start, stop in data.blocks:
             middle = (start + stop - 1) / 2
-            # inches left of the map, and above it
+            # offsets in points: left of the map clear of the readouts, and above it
             axes.annotate(
-                name,
+                marked,
                 (0, middle),
                 (-30, 0),
                 xycoords=axes.get_yaxis_transform(),
@@ -149,7 +150,9 @@ def static(data: Similarity) -> Figure:
                 axes.axhline(stop - 0.5, color="white", lw=1.2)
                 axes.axvline(stop - 0.5, color="white", lw=1.2)
         wide = max(side, 4.0)
-        legend_and_notes(figure, [], [], notes(data), 0.0, -0.45 / side, wide / (side + 0.5))
+        # the dataset below the readouts' names, where no encoder's name reaches
+        said = [data.dataset, *notes(data)]
+        legend_and_notes(figure, [], [], said, 0.0, -0.45 / side, wide / (side + 0.5))
     return figure
 
 
@@ -179,9 +182,9 @@ def interactive(data: Similarity) -> go.Figure:
         colorbar={"title": {"text": UNIT, "side": "right"}, "thickness": 14},
         hoverongaps=True,
     )
-    middles = [(start + stop - 1) / 2 for _, start, stop in data.blocks]
-    labels = [plain(name) for name, *_ in data.blocks]
-    for _, _, stop in data.blocks[:-1]:
+    middles = [(start + stop - 1) / 2 for *_, start, stop in data.blocks]
+    labels = [plain(marked) for _, marked, *_ in data.blocks]
+    for *_, stop in data.blocks[:-1]:
         figure.add_hline(stop - 0.5, line={"color": "white", "width": 2})
         figure.add_vline(stop - 0.5, line={"color": "white", "width": 2})
     axis = {"tickvals": middles, "ticktext": labels, "showgrid": False, "zeroline": False}
