@@ -158,10 +158,20 @@ def test_sign_flip_is_exact_and_is_scipys():
     assert paired.sign_flip(more) == pytest.approx(close, abs=0.02)
 
 
-def test_shares_of_groups_sum_to_the_difference():
+def test_pseudo_values_are_the_groups_own_values_where_groups_are_alike():
     a, b = crossed(9, seed=1), crossed(9, seed=2)
-    assert a.shares(b).sum() == pytest.approx(a.value - b.value)
-    assert a.shares(0.25).sum() == pytest.approx(a.value - 0.25)
+    shared = Groups.of(a.clips)
+    each = shared.pseudo_values(lambda w: a(w) - b(w))
+    assert each == pytest.approx((a.total - b.total).sum(axis=1) / a.clips.sum(axis=1))
+
+
+def test_sign_flip_is_not_misled_by_what_classes_a_group_has():
+    """Guessing one class always is chance, though groups rich in it look good and others bad."""
+    generator = np.random.default_rng(0)
+    clips = generator.integers(1, 20, (16, 2)).astype(float)
+    measure = Balanced(clips * [1.0, 0.0], clips)
+    each = Groups.of(clips).pseudo_values(lambda w: measure(w) - 0.5)
+    assert each == pytest.approx(np.zeros(16), abs=1e-9)
 
 
 def test_corrected_resampled_t():

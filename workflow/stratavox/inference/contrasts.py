@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
 from stratavox.inference import paired
@@ -138,10 +139,11 @@ def _row(study: Study, question: str, a: Key, b: Key | float, settings: dict) ->
     first = measures[a]
     other = b if isinstance(b, float) else measures[b]
     against = other if isinstance(b, float) else other.value
-    if isinstance(b, float):
-        found = interval(lambda w: first(w) - b, study.groups)
-    else:
-        found = interval(lambda w: first(w) - other(w), study.groups)
+
+    def apart(weights: np.ndarray) -> np.ndarray:
+        return first(weights) - (other if isinstance(b, float) else other(weights))
+
+    found = interval(apart, study.groups)
     constant = {f"b_{name}": None for name in Key._fields} | {"b_readout": _constant(study, b)}
     row = {
         "question": question,
@@ -168,12 +170,13 @@ def _row(study: Study, question: str, a: Key, b: Key | float, settings: dict) ->
         "n_groups": study.groups.n,
         "found": found,
     }
-    return row | _p_values(study, a, b, first.shares(other), found, metric, settings)
+    each = study.groups.pseudo_values(apart)
+    return row | _p_values(study, a, b, each, found, metric, settings)
 
 
-def _p_values(study, a: Key, b: Key | float, shares, found: Interval, metric, settings) -> dict:
+def _p_values(study, a: Key, b: Key | float, each, found: Interval, metric, settings) -> dict:
     by_groups = paired.group_p(found)
-    flipped = None if by_groups is None else paired.sign_flip(shares)
+    flipped = None if by_groups is None else paired.sign_flip(each)
     resampled = None
     # folds of two regimes do not pair, and bits are not scored by fold
     if not isinstance(b, float) and metric == ACCURACY and a.regime == b.regime:

@@ -100,6 +100,15 @@ class Groups:
             parts[rows] = np.sqrt((size - 1) / size) * (without[rows] - without[rows].mean(axis=0))
         return parts
 
+    def pseudo_values(self, statistic: Statistic) -> np.ndarray:
+        """What each group (groups,) says of the statistic by itself; their mean is about it.
+
+        Tukey's pseudo-values (Efron & Tibshirani 1993, p. 145): groups of unlike make-up, which
+        have one class more often than another, are put on one footing.
+        """
+        value = statistic(self.everyone)[0]
+        return self.n * value - (self.n - 1) * statistic(self.without)
+
     def error(self, statistic: Statistic) -> float:
         """Standard error of a statistic."""
         return float(np.linalg.norm(self.influence(statistic(self.without))))

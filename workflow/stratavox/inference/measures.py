@@ -46,11 +46,6 @@ class Balanced:
     def value(self) -> float:
         return float(self(np.ones((1, len(self.clips))))[0])
 
-    def shares(self, other: Balanced | float) -> np.ndarray:
-        """What each group (groups,) adds to the difference to ``other``; their sum is it."""
-        against = other.total if isinstance(other, Balanced) else other * self.clips
-        return np.mean((self.total - against) / self.clips.sum(axis=0), axis=1)
-
 
 @dataclass(frozen=True)
 class Explained:

@@ -23,21 +23,21 @@ def group_p(found: Interval) -> float | None:
     return float(2 * student.sf(abs(found.value) / found.error, found.freedom))
 
 
-def sign_flip(shares: np.ndarray) -> float:
-    """Two-sided p of a sum of group differences ``shares`` (groups,) when signs mean nothing.
+def sign_flip(differences: np.ndarray) -> float:
+    """Two-sided p of the mean of group-wise ``differences`` (groups,) when signs mean nothing.
 
     Exact up to 14 groups, else 2 ** 14 random patterns with the observed one among them
     (Fisher 1935; Winkler et al. 2014, NeuroImage 92:381-397, on sign flipping).
     """
-    if len(shares) <= MOST_EXACT:
-        signs = np.array(list(product((1.0, -1.0), repeat=len(shares))))
+    if len(differences) <= MOST_EXACT:
+        signs = np.array(list(product((1.0, -1.0), repeat=len(differences))))
     else:
         generator = np.random.default_rng(0)
-        signs = generator.choice((1.0, -1.0), (2**MOST_EXACT, len(shares)))
+        signs = generator.choice((1.0, -1.0), (2**MOST_EXACT, len(differences)))
         signs[0] = 1.0
-    sums = np.abs(signs @ shares)
+    sums = np.abs(signs @ differences)
     # sums that are equal on paper may differ in the last bits
-    return float(np.mean(sums >= abs(shares.sum()) * (1 - 1e-9)))
+    return float(np.mean(sums >= abs(differences.sum()) * (1 - 1e-9)))
 
 
 def corrected_resampled(differences: np.ndarray, test_by_train: float) -> float | None:

@@ -25,8 +25,9 @@ from stratavox.report.static import legend_and_notes, shortened
 
 TITLE = "acoustic atlas"
 SCALE = "YlGnBu"
-X_TITLE = "block read out (zero-based; all: all blocks together)"
+X_TITLE = "block"
 COLOUR_TITLE = "share of variance explained on held-out clips (task: of the way from chance to 1)"
+BASELINES = "baselines"
 NOTHING = "No acoustic descriptor could be measured on these clips: the atlas table has no rows."
 HOVER = (
     "%{customdata[0]}<br>%{customdata[1]}: %{customdata[2]} (%{customdata[3]})"
@@ -36,7 +37,9 @@ HOVER = (
 GAP = 0.4
 # inches
 ROW_IN, CELL_IN, ROOM_IN = 0.19, 0.32, 0.22
-LEFT_IN, WIDTH_IN, TOP_IN, APART_IN = 2.45, 7.5, 0.55, 0.25
+LEFT_IN, WIDTH_IN, TOP_IN, APART_IN = 2.5, 7.5, 0.4, 0.3
+# of a character under a column
+TICK_IN = 0.058
 # white on dark cells, ink on pale ones
 DARK = 0.55
 
@@ -83,7 +86,7 @@ def panels(results: Results) -> list[Panel]:
             found.append(Panel(results.label(encoder), named))
     own = table[table["encoder"].isin(results.baselines)].drop_duplicates(["encoder", "readout"])
     named = [(row.encoder, row.readout, row.encoder) for row in own.itertuples()]
-    return [*found, Panel("baselines", named)] if named else found
+    return [*found, Panel(BASELINES, named)] if named else found
 
 
 def column_label(readout: str) -> str:
@@ -152,17 +155,33 @@ def notes(results: Results) -> list[str]:
         said.append("This figure is of the random split, with the task's row: recordings mix.")
     if results.atlas.empty:
         return [*said, NOTHING]
+    averaged = [
+        f"{results.label(name)}: squared errors and scores are means over the draws."
+        for name in results.facts["draws"]
+        if name in results.encoders
+    ]
     return [
         *said,
         "Cells: variance of the descriptor that ridge regression on the readout explains on "
         "held-out clips (1: all; 0: no better than the training mean; below 0: worse, coloured as "
-        "0). n: clips on which the descriptor is defined. Logs and ranks are taken as in the docs.",
+        "0). n: clips on which the descriptor is defined. Columns: zero-based blocks; all: all "
+        "blocks together. " + transforms(results),
         "Duration, level and padding are nuisances: cutting and recording decide them too. "
         f"Last row: balanced accuracy of {results.task} as (score - chance) / (1 - chance); not "
         "the same measure as the rows above.",
         "Grey: not measured. Intervals stand in the table and in the interactive figure.",
-        *results.draws_line("Random weights"),
+        *averaged,
     ]
+
+
+def transforms(results: Results) -> str:
+    """Which descriptors the regression takes as logarithms, and which by rank."""
+    named = {"log": [], "rank": []}
+    for target in targets(results):
+        if target in TARGETS and TARGETS[target].transform in named:
+            named[TARGETS[target].transform].append(TARGETS[target].label)
+    words = {"log": "Taken as logarithms", "rank": "By rank"}
+    return " ".join(f"{words[how]}: {', '.join(some)}." for how, some in named.items() if some)
 
 
 def static(results: Results) -> Figure:
@@ -173,16 +192,13 @@ def static(results: Results) -> Figure:
             return _in_words(results)
         shelves = _shelves(drawn)
         tall = (lines[-1].y + 1) * ROW_IN
-        under = [
-            0.5 + max((0.065 * len(t) for p in s for t in _ticks(p) if len(t) > 5), default=0.0)
-            for s, _ in shelves
-        ]
+        under = [max(_depth_of_ticks(panel, width) for panel in shelf) for shelf, width in shelves]
         height = sum(TOP_IN + tall + space for space in under) + 0.75
         figure = plt.figure(figsize=(WIDTH_IN, height))
         figure.text(0, 1, f"{results.heading}, {TITLE}", va="top", fontsize=9)
-        top, mesh = height - 0.2, None
+        top, mesh = height, None
         for (shelf, width), space in zip(shelves, under, strict=True):
-            top -= TOP_IN + tall - 0.2
+            top -= TOP_IN + tall
             left = LEFT_IN
             for panel in shelf:
                 wide = width * len(panel.columns)
@@ -191,7 +207,7 @@ def static(results: Results) -> Figure:
                     figure.add_axes(place), results, panel, lines, width, panel is shelf[0]
                 )
                 left += wide + APART_IN
-            top -= space + 0.2
+            top -= space
         bar = figure.add_axes(
             (
                 LEFT_IN / WIDTH_IN,
@@ -215,12 +231,16 @@ def _in_words(results: Results) -> Figure:
 def _shelves(drawn: list[Panel]) -> list[tuple[list[Panel], float]]:
     """Panels side by side while they fit, with the width of a cell in inches."""
     room = WIDTH_IN - LEFT_IN
-    most = max(len(panel.columns) for panel in drawn)
-    width = min(CELL_IN, room / most)
+    widths = [len(panel.columns) for panel in drawn]
+    width = min(CELL_IN, room / max(widths))
+    # baselines beside the last encoder rather than alone, where cells get little smaller by it
+    beside = (room - APART_IN) / sum(widths[-2:])
+    if len(drawn) > 1 and beside > 0.8 * width:
+        width = min(width, beside)
     shelves: list[list[Panel]] = [[]]
     for panel in drawn:
         taken = sum(len(p.columns) * width + APART_IN for p in shelves[-1])
-        if shelves[-1] and taken + len(panel.columns) * width > room:
+        if shelves[-1] and taken + len(panel.columns) * width > room + 1e-6:
             shelves.append([])
         shelves[-1].append(panel)
     return [(shelf, width) for shelf in shelves]
@@ -228,6 +248,15 @@ def _shelves(drawn: list[Panel]) -> list[tuple[list[Panel], float]]:
 
 def _ticks(panel: Panel) -> list[str]:
     return shortened([name for *_, name in panel.columns], most=22)
+
+
+def _upright(panel: Panel, width: float) -> bool:
+    return max(map(len, _ticks(panel))) * TICK_IN > width
+
+
+def _depth_of_ticks(panel: Panel, width: float) -> float:
+    """Inches that the names under a panel and the axis title take."""
+    return 0.4 + (TICK_IN * max(map(len, _ticks(panel))) if _upright(panel, width) else 0.1)
 
 
 def _draw(axes, results: Results, panel: Panel, lines: list[Row], width: float, first: bool):
@@ -259,15 +288,15 @@ def _draw(axes, results: Results, panel: Panel, lines: list[Row], width: float, 
                 )
     axes.set(xlim=(0, len(panel.columns)), ylim=(lines[-1].y + 0.5, -0.5))
     names = _ticks(panel)
-    upright = max(map(len, names)) > 5
-    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90 if upright else 0, fontsize=6.5)
+    turned = 90 if _upright(panel, width) else 0
+    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=turned, fontsize=6.5)
     labels = shortened([row.label for row in lines]) if first else [""] * len(lines)
     axes.set_yticks([row.y for row in lines], labels, fontsize=7)
     axes.tick_params(length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(shortened([panel.title])[0], fontsize=8, loc="left", pad=3)
-    if first:
+    axes.set_title(shortened([panel.title], 80)[0], fontsize=8, loc="left", pad=3)
+    if panel.title != BASELINES:
         axes.set_xlabel(X_TITLE, fontsize=7, loc="left")
     return mesh
 
@@ -296,7 +325,6 @@ def interactive(results: Results) -> go.Figure:
             tickvals=np.arange(len(names)) + 0.5, ticktext=names, showgrid=False, row=number, col=1
         )
     finish(figure, results, height=height)
-    figure.update_xaxes(title=X_TITLE, row=1, col=1)
     figure.update_yaxes(
         tickvals=[row.y for row in lines],
         ticktext=[plain(row.label) for row in lines],
