@@ -38,8 +38,8 @@ GAP = 0.4
 # inches
 ROW_IN, CELL_IN, ROOM_IN = 0.19, 0.32, 0.22
 LEFT_IN, WIDTH_IN, TOP_IN, APART_IN = 2.5, 7.5, 0.4, 0.3
-# of a character under a column
-TICK_IN = 0.058
+# of a character under a column, and of one in a title
+TICK_IN, TITLE_IN = 0.058, 0.068
 # white on dark cells, ink on pale ones
 DARK = 0.55
 
@@ -206,7 +206,7 @@ def static(results: Results) -> Figure:
                 mesh = _draw(
                     figure.add_axes(place), results, panel, lines, width, panel is shelf[0]
                 )
-                left += wide + APART_IN
+                left += _taken(panel, width) + APART_IN
             top -= space
         bar = figure.add_axes(
             (
@@ -239,11 +239,20 @@ def _shelves(drawn: list[Panel]) -> list[tuple[list[Panel], float]]:
         width = min(width, beside)
     shelves: list[list[Panel]] = [[]]
     for panel in drawn:
-        taken = sum(len(p.columns) * width + APART_IN for p in shelves[-1])
+        taken = sum(_taken(p, width) + APART_IN for p in shelves[-1])
         if shelves[-1] and taken + len(panel.columns) * width > room + 1e-6:
             shelves.append([])
         shelves[-1].append(panel)
     return [(shelf, width) for shelf in shelves]
+
+
+def _taken(panel: Panel, width: float) -> float:
+    """Inches that a panel or its title takes, whichever is wider."""
+    return max(len(panel.columns) * width, TITLE_IN * len(_title(panel)))
+
+
+def _title(panel: Panel) -> str:
+    return shortened([panel.title], 70)[0]
 
 
 def _ticks(panel: Panel) -> list[str]:
@@ -295,7 +304,7 @@ def _draw(axes, results: Results, panel: Panel, lines: list[Row], width: float, 
     axes.tick_params(length=0, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(shortened([panel.title], 80)[0], fontsize=8, loc="left", pad=3)
+    axes.set_title(_title(panel), fontsize=8, loc="left", pad=3)
     if panel.title != BASELINES:
         axes.set_xlabel(X_TITLE, fontsize=7, loc="left")
     return mesh
