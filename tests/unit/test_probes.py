@@ -345,7 +345,7 @@ def test_more_folds_than_groups_is_refused_with_what_to_do():
 def test_unknown_groups_give_the_random_regime_alone():
     settings = FOLDS | {"group": None}
     clips, summary = folds.choose_clips(crossed(), settings)
-    rows = folds.assign(clips, folds.regimes(clips), settings)
+    rows, _, _ = folds.assign(clips, settings)
     assert set(rows["regime"].to_pylist()) == {"random"}
     assert rows["group"].null_count == len(rows)
     assert summary["group"] is None and summary["groups"] is None

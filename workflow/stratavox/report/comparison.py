@@ -29,13 +29,25 @@ class Row:
     """A line of the figure: what was read out of which encoder, by which probe."""
 
     encoder: str
-    readout: str
+    readout: str | None
     probe: str
     label: str
 
 
+def listed(results: Results) -> list[Row]:
+    """The rows from top to bottom; an encoder with several has a header, without a readout."""
+    found: list[Row] = []
+    for row in lines(results):
+        if results.encoders[row.encoder]["blocks"] and row.encoder not in {
+            r.encoder for r in found
+        }:
+            found.append(Row(row.encoder, None, "linear", results.label(row.encoder)))
+        found.append(row)
+    return found
+
+
 def lines(results: Results) -> list[Row]:
-    """The rows from top to bottom; an encoder's probes on tokens after its linear ones."""
+    """The rows that have a value; an encoder's probes on tokens after its linear ones."""
     found = []
     for encoder in [*results.layered, *results.baselines]:
         for readout in results.compared(encoder):
@@ -56,14 +68,12 @@ def value(results: Results, row: Row, control: str = "none", regime: str | None 
 
 
 def row_label(results: Results, encoder: str, readout: str) -> str:
-    """What a row is called: the readout, and the encoder in front."""
+    """What a row is called: the readout, or the encoder where it has but one."""
     blocks = results.encoders[encoder]["blocks"]
     if not blocks:
         return results.label(encoder)
     last = f"last block ({style.readout_label(readout)})"
-    return (
-        f"{results.label(encoder)}: {last if readout in blocks else style.readout_label(readout)}"
-    )
+    return last if readout in blocks else style.readout_label(readout)
 
 
 def notes(results: Results) -> list[str]:
@@ -74,6 +84,7 @@ def notes(results: Results) -> list[str]:
         results.interval_line("Whiskers, and numbers in brackets"),
         *results.random_line("Hollow marks"),
         results.control_line(),
+        *results.draws_line("Thick pale bars"),
         *_shuffled_line(results),
     ]
 
@@ -90,7 +101,7 @@ def _shuffled_line(results: Results) -> list[str]:
 def static(results: Results) -> Figure:
     """The figure for paper."""
     looks = style.encoder_looks(list(results.encoders))
-    shown = lines(results)
+    shown = listed(results)
     with matplotlib.rc_context(RC):
         figure, axes = plt.subplots(figsize=(7.2, 0.9 + 0.27 * len(shown)))
         longest = max(len(row.label) for row in shown)
@@ -98,13 +109,16 @@ def static(results: Results) -> Figure:
         chance = results.facts["chance"]
         axes.axvline(chance, color=style.INK, lw=0.8, ls=":", label="chance", zorder=1)
         for y, row in enumerate(shown):
-            _draw_row(axes, results, row, looks[row.encoder], y)
+            if row.readout is not None:
+                _draw_row(axes, results, row, looks[row.encoder], y)
         axes.plot([], [], color=style.GREY, lw=5, alpha=0.3, label="permuted labels: 95 % range")
-        if results.regime == "grouped":
+        if results.regime != "random":
             axes.plot([], [], "o", ms=5, mfc="none", mec=style.GREY, ls="", label="random split")
         if any(row.probe != "linear" for row in shown):
             axes.plot([], [], "x", ms=5, color=style.GREY, ls="", label="tokens shuffled")
         axes.set_yticks(range(len(shown)), shortened([row.label for row in shown], 60))
+        for name, row in zip(axes.get_yticklabels(), shown, strict=True):
+            name.set_fontweight("bold" if row.readout is None else "normal")
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set(xlabel=X_TITLE)
@@ -126,6 +140,8 @@ def _draw_row(axes, results: Results, row: Row, look: style.Look, y: int) -> Non
     if shuffled is not None:
         axes.plot([shuffled.value], [y], "x", color=look.colour, ms=5, zorder=5)
     found = value(results, row)
+    if not style.missing(found.draws_low):
+        axes.hlines(y, found.draws_low, found.draws_high, color=look.colour, lw=4, alpha=0.35)
     if not style.missing(found.low):
         axes.hlines(y, found.low, found.high, color=look.colour, lw=1.4, zorder=3)
     mark = axes.plot([found.value], [y], look.marker, color=look.colour, ms=5.5, zorder=4)
@@ -144,11 +160,13 @@ def _draw_row(axes, results: Results, row: Row, look: style.Look, y: int) -> Non
 def interactive(results: Results) -> go.Figure:
     """The figure for the screen."""
     looks = style.encoder_looks(list(results.encoders))
-    shown = lines(results)
+    shown = listed(results)
     figure = go.Figure()
     chance = results.facts["chance"]
     line(figure, [chance, chance], [-0.6, len(shown) - 0.4], style.INK, "dot", name="chance")
     for y, row in enumerate(shown):
+        if row.readout is None:
+            continue
         control = value(results, row, control="permutation")
         if control is not None:
             figure.add_scatter(
@@ -171,7 +189,10 @@ def interactive(results: Results) -> go.Figure:
     figure.update_xaxes(title=X_TITLE)
     figure.update_yaxes(
         tickvals=list(range(len(shown))),
-        ticktext=[plain(row.label).replace(": ", ":<br>", 1) for row in shown],
+        ticktext=[
+            f"<b>{plain(row.label)}</b>" if row.readout is None else plain(row.label)
+            for row in shown
+        ],
         range=[len(shown) - 0.4, -0.6],
         automargin=True,
         zeroline=False,
@@ -187,5 +208,8 @@ def _add_point(figure, results: Results, row: Row, y: int, look, **where) -> Non
     trace = point(figure, results, row.encoder, given, given.value, y, look, "x")
     trace.update(showlegend=False)
     if where:
-        trace.update(marker_symbol=f"{look.symbol}-open", opacity=0.5, error_x=None)
-        trace.update(meta="tokens shuffled" if "control" in where else "random split")
+        shuffled = "control" in where
+        told = "tokens shuffled" if shuffled else "random split"
+        first = not any(trace.meta == told for trace in figure.data)
+        trace.update(marker_symbol="x" if shuffled else f"{look.symbol}-open", opacity=0.5)
+        trace.update(error_x=None, meta=told, name=told, legendgroup=told, showlegend=first)

@@ -28,11 +28,17 @@ def notes(results: Results) -> list[str]:
         results.counts_line(),
         results.group_line(),
         results.interval_line("Whiskers"),
-        "Bands: hold along the whole curve at once with 95 % (none where groups are too few).",
-        *results.draws_line("Thin bars beside the marks"),
+        *_band_line(results),
+        *results.draws_line("Thick pale bars"),
         *results.random_line("Dashed lines"),
         results.control_line() + " Dotted: the mean; grey band: the widest range of all encoders.",
     ]
+
+
+def _band_line(results: Results) -> list[str]:
+    if not results.estimates["band_low"].notna().any():
+        return []
+    return ["Bands: hold along the whole curve at once with 95 %."]
 
 
 def ticks(results: Results) -> dict[float, str]:
@@ -67,7 +73,7 @@ def static(results: Results) -> Figure:
             _draw_curve(axes, results, encoder, looks[encoder])
         for place, encoder in enumerate(results.baselines, start=1):
             _draw_baseline(axes, results, encoder, looks[encoder], end + 0.6 * place)
-        if results.regime == "grouped":
+        if results.regime != "random":
             axes.plot([], [], color=style.GREY, ls="--", lw=1, alpha=0.6, label="random split")
         fill_between(axes, *control_band(results), style.GREY, "permuted labels: 95 % range")
         chance = results.facts["chance"]
@@ -112,7 +118,7 @@ def _draw_curve(axes, results: Results, encoder: str, look: style.Look) -> None:
         gid=f"permutation {encoder}",
         zorder=2,
     )
-    if results.regime == "grouped":
+    if results.regime != "random":
         other = results.curve(encoder, regime="random")
         axes.plot(
             other["depth"],
@@ -126,8 +132,14 @@ def _draw_curve(axes, results: Results, encoder: str, look: style.Look) -> None:
         )
 
 
+def _own(results: Results, baseline: str):
+    """The rows of a baseline's own readouts."""
+    rows = results.rows(baseline)
+    return rows[rows["readout"].isin(results.encoders[baseline]["readouts"])]
+
+
 def _draw_baseline(axes, results: Results, encoder: str, look: style.Look, x: float) -> None:
-    for row in results.rows(encoder).itertuples():
+    for row in _own(results, encoder).itertuples():
         axes.axhline(row.value, color=look.colour, lw=1, ls="-.", alpha=0.7, zorder=2)
         if not style.missing(row.low):
             axes.vlines(x, row.low, row.high, color=look.colour, lw=1.2)
@@ -174,14 +186,28 @@ def _add_curves(figure: go.Figure, results: Results, encoder: str, look: style.L
         mode="lines+markers",
         line={"color": look.colour},
         marker={"symbol": look.symbol, "size": 8},
+        error_y=_error(rows, "low", "high", look.colour, 1),
         name=label,
         legendgroup=plain(encoder),
         customdata=hover_data(rows),
         hovertemplate=HOVER,
         meta="curve",
     )
+    if rows["draws_low"].notna().any():
+        figure.add_scatter(
+            x=rows["depth"],
+            y=rows["value"],
+            mode="markers",
+            marker={"size": 1, "color": look.colour},
+            error_y=_error(rows, "draws_low", "draws_high", look.colour, 5),
+            opacity=0.5,
+            legendgroup=plain(encoder),
+            showlegend=False,
+            hoverinfo="skip",
+            meta="draws",
+        )
     shown = [("permutation", results.regime, "dot", f"{label}, permuted labels")]
-    if results.regime == "grouped":
+    if results.regime != "random":
         shown.append(("none", "random", "dash", f"{label}, random split"))
     for control, regime, dash, name in shown:
         rows = results.curve(encoder, control, regime)
@@ -190,10 +216,17 @@ def _add_curves(figure: go.Figure, results: Results, encoder: str, look: style.L
         trace.update(hovertemplate=HOVER, hoverinfo=None, meta=f"{control} {regime}")
 
 
+def _error(rows, low: str, high: str, colour: str, thickness: float) -> dict:
+    """Bars from ``low`` to ``high``; none where the table has none."""
+    up, down = rows[high] - rows["value"], rows["value"] - rows[low]
+    bars = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+    return bars | {"color": colour, "thickness": thickness, "width": 0}
+
+
 def _add_baseline(
     figure: go.Figure, results: Results, encoder: str, look: style.Look, start: float, x: float
 ) -> None:
-    for row in results.rows(encoder).itertuples():
+    for row in _own(results, encoder).itertuples():
         ends = [start, x]
         trace = line(figure, ends, [row.value] * 2, look.colour, "dashdot", None, group=encoder)
         trace.update(showlegend=False)

@@ -29,6 +29,7 @@ from stratavox.report.static import fill_between, legend_and_notes
 TITLE = "what the split changes"
 X_TITLE = "block read out (zero-based); right of the grey line: baselines"
 Y_TITLE = "balanced accuracy"
+LINE_HOVER = HOVER.replace("<extra>", "<br>%{customdata[5]}<extra>")
 
 # panels in a row, and inches: of the figure, of a panel, above, between and below the panels
 COLUMNS, WIDE_IN = 3, 7.2
@@ -192,7 +193,7 @@ def dress(results: Results, axes: Axes, encoder: str | None) -> None:
     step = max(1.0, (end - start) / 8)
     if stands and encoder is not None:
         axes.axvline(end + step / 2, color=style.PALE, lw=1.2, zorder=0)
-    axes.set_xlim(start - 0.5 * step, max(stands.values(), default=end) + 0.5 * step)
+    axes.set_xlim(start - 0.5 * step, max(stands.values(), default=end) + 0.6 * step)
     axes.grid(axis="y", color=style.PALE, lw=0.5)
     if axes.get_subplotspec().is_first_col():
         axes.set_ylabel(Y_TITLE)
@@ -266,7 +267,7 @@ def baseline_marks(
     step = max(1.0, (end - start) / 8)
     for baseline, x in places(results, start, end).items():
         for number, one in enumerate(shown):
-            shift = (number - (len(shown) - 1) / 2) * 0.2 * step
+            shift = (number - (len(shown) - 1) / 2) * 0.17 * step
             yield baseline, x + shift, one, rows_of(results, baseline, one)
 
 
@@ -370,12 +371,13 @@ def _add_curve(figure: go.Figure, results: Results, encoder: str, one: Line) -> 
         figure, rows["depth"], rows["value"], one.colour, one.dash, plain(one.label), one.label
     )
     trace.update(mode="lines+markers", marker_size=5, line_width=2, hoverinfo=None)
-    trace.update(customdata=hover_data(rows), hovertemplate=_hover(one))
+    trace.update(customdata=_hover_data(rows, one), hovertemplate=LINE_HOVER)
     trace.update(meta=f"{one.control} {one.regime} {plain(encoder)}")
 
 
-def _hover(one: Line) -> str:
-    return HOVER.replace("<br>%{customdata[4]}", f"<br>%{{customdata[4]}}<br>{plain(one.label)}")
+def _hover_data(rows: pd.DataFrame, one: Line) -> list[list[str]]:
+    """As `hover_data`, and the line's name: data, as plotly would fill in a template's braces."""
+    return [[*cells, plain(one.label)] for cells in hover_data(rows)]
 
 
 def _add_marks(figure, results: Results, baseline: str, x: float, one: Line, rows, symbol) -> None:
@@ -391,7 +393,7 @@ def _add_marks(figure, results: Results, baseline: str, x: float, one: Line, row
             marker={"color": one.colour, "symbol": symbol, "size": 8},
             error_y=error,
             legendgroup=plain(one.label),
-            customdata=hover_data(pd.DataFrame([row._asdict()])),
-            hovertemplate=_hover(one),
+            customdata=_hover_data(pd.DataFrame([row._asdict()]), one),
+            hovertemplate=LINE_HOVER,
             meta=f"{one.control} {one.regime} {plain(baseline)}",
         )

@@ -49,20 +49,27 @@ def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
     """What must be known to read the figure; printed on it."""
     told = pd.concat(neighbours.values())
 
-    def excluded(measure: str) -> str:
+    def apart(measure: str) -> str:
         kinds = sorted(set(told.loc[told["measure"] == measure, "excluded"]))
-        return " or ".join("nothing" if kind == "none" else f"the same {kind}" for kind in kinds)
+        return " or ".join(
+            "with all other clips too, as recordings and groups are unknown"
+            if kind == "none"
+            else f"without clips of the same {kind}"
+            for kind in kinds
+        )
 
     clips = style.count(int(told["n_clips"].max()), "clip")
+    unknown = [results.group_line()] if results.facts["group"] is None else []
     return [
+        *unknown,
         f"{clips}, {style.count(results.n_classes, 'class')}; cosine, "
         "readouts as they are. No intervals: these are descriptions, the probes are the test.",
         "Retrieval: every clip a query, clips of its class to be ranked first (chance 0.5); dashed "
-        "with all other clips, as in avex; solid without clips of "
-        f"{excluded('retrieval_roc_auc_apart')}. 5 nearest: kept apart from a clip: "
-        f"{excluded('knn_balanced_accuracy')}.",
-        "Clusters: k-means with as many clusters as classes. NMI grows with the number of "
-        "clusters; AMI and ARI are 0 where clusters and classes are unrelated.",
+        f"with all other clips, as in avex; solid {apart('retrieval_roc_auc_apart')}.",
+        f"5 nearest: the vote of the 5 clips of highest cosine in the other folds, "
+        f"{apart('knn_balanced_accuracy')}; chance {style.fraction(results.facts['chance'])}.",
+        "Clusters: k-means with as many clusters as classes. AMI and ARI are 0 (dotted) where "
+        "clusters and classes are unrelated; NMI is above 0 then, and grows with their number.",
         *results.draws_line("Random weights"),
     ]
 
@@ -173,6 +180,11 @@ def interactive(results: Results, neighbours: dict[str, pd.DataFrame]) -> go.Fig
                 figure.add_scatter(
                     x=list(x),
                     y=found["value"],
+                    error_y={
+                        **{"type": "data", "symmetric": False, "thickness": 1, "width": 0},
+                        "array": found["high"] - found["value"],
+                        "arrayminus": found["value"] - found["low"],
+                    },
                     mode="lines+markers",
                     name=label,
                     legendgroup=plain(encoder),

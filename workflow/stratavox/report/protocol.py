@@ -27,7 +27,7 @@ from stratavox.report.leakage import (
 )
 from stratavox.report.results import Results
 from stratavox.report.saving import RC
-from stratavox.report.screen import hover_data, line, plain
+from stratavox.report.screen import band, hover_data, line, plain
 from stratavox.report.static import fill_between
 
 TITLE = "the notebook's protocol beside the sound one"
@@ -143,6 +143,7 @@ def interactive(results: Results, notebook: dict[str, pd.DataFrame]) -> go.Figur
         chance.update(name="chance", legendgroup="chance", line_width=0.8)
         if encoder is not None:
             rows = results.curve(encoder)
+            band(figure, rows["depth"], rows["low"], rows["high"], SOUND[1], group=SOUND[0])
             trace = line(figure, rows["depth"], rows["value"], SOUND[1], "solid", *[SOUND[0]] * 2)
             trace.update(mode="lines+markers", hoverinfo=None, customdata=hover_data(rows))
             trace.update(
@@ -161,8 +162,12 @@ def interactive(results: Results, notebook: dict[str, pd.DataFrame]) -> go.Figur
                 y=rows["value"],
                 mode="markers",
                 marker={"color": SOUND[1], "size": 8},
+                error_y=_whiskers(rows),
                 legendgroup=SOUND[0],
-                hovertemplate=f"{plain(baseline)}: %{{y:.3f}}<extra>sound</extra>",
+                customdata=hover_data(rows),
+                hovertemplate="%{customdata[0]}: %{customdata[2]} (%{customdata[3]})"
+                "<extra>sound</extra>",
+                meta=f"sound {plain(baseline)}",
             )
         for trace in figure.data[before:]:
             trace.update(**axes)
@@ -174,5 +179,13 @@ def interactive(results: Results, notebook: dict[str, pd.DataFrame]) -> go.Figur
 def _add(figure: go.Figure, x, told: pd.DataFrame, encoder: str) -> None:
     trace = line(figure, x, told["value"], NOTEBOOK[1], "dash", *[NOTEBOOK[0]] * 2)
     trace.update(mode="lines+markers", marker_symbol="circle-open", marker_size=7, hoverinfo=None)
-    trace.update(hovertemplate=f"{plain(encoder)}: %{{y:.3f}}<extra>notebook</extra>")
+    trace.update(customdata=[plain(encoder)] * len(told), error_y=_whiskers(told))
+    trace.update(hovertemplate="%{customdata}: %{y:.3f}<extra>notebook</extra>")
     trace.update(meta=f"notebook {plain(encoder)}")
+
+
+def _whiskers(rows: pd.DataFrame) -> dict:
+    """Error bars from low to high; none where these are empty."""
+    up, down = rows["high"] - rows["value"], rows["value"] - rows["low"]
+    ends = {"array": up.tolist(), "arrayminus": down.tolist()}
+    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **ends}

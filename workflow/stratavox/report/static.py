@@ -94,6 +94,6 @@ def fitting_columns(labels: Sequence[str], width_in: float) -> int:
     return 1
 
 
-def shortened(names: Sequence[str], most: int = 44) -> list[str]:
+def shortened(names: Sequence[str], most: int = 52) -> list[str]:
     """Names cut to ``most`` characters for paper; the interactive figure has them whole."""
     return [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]
