@@ -47,7 +47,7 @@ def explained() -> pd.DataFrame:
     one = scores()
     one = one[one["regime"] == "grouped"]
     parts = [
-        one.assign(target=target, value=one["value"] - 0.11 * place, n_clips=n_clips)
+        one.assign(target=target, value=one["value"] - 0.2 * place, n_clips=n_clips)
         for place, (target, n_clips) in enumerate({"level": 50, "f0": 31, "centroid": 50}.items())
     ]
     # concat and the nuisance come first, so that order is the figure's work
@@ -201,8 +201,8 @@ def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():
     assert atlas.printed(-1.24) == "-1.2" and atlas.printed(-123.0) == "<-9"
     heat = {trace.meta: trace for trace in atlas.interactive(results()).data}
     below = heat["baselines centroid"]
-    assert below.z[0][0] == 0.0 and below.text[0][0] == "-0.12"
-    assert below.customdata[0][0][2:4] == ["-0.12", "-0.17 to -0.07"]
+    assert below.z[0][0] == 0.0 and below.text[0][0] == "-0.30"
+    assert below.customdata[0][0][2:4] == ["-0.30", "-0.35 to -0.25"]
 
 
 def test_a_target_that_an_encoder_lacks_is_not_measured_rather_than_zero():

@@ -169,7 +169,7 @@ def notes(results: Results) -> list[str]:
         "Duration, level and padding are nuisances: cutting and recording decide them too. "
         f"Last row: balanced accuracy of {results.task} as (score - chance) / (1 - chance); not "
         "the same measure as the rows above.",
-        "Grey: not measured. Intervals stand in the table and in the interactive figure.",
+        "Grey or blank: not measured. Intervals stand in the table and in the interactive figure.",
         *averaged,
     ]
 
@@ -322,6 +322,7 @@ def interactive(results: Results) -> go.Figure:
     tall = 22 * (lines[-1].y + 1)
     height = len(drawn) * (tall + 110) + 160
     titles = [plain(panel.title) for panel in drawn]
+    most = max(len(panel.columns) for panel in drawn)
     figure = make_subplots(
         len(drawn), 1, subplot_titles=titles, vertical_spacing=110 / (height - 160)
     )
@@ -330,10 +331,10 @@ def interactive(results: Results) -> go.Figure:
             found = cells(results, panel, row)
             figure.add_trace(_heat(results, panel, row, found), row=number, col=1)
         names = [plain(name) for *_, name in panel.columns]
-        figure.update_xaxes(
-            tickvals=np.arange(len(names)) + 0.5, ticktext=names, showgrid=False, row=number, col=1
-        )
+        middles = np.arange(len(names)) + 0.5
+        figure.update_xaxes(tickvals=middles, ticktext=names, row=number, col=1)
     finish(figure, results, height=height)
+    figure.update_xaxes(range=[0, most], showgrid=False, zeroline=False)
     figure.update_yaxes(
         tickvals=[row.y for row in lines],
         ticktext=[plain(row.label) for row in lines],

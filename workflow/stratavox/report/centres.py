@@ -248,7 +248,7 @@ def interactive(results: Results) -> go.Figure:
         for place, (label, kind, row) in zip(places(rows), rows, strict=True):
             y = start + place
             heights.append(y)
-            labels.append(f"{name}<br>{plain(label)}")
+            labels.append(plain(label) if place else f"<b>{name}</b><br>{plain(label)}")
             told, colour, _, symbol = KINDS[kind]
             if style.missing(row["value"]):
                 figure.add_annotation(text="flat: no centre", x=0.5, y=y, showarrow=False)
@@ -263,7 +263,7 @@ def interactive(results: Results) -> go.Figure:
             trace.meta = f"{encoder} {row['target']}"
         y += 1 if rows else 0
         heights.append(y)
-        labels.append(f"{name}<br>" + ("its best blocks" if rows else "no centre"))
+        labels.append("its best blocks" if rows else f"<b>{name}</b>")
         found = marks(results, encoder)
         for measure, blocks in found.items():
             words, _, symbol, size = MARKS[measure]
