@@ -168,7 +168,7 @@ def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
     strengths = {"deep": dict(zip(READOUTS, task, strict=True)) | {"nested": 0.9}}
     made = study(strengths, 3)
     found = acoustic(made, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
-    rows = depths(made, found, "call")
+    rows = depths(made, found, "call", 0.02)
     apart = next(row for row in rows if row["target"] == APART)
     assert (apart["value"] > 0.2) == late and (apart["low"] > 0 or apart["high"] < 0)
     said = claims(made, [], rows, "call")
@@ -179,21 +179,36 @@ def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
 def test_flat_curves_leave_the_question_open():
     made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
     found = acoustic(made, dict.fromkeys([*READOUTS, "concat"], 0.5))
-    said = claims(made, [], depths(made, found, "call"), "call")
+    said = claims(made, [], depths(made, found, "call", 0.02), "call")
     assert [row["verdict"] for row in said] == [UNDETERMINED]
+
+
+def test_a_curve_within_the_margin_has_no_centre():
+    """However precise: range-normalised, differences too small to matter would look large."""
+    made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
+    steady = next(iter(made.correct.values()))
+    for place, readout in enumerate(READOUTS):
+        key = next(key for key in made.correct if key.readout == readout)
+        made.correct[key] = Balanced(steady.total * (1 + place / 1000), steady.clips)
+    found = acoustic(made, dict(zip(READOUTS, [0.9, 0.6, 0.3, 0.1, 0.05], strict=True)))
+    rows = depths(made, found, "call", 0.02)
+    assert claims(made, [], rows, "call")[0]["verdict"] == UNDETERMINED
+    assert next(row for row in rows if row["target"] == "call")["value"] is None
+    rows = depths(made, found, "call", 0.001)
+    assert claims(made, [], rows, "call")[0]["verdict"] == SUPPORTED
 
 
 @pytest.mark.parametrize("peak", [0, 2, 4])
 def test_centre_moves_with_the_planted_block(peak):
     strengths = {name: 0.9 if place == peak else 0.34 for place, name in enumerate(READOUTS)}
     made = study({"deep": strengths | {"nested": 0.9}}, 0)
-    row = next(r for r in depths(made, {}, "call") if r["measure"] == "centre")
+    row = next(r for r in depths(made, {}, "call", 0.02) if r["measure"] == "centre")
     assert row["value"] == pytest.approx(peak / 4, abs=0.13)
 
 
 def test_saturation_and_the_set_of_best_blocks():
     strengths = dict(zip(READOUTS, [0.34, 0.4, 0.9, 0.9, 0.5], strict=True)) | {"nested": 0.9}
-    rows = depths(study({"deep": strengths}, 0), {}, "call")
+    rows = depths(study({"deep": strengths}, 0), {}, "call", 0.02)
     named = {row["measure"]: row["readouts"] for row in rows if row["readouts"]}
     assert named[SATURATION] == BLOCKS[1]
     assert named[BEST] == f"{BLOCKS[1]}, {BLOCKS[2]}"

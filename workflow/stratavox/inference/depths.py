@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -33,13 +33,16 @@ NUISANCE = ("duration", "level", "padding")
 # Names that the table uses for what stands for several targets, or for none.
 ACOUSTICS, APART = "acoustic targets", "task less acoustic targets"
 CENTRE, SATURATION, BEST = "centre", "saturation", "confidence set"
+NO_CENTRE = Interval(float("nan"), None, None, "none")
 
 
-def depths(study: Study, found: dict[Place, Explained], task: str) -> list[dict]:
+def depths(study: Study, found: dict[Place, Explained], task: str, margin: float) -> list[dict]:
     """Rows of the depths table for every encoder with a curve; none where groups are unknown.
 
     Centres are of relative depth, 0 for the first readout and 1 for the last block. Of the
-    acoustic targets those count whose variance all blocks together explain, by the interval.
+    acoustic targets those count whose variance all blocks together explain, by the interval. A
+    curve that varies by no more than ``margin`` is flat and has no centre: normalised by its own
+    range, it would be noise made large.
     """
     if study.groups is None:
         return []
@@ -47,30 +50,38 @@ def depths(study: Study, found: dict[Place, Explained], task: str) -> list[dict]
         row
         for encoder in study.encoders
         if len(encoder.curve) > 1
-        for row in _of(study, encoder, found, task)
+        for row in _of(study, encoder, found, task, margin)
     ]
 
 
-def _of(study: Study, encoder: Encoder, found: dict[Place, Explained], task: str) -> Iterator[dict]:
+def _of(
+    study: Study, encoder: Encoder, found: dict[Place, Explained], task: str, margin: float
+) -> Iterator[dict]:
     keys = [Key(encoder.name, readout) for readout in encoder.curve]
     if any(key not in study.correct for key in keys):
         return
     curve = [study.correct[key] for key in keys]
     own = _centre(curve, study.chance)
-    yield _row(study, encoder, task, "task", CENTRE, interval(own, study.groups, share=True))
+    flat = _varies(curve, study) <= margin
+    told = NO_CENTRE if flat else interval(own, study.groups, share=True)
+    yield _row(study, encoder, task, "task", CENTRE, told)
     acoustic = []
-    for target in dict.fromkeys(t for name, t, _ in found if name == encoder.name):
+    targets = dict.fromkeys(target for name, target, _ in found if name == encoder.name)
+    for target in targets:
         readouts = [found[encoder.name, target, readout] for readout in encoder.curve]
         everything = found.get((encoder.name, target, "concat"), readouts[0])
         told = interval(everything, study.groups)
+        if told.kind != RANGE and told.low <= 0:
+            continue
         kind = "nuisance" if target in NUISANCE else "acoustic"
-        if told.kind == RANGE or told.low > 0:
-            statistic = _centre(readouts, 0.0)
-            yield _row(
-                study, encoder, target, kind, CENTRE, interval(statistic, study.groups, share=True)
-            )
-            if kind == "acoustic":
-                acoustic.append(statistic)
+        if _varies(readouts, study) <= margin:
+            yield _row(study, encoder, target, kind, CENTRE, NO_CENTRE)
+            continue
+        statistic = _centre(readouts, 0.0)
+        told = interval(statistic, study.groups, share=True)
+        yield _row(study, encoder, target, kind, CENTRE, told)
+        if kind == "acoustic":
+            acoustic.append(statistic)
     if acoustic:
 
         def together(weights: np.ndarray) -> np.ndarray:
@@ -79,8 +90,14 @@ def _of(study: Study, encoder: Encoder, found: dict[Place, Explained], task: str
         mean = interval(together, study.groups, share=True)
         yield _row(study, encoder, ACOUSTICS, "acoustic", CENTRE, mean)
         apart = interval(lambda w: own(w) - together(w), study.groups)
-        yield _row(study, encoder, APART, "task", CENTRE, apart)
+        yield _row(study, encoder, APART, "task", CENTRE, NO_CENTRE if flat else apart)
+    elif targets:
+        yield _row(study, encoder, APART, "task", CENTRE, NO_CENTRE)
     yield from _blocks(study, encoder, task)
+
+
+def _varies(curve: Sequence[Statistic], study: Study) -> float:
+    return float(np.ptp([score(study.groups.everyone)[0] for score in curve]))
 
 
 def _blocks(study: Study, encoder: Encoder, task: str) -> Iterator[dict]:

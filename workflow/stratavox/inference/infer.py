@@ -54,7 +54,7 @@ def main() -> None:
     atlases = {_encoder(path): tables.read_table(path).to_pandas() for path in options.atlas}
     found = atlas.explained(study, atlases)
     contrasts = planned(study, settings)
-    deep = depths(study, found, settings["task"])
+    deep = depths(study, found, settings["task"], settings["margin"])
     answers = {
         "estimates": estimates.estimates(study),
         "atlas": atlas.estimates(study, found, atlases),
