@@ -27,7 +27,7 @@ from stratavox.report.screen import HOVER, band, finish, hover_data, line, plain
 from stratavox.report.static import fill_between, legend_and_notes
 
 TITLE = "what the split changes"
-X_TITLE = "block read out (zero-based); right of the grey line: baselines"
+X_TITLE = "block read out (zero-based); right of the curves: baselines"
 Y_TITLE = "balanced accuracy"
 LINE_HOVER = HOVER.replace("<extra>", "<br>%{customdata[5]}<extra>")
 
@@ -373,6 +373,14 @@ def _add_curve(figure: go.Figure, results: Results, encoder: str, one: Line) -> 
     trace.update(mode="lines+markers", marker_size=5, line_width=2, hoverinfo=None)
     trace.update(customdata=_hover_data(rows, one), hovertemplate=LINE_HOVER)
     trace.update(meta=f"{one.control} {one.regime} {plain(encoder)}")
+    if rows["draws_low"].notna().any():
+        trace.update(error_y=whiskers(rows["value"], rows["draws_low"], rows["draws_high"]))
+
+
+def whiskers(value: pd.Series, low: pd.Series, high: pd.Series) -> dict:
+    """Plotly's error bars from ``low`` to ``high``; none where these are empty."""
+    reach = {"array": (high - value).tolist(), "arrayminus": (value - low).tolist()}
+    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **reach}
 
 
 def _hover_data(rows: pd.DataFrame, one: Line) -> list[list[str]]:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from plotly.subplots import make_subplots
 
 from stratavox.report import style
-from stratavox.report.leakage import TICKS
+from stratavox.report.leakage import TICKS, whiskers
 from stratavox.report.results import Results
 from stratavox.report.saving import RC
 from stratavox.report.screen import finish, plain
@@ -52,9 +52,7 @@ def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
     def apart(measure: str) -> str:
         kinds = sorted(set(told.loc[told["measure"] == measure, "excluded"]))
         return " or ".join(
-            "with all other clips too, as recordings and groups are unknown"
-            if kind == "none"
-            else f"without clips of the same {kind}"
+            "with nothing kept apart" if kind == "none" else f"without clips of the same {kind}"
             for kind in kinds
         )
 
@@ -66,7 +64,7 @@ def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
         "readouts as they are. No intervals: these are descriptions, the probes are the test.",
         "Retrieval: every clip a query, clips of its class to be ranked first (chance 0.5); dashed "
         f"with all other clips, as in avex; solid {apart('retrieval_roc_auc_apart')}.",
-        f"5 nearest: the vote of the 5 clips of highest cosine in the other folds, "
+        "5 nearest: the vote of the 5 clips of highest cosine in the other folds, "
         f"{apart('knn_balanced_accuracy')}; chance {style.fraction(results.facts['chance'])}.",
         "Clusters: k-means with as many clusters as classes. AMI and ARI are 0 (dotted) where "
         "clusters and classes are unrelated; NMI is above 0 then, and grows with their number.",
@@ -180,11 +178,7 @@ def interactive(results: Results, neighbours: dict[str, pd.DataFrame]) -> go.Fig
                 figure.add_scatter(
                     x=list(x),
                     y=found["value"],
-                    error_y={
-                        **{"type": "data", "symmetric": False, "thickness": 1, "width": 0},
-                        "array": found["high"] - found["value"],
-                        "arrayminus": found["value"] - found["low"],
-                    },
+                    error_y=whiskers(found["value"], found["low"], found["high"]),
                     mode="lines+markers",
                     name=label,
                     legendgroup=plain(encoder),
@@ -202,4 +196,7 @@ def interactive(results: Results, neighbours: dict[str, pd.DataFrame]) -> go.Fig
         figure.update_xaxes(tickvals=list(named), ticktext=list(named.values()), **where)
     finish(figure, results, height=300 + 300 * lines)
     figure.update_layout(margin={"t": 90, "b": 120})
+    if results.facts["group"] is None:
+        # above the panels' titles
+        figure.layout.annotations[-1].update(yshift=25)
     return figure

@@ -24,6 +24,7 @@ from stratavox.report.leakage import (
     places,
     screens,
     small_multiples,
+    whiskers,
 )
 from stratavox.report.results import Results
 from stratavox.report.saving import RC
@@ -31,6 +32,7 @@ from stratavox.report.screen import band, hover_data, line, plain
 from stratavox.report.static import fill_between
 
 TITLE = "the notebook's protocol beside the sound one"
+Y_TITLE = "(balanced) accuracy"
 SOUND, NOTEBOOK = ("sound protocol", style.BLUE), ("notebook's protocol", style.VERMILION)
 
 
@@ -90,7 +92,7 @@ def static(results: Results, notebook: dict[str, pd.DataFrame]) -> Figure:
             axes.axhline(results.facts["chance"], color=style.INK, lw=0.7, zorder=1)
             dress(results, axes, encoder)
         if grid:
-            grid[0].set_ylabel("(balanced) accuracy")
+            grid[0].set_ylabel(Y_TITLE)
         handles = [
             Line2D([], [], color=SOUND[1], lw=1.5, label=SOUND[0]),
             Line2D(
@@ -162,7 +164,7 @@ def interactive(results: Results, notebook: dict[str, pd.DataFrame]) -> go.Figur
                 y=rows["value"],
                 mode="markers",
                 marker={"color": SOUND[1], "size": 8},
-                error_y=_whiskers(rows),
+                error_y=whiskers(rows["value"], rows["low"], rows["high"]),
                 legendgroup=SOUND[0],
                 customdata=hover_data(rows),
                 hovertemplate="%{customdata[0]}: %{customdata[2]} (%{customdata[3]})"
@@ -173,19 +175,14 @@ def interactive(results: Results, notebook: dict[str, pd.DataFrame]) -> go.Figur
             trace.update(**axes)
     once_in_legend(figure)
     finish_screen(figure, results)
+    figure.update_yaxes(title=Y_TITLE, col=1)
     return figure
 
 
 def _add(figure: go.Figure, x, told: pd.DataFrame, encoder: str) -> None:
     trace = line(figure, x, told["value"], NOTEBOOK[1], "dash", *[NOTEBOOK[0]] * 2)
     trace.update(mode="lines+markers", marker_symbol="circle-open", marker_size=7, hoverinfo=None)
-    trace.update(customdata=[plain(encoder)] * len(told), error_y=_whiskers(told))
+    trace.update(customdata=[plain(encoder)] * len(told))
+    trace.update(error_y=whiskers(told["value"], told["low"], told["high"]))
     trace.update(hovertemplate="%{customdata}: %{y:.3f}<extra>notebook</extra>")
     trace.update(meta=f"notebook {plain(encoder)}")
-
-
-def _whiskers(rows: pd.DataFrame) -> dict:
-    """Error bars from low to high; none where these are empty."""
-    up, down = rows["high"] - rows["value"], rows["value"] - rows["low"]
-    ends = {"array": up.tolist(), "arrayminus": down.tolist()}
-    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **ends}

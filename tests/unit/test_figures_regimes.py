@@ -1,0 +1,213 @@
+"""Leakage, protocol and neighbours: draws, unknown groups, and names that are only ever text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection
+
+from stratavox.report import leakage, neighbours, protocol
+from stratavox.report.results import Results
+from stratavox.report.screen import plain
+
+BLOCKS = [f"block_{number:02d}" for number in range(3)]
+DRAWS = ["noise_seed0", "noise_seed1"]
+NASTY = "<b>bird</b> %{x} $y$"
+KNN, APART = "knn_balanced_accuracy", "retrieval_roc_auc_apart"
+MEASURES = ["retrieval_roc_auc", APART, KNN, "silhouette"]
+MEASURES += ["clustering_nmi", "clustering_ami", "clustering_ari"]
+LEVEL = {"grouped": 0.3, "recording": 0.4, "random": 0.5, "control_task": 0.28}
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def made(weights: str) -> dict:
+    blocks = [] if weights == "none" else BLOCKS
+    return {"weights": weights, "blocks": blocks, "readouts": blocks or ["features"]}
+
+
+def task(*regimes: str) -> Results:
+    """An encoder, two random draws of one and a baseline; no control task without groups."""
+    grouped = regimes[0] == "grouped"
+    encoders = {"deep": made("file"), "noise": made("random"), "logmel": made("none")}
+    rows = []
+    for step, (name, encoder) in enumerate(encoders.items()):
+        for place, readout in enumerate(encoder["readouts"]):
+            for kind in (*regimes, *(["control_task"] if grouped else [])):
+                control = kind == "control_task"
+                value = LEVEL[kind] + step / 100 + place / 10
+                bounded = kind in ("grouped", "recording")
+                rows.append(
+                    {
+                        **{"encoder": name, "readout": readout, "probe": "linear"},
+                        "depth": place + 1.0 if encoder["blocks"] else None,
+                        "control": kind if control else "none",
+                        "regime": "random" if control else kind,
+                        **{"metric": "balanced_accuracy", "value": value},
+                        "low": value - 0.05 if bounded else None,
+                        "high": value + 0.06 if bounded else None,
+                        "interval": "t over groups" if bounded else "none",
+                        "draws_low": value - 0.01 if name == "noise" else None,
+                        "draws_high": value + 0.02 if name == "noise" else None,
+                        **{"n_clips": 40, "n_groups": 8 if grouped else None},
+                    }
+                )
+    left_out = {} if "recording" in regimes else {"recording": f"class {NASTY} has one"}
+    facts = {
+        **{"regimes": list(regimes), "regimes_left_out": left_out, "chance": 0.25},
+        **{"group": NASTY if grouped else None, "draws": {"noise": DRAWS}, "control_tasks": 5},
+        **{"nested": {"deep": {"block_00": 1, "block_01": 9}}, "folds": 5, "repeats": 2},
+    }
+    number = ["value", "low", "high", "draws_low", "draws_high", "depth"]
+    told = pd.DataFrame(rows).astype(dict.fromkeys(number, float))
+    none = pd.DataFrame()
+    return Results("zoo", "call", "folder", told, none, none, none, none, none, facts, encoders)
+
+
+def singles() -> dict[str, list[str]]:
+    return {"deep": BLOCKS, **dict.fromkeys(DRAWS, BLOCKS), "logmel": ["features"]}
+
+
+def notebook() -> dict[str, pd.DataFrame]:
+    return {
+        name: pd.DataFrame(
+            {
+                "readout": readouts,
+                "accuracy": [0.6 + place / 10 + step / 50 for place in range(len(readouts))],
+                **{"n_train": 32, "n_test": 8, "classes": 4, "chance": 0.25},
+                "max_iter_reached": [name == "deep"] * len(readouts),
+            }
+        )
+        for step, (name, readouts) in enumerate(singles().items())
+    }
+
+
+def beside(excluded: str) -> dict[str, pd.DataFrame]:
+    return {
+        name: pd.DataFrame(
+            [
+                {
+                    **{"readout": readout, "measure": measure, "n_clips": 40, "n_classes": 4},
+                    "value": 0.1 * place + step / 50,
+                    "excluded": excluded if measure in (KNN, APART) else "none",
+                }
+                for place, readout in enumerate(readouts)
+                for measure in MEASURES
+            ]
+        )
+        for step, (name, readouts) in enumerate(singles().items())
+    }
+
+
+def words(figure) -> str:
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(plt.Text)).split())
+
+
+def by_gid(figure, gid: str):
+    return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
+
+
+def by_meta(screen, meta: str):
+    return next(trace for trace in screen.data if trace.meta == meta)
+
+
+def bars(figure) -> set[tuple[float, ...]]:
+    """Ends of all upright bars."""
+    lines = figure.findobj(LineCollection)
+    return {tuple(np.round(s[:, 1], 6).tolist()) for found in lines for s in found.get_segments()}
+
+
+@pytest.mark.parametrize("kind", ["none grouped", "none recording", "none random", "control"])
+def test_each_regime_and_the_control_task_are_the_tables_values(kind):
+    given = task("grouped", "recording", "random")
+    kind = "control_task random" if kind == "control" else kind
+    control, regime = kind.split()
+    figure, screen = leakage.static(given), leakage.interactive(given)
+    for encoder in ("deep", "noise"):
+        values = given.curve(encoder, control, regime)["value"].tolist()
+        assert list(by_gid(figure, f"{kind} {encoder}").get_ydata()) == values
+        assert list(by_meta(screen, f"{kind} {encoder}").y) == values
+    base = given.one("logmel", "features", control, regime)["value"]
+    assert list(by_gid(figure, f"{kind} logmel in deep").get_ydata()) == [base]
+    assert list(by_meta(screen, f"{kind} logmel").y) == [base]
+
+
+def test_selectivity_is_told_of_the_block_chosen_in_training_or_the_last():
+    said = words(leakage.static(task("grouped", "random")))
+    # 0.60 less 0.38 of block 1; noise has no choice, so its last block
+    assert "deep, block 1 (chosen most often in training folds): +0.22 (0.60 less 0.38)" in said
+    assert "noise (random weights, 2 draws), block 2 (last): +0.22 (0.71 less 0.49)" in said
+    assert "logmel (baseline), features: +0.22 (0.52 less 0.30)" in said
+    assert f"Not scored recording: class {NASTY} has one" in said
+
+
+def test_draws_are_drawn_with_their_mean_and_range():
+    given = task("grouped", "random")
+    first = given.curve("noise")["value"].iloc[0]
+    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(leakage.static(given))
+    bar = by_meta(leakage.interactive(given), "none grouped noise").error_y
+    assert (bar.array[0], bar.arrayminus[0]) == pytest.approx((0.02, 0.01))
+    # accuracies of the two draws: 0.62 and 0.64 in the first block
+    figure, screen = protocol.static(given, notebook()), protocol.interactive(given, notebook())
+    assert by_gid(figure, "notebook noise").get_ydata()[0] == pytest.approx(0.63)
+    assert (0.62, 0.64) in bars(figure)
+    trace = by_meta(screen, "notebook noise")
+    assert trace.y[0] == pytest.approx(0.63) and trace.error_y.array[0] == pytest.approx(0.01)
+    told = beside("group")
+    figure, screen = neighbours.static(given, told), neighbours.interactive(given, told)
+    assert list(by_gid(figure, f"{KNN} noise").get_ydata()) == pytest.approx([0.03, 0.13, 0.23])
+    assert (0.02, 0.04) in bars(figure)
+    assert by_meta(screen, f"{KNN} noise").error_y.arrayminus[2] == pytest.approx(0.01)
+
+
+def test_the_interactive_protocol_has_the_sound_scores_intervals():
+    given = task("grouped", "random")
+    screen = protocol.interactive(given, notebook())
+    rows = given.curve("deep")
+    band = next(trace for trace in screen.data if trace.meta == "band")
+    assert set(band.y) == {*rows["low"], *rows["high"]}
+    row, mark = given.one("logmel", "features"), by_meta(screen, "sound logmel")
+    assert mark.y[0] + mark.error_y.array[0] == pytest.approx(row["high"])
+    assert mark.y[0] - mark.error_y.arrayminus[0] == pytest.approx(row["low"])
+    assert "accuracy on 8 clips" in words(protocol.static(given, notebook()))
+    assert "3 of 10 fits stopped" in words(protocol.static(given, notebook()))
+
+
+def figures(given: Results, excluded: str):
+    yield leakage, [given]
+    yield protocol, [given, notebook()]
+    yield neighbours, [given, beside(excluded)]
+
+
+def test_an_unknown_group_is_printed_on_every_figure():
+    for module, given in figures(task("random"), "none"):
+        said = words(module.static(*given))
+        assert "zoo: call (group unknown)" in said and "GROUP UNKNOWN" in said
+        notes = [note.text for note in module.interactive(*given).layout.annotations]
+        assert any("group unknown" in note for note in notes)
+    assert "Only the random split could be made" in words(leakage.static(task("random")))
+    said = " ".join(neighbours.notes(task("random"), beside("none")))
+    assert "solid with nothing kept apart" in said and "without clips" not in said
+
+
+def test_what_retrieval_leaves_out_is_said():
+    said = words(neighbours.static(task("grouped", "random"), beside("recording")))
+    assert "solid without clips of the same recording" in said and "UNKNOWN" not in said
+
+
+def test_names_from_users_are_never_markup():
+    given = task("grouped", "random")
+    for module, arguments in figures(given, "group"):
+        screen = module.interactive(*arguments)
+        assert "<b>bird" not in str(screen.to_plotly_json())
+        # plotly fills in what stands in braces in a template, but not in data
+        assert all("bird" not in (trace.hovertemplate or "") for trace in screen.data)
+    cells = by_meta(leakage.interactive(given), "none grouped deep").customdata[0]
+    assert cells[5] == f"grouped by {plain(NASTY)}"
+    assert f"grouped by {NASTY}" in words(leakage.static(given))
