@@ -76,8 +76,7 @@ def _early_late(study: Study, depths: list[dict]) -> Iterator[dict]:
             "claim": EARLY_LATE,
             "encoder": row["encoder"],
             "evidence": "depths",
-            "quantity": "centre of gravity of the task less that of the acoustic targets, "
-            "in relative depth",
+            "quantity": "relative depth",
             "value": found.value,
             "low": found.low,
             "high": found.high,
@@ -121,12 +120,11 @@ def _told(row: dict, said: str) -> dict:
         verdict = SUPPORTED
     elif row["resolved"] or row["equivalent"]:
         verdict = REFUTED
-    unit = "bits a clip" if row["metric"] == c.BITS else "balanced accuracy"
     return {
         "claim": said,
         "encoder": row["a_encoder"],
         "evidence": f"contrasts: {row['question']}",
-        "quantity": f"difference in {unit}",
+        "quantity": "bits a clip" if row["metric"] == c.BITS else "balanced accuracy",
         **{key: row[key] for key in ("low", "high", "interval", "detectable", "n_clips")},
         "value": row["difference"],
         "p_value": row["p_holm"],

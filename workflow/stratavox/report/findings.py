@@ -146,7 +146,10 @@ def claims_told(results: Results) -> list[dict]:
     """The claims in the table's order, the seed's question first; numbers as text."""
     return [
         {
-            **{key: row[key] for key in ("claim", "encoder", "verdict", "quantity", "evidence")},
+            **{key: row[key] for key in ("encoder", "verdict", "quantity", "evidence")},
+            "claim": f"{results.label(row['encoder'])}: {row['claim']}"
+            if row["claim"] == EARLY_LATE
+            else row["claim"],
             "value": "–" if style.missing(row["value"]) else f"{row['value']:+.3f}",
             "bounds": bounds(row["low"], row["high"]),
             "interval": INTERVALS[row["interval"]],
