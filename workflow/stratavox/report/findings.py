@@ -219,14 +219,13 @@ def selectivity_said(results: Results) -> list[str]:
     """Random-split score less that of labels drawn at random per recording."""
     said = []
     for encoder in [*results.layered, *results.baselines]:
-        blocks = results.encoders[encoder]["blocks"]
-        readout = blocks[-1] if blocks else results.encoders[encoder]["readouts"][0]
+        readout, why = results.spoken_for(encoder)
         real = results.one(encoder, readout, regime="random")
         drawn = results.one(encoder, readout, control="control_task", regime="random")
         if real is None or drawn is None:
             continue
         said.append(
-            f"{results.label(encoder)}, {place_label(results, encoder, readout)}: selectivity "
+            f"{results.label(encoder)}, {why}: selectivity "
             f"{real['value'] - drawn['value']:+.3f} (random split {fine(real['value'])}, labels at "
             f"random per recording {fine(drawn['value'])})"
         )

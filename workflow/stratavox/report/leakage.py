@@ -95,7 +95,7 @@ def _selectivity(results: Results) -> list[str]:
     """Random-split score less the control task's, for each encoder's chosen or last block."""
     said = []
     for encoder in results.encoders:
-        readout, why = _spoken_for(results, encoder)
+        readout, why = results.spoken_for(encoder)
         real = results.one(encoder, readout, regime="random")
         control = results.one(encoder, readout, control="control_task", regime="random")
         if real is not None and control is not None:
@@ -111,17 +111,6 @@ def _selectivity(results: Results) -> list[str]:
         f"{style.count(results.facts['control_tasks'], 'draw')} of labels. Selectivity, the random "
         f"split's score less the control task's: {'; '.join(said)}."
     ]
-
-
-def _spoken_for(results: Results, encoder: str) -> tuple[str, str]:
-    """The readout that stands for an encoder, and why: chosen in training most often, or last."""
-    made, counts = results.encoders[encoder], results.facts["nested"].get(encoder)
-    if counts:
-        readout = max(sorted(counts), key=counts.get)
-        return readout, f"{style.readout_label(readout)} (chosen most often in training folds)"
-    if made["blocks"]:
-        return made["blocks"][-1], f"{style.readout_label(made['blocks'][-1])} (last)"
-    return made["readouts"][0], style.readout_label(made["readouts"][0])
 
 
 # ---- panels over depth, which other figures share ----

@@ -111,6 +111,16 @@ class Results:
         wanted = [blocks[-1], *fusions] if blocks else self.encoders[encoder]["readouts"]
         return [readout for readout in wanted if self.one(encoder, readout) is not None]
 
+    def spoken_for(self, encoder: str) -> tuple[str, str]:
+        """The readout that stands for an encoder, and why: chosen most often, or the last block."""
+        made, counts = self.encoders[encoder], self.facts["nested"].get(encoder)
+        if counts:
+            readout = max(sorted(counts), key=counts.get)
+            return readout, f"{style.readout_label(readout)} (chosen most often in training folds)"
+        if made["blocks"]:
+            return made["blocks"][-1], f"{style.readout_label(made['blocks'][-1])} (last)"
+        return made["readouts"][0], style.readout_label(made["readouts"][0])
+
     def group_line(self) -> str:
         """What was held out; a task without groups is called so."""
         if self.regime == "grouped":
