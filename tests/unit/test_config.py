@@ -8,6 +8,7 @@ import yaml
 
 from stratavox import config
 from stratavox.errors import StratavoxError
+from stratavox.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,14 +120,14 @@ def test_every_default_in_config_yaml_is_the_schemas():
     assert config.check(bare) == shown
 
 
-def test_seeds_stand_for_one_encoder_each():
-    given = default()
-    given["run"]["encoders"] = ["beats_small_random", "logmel"]
-    checked = config.check(given)
+def test_seeds_stand_for_one_encoder_each(tmp_path):
+    plan = Plan(default(), tmp_path)
     drawn = [f"beats_small_random_seed{seed}" for seed in (0, 1, 2)]
-    assert checked["run"]["encoders"] == [*drawn, "logmel"]
-    assert checked["run"]["draws"] == {"beats_small_random": drawn}
-    entry = given["encoders"]["beats_small_random"]
-    shared = {key: value for key, value in entry.items() if key != "seeds"} | {"precision": "fp32"}
+    assert list(plan.encoders) == [*drawn, "logmel", "duration_level"]
+    assert plan.draws == {"beats_small_random": drawn}
+    entry = plan.config["encoders"]["beats_small_random"]
+    shared = {key: value for key, value in entry.items() if key != "seeds"}
     for seed, name in enumerate(drawn):
-        assert checked["encoders"][name] == shared | {"seed": seed}
+        assert plan.encoders[name] == shared | {"seed": seed}
+    # what stands beside the report can be run again
+    assert config.check(plan.index()["config"]) == plan.config

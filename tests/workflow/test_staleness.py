@@ -194,7 +194,7 @@ def test_dataset_added(study):
 
 CODE = {
     "probe/nested.py": ("RISES = 2", "RISES = 3"),
-    "inference/paired.py": ("POWER = 0.8", "POWER = 0.9"),
+    "inference/paired.py": ("POWER = 0.05, 0.8", "POWER = 0.05, 0.9"),
     "embed/pooling.py": (None, "CHANGED = 1\n"),
     "report/style.py": (None, "CHANGED = 1\n"),
 }
@@ -208,10 +208,10 @@ def test_line_of_code(study, module):
     expected = set()
     for dataset in TASKS:
         if module.startswith("probe"):
-            spared = {
-                f"{rule} {e} {dataset} kind" for e in ENCODERS for rule in ("atlas", "neighbours")
-            }
-            expected |= probed(dataset) - spared | drawn(dataset, umap=False)
+            # nested.py is nothing to ridge regression, to neighbours and to the notebook's way
+            spared = ("atlas", "neighbours", "notebook")
+            stale = {job for job in probed(dataset) if job.split()[0] not in spared}
+            expected |= stale | drawn(dataset, umap=False)
         elif module.startswith("inference"):
             expected |= drawn(dataset, umap=False)
         elif module.startswith("report"):

@@ -15,7 +15,7 @@ SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
 
 def check(config: dict) -> dict:
-    """Return ``config`` with defaults filled in, an encoder of several seeds as one for each.
+    """Return ``config`` with defaults filled in.
 
     Raises `StratavoxError` naming the key's path, what was found and what is allowed: for a key
     or value that the schema does not allow, and for names in ``run`` that have no entry.
@@ -40,7 +40,6 @@ def check(config: dict) -> dict:
         dataset["probes"] = filled["probes"] | dataset.get("probes", {})
         if isinstance(dataset["recording"], str):
             dataset["recording"] = [dataset["recording"]]
-    _expand_seeds(filled)
     return filled
 
 
@@ -50,22 +49,6 @@ def draws(name: str, encoder: dict) -> dict[str, dict]:
         return {name: encoder}
     shared = {key: value for key, value in encoder.items() if key != "seeds"}
     return {f"{name}_seed{seed}": shared | {"seed": seed} for seed in encoder["seeds"]}
-
-
-def _expand_seeds(config: dict) -> None:
-    """Replace entries with ``seeds`` by one for each; ``run.draws`` says which are one control."""
-    config["run"]["draws"] = {
-        name: list(draws(name, config["encoders"][name]))
-        for name in config["run"]["encoders"]
-        if "seeds" in config["encoders"][name]
-    }
-    run = config["run"]
-    run["encoders"] = [new for name in run["encoders"] for new in run["draws"].get(name, [name])]
-    config["encoders"] = {
-        new: entry
-        for name, encoder in config["encoders"].items()
-        for new, entry in draws(name, encoder).items()
-    }
 
 
 def _filling(base):

@@ -46,7 +46,11 @@ class Plan:
         self.config = configs.check(config)
         asked = self.config["run"]
         self.datasets = {name: self.config["datasets"][name] for name in asked["datasets"]}
-        self.encoders = {name: self.config["encoders"][name] for name in asked["encoders"]}
+        entries = {name: self.config["encoders"][name] for name in asked["encoders"]}
+        drawn = {name: configs.draws(name, entry) for name, entry in entries.items()}
+        self.encoders = {new: entry for several in drawn.values() for new, entry in several.items()}
+        # the names that are random draws of one encoder, by what they are called together
+        self.draws = {name: list(drawn[name]) for name, e in entries.items() if "seeds" in e}
         for name, encoder in self.encoders.items():
             with _at(f"encoders.{name}"):
                 catalogue.check(encoder)
@@ -98,7 +102,8 @@ class Plan:
         attention = self.datasets[dataset]["probes"]["attention"]
         if not attention or task not in self.targets(dataset):
             return []
-        return [name for name in attention["encoders"] if name in self.encoders]
+        names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
+        return [name for name in names if name in self.encoders]
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
@@ -236,7 +241,7 @@ class Plan:
         probes = self.datasets[dataset]["probes"]
         told = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin")
         settings = {key: probes[key] for key in told}
-        settings |= {"task": task, "draws": self.config["run"]["draws"]}
+        settings |= {"task": task, "draws": self.draws}
         needs = [_key(self.linear(encoder, dataset, task)) for encoder in self.encoders]
         if task in self.targets(dataset):
             needs += [_key(self.atlas(encoder, dataset, task)) for encoder in self.encoders]
@@ -313,7 +318,7 @@ class Plan:
         """The encoders that get UMAP panels of the task: of random draws the first."""
         if task not in self.targets(dataset):
             return []
-        later = {name for drawn in self.config["run"]["draws"].values() for name in drawn[1:]}
+        later = {name for drawn in self.draws.values() for name in drawn[1:]}
         return [name for name in self.deep() if name not in later]
 
     def index(self) -> dict:
@@ -393,7 +398,7 @@ class Plan:
 
     def _drawn(self, name: str, dataset: str, needs: list[str], figures: Sequence[str]) -> dict:
         settings = {"source": self.datasets[dataset]["source"], "figures": list(figures)}
-        settings["draws"] = self.config["run"]["draws"]
+        settings["draws"] = self.draws
         page = _content(TEMPLATES / "interactive.html.j2")
         return _node(f"report.{name}", settings, [page, *needs])
 
