@@ -56,7 +56,7 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
             clips_begun = sum(window.start == 0 for window in batch)
             progress.add(clips_begun, sum(window.length for window in batch) / encoder.rate)
 
-        for ids, waves in _groups(file, clips, encoder.rate):
+        for ids, waves in clip_groups(file, clips, encoder.rate):
             pooled = pool(encoder, waves, done)
             _refuse_not_finite(pooled, ids, clips)
             columns = [
@@ -73,7 +73,7 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
         writer.add_key_value_metadata({SECONDS: json.dumps(round(seconds, 3)).encode()})
 
 
-def _groups(file, path: Path, rate: int) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+def clip_groups(file, path: Path, rate: int) -> Iterator[tuple[list[str], list[np.ndarray]]]:
     """Clip ids and decoded clips, a row group at a time."""
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, ["clip_id", "n_samples", "audio"])

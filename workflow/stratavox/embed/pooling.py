@@ -56,6 +56,15 @@ def batches(cut: list[Window], samples: int) -> Iterator[list[Window]]:
             yield alike[start : start + size]
 
 
+def waves_of(batch: list[Window], clips: list[np.ndarray]) -> np.ndarray:
+    """What the model is fed for windows of one fed length: (batch, fed), zeros after the clip."""
+    waves = np.zeros((len(batch), batch[0].fed), dtype=np.float32)
+    for row, window in zip(waves, batch, strict=True):
+        piece = clips[window.clip][window.start : window.start + window.length][: window.fed]
+        row[: len(piece)] = piece
+    return waves
+
+
 def pool(
     encoder: Encoder,
     clips: list[np.ndarray],
@@ -73,11 +82,7 @@ def pool(
     sums = {name: np.zeros((len(clips), width)) for name, width in encoder.widths.items()}
     flat = [window for own in cut for window in own]
     for batch in batches(flat, round(encoder.batch_s * encoder.rate)):
-        waves = np.zeros((len(batch), batch[0].fed), dtype=np.float32)
-        for row, window in zip(waves, batch, strict=True):
-            piece = clips[window.clip][window.start : window.start + window.length][: window.fed]
-            row[: len(piece)] = piece
-        means = encoder.forward(waves, [window.tokens for window in batch])
+        means = encoder.forward(waves_of(batch, clips), [window.tokens for window in batch])
         for place, window in enumerate(batch):
             share = window.tokens / n_tokens[window.clip]
             for name, values in means.items():

@@ -15,9 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from stratavox import stage, tables
-from stratavox.embed.part import _groups as clip_groups
-from stratavox.embed.part import load
-from stratavox.embed.pooling import batches, windows
+from stratavox.embed.part import clip_groups, load
+from stratavox.embed.pooling import batches, waves_of, windows
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.errors import StratavoxError, run
 from stratavox.progress import Progress
@@ -70,11 +69,7 @@ def whole(
     found = {}
     flat = [window for own in cut for window in own]
     for batch in batches(flat, round(encoder.batch_s * encoder.rate)):
-        waves = np.zeros((len(batch), batch[0].fed), dtype=np.float32)
-        for row, window in zip(waves, batch, strict=True):
-            piece = clips[window.clip][window.start : window.start + window.length][: window.fed]
-            row[: len(piece)] = piece
-        read = encoder.tokens(waves, wanted)
+        read = encoder.tokens(waves_of(batch, clips), wanted)
         for place, window in enumerate(batch):
             for name in wanted:
                 valid = read[name][place, : window.tokens]

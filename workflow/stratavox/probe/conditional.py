@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 from stratavox import stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import run
 from stratavox.probe import nested
 from stratavox.probe.crossvalidate import APART
-from stratavox.probe.readouts import clips_of, matrix
+from stratavox.probe.readouts import clips_of, matrix, places
 from stratavox.probe.rotation import side_by_side
 from stratavox.probe.schemas import PREDICTIONS
 from stratavox.progress import Progress
@@ -66,15 +66,8 @@ def descriptors(parts: list[Path], clip_ids: list[str]) -> np.ndarray:
     Raises `StratavoxError` where a clip has none.
     """
     table = pa.concat_tables([tables.read_table(part) for part in parts])
-    row = {clip_id: number for number, clip_id in enumerate(table["clip_id"].to_pylist())}
-    absent = [clip_id for clip_id in clip_ids if clip_id not in row]
-    if absent:
-        raise StratavoxError(
-            f"{parts[0].parent}: {len(absent)} of {len(clip_ids)} clips of the folds are not in "
-            f"it, first {absent[0]!r}; delete the folder and run the workflow again"
-        )
-    values = table.drop_columns("clip_id").to_pandas().to_numpy(np.float64)
-    return values[[row[clip_id] for clip_id in clip_ids]]
+    found = places(table["clip_id"].to_pylist(), clip_ids, parts[0].parent)
+    return table.drop_columns("clip_id").to_pandas().to_numpy(np.float64)[found]
 
 
 def beside(

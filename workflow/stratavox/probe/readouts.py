@@ -26,11 +26,17 @@ def matrix(folder: Path, readout: str, clip_ids: list[str]) -> np.ndarray:
     """
     path = folder / f"{readout}.parquet"
     table = tables.read_table(path, ["clip_id", "embedding"])
-    row = {clip_id: number for number, clip_id in enumerate(table["clip_id"].to_pylist())}
+    found = places(table["clip_id"].to_pylist(), clip_ids, path)
+    return tables.embedding_matrix(table["embedding"])[found]
+
+
+def places(ids: list[str], clip_ids: list[str], where: Path) -> list[int]:
+    """The place in ``ids`` of each of ``clip_ids``; raises, naming ``where``, if one has none."""
+    row = {clip_id: number for number, clip_id in enumerate(ids)}
     absent = [clip_id for clip_id in clip_ids if clip_id not in row]
     if absent:
         raise StratavoxError(
-            f"{path}: {len(absent)} of {len(clip_ids)} clips of the folds are not in it, first "
+            f"{where}: {len(absent)} of {len(clip_ids)} clips of the folds are not in it, first "
             f"{absent[0]!r}; delete the folder and run the workflow again"
         )
-    return tables.embedding_matrix(table["embedding"])[[row[clip_id] for clip_id in clip_ids]]
+    return [row[clip_id] for clip_id in clip_ids]
