@@ -31,6 +31,7 @@ def design(clips: int, groups: int, regime: str = "grouped") -> pd.DataFrame:
     fold = group % 4 if regime == "grouped" else np.arange(clips) // groups % 4
     frame = pd.DataFrame({"fold": fold, "group": [f"g{number:02d}" for number in group]})
     frame.index = pd.Index([f"c{number:04d}" for number in range(clips)], name="clip_id")
+    frame["apart"] = frame["group"] if regime == "grouped" else frame.index
     frame.attrs["regime"] = regime
     return frame
 
@@ -263,6 +264,27 @@ def test_with_every_target_left_out_the_table_is_empty_and_says_why(tmp_path):
     table, facts = atlas.atlas(tmp_path / "enc", parts, tmp_path / "few.parquet", SETTINGS, 1)
     assert (table.num_rows, table.schema) == (0, atlas.SCHEMA)
     assert set(facts["left_out"]) == {*TARGETS, "padding"}
+
+
+def test_recordings_stay_apart_where_groups_are_unknown(tmp_path):
+    write_inputs(tmp_path, "random")
+    random = tables.read_table(tmp_path / "folds.parquet").to_pandas()
+    named = random.assign(recording=[f"r{clip_id[-1]}" for clip_id in random["clip_id"]])
+    apart = named.assign(regime="recording", fold=named["recording"].str[1].astype(int) % 4)
+    for folds in (apart, named.assign(regime="recording")):
+        both = pd.concat([named, folds])
+        table = pa.Table.from_pandas(both, FOLDS, preserve_index=False)
+        tables.write_table(table, tmp_path / "folds.parquet", {})
+        clips = atlas.first_repeat(tmp_path / "folds.parquet")
+        assert clips.attrs["regime"] == "recording"
+        x = np.random.default_rng(0).normal(size=(len(clips), 3))
+        targets = pd.DataFrame({"f0": np.exp(x[:, 0])}, index=clips.index)
+        if folds is apart:
+            rows, _ = atlas.regress(x, targets, clips, SETTINGS)
+            assert set(rows["regime"]) == {"recording"} and explained(rows)["f0"] > 0.9
+        else:
+            with pytest.raises(StratavoxError, match="both sides.*r0"):
+                atlas.regress(x, targets, clips, SETTINGS)
 
 
 def test_padding_is_the_share_of_zeros_in_the_shortest_input(tmp_path):

@@ -172,6 +172,10 @@ def test_a_group_on_both_sides_is_refused_where_folds_are_grouped():
     leaking = folds.set_column(5, "group", pa.array(names))  # c002 is tested with group 1
     with pytest.raises(StratavoxError, match="groups on both sides of fold 0: group 0; .*delete"):
         attention.probe_readout(noise(12), "block_00", leaking, settings)
+    recorded = leaking.append_column("recording", leaking["group"])
+    recorded = recorded.set_column(0, "regime", pa.array(["recording"] * 12))
+    with pytest.raises(StratavoxError, match="recordings on both sides of fold 0: group 0"):
+        attention.probe_readout(noise(12), "block_00", recorded, settings)
     free = leaking.set_column(0, "regime", pa.array(["random"] * 12))
     attention.probe_readout(noise(12), "block_00", free, settings)
 

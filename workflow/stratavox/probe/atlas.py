@@ -1,7 +1,7 @@
 """Stage: the acoustic atlas, how well each readout of an encoder tells each acoustic descriptor.
 
 Reads the readouts, the descriptors (parts of acoustics) and the task's folds, of which the first
-repeat of the grouped regime is used, or of the random one where groups are unknown. Writes one row
+repeat of the strictest regime is used. Writes one row
 a readout, target and group with the squared error of ridge regression on held-out clips (``sse``)
 and that of the training mean (``sst``), both of the transformed target in training standard
 deviations: variance explained is 1 - sum sse / sum sst over groups. ``concat`` is all
@@ -25,6 +25,7 @@ from stratavox import stage, tables
 from stratavox.corpus.acoustics import TARGETS
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import ridge
+from stratavox.probe.readouts import APART, matrix, places, strictest
 from stratavox.progress import Progress
 
 SCHEMA = pa.schema(
@@ -115,13 +116,16 @@ def atlas(
 
 
 def first_repeat(folds: Path) -> pd.DataFrame:
-    """fold and group of the first repeat, index clip_id; ``attrs["regime"]`` says of which."""
-    frame = tables.read_table(folds).to_pandas()
-    regime = "grouped" if "grouped" in set(frame["regime"]) else "random"
-    clips = frame[(frame["regime"] == regime) & (frame["repeat"] == 0)]
-    clips = clips.set_index("clip_id")[["fold", "group"]]
+    """fold, group and apart of the first repeat, index clip_id; ``attrs["regime"]`` says of which.
+
+    ``apart`` is what the regime's folds keep apart: the clip itself in the random one.
+    """
+    clips = strictest(tables.read_table(folds)).to_pandas()
+    clips = clips[clips["repeat"] == 0].set_index("clip_id")
+    regime = clips["regime"].iloc[0]
+    clips["apart"] = clips.index if APART[regime] is None else clips[APART[regime]]
     clips.attrs["regime"] = regime
-    return clips
+    return clips[["fold", "group", "apart"]]
 
 
 def read_targets(
@@ -132,27 +136,15 @@ def read_targets(
     ``padding`` is among them where it is not the same for all.
     """
     frame = pa.concat_tables([tables.read_table(part) for part in acoustics]).to_pandas()
-    frame = rows_of(frame.set_index("clip_id"), clip_ids, ", ".join(map(str, acoustics)))
+    found = places(frame["clip_id"].tolist(), list(clip_ids), ", ".join(map(str, acoustics)))
+    frame = frame.iloc[found].set_index("clip_id")
     path = folder / "windows.parquet"
-    windows = tables.read_table(path, ["clip_id", "n_samples"]).to_pandas().set_index("clip_id")
-    n_samples = rows_of(windows, clip_ids, str(path))["n_samples"]
+    windows = tables.read_table(path, ["clip_id", "n_samples"]).to_pandas()
+    found = places(windows["clip_id"].tolist(), list(clip_ids), path)
+    n_samples = windows.iloc[found].set_index("clip_id")["n_samples"]
     padding = (1 - n_samples / (encoder["shortest_s"] * encoder["rate"])).clip(lower=0)
     frame = frame[list(TARGETS)]
     return frame.assign(padding=padding) if padding.nunique() > 1 else frame
-
-
-def rows_of(frame: pd.DataFrame, clip_ids: pd.Index, where: str) -> pd.DataFrame:
-    """The rows of ``clip_ids``, in that order, or an error for those that are not there once."""
-    absent = clip_ids.difference(frame.index)
-    if len(absent) or not frame.index.is_unique:
-        found = (
-            f"{len(absent)} of {len(clip_ids)} clips of the folds are not there, first "
-            f"{absent[0]!r}"
-            if len(absent)
-            else f"clip {frame.index[frame.index.duplicated()][0]!r} stands twice"
-        )
-        raise StratavoxError(f"{where}: {found}; delete it and run the workflow again")
-    return frame.loc[clip_ids]
 
 
 def left_out(values: pd.Series, clips: pd.DataFrame, settings: dict) -> str | None:
@@ -160,17 +152,17 @@ def left_out(values: pd.Series, clips: pd.DataFrame, settings: dict) -> str | No
     there = values.notna()
     if there.sum() < FEWEST_CLIPS:
         return f"defined for {there.sum()} clips, fewer than {FEWEST_CLIPS}"
-    grouped = clips.attrs["regime"] == "grouped"
-    groups = clips["group"][there].nunique()
-    if grouped and groups < FEWEST_GROUPS:
-        return f"defined in {groups} groups, fewer than {FEWEST_GROUPS}"
+    kind = APART[clips.attrs["regime"]] or "clip"
+    groups = clips["apart"][there].nunique()
+    if groups < FEWEST_GROUPS:
+        return f"defined in {groups} {kind}s, fewer than {FEWEST_GROUPS}"
     for fold in clips["fold"][there].unique():
         train = there & (clips["fold"] != fold)
         if values[train].nunique() < 2:
             return f"without variance in the training clips of fold {fold}"
-        apart = clips["group"][train].nunique() if grouped else int(train.sum())
+        apart = clips["apart"][train].nunique()
         if apart < settings["inner_folds"]:
-            return f"{apart} training groups in fold {fold}, fewer than inner_folds"
+            return f"{apart} training {kind}s in fold {fold}, fewer than inner_folds"
     return None
 
 
@@ -180,15 +172,8 @@ def atlas_readout(
     """Rows of one readout (``members`` side by side), and each target's chosen penalties."""
     # Products of this size run slower on several threads; processes share the readouts instead.
     with threadpool_limits(1):
-        x = np.hstack([matrix(folder / f"{name}.parquet", targets.index) for name in members])
+        x = np.hstack([matrix(folder, name, list(targets.index)) for name in members])
         return regress(x, targets, clips, settings)
-
-
-def matrix(path: Path, clip_ids: pd.Index) -> np.ndarray:
-    """The readout (clips, width) of ``clip_ids``, in that order, float32."""
-    table = tables.read_table(path, ["clip_id", "embedding"])
-    place = pd.DataFrame({"row": np.arange(table.num_rows)}, index=table["clip_id"].to_pylist())
-    return tables.embedding_matrix(table["embedding"])[rows_of(place, clip_ids, str(path))["row"]]
 
 
 def regress(
@@ -200,6 +185,7 @@ def regress(
     """
     regime = clips.attrs["regime"]
     group = clips["group"].to_numpy(dtype=object)
+    apart = None if APART[regime] is None else clips["apart"].to_numpy(dtype=object)
     sse, sst = np.full((2, *targets.shape), np.nan)
     places = []
     for fold in sorted(clips["fold"].unique()):
@@ -208,7 +194,7 @@ def regress(
             ridge.transformed(targets[name].to_numpy(), ~test, TRANSFORMS[name]) for name in targets
         ]
         y = np.column_stack(transformed)
-        outer = ridge.outer_fold(x, y, group if regime == "grouped" else None, test, settings)
+        outer = ridge.outer_fold(x, y, apart, test, settings)
         sse[test] = np.square(outer.predicted - y[test])
         sst[test] = np.square(y[test])  # the mean of the training clips is zero
         places.append(outer.place)

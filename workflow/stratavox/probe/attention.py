@@ -29,6 +29,7 @@ import torch
 from stratavox import stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import nested, token_probes
+from stratavox.probe.readouts import APART, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.progress import Progress
 
@@ -58,9 +59,8 @@ def checked(settings: dict) -> dict:
 
 
 def chosen_folds(folds: pa.Table, repeats: int) -> pa.Table:
-    """The rows of the grouped regime (random where there is none), of the first ``repeats``."""
-    regime = "grouped" if "grouped" in pc.unique(folds["regime"]).to_pylist() else "random"
-    folds = folds.filter(pc.equal(folds["regime"], regime))
+    """The rows of the strictest regime, of the first ``repeats``."""
+    folds = strictest(folds)
     there = pc.count_distinct(folds["repeat"]).as_py()
     if repeats > there:
         raise StratavoxError(
@@ -186,13 +186,14 @@ def _of_the_label(log_p: np.ndarray, classes: np.ndarray, target: np.ndarray) ->
 
 
 def _refuse_straddling(part) -> None:
-    if part["regime"][0] != "grouped":
+    apart = APART[part["regime"][0]]
+    if apart is None:
         return
     for k, tested in part.groupby("fold"):
-        both = set(tested["group"]) & set(part.loc[part["fold"] != k, "group"])
+        both = set(tested[apart]) & set(part.loc[part["fold"] != k, apart])
         if both:
             raise StratavoxError(
-                f"groups on both sides of fold {k}: {', '.join(sorted(map(str, both))[:5])}; the "
+                f"{apart}s on both sides of fold {k}: {', '.join(sorted(map(str, both))[:5])}; the "
                 "folds table does not fit the labels: delete it and run again"
             )
 

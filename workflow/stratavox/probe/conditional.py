@@ -15,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
 from stratavox import stage, tables
 from stratavox.errors import run
 from stratavox.probe import nested
-from stratavox.probe.crossvalidate import APART
-from stratavox.probe.readouts import clips_of, matrix, places
+from stratavox.probe.readouts import APART, clips_of, matrix, places, strictest
 from stratavox.probe.rotation import side_by_side
 from stratavox.probe.schemas import PREDICTIONS
 from stratavox.progress import Progress
@@ -40,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     encoder = tables.read_json(options.embeddings / "encoder.json")
     folds = tables.read_table(options.folds)
-    folds = folds.filter(pc.equal(folds["regime"], folds["regime"][0]))
+    folds = strictest(folds)
     described = descriptors(options.acoustics, clips_of(folds)[0])
     curve = [name for name in encoder["readouts"] if name in ("input", *encoder["blocks"])]
     readouts = [ALONE, *curve]

@@ -10,10 +10,8 @@ import pyarrow as pa
 
 from stratavox.probe import nested, permute
 from stratavox.probe.fusion import Source
+from stratavox.probe.readouts import APART, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES, WEIGHTS
-
-# Regimes, strictest first, and the column of the folds that each keeps apart.
-APART = {"grouped": "group", "recording": "recording", "random": None}
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,13 @@ def cross_validate(
     scores: list[dict] = []
     predictions: list[pa.Table] = []
     weights: list[dict] = []
-    strictest = next(name for name in APART if name in set(folds["regime"].to_pylist()))
+    permuted_in = strictest(folds)["regime"][0].as_py()
     for repeat in _repeats(folds, clip_ids):
         labels, y = np.unique(repeat.target, return_inverse=True)
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
         predicted = np.empty(len(y), dtype=np.int64)
         log_probability = np.empty(len(y))
-        nulls = _nulls(y, repeat, strictest, settings)
+        nulls = _nulls(y, repeat, permuted_in, settings)
         told = {control: np.empty_like(drawn) for control, drawn in nulls.items()}
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
@@ -122,15 +120,17 @@ def _repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
         yield Repeat(regime, int(number), fold, target, **known)
 
 
-def _nulls(y: np.ndarray, repeat: Repeat, strictest: str, settings: dict) -> dict[str, np.ndarray]:
+def _nulls(
+    y: np.ndarray, repeat: Repeat, permuted_in: str, settings: dict
+) -> dict[str, np.ndarray]:
     """Labels (draws, clips) of each control that this repeat is to be fitted to.
 
-    Permutations in the strictest regime, the control task in the random one, both in the first
-    repeat alone. They depend on the seed alone: every readout and encoder meets the same ones.
+    Permutations in the regime ``permuted_in``, the control task in the random one, both in the
+    first repeat alone. They depend on the seed alone: every readout and encoder meets the same.
     """
     nulls = {}
     generator = np.random.default_rng(settings["seed"])
-    if repeat.number == 0 and repeat.regime == strictest:
+    if repeat.number == 0 and repeat.regime == permuted_in:
         drawn = [
             permute.permuted(y, repeat.apart, generator) for _ in range(settings["permutations"])
         ]

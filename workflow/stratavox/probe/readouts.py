@@ -11,6 +11,15 @@ import pyarrow.compute as pc
 from stratavox import tables
 from stratavox.errors import StratavoxError
 
+# Regimes, strictest first, and the column of the folds that each keeps apart.
+APART = {"grouped": "group", "recording": "recording", "random": None}
+
+
+def strictest(folds: pa.Table) -> pa.Table:
+    """The rows of the strictest regime that the folds of a task have."""
+    there = set(folds["regime"].to_pylist())
+    return folds.filter(pc.equal(folds["regime"], next(name for name in APART if name in there)))
+
 
 def clips_of(folds: pa.Table) -> tuple[list[str], np.ndarray]:
     """Clip ids and targets (clips,) of a task, each clip once, in the order of its folds."""
@@ -30,13 +39,19 @@ def matrix(folder: Path, readout: str, clip_ids: list[str]) -> np.ndarray:
     return tables.embedding_matrix(table["embedding"])[found]
 
 
-def places(ids: list[str], clip_ids: list[str], where: Path) -> list[int]:
-    """The place in ``ids`` of each of ``clip_ids``; raises, naming ``where``, if one has none."""
+def places(ids: list[str], clip_ids: list[str], where: Path | str) -> list[int]:
+    """The place in ``ids`` of each of ``clip_ids``.
+
+    Raises `StratavoxError`, naming ``where``, if one has no place or some id has two.
+    """
     row = {clip_id: number for number, clip_id in enumerate(ids)}
     absent = [clip_id for clip_id in clip_ids if clip_id not in row]
     if absent:
-        raise StratavoxError(
-            f"{where}: {len(absent)} of {len(clip_ids)} clips of the folds are not in it, first "
-            f"{absent[0]!r}; delete the folder and run the workflow again"
-        )
-    return [row[clip_id] for clip_id in clip_ids]
+        found = f"{len(absent)} of {len(clip_ids)} clips of the folds are not in it, first "
+        found += repr(absent[0])
+    elif len(row) < len(ids):
+        twice = next(clip_id for number, clip_id in enumerate(ids) if row[clip_id] != number)
+        found = f"clip {twice!r} stands twice"
+    else:
+        return [row[clip_id] for clip_id in clip_ids]
+    raise StratavoxError(f"{where}: {found}; delete it and run the workflow again")

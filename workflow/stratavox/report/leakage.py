@@ -77,7 +77,7 @@ def notes(results: Results) -> list[str]:
         )
     else:
         said.append("Random split: one animal or recording may stand in training and test alike.")
-    said += [f"Not scored {name}: {why}" for name, why in facts.get("regimes_left_out", {}).items()]
+    said += [f"Not scored {name}: {why}" for name, why in facts["regimes_left_out"].items()]
     return said + _selectivity(results) + results.draws_line("Thin bars")
 
 
