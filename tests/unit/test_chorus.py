@@ -5,9 +5,11 @@ import json
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 
@@ -16,7 +18,9 @@ from stratavox import stage, tables
 from stratavox.corpus import chorus
 from stratavox.corpus.generate import generate
 
-SMALL = {"individuals": 3, "call_types": 4, "renditions": 2}
+RATE = 16000
+SMALL = {"species": 2, "individuals": 2, "call_types": 4, "renditions": 2}
+SIZES = SMALL | {"seed": 0, "sessions": 6, "confounded": False, "renditions": 3}
 
 
 def contents(folder):
@@ -39,24 +43,42 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path):
     assert all(first[name] != other[name] for name in first)
 
 
-def test_more_renditions_and_individuals_leave_the_others_as_they_were(tmp_path):
+def test_more_of_anything_leaves_the_others_as_they_were(tmp_path):
     chorus.write(tmp_path / "a", **SMALL)
-    chorus.write(tmp_path / "b", individuals=4, call_types=4, renditions=3)
+    chorus.write(tmp_path / "b", species=3, individuals=3, call_types=5, renditions=3)
     few, many = contents(tmp_path / "a"), contents(tmp_path / "b")
     few.pop("metadata.csv")
     assert few.items() <= many.items()
 
 
-def test_the_default_set_is_288_calls_of_48_conditions(tmp_path):
+def test_the_default_set_is_crossed_and_balanced(tmp_path):
     chorus.write(tmp_path)
-    rows = table_of(tmp_path)
+    rows = pd.read_csv(tmp_path / "metadata.csv")
     assert len(rows) == 288
-    cells = {(r["call_type"], r["individual"]) for r in rows}
-    assert len(cells) == 48
-    assert {r["call_type"] for r in rows} == set(chorus.CALLS)
-    sessions = {(r["individual"], r["session"]) for r in rows}
-    assert len(sessions) == 24
-    assert len({r["session"] for r in rows}) == 24
+    for one, other, each in (
+        ("individual", "call_type", 6),
+        ("session", "individual", 4),
+        ("session", "call_type", 12),
+        ("species", "session", 16),
+    ):
+        counts = pd.crosstab(rows[one], rows[other])
+        assert (counts == each).to_numpy().all(), (one, other)
+    # no acoustic factor tells call types, sessions or (F0 apart) animals, nor another factor
+    factors = ["sweep_octaves", "bandwidth_hz", "am_rate_hz", "tempo", "level_db", "snr_db"]
+    assert rows[["f0_hz", *factors]].corr().abs().stack().loc[lambda r: r < 1].max() < 0.15
+    for name in ("call_type", "session", "individual"):
+        share = [
+            np.corrcoef(rows[f], rows.groupby(name)[f].transform("mean"))[0, 1] for f in factors
+        ]
+        # what labels at random explain: (classes - 1) / (calls - 1), with room for luck
+        assert max(share) ** 2 < 3 * (rows[name].nunique() - 1) / 287
+
+
+def test_sessions_are_an_individuals_own_where_they_are_confounded(tmp_path):
+    chorus.write(tmp_path, **SMALL, confounded=True)
+    rows = pd.read_csv(tmp_path / "metadata.csv")
+    assert rows.groupby("session")["individual"].nunique().eq(1).all()
+    assert rows.groupby("individual")["session"].nunique().eq(2).all()
 
 
 def test_files_are_as_the_table_says(tmp_path):
@@ -65,29 +87,66 @@ def test_files_are_as_the_table_says(tmp_path):
         samples, rate = sf.read(tmp_path / row["file"])
         assert (rate, sf.info(tmp_path / row["file"]).subtype) == (44100, "PCM_16")
         assert len(samples) / rate == pytest.approx(float(row["duration_s"]), abs=1e-4)
-        assert 0.3 <= len(samples) / rate <= 1.5
+        assert 1.0 <= len(samples) / rate <= 1.9
         assert np.abs(samples).max() < 0.99
         assert samples.std() > 0.003
 
 
-def loudest_hz(samples):
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 1 << 16))
-    return np.argmax(spectrum) * 44100 / (1 << 16)
+def syllables_of(call) -> list[np.ndarray]:
+    """The three pieces of a call that stand out of its background."""
+    window = RATE // 50
+    power = np.convolve(call.samples**2, np.ones(window) / window, mode="same")
+    loud = np.flatnonzero(power > np.quantile(power, 0.3) * 10)
+    pieces = np.split(loud, np.flatnonzero(np.diff(loud) > 0.1 * RATE) + 1)
+    return [call.samples[piece[0] : piece[-1]] for piece in pieces if len(piece) > 0.03 * RATE]
 
 
-def test_pitch_moves_as_the_call_type_says(tmp_path):
-    chorus.write(tmp_path, **SMALL)
-    moves = {name: [] for name in chorus.CALLS}
-    for row in table_of(tmp_path):
-        samples, _ = sf.read(tmp_path / row["file"])
-        parts = np.array_split(samples, 5)
-        start, middle, end = (loudest_hz(parts[n]) for n in (0, 2, 4))
-        moves[row["call_type"]].append((np.log2(end / start), np.log2(middle / start)))
-        assert middle == pytest.approx(float(row["f0_hz"]), rel=0.25)
-    assert all(end > 0.3 for end, _ in moves["rise"])
-    assert all(end < -0.3 for end, _ in moves["fall"])
-    assert all(abs(end) < 0.15 and middle > 0.15 for end, middle in moves["arch"])
-    assert all(abs(end) < 0.05 and abs(middle) < 0.05 for end, middle in moves["trill"])
+def test_call_types_are_the_same_syllables_in_another_order():
+    """Spectra of the pieces, matched across call types by the order alone."""
+    sums = defaultdict(list)
+    for call in chorus.calls(**SIZES, rate=RATE):
+        pieces = syllables_of(call)
+        assert len(pieces) == 3
+        for place, piece in zip(call.order, pieces, strict=True):
+            power = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 4096)) ** 2
+            hertz = np.fft.rfftfreq(4096, 1 / RATE)
+            kept = hertz > 150
+            centre = (hertz * power)[kept].sum() / power[kept].sum()
+            sums[call.species, place, call.order].append(np.log2(centre / call.values["f0_hz"]))
+    for species in range(SIZES["species"]):
+        middles = {
+            place: [np.mean(sums[species, place, order]) for order in chorus.ORDERS[:4]]
+            for place in "LMH"
+        }
+        # a syllable sounds alike wherever it stands, and unlike the others
+        within = max(np.ptp(own) for own in middles.values())
+        between = np.ptp([np.mean(own) for own in middles.values()])
+        assert within < 0.35 < between
+
+
+def test_silences_are_longer_than_a_patch_and_vary_by_a_step():
+    starts, gaps = [], []
+    for call in chorus.calls(**SIZES, rate=RATE):
+        window = RATE // 50
+        power = np.convolve(call.samples**2, np.ones(window) / window, mode="same")
+        loud = np.flatnonzero(power > np.quantile(power, 0.3) * 10)
+        gaps += [gap / RATE for gap in np.diff(loud) if gap > 0.1 * RATE]
+        starts.append(loud[0] / RATE)
+    patch_s, step_s = 0.175, 0.16
+    # 50 ms of a gap may still be reverberation, and the window blurs 20 ms
+    assert min(gaps) > patch_s - 0.02
+    assert np.ptp(starts) > 0.8 * step_s and np.ptp(gaps) > 0.8 * step_s
+
+
+def test_level_and_signal_to_noise_are_as_the_table_says():
+    for call in chorus.calls(**SIZES, rate=RATE):
+        room = chorus.room_of(0, call.session, [])
+        power = np.convolve(call.samples**2, np.full(RATE // 20, 20 / RATE), mode="valid")
+        loudest = 10 * np.log10(power.max())
+        # every call starts with 50 ms of background at least
+        quietest = 10 * np.log10(power[0])
+        assert loudest == pytest.approx(call.values["level_db"] + room.gain_db, abs=0.5)
+        assert loudest - quietest == pytest.approx(call.values["snr_db"], abs=4)
 
 
 def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatch):
@@ -95,11 +154,11 @@ def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatc
     raw = Path("results/corpus/chorus/raw")
     generate(SMALL | {"seed": 0, "shards": 2}, raw, tmp_path / "scan.parquet", Path())
     found = tables.read_table("scan.parquet")
-    assert found.num_rows == 24
-    assert found["reason"].null_count == 24
+    assert found.num_rows == 32
+    assert found["reason"].null_count == 32
     assert tables.read_provenance("scan.parquet")["path"] == "results/corpus/chorus/raw"
     clips, labels, hygiene = to_manifest(tmp_path, settings(path=str(raw), shards=2))
-    assert len(clips) == 24
+    assert len(clips) == 32
     assert {"call_type", "individual", "session", "species", "f0_hz"} <= set(labels.column_names)
     assert (hygiene["rejected"], hygiene["silent"], hygiene["clipped"]) == ([], [], 0)
 
@@ -116,4 +175,4 @@ def test_the_stage_as_a_command(tmp_path):
     assert made.returncode == 0, made.stderr
     chorus.write(tmp_path / "same", **SMALL)
     assert contents(tmp_path / "raw") == contents(tmp_path / "same")
-    assert len(tables.read_table(tmp_path / "scan.parquet")) == 24
+    assert len(tables.read_table(tmp_path / "scan.parquet")) == 32

@@ -90,12 +90,12 @@ def test_all_problems_are_told_at_once():
 def test_defaults_and_a_datasets_own_probes():
     given = default()
     del given["probes"]["folds"]
-    given["datasets"]["chorus"]["probes"] = {"repeats": 1}
+    given["datasets"]["chorus"]["probes"] = {"repeats": 2}
     before = copy.deepcopy(given)
     checked = config.check(given)
     assert given == before
     assert checked["probes"]["folds"] == 5
-    assert checked["datasets"]["chorus"]["probes"] == checked["probes"] | {"repeats": 1}
+    assert checked["datasets"]["chorus"]["probes"] == checked["probes"] | {"repeats": 2}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)

@@ -181,6 +181,7 @@ def test_a_truncated_file_is_refused(small):
             {"weights": "x.safetensors", "architecture": {"layers": 1, "width": 32, "heads": 4}},
             "architecture: only with weights: random",
         ),
+        ({"weights": "bundled"}, "model: not with weights: bundled"),
     ],
 )
 def test_settings_that_cannot_be_loaded_are_refused(settings, says):

@@ -100,7 +100,8 @@ def _contradictions(config: dict) -> list[str]:
     said = []
     for name, encoder in config["encoders"].items():
         key = f"encoders.{name}"
-        if encoder["family"] == "beats" and ("model" in encoder) == ("architecture" in encoder):
+        own = encoder["family"] == "beats" and encoder["weights"] != "bundled"
+        if own and ("model" in encoder) == ("architecture" in encoder):
             said.append(f"{key}: give either model (avex's registry name) or architecture")
         if encoder.get("weights") == "random" and ("seed" in encoder) == ("seeds" in encoder):
             said.append(f"{key}: weights: random needs a seed or seeds, so it can be repeated")

@@ -341,6 +341,7 @@ class Plan:
         figures = f"results/figures/{dataset}"
         return {
             "source": self.datasets[dataset]["source"],
+            "chorus": self.datasets[dataset].get("chorus"),
             "hygiene": f"results/corpus/{dataset}/hygiene.json",
             "similarity": f"results/similarity/{dataset}.parquet",
             "shape": {

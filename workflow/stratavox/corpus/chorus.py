@@ -1,41 +1,93 @@
-"""A plain synthetic set of calls: made by code, the same bytes for the same seed, truth known.
+"""A synthetic set of calls with a planted truth: the same bytes for the same seed.
 
-Call types differ in how pitch and amplitude move, individuals by a small fixed offset of pitch and
-timbre, sessions (two an individual) by gain. Duration and level tell nothing about call type.
+Three syllables make a call. A species is known by which syllables, an individual by a small fixed
+offset of pitch and timbre, a session by background, gain and reverberation, and a call type by the
+order of the syllables alone: each stands at each place with the same sounds around it, so nothing
+that averages over frames can tell call types. docs/chorus.md says who should be able to know what.
+
+Species, individuals, call types and sessions are crossed. Each acoustic factor follows an additive
+recurrence with the square root of a prime (Richtmyer's sequence; Niederreiter 1978, Bull. AMS
+84:957-1041), which fills its range evenly within every individual and call type, whatever the
+number of renditions.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
+from stratavox.corpus.synthesis import KINDS, Room, Syllable, Voice, in_room, syllable
+
 RATE = 44100
-# How pitch moves over a call (octaves about its middle, at x in [0, 1]), and the depth and rate in
-# Hz of the amplitude's modulation.
-CALLS = {
-    "rise": (lambda x: 0.8 * (x - 0.5), 0.0, 0.0),
-    "fall": (lambda x: 0.8 * (0.5 - x), 0.0, 0.0),
-    "arch": (lambda x: 0.6 * np.sin(np.pi * x) - 0.38, 0.3, 9.0),
-    "trill": (lambda x: 0.0 * x, 0.9, 24.0),
+# Orders of a species' low, middle and high syllable.
+ORDERS = ("LMH", "HML", "MLH", "HLM", "LHM", "MHL")
+# Range of each acoustic factor: lowest, highest, whether it is spread evenly in octaves, and the
+# prime whose square root is the recurrence's step.
+FACTORS = {
+    "f0_octaves": (-0.25, 0.25, False, 2),
+    "sweep_octaves": (-0.4, 0.4, False, 3),
+    "bandwidth_hz": (800.0, 3200.0, True, 5),
+    "am_rate_hz": (15.0, 60.0, True, 7),
+    "tempo": (0.8, 1.25, True, 11),
+    "level_db": (-24.0, -12.0, False, 13),
+    "snr_db": (25.0, 40.0, False, 17),
 }
-SESSIONS = 2
+# A BEATs patch sees 175 ms, every 160 ms. No gap is so short that a patch meets two syllables with
+# the reverberation between them, and silences vary by a whole step, so that where the patches
+# fall on a syllable tells nothing about its place in the call.
+LEAD_S, GAP_S, TAIL_S, STEP_S = 0.05, 0.24, 0.20, 0.16
+
+
+@dataclass(frozen=True)
+class Call:
+    """Names and exact values of one call, and its samples."""
+
+    species: int
+    individual: int
+    order: str
+    session: int
+    rendition: int
+    values: dict[str, float]
+    samples: np.ndarray
 
 
 def write(
-    raw: Path, seed: int = 0, individuals: int = 12, call_types: int = 4, renditions: int = 6
+    raw: Path,
+    seed: int = 0,
+    species: int = 3,
+    individuals: int = 4,
+    call_types: int = 4,
+    renditions: int = 6,
+    sessions: int = 6,
+    confounded: bool = False,
 ) -> None:
-    """Write ``raw``/metadata.csv and ``raw``/audio/*.wav (44.1 kHz, 16 bit, 0.3-1.5 s).
+    """Write ``raw``/metadata.csv and ``raw``/audio/*.wav (44.1 kHz, 16 bit, about 1.1-1.9 s).
 
-    The sizes count individuals, call types (up to 4) and renditions of each type by each
-    individual. A call depends on the seed and its own three numbers alone.
+    ``individuals`` are of each species, ``call_types`` at most 6, ``renditions`` of each type by
+    each individual. Renditions are dealt to the ``sessions`` in turn; where sessions are
+    ``confounded`` with individuals, each individual has two of its own instead.
     """
     (raw / "audio").mkdir(parents=True, exist_ok=True)
     rows = []
-    for row, samples in calls(seed, individuals, call_types, renditions):
+    for call in calls(
+        seed, species, individuals, call_types, renditions, sessions, confounded, RATE
+    ):
+        animal = f"sp{call.species}_ind{call.individual}"
+        row = {
+            "file": f"audio/{animal}_{call.order}_{call.rendition:02d}.wav",
+            "species": f"sp{call.species}",
+            "individual": animal,
+            "call_type": call.order,
+            "session": f"{animal}_s{call.session}" if confounded else f"s{call.session}",
+            "rendition": call.rendition,
+            **{name: f"{value:.4f}" for name, value in call.values.items()},
+        }
+        samples = np.rint(np.clip(call.samples, -1, 1) * 32767).astype(np.int16)
         sf.write(raw / row["file"], samples, RATE, subtype="PCM_16")
         rows.append(row)
     with open(raw / "metadata.csv", "w", encoding="utf-8", newline="") as file:
@@ -45,57 +97,101 @@ def write(
 
 
 def calls(
-    seed: int, individuals: int, call_types: int, renditions: int
-) -> Iterator[tuple[dict, np.ndarray]]:
-    """Each call's row of the table and its samples, int16."""
-    for individual in range(individuals):
-        voice = np.random.default_rng([seed, individual])
-        pitch_hz = 1100 * 2 ** voice.normal(0, 0.15)
-        slope_db = voice.uniform(6, 14)
-        gains_db = voice.uniform(-24, -8, SESSIONS)
-        for kind, name in enumerate(list(CALLS)[:call_types]):
-            for rendition in range(renditions):
-                random = np.random.default_rng([seed, individual, kind, rendition])
-                session = rendition % SESSIONS
-                duration_s = random.uniform(0.3, 1.5)
-                f0_hz = pitch_hz * 2 ** random.normal(0, 0.04)
-                gain_db = gains_db[session] + random.normal(0, 1.5)
-                samples = _call(name, duration_s, f0_hz, slope_db, random) * 10 ** (gain_db / 20)
-                yield (
-                    {
-                        "file": f"audio/ind{individual:02d}_{name}_{rendition:02d}.wav",
-                        "call_type": name,
-                        "individual": f"ind{individual:02d}",
-                        "species": "synthetic",
-                        "session": f"ind{individual:02d}_s{session}",
-                        "rendition": rendition,
-                        "f0_hz": f"{f0_hz:.1f}",
-                        "duration_s": f"{len(samples) / RATE:.4f}",
-                        "gain_db": f"{gain_db:.1f}",
-                    },
-                    np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16),
-                )
+    seed: int,
+    species: int,
+    individuals: int,
+    call_types: int,
+    renditions: int,
+    sessions: int,
+    confounded: bool,
+    rate: int,
+) -> Iterator[Call]:
+    """Every call of a set, samples of about full scale 1 at ``rate`` Hz.
 
-
-def _call(
-    name: str, duration_s: float, f0_hz: float, slope_db: float, random: np.random.Generator
-) -> np.ndarray:
-    """A harmonic call of peak 0.5 or less, in background noise.
-
-    ``slope_db`` is the fall in level per octave of its harmonics.
+    A call depends on the seed and its own numbers alone, so sets of more renditions, individuals
+    or species hold those of fewer. No two seeds share a species, an individual or a session.
     """
-    contour, depth, rate_hz = CALLS[name]
-    time_s = np.arange(int(duration_s * RATE)) / RATE
-    octaves = contour(time_s / duration_s) * random.normal(1, 0.1)
-    phase = 2 * np.pi * np.cumsum(f0_hz * 2**octaves) / RATE
-    call = np.zeros_like(time_s)
-    for harmonic in range(1, 7):
-        level = 10 ** (-slope_db * np.log2(harmonic) / 20)
-        call += level * np.sin(harmonic * phase + random.uniform(0, 2 * np.pi))
-    modulation = 0.5 - 0.5 * np.cos(2 * np.pi * rate_hz * time_s + random.uniform(0, 2 * np.pi))
-    fade = np.clip(np.minimum(time_s, duration_s - time_s) / 0.03, 0, 1)
-    call *= (1 - depth * modulation) * fade
-    call *= 0.5 / np.abs(call).max()
-    snr_db = random.uniform(8, 20)
-    noise = random.standard_normal(len(call)) * call.std() * 10 ** (-snr_db / 20)
-    return call + noise
+    for kind in range(species):
+        syllables = inventory(seed, kind)
+        for one in range(individuals):
+            voice = voice_of(seed, kind, one)
+            for number, order in enumerate(ORDERS[:call_types]):
+                for rendition in range(renditions):
+                    session = rendition % (2 if confounded else sessions)
+                    own = [kind, one] if confounded else []
+                    room = room_of(seed, session, own)
+                    random = np.random.default_rng([seed, 3, kind, one, number, rendition])
+                    start = np.random.default_rng([seed, 4, kind, one, number])
+                    factors = factors_of(rendition, start.random(len(FACTORS)))
+                    values, samples = _sound(
+                        order, syllables, base_hz(seed, kind), voice, room, factors, rate, random
+                    )
+                    yield Call(kind, one, order, session, rendition, values, samples)
+
+
+def inventory(seed: int, species: int) -> dict[str, Syllable]:
+    """The low, middle and high syllable of a species, each of another kind."""
+    random = np.random.default_rng([seed, 0, species])
+    kinds = random.permutation(KINDS)[:3]
+    return {
+        place: Syllable(
+            str(kind),
+            ratio * 2 ** random.uniform(-0.1, 0.1),
+            random.uniform(0.09, 0.15),
+            random.uniform(-0.5, 0.5),
+        )
+        for place, ratio, kind in zip("LMH", (0.6, 1.0, 1.7), kinds, strict=True)
+    }
+
+
+def base_hz(seed: int, species: int) -> float:
+    """The middle of a species' F0."""
+    return float(1000 * 2 ** np.random.default_rng([seed, 5, species]).uniform(-0.5, 0.5))
+
+
+def voice_of(seed: int, species: int, individual: int) -> Voice:
+    """An individual's offsets: some 0.1 octaves, 6 to 14 dB an octave, a resonance."""
+    random = np.random.default_rng([seed, 1, species, individual])
+    return Voice(random.normal(0, 0.1), random.uniform(6, 14), random.uniform(1200, 4500))
+
+
+def room_of(seed: int, session: int, own: list[int]) -> Room:
+    """A session's recording conditions; ``own`` numbers make it that of one individual."""
+    random = np.random.default_rng([seed, 2, session, *own])
+    return Room(
+        gain_db=random.uniform(-6, 0),
+        tilt_db=random.uniform(0, 6),
+        hum_hz=random.uniform(200, 6000),
+        hum_db=random.uniform(0, 18),
+        rt60_s=random.uniform(0.02, 0.12),
+    )
+
+
+def factors_of(rendition: int, offsets: np.ndarray) -> dict[str, float]:
+    """The acoustic factors (`FACTORS`) of a rendition; ``offsets`` in [0, 1) start each of them."""
+    found = {}
+    for (name, (low, high, octaves, prime)), offset in zip(FACTORS.items(), offsets, strict=True):
+        share = (offset + rendition * prime**0.5) % 1
+        found[name] = low * (high / low) ** share if octaves else low + (high - low) * share
+    return found
+
+
+def _sound(order, syllables, species_hz, voice, room, factors, rate, random):
+    """Exact values and samples of one call."""
+    f0_hz = species_hz * 2 ** (voice.octaves + factors["f0_octaves"])
+    told = ("sweep_octaves", "bandwidth_hz", "am_rate_hz", "tempo")
+    shared = {name: factors[name] for name in told}
+    sounds = [
+        syllable(syllables[place], voice, f0_hz, **shared, rate=rate, random=random)
+        for place in order
+    ]
+    silences = [
+        np.zeros(round((least_s + random.uniform(0, STEP_S)) * rate))
+        for least_s in (LEAD_S, GAP_S, GAP_S, TAIL_S)
+    ]
+    lead, first_gap, second_gap, tail = silences
+    first, second, third = sounds
+    dry = np.concatenate([lead, first, first_gap, second, second_gap, third, tail])
+    samples = in_room(dry, room, factors["level_db"], factors["snr_db"], rate, random)
+    values = {"f0_hz": f0_hz} | {name: factors[name] for name in list(FACTORS)[1:]}
+    return values | {"duration_s": len(dry) / rate}, samples

@@ -11,6 +11,7 @@ they are not fed, so clips of as many steps make one batch without a mask.
 
 from __future__ import annotations
 
+import json
 import logging
 from importlib.metadata import version
 
@@ -20,11 +21,12 @@ from avex.models.beats import BEATs, BEATsConfig
 from avex.models.utils.registry import get_checkpoint_path, get_model_spec
 from huggingface_hub import hf_hub_download
 
+from stratavox.encoders import catalogue
 from stratavox.encoders.catalogue import ARCHITECTURE_OF
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.fourier import FourierConv1d
 from stratavox.encoders.taps import Tap, torch_encoder
-from stratavox.encoders.weights import load_exact, seeded
+from stratavox.encoders.weights import load_exact, metadata, seeded
 from stratavox.errors import StratavoxError
 
 WINDOW, HOP, PATCH, MEL_BANDS = 400, 160, 16, 128
@@ -40,7 +42,10 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     """
     torch.set_num_threads(threads)
     spec = get_model_spec(settings.get("model", ARCHITECTURE_OF))
-    config = _config(spec.init_config, settings.get("architecture"))
+    sizes = settings.get("architecture")
+    if settings["weights"] == "bundled":
+        sizes = json.loads(metadata(catalogue.BUNDLED)["architecture"])
+    config = BEATsConfig(**_sizes(spec.init_config, sizes))
     with seeded(settings.get("seed", 0)):
         model = BEATs(config)
     source, sha256 = _fill(model, settings)
@@ -81,7 +86,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         provenance={
             "family": "beats",
             "model": settings.get("model"),
-            "architecture": settings.get("architecture"),
+            "architecture": sizes,
             **source,
             "weights_sha256": sha256,
             "versions": {"avex": version("avex")},
@@ -89,7 +94,13 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     )
 
 
-def _config(official: dict, sizes: dict | None) -> BEATsConfig:
+def small_config(architecture: dict, **changes) -> BEATsConfig:
+    """avex's config of its BEATs in the sizes of ``architecture``, with ``changes``."""
+    official = get_model_spec(ARCHITECTURE_OF).init_config
+    return BEATsConfig(**_sizes(official, architecture) | changes)
+
+
+def _sizes(official: dict, sizes: dict | None) -> dict:
     """avex's config of the model without its classifier, or a smaller one of ``sizes``."""
     config = official | {"finetuned_model": False}
     if sizes:
@@ -99,14 +110,16 @@ def _config(official: dict, sizes: dict | None) -> BEATsConfig:
             "encoder_ffn_embed_dim": 4 * sizes["width"],
             "encoder_attention_heads": sizes["heads"],
         }
-    return BEATsConfig(**config)
+    return config
 
 
 def _fill(model: BEATs, settings: dict) -> tuple[dict, str | None]:
     """Load the weights asked for; return what they are and the sha256 of their file."""
     if settings["weights"] == "random":
         return {"weights": "random", "seed": settings["seed"]}, None
-    if settings["weights"] == "pretrained":
+    if settings["weights"] == "bundled":
+        kind, address, path = "bundled", catalogue.BUNDLED.name, catalogue.BUNDLED
+    elif settings["weights"] == "pretrained":
         address = get_checkpoint_path(settings["model"])
         kind, path = "pretrained", _fetch(address)
     else:

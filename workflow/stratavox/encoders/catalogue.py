@@ -20,6 +20,8 @@ BEATS_RATES = {
     "esp_aves2_sl_beats_bio": 16000,
 }
 ARCHITECTURE_OF = "esp_aves2_sl_beats_all"
+# The small BEATs of this repository (encoders/train_small.py): `weights: bundled`.
+BUNDLED = Path(__file__).with_name("beats_small.safetensors")
 # BEATs's positional convolution has this many groups, and its width must be a multiple.
 POSITION_GROUPS = 16
 # Seconds of audio each kind of transformers model is fed at most. Whisper: its window. The others
@@ -56,6 +58,8 @@ def has_blocks(settings: dict) -> bool:
 def weight_files(settings: dict) -> list[str]:
     """The local files whose content the embeddings depend on, as written in the config."""
     if settings["family"] == "beats":
+        if settings["weights"] == "bundled":
+            return [str(BUNDLED)]
         return [] if settings["weights"] in ("random", "pretrained") else [settings["weights"]]
     if settings["family"] == "transformers":
         names = ["config.json", "preprocessor_config.json"]
@@ -90,6 +94,11 @@ def whisper_token(settings: dict) -> int:
 
 def _check_beats(settings: dict) -> None:
     weights, model = settings.get("weights"), settings.get("model")
+    if weights == "bundled":
+        given = [key for key in ("model", "architecture", "seed") if key in settings]
+        if given:
+            raise StratavoxError(f"{given[0]}: not with weights: bundled, whose file says it all")
+        return
     if "architecture" in settings:
         _check_architecture(settings["architecture"])
     elif model not in BEATS_RATES:
@@ -118,8 +127,8 @@ def _check_file(name: str) -> None:
     path = Path(name)
     if path.suffix != ".safetensors":
         raise StratavoxError(
-            f"weights: found {name!r}; allowed: random, pretrained, or a .safetensors file. "
-            "Opening a .pt, .pth or .bin file runs whatever code it holds, so it is not read; "
+            f"weights: found {name!r}; allowed: random, pretrained, bundled or a .safetensors "
+            "file. Opening a .pt, .pth or .bin file runs whatever code it holds: it is not read; "
             "convert one you trust with safetensors.torch.save_file"
         )
     if not path.is_file():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -82,6 +82,12 @@ def load_exact(
     )
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def metadata(path: str | Path) -> dict[str, str]:
+    """What a .safetensors file says of itself."""
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from stratavox.inference import ANSWERS
 from stratavox.report import findings, style
 from stratavox.report.findings import bounds, fine
+from stratavox.report.planted import planted
 from stratavox.report.results import INTERVALS, Results, load
 from stratavox.tables import open_table, read_json, read_provenance
 
@@ -119,6 +120,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
             *results.draws_line("Random weights"),
             *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
         ],
+        "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
         "verdicts": findings.verdicts(results),
         "claims": findings.claims_told(results),
         "leads": findings.leads(results, results.contrasts),

@@ -1,0 +1,122 @@
+"""What was planted in the synthetic set (`stratavox.corpus.chorus`), and whether it was found.
+
+Each row is one expectation that follows from how the calls are made, with the number that speaks to
+it. Nothing is asserted beyond an interval: one that holds chance neither shows knowledge nor its
+absence, so "at chance" is only said of one that does not lie above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from stratavox.inference import claims, contrasts
+from stratavox.report import findings, style
+from stratavox.report.results import Results
+
+FOUND, NOT_FOUND, OPEN = "found", "not found", "cannot be told"
+# What no average over frames, or over patches that end inside a gap, can know.
+ORDER = "call type is the order of the syllables: at chance without mixing over time"
+MIXED = "call type: above chance after blocks that mix over time"
+LEARNED = "call type: better than the same network untrained"
+LATE = "acoustics early, call type late"
+EVIDENT = {
+    "species": "species is which syllables: above chance",
+    "individual": "individual is a small offset of pitch and timbre: above chance",
+}
+CONFOUNDED = "sessions are confounded with individuals: a random split is optimistic"
+ACOUSTICS = "acoustic factors: variance explained at what enters the first block"
+
+
+def planted(results: Results, target: str, chorus: dict) -> list[dict]:
+    """Rows planted, where, told, expected and verdict, of the task that decodes ``target``."""
+    if results.regime != "grouped":
+        return []
+    rows = list(_evident(results, target))
+    if target == "call_type":
+        rows = [*_order(results), *_acoustics(results)]
+    if target == "individual" and chorus["confounded"]:
+        rows += _claimed(results, CONFOUNDED, contrasts.LEAKAGE, list(results.encoders))
+    return rows
+
+
+def trained(results: Results) -> list[str]:
+    """The encoders with blocks that are not of random weights."""
+    return [name for name in results.layered if results.encoders[name]["weights"] != "random"]
+
+
+def _order(results: Results) -> Iterator[dict]:
+    patches = [(name, "patch") for name in results.layered]
+    baselines = [(name, "features") for name in results.baselines]
+    for encoder, readout in baselines + patches:
+        row = results.one(encoder, readout)
+        if row is not None:
+            yield _scored(results, ORDER, row, above=False)
+    for encoder in trained(results):
+        yield _scored(results, MIXED, results.one(encoder, "nested"), above=True)
+    yield from _claimed(results, LEARNED, contrasts.TRAINED, trained(results))
+    table = results.claims
+    for row in table[table["claim"] == claims.EARLY_LATE].to_dict("records"):
+        if row["encoder"] in trained(results):
+            yield _claim(results, LATE, row)
+
+
+def _evident(results: Results, target: str) -> Iterator[dict]:
+    if target in EVIDENT:
+        for encoder in [*results.baselines, *trained(results)]:
+            readout = "nested" if encoder in results.layered else "features"
+            if results.encoders[encoder]["family"] != "duration_level":
+                yield _scored(results, EVIDENT[target], results.one(encoder, readout), above=True)
+
+
+def _acoustics(results: Results) -> Iterator[dict]:
+    for encoder in trained(results):
+        table = results.atlas
+        rows = table[(table["encoder"] == encoder) & (table["readout"] == "input")]
+        told = rows[rows["low"] > 0]
+        best = ", ".join(f"{row.target} {row.value:.2f}" for row in told.itertuples())
+        yield {
+            "planted": ACOUSTICS,
+            "where": results.label(encoder),
+            "told": f"{len(told)} of {len(rows)} descriptors above 0: {best or 'none'}",
+            "expected": "some",
+            "verdict": FOUND if len(told) else NOT_FOUND,
+        }
+
+
+def _scored(results: Results, what: str, row: pd.Series, above: bool) -> dict:
+    chance = results.facts["chance"]
+    verdict = OPEN
+    if not style.missing(row["low"]):
+        higher = row["low"] > chance
+        verdict = FOUND if higher == above else NOT_FOUND
+    place = findings.place_label(results, row["encoder"], row["readout"])
+    return {
+        "planted": what,
+        "where": f"{results.label(row['encoder'])}, {place}",
+        "told": f"{findings.score(row)}, {findings.BRIEF[row['interval']]}",
+        "expected": f"{'above' if above else 'at'} chance, {findings.fine(chance)}",
+        "verdict": verdict,
+    }
+
+
+def _claimed(results: Results, what: str, question: str, encoders: list[str]) -> Iterator[dict]:
+    table = results.claims
+    table = table[table["evidence"] == f"contrasts: {question}"]
+    for row in table[table["encoder"].isin(encoders)].to_dict("records"):
+        yield _claim(results, what, row)
+
+
+def _claim(results: Results, what: str, row: dict) -> dict:
+    words = {claims.SUPPORTED: FOUND, claims.REFUTED: NOT_FOUND, claims.UNDETERMINED: OPEN}
+    ends = findings.bounds(row["low"], row["high"])
+    return {
+        "planted": what,
+        "where": results.label(row["encoder"]),
+        "told": f"{row['value']:+.3f} of {row['quantity']} ({ends})"
+        if not style.missing(row["value"])
+        else "no value",
+        "expected": "above 0",
+        "verdict": words[row["verdict"]],
+    }
