@@ -289,6 +289,7 @@ def write(
         "datasets": {
             dataset: {
                 "source": source,
+                "chorus": {"confounded": False} if source == "chorus" else None,
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
                 "shape": further["shape"],

@@ -123,7 +123,7 @@ def test_every_default_in_config_yaml_is_the_schemas():
 def test_seeds_stand_for_one_encoder_each(tmp_path):
     plan = Plan(default(), tmp_path)
     drawn = [f"beats_small_random_seed{seed}" for seed in (0, 1, 2)]
-    assert list(plan.encoders) == [*drawn, "logmel", "duration_level"]
+    assert list(plan.encoders) == ["beats_small", *drawn, "logmel", "duration_level"]
     assert plan.draws == {"beats_small_random": drawn}
     entry = plan.config["encoders"]["beats_small_random"]
     shared = {key: value for key, value in entry.items() if key != "seeds"}

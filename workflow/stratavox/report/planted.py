@@ -1,8 +1,8 @@
 """What was planted in the synthetic set (`stratavox.corpus.chorus`), and whether it was found.
 
 Each row is one expectation that follows from how the calls are made, with the number that speaks to
-it. Nothing is asserted beyond an interval: one that holds chance neither shows knowledge nor its
-absence, so "at chance" is only said of one that does not lie above it.
+it. Nothing is said beyond an interval: "at chance" of one that does not lie above chance, "above"
+of one that does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stratavox.inference import claims, contrasts
 from stratavox.report import findings, style
 from stratavox.report.results import Results
 
-FOUND, NOT_FOUND, OPEN = "found", "not found", "cannot be told"
+AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "cannot be told"
 # What no average over frames, or over patches that end inside a gap, can know.
 ORDER = "call type is the order of the syllables: at chance without mixing over time"
 MIXED = "call type: above chance after blocks that mix over time"
@@ -81,7 +81,7 @@ def _acoustics(results: Results) -> Iterator[dict]:
             "where": results.label(encoder),
             "told": f"{len(told)} of {len(rows)} descriptors above 0: {best or 'none'}",
             "expected": "some",
-            "verdict": FOUND if len(told) else NOT_FOUND,
+            "verdict": AS_PLANTED if len(told) else NOT_SO,
         }
 
 
@@ -89,8 +89,11 @@ def _scored(results: Results, what: str, row: pd.Series, above: bool) -> dict:
     chance = results.facts["chance"]
     verdict = OPEN
     if not style.missing(row["low"]):
-        higher = row["low"] > chance
-        verdict = FOUND if higher == above else NOT_FOUND
+        if above:
+            verdict = AS_PLANTED if row["low"] > chance else OPEN
+            verdict = NOT_SO if row["high"] <= chance else verdict
+        else:
+            verdict = AS_PLANTED if row["low"] <= chance else NOT_SO
     place = findings.place_label(results, row["encoder"], row["readout"])
     return {
         "planted": what,
@@ -109,7 +112,11 @@ def _claimed(results: Results, what: str, question: str, encoders: list[str]) ->
 
 
 def _claim(results: Results, what: str, row: dict) -> dict:
-    words = {claims.SUPPORTED: FOUND, claims.REFUTED: NOT_FOUND, claims.UNDETERMINED: OPEN}
+    words = {
+        claims.SUPPORTED: AS_PLANTED,
+        claims.REFUTED: NOT_SO,
+        claims.UNDETERMINED: OPEN,
+    }
     ends = findings.bounds(row["low"], row["high"])
     return {
         "planted": what,

@@ -1,0 +1,71 @@
+"""The report's opening on synthetic calls: each row follows from the tables, in both directions."""
+
+from dataclasses import replace
+
+import pytest
+
+import report_tables as fake
+from stratavox.inference.claims import EARLY_LATE
+from stratavox.report.planted import AS_PLANTED, LATE, MIXED, NOT_SO, OPEN, ORDER, planted
+from test_report import loaded, page
+
+CROSSED = {"confounded": False}
+
+
+def rows_of(root, target="call_type", low=None, high=None, encoder="logmel", chorus=CROSSED):
+    """The rows after the interval of one encoder's main scores was moved."""
+    table = fake.estimates()
+    main = (table["encoder"] == encoder) & (table["control"] == "none")
+    main &= table["regime"] == "grouped"
+    if low is not None:
+        table.loc[main, ["low", "high"]] = low, high
+    results = loaded(root, estimate_rows=table, source="chorus")
+    return planted(results, target, chorus)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.2, 0.3, AS_PLANTED), (0.1, 0.2, AS_PLANTED), (0.26, 0.4, NOT_SO)],
+)
+def test_order_must_be_at_chance_for_a_baseline(tmp_path, low, high, verdict):
+    rows = [row for row in rows_of(tmp_path, low=low, high=high) if row["planted"] == ORDER]
+    assert [row["verdict"] for row in rows] == [verdict]
+    assert f"{low:.3f} to {high:.3f}" in rows[0]["told"] and "0.250" in rows[0]["expected"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.26, 0.4, AS_PLANTED), (0.2, 0.3, OPEN), (0.1, 0.2, NOT_SO)],
+)
+def test_order_must_be_above_chance_for_a_trained_encoder(tmp_path, low, high, verdict):
+    rows = rows_of(tmp_path, low=low, high=high, encoder="deep")
+    rows = [row for row in rows if row["planted"] == MIXED]
+    assert [(row["where"].split(",")[0], row["verdict"]) for row in rows] == [("deep", verdict)]
+
+
+def test_the_claim_on_depth_is_told_of_trained_encoders_alone(tmp_path):
+    claim = fake.claims().set_index("claim").loc[EARLY_LATE]
+    (row,) = [row for row in rows_of(tmp_path) if row["planted"] == LATE]
+    assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["told"]
+
+
+def test_nothing_is_told_of_a_target_that_was_not_planted_or_without_groups(tmp_path):
+    assert rows_of(tmp_path, target="label") == []
+    ungrouped = loaded(tmp_path / "b", grouped=False, source="chorus")
+    assert planted(ungrouped, "call_type", CROSSED) == []
+
+
+def test_the_page_opens_with_it_for_synthetic_data_alone(tmp_path):
+    text = page(tmp_path, source="chorus")[0].text
+    assert text.index("Planted and found") < text.index("Key answers")
+    assert "Planted and found" not in page(tmp_path / "real")[0].text
+
+
+def test_leakage_is_told_where_sessions_are_confounded(tmp_path):
+    told = fake.claims().assign(evidence="contrasts: random or grouped split")
+    results = replace(loaded(tmp_path, source="chorus"), claims=told)
+    found = planted(results, "individual", {"confounded": True})
+    verdicts = [row["verdict"] for row in found if "confounded" in row["planted"]]
+    assert verdicts == [AS_PLANTED, NOT_SO, OPEN]
+    kept = planted(results, "individual", CROSSED)
+    assert not [row for row in kept if "confounded" in row["planted"]]
