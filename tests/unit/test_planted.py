@@ -24,13 +24,32 @@ def rows_of(root, target="call_type", low=None, high=None, encoder="logmel", cho
 
 
 @pytest.mark.parametrize(
+    ("resolved", "difference", "verdict"),
+    [(True, 0.2, NOT_SO), (True, -0.2, AS_PLANTED), (False, 0.2, AS_PLANTED)],
+)
+def test_order_must_be_at_chance_for_a_baseline(tmp_path, resolved, difference, verdict):
+    table = fake.contrasts().assign(resolved=resolved, difference=difference)
+    results = loaded(tmp_path, contrast_rows=table, source="chorus")
+    rows = [row for row in planted(results, "call_type", CROSSED) if row["planted"] == ORDER]
+    assert [row["verdict"] for row in rows] == [verdict]
+    one = results.one("logmel", "features")
+    assert f"{one['low']:.3f} to {one['high']:.3f}" in rows[0]["told"]
+    assert "0.250" in rows[0]["expected"]
+
+
+@pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [(0.2, 0.3, AS_PLANTED), (0.1, 0.2, AS_PLANTED), (0.26, 0.4, NOT_SO)],
 )
-def test_order_must_be_at_chance_for_a_baseline(tmp_path, low, high, verdict):
-    rows = [row for row in rows_of(tmp_path, low=low, high=high) if row["planted"] == ORDER]
-    assert [row["verdict"] for row in rows] == [verdict]
-    assert f"{low:.3f} to {high:.3f}" in rows[0]["told"] and "0.250" in rows[0]["expected"]
+def test_order_must_be_at_chance_for_patches(tmp_path, low, high, verdict):
+    table = fake.estimates()
+    table.loc[table["readout"] == "input", "readout"] = "patch"
+    main = (table["control"] == "none") & (table["regime"] == "grouped")
+    table.loc[main, ["low", "high"]] = low, high
+    results = loaded(tmp_path, estimate_rows=table, source="chorus")
+    rows = planted(results, "call_type", CROSSED)
+    rows = [row for row in rows if row["planted"] == ORDER and "logmel" not in row["where"]]
+    assert [row["verdict"] for row in rows] == [verdict, verdict]
 
 
 @pytest.mark.parametrize(

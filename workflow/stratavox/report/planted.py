@@ -47,10 +47,17 @@ def trained(results: Results) -> list[str]:
 
 
 def _order(results: Results) -> Iterator[dict]:
-    patches = [(name, "patch") for name in results.layered]
-    baselines = [(name, "features") for name in results.baselines]
-    for encoder, readout in baselines + patches:
-        row = results.one(encoder, readout)
+    # a contrast to chance is adjusted for their number, an interval is not
+    tested = results.contrasts
+    tested = tested[tested["question"] == contrasts.ABOVE_CHANCE].set_index("a_encoder")
+    for encoder in results.baselines:
+        row = _scored(results, ORDER, results.one(encoder, "features"), above=False)
+        if encoder in tested.index and row["verdict"] != OPEN:
+            resolved = tested.loc[encoder, "resolved"] and tested.loc[encoder, "difference"] > 0
+            row |= {"verdict": NOT_SO if resolved else AS_PLANTED}
+        yield row
+    for encoder in results.layered:
+        row = results.one(encoder, "patch")
         if row is not None:
             yield _scored(results, ORDER, row, above=False)
     for encoder in trained(results):
