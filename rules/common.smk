@@ -56,6 +56,12 @@ wildcard_constraints:
     rate=r"\d+",
 
 
+def spare_cores(wildcards):
+    """Threads of a probing job: several only where there are fewer such jobs than cores."""
+    jobs = len(PLAN.encoders) * sum(len(PLAN.tasks(name)) for name in PLAN.datasets)
+    return max(1, min(4, (workflow.resource_settings.cores or 1) // jobs))
+
+
 def settings(stage):
     """A params function: what the stage is told, as JSON."""
     return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["settings"])

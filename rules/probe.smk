@@ -36,7 +36,7 @@ rule linear:
         "results/logs/linear/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
-    threads: 4
+    threads: spare_cores
     params:
         settings=settings("linear"),
         provenance=provenance("linear"),
@@ -80,7 +80,7 @@ rule atlas:
         "results/logs/atlas/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
-    threads: 4
+    threads: spare_cores
     params:
         settings=settings("atlas"),
         provenance=provenance("atlas"),
@@ -103,7 +103,7 @@ rule conditional:
         "results/logs/conditional/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
-    threads: 4
+    threads: spare_cores
     params:
         settings=settings("conditional"),
         provenance=provenance("conditional"),

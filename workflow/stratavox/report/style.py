@@ -39,7 +39,8 @@ MARKERS = (
 CLASS_MARKERS = MARKERS[:5]
 MAX_CLASSES = len(CLASS_COLOURS) * len(CLASS_MARKERS)
 # By weights kind, as encoder.json has it: what is added to an encoder's name wherever it stands.
-WEIGHTS_MARKS = {"random": "random weights", "pretrained": "", "file": "", "none": "baseline"}
+WEIGHTS_MARKS = {"random": "random weights", "none": "baseline"}
+WEIGHTS_MARKS |= dict.fromkeys(("pretrained", "file", "bundled"), "")
 
 
 @dataclass(frozen=True)
