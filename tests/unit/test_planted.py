@@ -62,6 +62,12 @@ def test_order_must_be_above_chance_for_a_trained_encoder(tmp_path, low, high, v
     assert [(row["where"].split(",")[0], row["verdict"]) for row in rows] == [("deep", verdict)]
 
 
+def test_a_range_over_few_groups_tells_nothing(tmp_path):
+    results = loaded(tmp_path, estimate_rows=fake.estimates(interval="range over groups"))
+    rows = [row for row in planted(results, "call_type", CROSSED) if row["planted"] == MIXED]
+    assert [row["verdict"] for row in rows] == [OPEN]
+
+
 def test_the_claim_on_depth_is_told_of_trained_encoders_alone(tmp_path):
     claim = fake.claims().set_index("claim").loc[EARLY_LATE]
     (row,) = [row for row in rows_of(tmp_path) if row["planted"] == LATE]

@@ -12,21 +12,22 @@ from collections.abc import Iterator
 import pandas as pd
 
 from stratavox.inference import claims, contrasts
+from stratavox.inference.groups import BCA, STUDENT
 from stratavox.report import findings, style
 from stratavox.report.results import Results
 
 AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "cannot be told"
 # What no average over frames, or over patches that end inside a gap, can know.
-ORDER = "call type is the order of the syllables: at chance without mixing over time"
-MIXED = "call type: above chance after blocks that mix over time"
-LEARNED = "call type: better than the same network untrained"
+ORDER = "call type (order of syllables) is unknown without mixing over time"
+MIXED = "call type is known after blocks that mix over time"
+LEARNED = "call type is known better than by the same network untrained"
 LATE = "acoustics early, call type late"
 EVIDENT = {
-    "species": "species is which syllables: above chance",
-    "individual": "individual is a small offset of pitch and timbre: above chance",
+    "species": "species (which syllables) is known",
+    "individual": "individual (a small offset of pitch and timbre) is known",
 }
 CONFOUNDED = "sessions are confounded with individuals: a random split is optimistic"
-ACOUSTICS = "acoustic factors: variance explained at what enters the first block"
+ACOUSTICS = "acoustics are known early: at what enters the first block"
 
 
 def planted(results: Results, target: str, chorus: dict) -> list[dict]:
@@ -86,8 +87,8 @@ def _acoustics(results: Results) -> Iterator[dict]:
         yield {
             "planted": ACOUSTICS,
             "where": results.label(encoder),
-            "told": f"{len(told)} of {len(rows)} descriptors above 0: {best or 'none'}",
-            "expected": "some",
+            "told": f"variance of {len(told)} of {len(rows)} descriptors: {best or 'none'}",
+            "expected": "above 0",
             "verdict": AS_PLANTED if len(told) else NOT_SO,
         }
 
@@ -95,7 +96,7 @@ def _acoustics(results: Results) -> Iterator[dict]:
 def _scored(results: Results, what: str, row: pd.Series, above: bool) -> dict:
     chance = results.facts["chance"]
     verdict = OPEN
-    if not style.missing(row["low"]):
+    if row["interval"] in (STUDENT, BCA):
         if above:
             verdict = AS_PLANTED if row["low"] > chance else OPEN
             verdict = NOT_SO if row["high"] <= chance else verdict
