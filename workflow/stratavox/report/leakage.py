@@ -188,11 +188,11 @@ def dress(results: Results, axes: Axes, encoder: str | None) -> None:
         axes.set_ylabel(Y_TITLE)
 
 
-def finish_static(figure: Figure, results: Results, handles: list, said: list[str]) -> None:
+def finish_static(figure: Figure, title: str, handles: list, said: list[str]) -> None:
     """The title above the panels; the axis' name, legend and notes below them."""
     height = figure.get_figheight()
     left = 0.1 / WIDE_IN
-    figure.suptitle(results.heading, x=left, ha="left", y=1 - 0.05 / height, va="top", fontsize=9)
+    figure.suptitle(title, x=left, ha="left", y=1 - 0.05 / height, va="top", fontsize=9)
     figure.text(0.5, 0.22 / height, X_TITLE, ha="center", va="top")
     labels = [handle.get_label() for handle in handles]
     legend_and_notes(figure, handles, labels, said, left, -0.1 / height, 1 - left)
@@ -291,7 +291,7 @@ def static(results: Results) -> Figure:
         ]
         handles.append(Line2D([], [], color=style.INK, lw=0.7, label="chance"))
         handles += baseline_handles(results, looks)
-        finish_static(figure, results, handles, notes(results))
+        finish_static(figure, f"{results.heading}, {TITLE}", handles, notes(results))
     return figure
 
 

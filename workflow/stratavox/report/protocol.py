@@ -109,7 +109,8 @@ def static(results: Results, notebook: dict[str, pd.DataFrame]) -> Figure:
             Line2D([], [], color=style.INK, lw=0.7, label="chance"),
             *baseline_handles(results, looks),
         ]
-        finish_static(figure, results, handles, notes(results, notebook))
+        said = notes(results, notebook)
+        finish_static(figure, f"{results.heading}, {TITLE}", handles, said)
     return figure
 
 
