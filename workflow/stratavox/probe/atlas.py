@@ -12,8 +12,7 @@ penalty chosen stood at an end of its grid.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from stratavox.corpus.acoustics import TARGETS
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import ridge
 from stratavox.probe.readouts import APART, matrix, places, strictest
+from stratavox.probe.workers import workers
 from stratavox.progress import Progress
 
 SCHEMA = pa.schema(
@@ -82,8 +82,7 @@ def atlas(
         members["concat"] = encoder["blocks"]
     done: dict[str, tuple[pd.DataFrame, dict]] = {}
     progress = Progress(f"atlas of {encoder['encoder']}", len(members), "readouts")
-    # spawn: a forked child would inherit the locks of the parent's math threads
-    with ProcessPoolExecutor(threads, multiprocessing.get_context("spawn")) as pool:
+    with workers(threads) as pool:
         # widest first, so that the longest does not start last
         waiting = {
             pool.submit(atlas_readout, folder, members[name], kept, clips, settings): name

@@ -9,8 +9,7 @@ strictest regime is probed.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from stratavox.probe import nested
 from stratavox.probe.readouts import APART, clips_of, matrix, places, strictest
 from stratavox.probe.rotation import side_by_side
 from stratavox.probe.schemas import PREDICTIONS
+from stratavox.probe.workers import workers
 from stratavox.progress import Progress
 
 ALONE = "acoustics"
@@ -44,8 +44,7 @@ def main() -> None:
     readouts = [ALONE, *curve]
     done: dict[str, pa.Table] = {}
     progress = Progress(f"acoustics and {encoder['encoder']}", len(readouts), "readouts")
-    # spawn: a forked child would inherit the locks of the parent's math threads
-    with ProcessPoolExecutor(options.threads, multiprocessing.get_context("spawn")) as pool:
+    with workers(options.threads) as pool:
         waiting = {
             pool.submit(beside, options.embeddings, name, described, folds, options.settings): name
             for name in readouts

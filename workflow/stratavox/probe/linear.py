@@ -9,8 +9,7 @@ block whose inner log-loss was least: no test clip had a say in it.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from stratavox.probe import fusion, nested
 from stratavox.probe.crossvalidate import cross_validate, metric_rows
 from stratavox.probe.readouts import clips_of
 from stratavox.probe.schemas import PREDICTIONS, SCORES
+from stratavox.probe.workers import workers
 from stratavox.progress import Progress
 
 FOLD = ["regime", "repeat", "fold"]
@@ -45,8 +45,7 @@ def main() -> None:
     done: dict[str, tuple[pa.Table, pa.Table, pa.Table]] = {}
     what = f"probes of {encoder['encoder']}"
     progress = Progress(what, len(readouts), "readouts")
-    # spawn: a forked child would inherit the locks of the parent's math threads
-    with ProcessPoolExecutor(options.threads, multiprocessing.get_context("spawn")) as pool:
+    with workers(options.threads) as pool:
         # the dearest first, so that the longest fit does not start last
         waiting = {
             pool.submit(
