@@ -2,7 +2,6 @@
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -76,16 +75,8 @@ def study(folder, table, readouts, **changed):
     with pytest.MonkeyPatch.context() as patch:
         settings = json.dumps(SETTINGS | changed)
         patch.setattr(sys, "argv", ["linear", f"--settings={settings}", *arguments])
-        patch.setattr(linear, "ProcessPoolExecutor", InProcess)
         linear.main()
     return [tables.read_table(folder / f"{name}.parquet").to_pandas() for name in names]
-
-
-class InProcess(ThreadPoolExecutor):
-    """Workers in this process: a spawned one takes seconds to start."""
-
-    def __init__(self, workers, context):
-        super().__init__(1)
 
 
 def pooled(scores, readout, regime="grouped", control="none"):
