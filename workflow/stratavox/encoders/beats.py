@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -30,6 +31,7 @@ from stratavox.encoders.weights import load_exact, metadata, seeded
 from stratavox.errors import StratavoxError
 
 WINDOW, HOP, PATCH, MEL_BANDS = 400, 160, 16, 128
+GRID = Grid(WINDOW + HOP * (PATCH - 1), HOP * PATCH, MEL_BANDS // PATCH)
 # Computed from the config, so a file need not hold them; classifiers are no part of the encoder.
 OPTIONAL = frozenset({"fbank.window", "fbank.mel_fb"})
 HEADS = ("classifier.", "predictor.")
@@ -69,12 +71,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         ),
     ]
     rate = spec.audio_config.sample_rate
-    grid = Grid(
-        size=WINDOW + HOP * (PATCH - 1),
-        hop=HOP * PATCH,
-        per_step=MEL_BANDS // PATCH,
-        context=int(spec.audio_config.target_length_seconds * rate),
-    )
+    grid = replace(GRID, context=int(spec.audio_config.target_length_seconds * rate))
     return torch_encoder(
         model,
         run,

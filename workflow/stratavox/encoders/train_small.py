@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from stratavox.corpus import chorus
-from stratavox.encoders.beats import HOP, PATCH, WINDOW, small_config
+from stratavox.encoders.beats import GRID, small_config
 from stratavox.encoders.weights import seeded
 from stratavox.errors import run
 from stratavox.progress import Progress
@@ -65,18 +65,16 @@ class Calls:
         self.features: dict[int, list[torch.Tensor]] = defaultdict(list)
         names: dict[int, list[tuple]] = defaultdict(list)
         for call in chorus.calls(**which, sessions=sessions, confounded=False, rate=RATE):
-            step = HOP * PATCH
-            steps = (len(call.samples) - WINDOW - HOP * (PATCH - 1)) // step + 1
-            whole = WINDOW + HOP * (PATCH - 1) + (steps - 1) * step
-            wave = torch.from_numpy(call.samples[None, :whole].astype(np.float32))
-            self.features[steps].append(model.preprocess(wave)[0])
-            names[steps].append((call.species, (call.species, call.individual), call.order))
+            fed = GRID.fed(len(call.samples))
+            wave = torch.from_numpy(call.samples[None, :fed].astype(np.float32))
+            self.features[fed].append(model.preprocess(wave)[0])
+            names[fed].append((call.species, (call.species, call.individual), call.order))
         every = [row for rows in names.values() for row in rows]
         self.classes = [sorted({row[place] for row in every}) for place in range(len(TARGETS))]
         places = [{name: place for place, name in enumerate(own)} for own in self.classes]
         self.targets = {
-            steps: torch.tensor([[places[t][row[t]] for t in range(len(TARGETS))] for row in rows])
-            for steps, rows in names.items()
+            fed: torch.tensor([[places[t][row[t]] for t in range(len(TARGETS))] for row in rows])
+            for fed, rows in names.items()
         }
         self.n = len(every)
 
@@ -86,15 +84,15 @@ class Calls:
         Shuffled by ``random``, and then less the batches too small to be normalised; or all.
         """
         found = []
-        for steps, features in self.features.items():
+        for fed, features in self.features.items():
             n = len(features)
             order = np.arange(n) if random is None else random.permutation(n)
-            found += [(steps, order[at : at + size]) for at in range(0, n, size)]
+            found += [(fed, order[at : at + size]) for at in range(0, n, size)]
         if random is not None:
-            found = [(steps, some) for steps, some in found if len(some) >= size // 3]
+            found = [(fed, some) for fed, some in found if len(some) >= size // 3]
             random.shuffle(found)
-        for steps, some in found:
-            yield torch.stack([self.features[steps][i] for i in some]), self.targets[steps][some]
+        for fed, some in found:
+            yield torch.stack([self.features[fed][i] for i in some]), self.targets[fed][some]
 
 
 def pooled(model: BEATs, features: torch.Tensor) -> torch.Tensor:
