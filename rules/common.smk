@@ -98,10 +98,12 @@ def of_each_shard(pattern):
     )
 
 
-def clips_part(wildcards):
-    """The shard of clips at the rate that the encoder is fed with."""
+def fed(wildcards):
+    """The shard of clips at the encoder's rate, and the receipt of weights that are fetched."""
     rate = PLAN.rate(wildcards.encoder)
-    return f"results/clips/{wildcards.dataset}/{rate}/part-{wildcards.shard}.parquet"
+    clips = f"results/clips/{wildcards.dataset}/{rate}/part-{wildcards.shard}.parquet"
+    receipt = PLAN.receipt(wildcards.encoder)
+    return {"clips": clips} | ({"receipt": receipt} if receipt else {})
 
 
 def of_each_encoder(pattern):

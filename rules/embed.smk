@@ -1,9 +1,26 @@
 """Clips to readouts: one pass of the encoder a shard, then one table a readout."""
 
 
+rule weights:
+    output:
+        "results/weights/{encoder}.json",
+    log:
+        "results/logs/weights/{encoder}.log",
+    # the machine that Snakemake runs on has the network
+    localrule: True
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("weights"),
+        provenance=provenance("weights"),
+    shell:
+        "python -m stratavox.encoders.hub --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
 rule part:
     input:
-        clips_part,
+        unpack(fed),
     output:
         "results/parts/{encoder}/{dataset}/part-{shard}.parquet",
     log:
@@ -15,7 +32,7 @@ rule part:
         provenance=provenance("part"),
     shell:
         "python -m stratavox.embed.part --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --clips {input:q} --out {output:q}"
+        " --provenance {params.provenance:q} --clips {input.clips:q} --out {output:q}"
         " --threads {threads} 2>&1 | tee {log:q}"
 
 
@@ -41,7 +58,7 @@ rule collect:
 
 rule tokens:
     input:
-        clips_part,
+        unpack(fed),
     output:
         "results/tokens/{encoder}/{dataset}/part-{shard}.parquet",
     log:
@@ -53,5 +70,5 @@ rule tokens:
         provenance=provenance("tokens"),
     shell:
         "python -m stratavox.embed.tokens --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --clips {input:q} --out {output:q}"
+        " --provenance {params.provenance:q} --clips {input.clips:q} --out {output:q}"
         " --threads {threads} 2>&1 | tee {log:q}"

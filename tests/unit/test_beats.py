@@ -181,10 +181,14 @@ def test_the_official_geometry_and_its_memory_of_where_it_is_from():
     assert all(np.isfinite(values).all() for values in pooled.means.values())
 
 
-def test_the_rates_in_the_catalogue_are_avexs_own():
-    from avex.models.utils.registry import get_model_spec
+def test_the_catalogue_says_of_beats_models_what_avex_says():
+    """All of them, their rates, and where their weights are."""
+    from avex.models.utils.registry import get_checkpoint_path, get_model_spec, list_models
 
-    for name, rate in catalogue.BEATS_RATES.items():
+    beats = [name for name in list_models() if get_model_spec(name).name == "beats"]
+    assert sorted(beats) == sorted(catalogue.BEATS)
+    for name, published in catalogue.BEATS.items():
         spec = get_model_spec(name)
-        assert spec.name == "beats" and spec.audio_config.sample_rate == rate
-        assert spec.audio_config.target_length_seconds * rate == 160000
+        assert spec.audio_config.sample_rate == published.rate
+        assert spec.audio_config.target_length_seconds * published.rate == 160000
+        assert get_checkpoint_path(name) == f"hf://{published.repository}/{published.file}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stratavox import tables
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
 from stratavox.encoders import catalogue
@@ -189,38 +190,22 @@ def test_settings_that_cannot_be_loaded_are_refused(settings, says):
         catalogue.check({"family": "beats", "model": MODEL} | settings)
 
 
-def test_no_network_is_said_with_the_way_out(small, monkeypatch, tmp_path):
-    """`pretrained` without a network names the file, its address and what to write instead."""
-    import huggingface_hub.errors
-
-    from stratavox.encoders import beats
-
-    def closed(*args, **more):
-        raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
-
-    monkeypatch.setattr(beats, "hf_hub_download", closed)
-    with pytest.raises(StratavoxError) as refused:
-        load({"family": "beats", "model": MODEL, "weights": "pretrained"})
-    for part in (
-        "https://huggingface.co/EarthSpeciesProject/esp-aves2-sl-beats-all",
-        "weights: path/to/esp-aves2-sl-beats-all.safetensors",
-        "random weights are never used",
-    ):
-        assert part in str(refused.value)
-
-
-def test_pretrained_weights_come_through_the_hub(small, monkeypatch):
-    from stratavox.encoders import beats
-
-    path = save(small, "fetched.safetensors", small[1])
-    asked = []
-    monkeypatch.setattr(beats, "hf_hub_download", lambda *args: asked.append(args) or path)
-    encoder = load({"family": "beats", "model": MODEL, "weights": "pretrained"})
-    assert asked == [
-        ("EarthSpeciesProject/esp-aves2-sl-beats-all", "esp-aves2-sl-beats-all.safetensors")
-    ]
-    assert encoder.provenance["weights"] == "pretrained"
-    assert len(encoder.provenance["weights_sha256"]) == 64
+def test_pretrained_weights_are_those_that_were_fetched(small):
+    """By the receipt of the stage before; another file in that place, or none, is refused."""
+    path = Path(save(small, "fetched.safetensors", small[1]))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    receipt = small[0] / "receipt.json"
+    tables.write_json({"address": "https://hub/x", "path": str(path), "sha256": sha256}, receipt)
+    settings = {"family": "beats", "model": MODEL, "weights": "pretrained"}
+    said = load(settings | {"receipt": str(receipt)}).provenance
+    assert (said["weights"], said["weights_from"]) == ("pretrained", "https://hub/x")
+    assert said["weights_sha256"] == sha256
+    save(small, "fetched.safetensors", {k: v + 1 for k, v in small[1].items()})
+    with pytest.raises(StratavoxError, match="changed since it was fetched"):
+        load(settings | {"receipt": str(receipt)})
+    path.unlink()
+    with pytest.raises(StratavoxError, match=f"no such file any more.*delete {receipt}"):
+        load(settings | {"receipt": str(receipt)})
 
 
 def test_files_and_rates_are_known_without_heavy_imports(tmp_path):

@@ -108,6 +108,8 @@ def _contradictions(config: dict) -> list[str]:
         for seed in ("seed", "seeds"):
             if seed in encoder and encoder.get("weights") != "random":
                 said.append(f"{key}: {seed} is for weights: random only")
+        if "sha256" in encoder and encoder["weights"] != "pretrained":
+            said.append(f"{key}: sha256 is for weights: pretrained only")
         taken = (set(draws(name, encoder)) - {name}) & set(config["encoders"])
         if taken:
             said.append(f"{key}: its seeds are called {', '.join(sorted(taken))}, as others are")

@@ -19,7 +19,7 @@ PACKAGE = "stratavox"
 ROOT = Path(__file__).resolve().parent
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
 # They carry results from place to place and do not shape them: an upgrade reruns nothing.
-PLUMBING = {"pyarrow"}
+PLUMBING = {"httpx2", "huggingface_hub", "pyarrow"}
 
 
 @cache

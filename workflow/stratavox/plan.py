@@ -118,6 +118,11 @@ class Plan:
         """Sample rate in Hz that the encoder is fed with."""
         return catalogue.rate(self.encoders[encoder])
 
+    def receipt(self, encoder: str) -> str | None:
+        """What is written of the published weights that the encoder waits for."""
+        fetched = self.encoders[encoder].get("weights") == "pretrained"
+        return f"results/weights/{encoder}.json" if fetched else None
+
     def corpus_settings(self, dataset: str) -> dict:
         """The dataset's entry less tasks and probes, its folder resolved for generated sets."""
         settings = {
@@ -161,8 +166,12 @@ class Plan:
         return _node("corpus.clips", settings, [_key(self.inspect(dataset, shard))])
 
     @cache
+    def weights(self, encoder: str) -> dict:
+        return _node("encoders.hub", catalogue.published(self.encoders[encoder]), [])
+
+    @cache
     def part(self, encoder: str, dataset: str, shard: str) -> dict:
-        settings = self.encoders[encoder]
+        settings = self._loaded(encoder)
         family = f"encoders.{settings['family']}"
         return _node("embed.part", settings, self._fed(encoder, dataset, shard), family)
 
@@ -223,7 +232,7 @@ class Plan:
         settings = {key: attention[key] for key in ("readouts", "keep")}
         # a shard is told its share: it knows nothing of the others
         settings["budget_gb"] = attention["budget_gb"] / self.datasets[dataset]["shards"]
-        settings["encoder"] = self.encoders[encoder]
+        settings["encoder"] = self._loaded(encoder)
         family = f"encoders.{self.encoders[encoder]['family']}"
         return _node("embed.tokens", settings, self._fed(encoder, dataset, shard), family)
 
@@ -416,7 +425,14 @@ class Plan:
     @cache
     def _weights(self, encoder: str) -> list[str]:
         files = catalogue.weight_files(self.encoders[encoder])
-        return [_content(self.root / file) for file in files]
+        # what is fetched, not how
+        fetched = [_digest(self.weights(encoder)["settings"])] if self.receipt(encoder) else []
+        return fetched + [_content(self.root / file) for file in files]
+
+    def _loaded(self, encoder: str) -> dict:
+        """The encoder's entry, and where the receipt of its published weights will be."""
+        receipt = self.receipt(encoder)
+        return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
 
 
 @contextmanager

@@ -12,23 +12,20 @@ they are not fed, so clips of as many steps make one batch without a mask.
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 import torch
 from avex.models.beats import BEATs, BEATsConfig
-from avex.models.utils.registry import get_checkpoint_path, get_model_spec
-from huggingface_hub import hf_hub_download
+from avex.models.utils.registry import get_model_spec
 
 from stratavox.encoders import catalogue
 from stratavox.encoders.catalogue import ARCHITECTURE_OF
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.fourier import FourierConv1d
 from stratavox.encoders.taps import Tap, torch_encoder
-from stratavox.encoders.weights import load_exact, metadata, seeded
-from stratavox.errors import StratavoxError
+from stratavox.encoders.weights import load_exact, metadata, received, seeded
 
 WINDOW, HOP, PATCH, MEL_BANDS = 400, 160, 16, 128
 GRID = Grid(WINDOW + HOP * (PATCH - 1), HOP * PATCH, MEL_BANDS // PATCH)
@@ -114,28 +111,13 @@ def _fill(model: BEATs, settings: dict) -> tuple[dict, str | None]:
     """Load the weights asked for; return what they are and the sha256 of their file."""
     if settings["weights"] == "random":
         return {"weights": "random", "seed": settings["seed"]}, None
+    wanted = None
     if settings["weights"] == "bundled":
         kind, address, path = "bundled", catalogue.BUNDLED.name, catalogue.BUNDLED
     elif settings["weights"] == "pretrained":
-        address = get_checkpoint_path(settings["model"])
-        kind, path = "pretrained", _fetch(address)
+        said = received(settings["receipt"])
+        kind, address, path, wanted = "pretrained", said["address"], said["path"], said["sha256"]
     else:
         kind, address, path = "file", settings["weights"], settings["weights"]
-    sha256 = load_exact(model, path, ("backbone.", ""), OPTIONAL, HEADS)
+    sha256 = load_exact(model, path, ("backbone.", ""), OPTIONAL, HEADS, wanted)
     return {"weights": kind, "weights_from": str(address)}, sha256
-
-
-def _fetch(address: str) -> str:
-    """The local copy of avex's ``hf://owner/repository/file``, fetched where it is not cached."""
-    owner, repository, file = address.removeprefix("hf://").split("/", 2)
-    # The hub's client logs its retries; the error below says all there is to say.
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    try:
-        return hf_hub_download(f"{owner}/{repository}", file)
-    except OSError as error:
-        raise StratavoxError(
-            f"weights: pretrained: {file} could not be fetched from "
-            f"https://huggingface.co/{owner}/{repository} ({type(error).__name__}). Fetch it "
-            f"where there is a network and say weights: path/to/{file}, or put it in the hub's "
-            "cache; random weights are never used in its place"
-        ) from None

@@ -6,19 +6,13 @@ Snakemake asks at parse time, in every job, so nothing here is heavy.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from stratavox.errors import StratavoxError
 
 FAMILIES = ("beats", "transformers", "logmel", "duration_level")
 BASELINE_RATE = 16000
-# avex's BEATs models and the rate in Hz at which each wants its audio (a test asks avex).
-BEATS_RATES = {
-    "esp_aves2_naturelm_audio_v1_beats": 16000,
-    "esp_aves2_sed_birdcode_beats_encoder": 32000,
-    "esp_aves2_sl_beats_all": 16000,
-    "esp_aves2_sl_beats_bio": 16000,
-}
 ARCHITECTURE_OF = "esp_aves2_sl_beats_all"
 # The small BEATs of this repository (encoders/train_small.py): `weights: bundled`.
 BUNDLED = Path(__file__).with_name("beats_small.safetensors")
@@ -28,6 +22,39 @@ POSITION_GROUPS = 16
 # have none; 250,000 samples is the crop they were trained on (Baevski et al. 2020, section 4.2).
 CONTEXT_S = {"whisper": 30.0, "wav2vec2": 15.625, "hubert": 15.625, "wavlm": 15.625}
 SHORTEST_CONTEXT_S = 0.1
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model that avex lists: where its weights are, and the rate in Hz of the audio it wants.
+
+    ``sha256`` is that of the file as published by its makers; None where they give none, and the
+    hub's own is then what a fetched file is held against.
+    """
+
+    repository: str
+    rate: int = 16000
+    sha256: str | None = None
+
+    @property
+    def file(self) -> str:
+        return f"{self.repository.rpartition('/')[2]}.safetensors"
+
+
+# avex's BEATs models (a test asks avex for the same).
+BEATS = {
+    "esp_aves2_naturelm_audio_v1_beats": Published(
+        "EarthSpeciesProject/esp-aves2-naturelm-audio-v1-beats"
+    ),
+    "esp_aves2_sed_birdcode_beats_encoder": Published(
+        "EarthSpeciesProject/esp-aves2-sed-birdcode-ablation-ssl-beats-clip-pseudo-encoder", 32000
+    ),
+    "esp_aves2_sl_beats_all": Published(
+        "EarthSpeciesProject/esp-aves2-sl-beats-all",
+        sha256="25dc242853822de6e35228b22c285886162b5f787d162280e0277c010a510e91",
+    ),
+    "esp_aves2_sl_beats_bio": Published("EarthSpeciesProject/esp-aves2-sl-beats-bio"),
+}
 
 
 def check(settings: dict) -> None:
@@ -44,7 +71,7 @@ def check(settings: dict) -> None:
 def rate(settings: dict) -> int:
     """Sample rate in Hz of the audio that the encoder is fed."""
     if settings["family"] == "beats":
-        return BEATS_RATES[settings.get("model", ARCHITECTURE_OF)]
+        return BEATS[settings.get("model", ARCHITECTURE_OF)].rate
     if settings["family"] == "transformers":
         return _count(settings, "sampling_rate")
     return BASELINE_RATE
@@ -53,6 +80,16 @@ def rate(settings: dict) -> int:
 def has_blocks(settings: dict) -> bool:
     """Whether the encoder has ``block_NN`` readouts; baselines have one readout, ``features``."""
     return settings["family"] in ("beats", "transformers")
+
+
+def published(settings: dict) -> dict:
+    """Repository, file and sha256 of the weights that ``weights: pretrained`` stands for.
+
+    The config's ``sha256`` comes before that of the makers; None where neither is given.
+    """
+    model = BEATS[settings["model"]]
+    sha256 = settings.get("sha256", model.sha256)
+    return {"repository": model.repository, "file": model.file, "sha256": sha256}
 
 
 def weight_files(settings: dict) -> list[str]:
@@ -101,9 +138,9 @@ def _check_beats(settings: dict) -> None:
         return
     if "architecture" in settings:
         _check_architecture(settings["architecture"])
-    elif model not in BEATS_RATES:
+    elif model not in BEATS:
         raise StratavoxError(
-            f"model: found {model!r}; allowed, BEATs models of avex: {', '.join(BEATS_RATES)}"
+            f"model: found {model!r}; allowed, BEATs models of avex: {', '.join(BEATS)}"
         )
     if weights == "random":
         if not isinstance(settings.get("seed"), int):

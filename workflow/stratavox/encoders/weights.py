@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stratavox.errors import StratavoxError
+from stratavox.tables import read_json
 
 # Files older than torch 2.1 name the two parts of a weight-normalised tensor so.
 OLD_WEIGHT_NORM = {
@@ -35,18 +36,26 @@ def load_exact(
     prefixes: tuple[str, ...] = ("",),
     optional: frozenset[str] = frozenset(),
     heads: tuple[str, ...] = (),
+    sha256: str | None = None,
 ) -> str:
     """Fill ``model`` from a .safetensors file and return the file's sha256.
 
     The file's names may all carry one of ``prefixes``. It may lack the tensors in ``optional`` and
     those that share memory with one it has, and may hold further ones whose names start with one
     of ``heads`` (what was trained on top, or beside). Half precision becomes the model's own.
-    Raises `StratavoxError`, naming the file, for a file that cannot be read, a tensor missing,
-    unexpected, of another shape or not finite: such a model would run with random weights.
+    Raises `StratavoxError`, naming the file, for a file that cannot be read or is not the one with
+    ``sha256``, a tensor missing, unexpected, of another shape or not finite: such a model would run
+    with random weights.
     """
     path = Path(path)
     own = model.state_dict()
-    tensors = _named_as(own, _read(path), prefixes, heads, path)
+    read, found = _read(path)
+    if sha256 not in (None, found):
+        raise StratavoxError(
+            f"{path}: changed since it was fetched (sha256 {found}, not {sha256}); delete it and "
+            "run the workflow again"
+        )
+    tensors = _named_as(own, read, prefixes, heads, path)
     given = {own[name].data_ptr() for name in tensors if name in own}
     missing = [
         name
@@ -80,8 +89,18 @@ def load_exact(
             if not torch.equal(loaded[name], tensor.to(loaded[name].dtype))
         ],
     )
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def received(receipt: str | Path) -> dict:
+    """What `hub` wrote of the published weights that it fetched: address, path and sha256."""
+    said = read_json(receipt)
+    if not Path(said["path"]).is_file():
+        raise StratavoxError(
+            f"{said['path']}: no such file any more, though it was fetched; delete {receipt} and "
+            "run the workflow again where there is a network"
+        )
+    return said
 
 
 def metadata(path: str | Path) -> dict[str, str]:
@@ -90,9 +109,11 @@ def metadata(path: str | Path) -> dict[str, str]:
         return file.metadata() or {}
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+    """The tensors of a file, and its sha256."""
     try:
-        return load_file(path)
+        with path.open("rb") as file:
+            return load_file(path), hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such file; give the path of the weights") from None
     except SafetensorError as error:

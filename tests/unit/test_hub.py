@@ -1,0 +1,106 @@
+"""Published weights come once, from a hub on this machine; others than published are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loopback_hub import Hub, serving
+
+REPOSITORY, FILE = (
+    "EarthSpeciesProject/esp-aves2-sl-beats-bio",
+    "esp-aves2-sl-beats-bio.safetensors",
+)
+NAME = f"{REPOSITORY}/{FILE}"
+CONTENT = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def hub():
+    with serving(Hub({NAME: CONTENT})) as made:
+        yield made
+
+
+def fetch(hub: Hub, folder: Path, sha256: str | None = None, file: str = FILE, **environment):
+    """Run the stage in a process of its own; its receipt, or None, and what it printed."""
+    out = folder / "receipt.json"
+    out.unlink(missing_ok=True)
+    settings = {"repository": REPOSITORY, "file": file, "sha256": sha256}
+    done = subprocess.run(
+        [sys.executable, "-m", "stratavox.encoders.hub", "--settings", json.dumps(settings)]
+        + ["--out", str(out)],
+        env=hub.environment(folder / "cache") | environment,
+        text=True,
+        capture_output=True,
+    )
+    assert (done.returncode == 0) == out.exists()
+    assert "Traceback" not in done.stderr
+    return json.loads(out.read_text()) if out.exists() else None, done.stderr
+
+
+def test_a_file_is_fetched_once_and_the_cache_serves_without_a_network(hub, tmp_path):
+    receipt, _ = fetch(hub, tmp_path)
+    assert Path(receipt["path"]).read_bytes() == CONTENT
+    assert receipt["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert (receipt["bytes"], receipt["verified"]) == (len(CONTENT), "by the hub")
+    assert receipt["address"] == f"{hub.address}/{REPOSITORY}/{FILE}"
+    hub.asked.clear()
+    again, _ = fetch(hub, tmp_path)
+    assert again == receipt and hub.asked == []
+
+
+def test_the_published_checksum_is_what_counts(hub, tmp_path):
+    receipt, _ = fetch(hub, tmp_path, sha256=hashlib.sha256(CONTENT).hexdigest())
+    assert receipt["verified"] == "as published"
+    receipt, said = fetch(hub, tmp_path, sha256="0" * 64)
+    assert receipt is None and "not the file that was published" in said and "0" * 64 in said
+
+
+def test_a_file_corrupted_on_the_way_or_in_the_cache_is_refused(hub, tmp_path):
+    hub.send[NAME] = CONTENT[:-1] + b"!"
+    receipt, said = fetch(hub, tmp_path)
+    assert receipt is None and "not the file that was published" in said and FILE in said
+    hub.send.clear()
+    blob = next((tmp_path / "cache").rglob("blobs/*"))
+    assert f"delete {blob}" in said
+    blob.unlink()
+    assert fetch(hub, tmp_path)[0]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "status, code, says",
+    [
+        (403, "GatedRepo", "it is gated: accept its terms at"),
+        (401, "RepoNotFound", "no such repository, or it is private"),
+        (500, "", "the answer was 500"),
+    ],
+)
+def test_what_the_hub_refuses_is_explained(hub, tmp_path, status, code, says):
+    hub.refuse[REPOSITORY] = (status, code)
+    receipt, said = fetch(hub, tmp_path)
+    assert receipt is None and says in said
+    assert f"weights: path/to/{FILE}" in said and "random weights are never used" in said
+
+
+def test_a_file_that_the_repository_lacks_is_named(hub, tmp_path):
+    receipt, said = fetch(hub, tmp_path, file="other.safetensors")
+    assert receipt is None and "other.safetensors" in said and "does not have this file" in said
+
+
+def test_no_network_is_said(tmp_path):
+    nobody = Hub(address="http://127.0.0.1:9")
+    receipt, said = fetch(nobody, tmp_path)
+    assert receipt is None and "no answer from http://127.0.0.1:9" in said
+    assert f"weights: path/to/{FILE}" in said
+
+
+def test_a_proxy_is_used_where_one_is_named(hub, tmp_path):
+    """A proxy that nobody serves: the request goes there, not to the hub itself."""
+    hub.address = hub.address.replace("127.0.0.1", "stratavox.invalid")
+    receipt, said = fetch(hub, tmp_path, HTTP_PROXY="http://127.0.0.1:9")
+    assert receipt is None and "could not be fetched" in said and hub.asked == []
