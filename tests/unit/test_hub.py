@@ -95,7 +95,7 @@ def test_a_file_that_the_repository_lacks_is_named(hub, tmp_path):
 def test_no_network_is_said(tmp_path):
     nobody = Hub(address="http://127.0.0.1:9")
     receipt, said = fetch(nobody, tmp_path)
-    assert receipt is None and "no answer from http://127.0.0.1:9" in said
+    assert receipt is None and "no network: no answer from http://127.0.0.1:9" in said
     assert f"weights: path/to/{FILE}" in said
 
 

@@ -11,12 +11,13 @@ import re
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import constants, hf_hub_download
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 
@@ -33,10 +34,8 @@ def fetch(repository: str, file: str, sha256: str | None) -> dict:
     The file is held against ``sha256``, or where that is None against the hub's own; ``verified``
     says which. Raises `StratavoxError` where it cannot be fetched, or is not the file published.
     """
-    try:
-        path = Path(hf_hub_download(repository, file, local_files_only=True))
-    except LocalEntryNotFoundError:
-        path = _download(repository, file)
+    cached = try_to_load_from_cache(repository, file)
+    path = Path(cached) if isinstance(cached, str) else _download(repository, file)
     # the cache calls a large file by the sha256 that the hub gives for it
     named = path.resolve().name
     wanted = sha256 or (named if SHA256.fullmatch(named) else None)
@@ -64,23 +63,23 @@ def _download(repository: str, file: str) -> Path:
     except RepositoryNotFoundError:
         why = "there is no such repository, or it is private: give your token in HF_TOKEN"
     except LocalEntryNotFoundError as error:
-        why = f"no answer from {constants.ENDPOINT}: {_cause(error)}"
+        why = _reason(error.__cause__ or error)
     except EntryNotFoundError:
         why = "the repository does not have this file"
-    except HfHubHTTPError as error:
-        why = f"the answer was {error.response.status_code} {error.response.reason_phrase}"
     except (OSError, httpx2.HTTPError) as error:
-        why = f"{type(error).__name__}: {error}"
+        why = _reason(error)
     raise StratavoxError(
         f"{file} could not be fetched from {where}: {why}. Mend this, or fetch the file elsewhere "
         f"and say weights: path/to/{file}; random weights are never used in its place"
     )
 
 
-def _cause(error: Exception) -> str:
-    """The first line of what made the hub's library give up."""
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else 'no details'}"
+def _reason(error: BaseException) -> str:
+    if isinstance(error, HfHubHTTPError):
+        return f"the answer was {error.response.status_code} {error.response.reason_phrase}"
+    if isinstance(error, (httpx2.ConnectError, httpx2.TimeoutException, OfflineModeIsEnabled)):
+        return f"no network: no answer from {constants.ENDPOINT} ({error})"
+    return f"{type(error).__name__}: {error}"
 
 
 def main() -> None:
