@@ -67,7 +67,8 @@ def read(annotations: dict, folder: Path) -> BoxTable:
         try:
             data = (folder / annotation).read_bytes()
         except OSError as error:
-            rows.append((given or "", annotation, _unread(f"cannot be read ({error.strerror})")))
+            reason = f"its annotation file cannot be read ({error.strerror})"
+            rows.append((given or "", annotation, _unread(reason)))
             continue
         name = f"\0{annotation}\0{given}\0{len(data)}\0"
         digest.update(name.encode("utf-8", "surrogateescape") + data)
