@@ -1,12 +1,18 @@
 """Annotation files: which boxes, of which recording, and what is refused, left out and counted."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from annotation_files import RAVEN, annotated, put_lines, put_raven, put_text, textgrid
 from corpus_data import put, put_table, to_manifest, tone
 from stratavox.corpus import manifest
 from stratavox.corpus.scan import label_columns, label_digest, scan
 from stratavox.errors import StratavoxError
+from stratavox.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -394,3 +400,42 @@ def test_what_changed_since_the_scan_stops_the_stage(data, change):
     parts = [data.parent / "inspect/part-000.parquet"]
     with pytest.raises(StratavoxError, match=r"data/\*\*/\*\.txt: changed since it was scanned"):
         manifest.make(annotated(), data.parent / "scan.parquet", parts, data.parent)
+
+
+def planned(data, target="Species", **entry) -> dict[str, str]:
+    """The keys of the stages that read annotations, and of one that reads audio alone."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    task = {"target": target, "kind": "classification", "group": None}
+    annotations = {"format": "raven", "label": "Species"} | entry
+    songs = {"source": "folder", "path": "data", "annotations": annotations, "shards": 1}
+    config["datasets"] = {"songs": songs | {"tasks": {"species": task}}}
+    config["run"] = {"datasets": ["songs"], "encoders": ["logmel"]}
+    plan = Plan(config, data.parent)
+    nodes = {"inspect": plan.inspect("songs", "000"), "manifest": plan.manifest("songs")}
+    nodes["folds"] = plan.folds("songs", "species")
+    assert all(nodes[name]["settings"]["annotations"] for name in ("manifest", "folds"))
+    return {name: node["provenance"]["key"] for name, node in nodes.items()}
+
+
+def test_what_reruns_when_annotations_change(data):
+    put_raven(data, "a.txt", [("1", "2", "owl"), ("2", "3", "jay")])
+    before = planned(data)
+    assert planned(data) == before
+    put(data, "bare.wav")
+    bare = planned(data)
+    assert {name for name in bare if bare[name] != before[name]} == {"manifest"}
+    put_raven(data, "a.txt", [("1", "2", "owl"), ("2", "3", "owl")])
+    relabelled = planned(data)
+    assert {name for name in bare if bare[name] != relabelled[name]} == {"manifest", "folds"}
+    put_raven(data, "a.txt", [("1", "2", "owl"), ("2", "3.5", "owl")])
+    moved = planned(data)
+    assert all(moved[name] != relabelled[name] for name in moved)
+
+
+def test_a_task_asks_for_a_column_that_the_annotations_lack(data):
+    put(data, "20230512_063000.wav")
+    put_raven(data, "20230512_063000.txt", [("0.1", "0.3", "owl")])
+    planned(data, target="recorded_on")
+    said = r"tasks.species.target: no column 'bird' in data/.*; columns: .*, Species, recorded_at"
+    with pytest.raises(StratavoxError, match=said):
+        planned(data, target="bird")

@@ -96,8 +96,8 @@ def long(**entry) -> dict:
             ["annotations: give either files (a pattern) or list"],
         ),
         (
-            {"datasets__chorus": long(format="audacity") | {"table": "t.csv", "start": "on"}},
-            ["table, start: not with annotations", "datasets.chorus: the key 'end' is missing"],
+            {"datasets__chorus": long(format="audacity") | {"table": "t.csv", "file": "f"}},
+            ["datasets.chorus: table, file: not with annotations, which takes their place"],
         ),
         ({"datasets__chorus": long(format="audacity", file="x")}, ["annotations", "'file'"]),
         ({"datasets__chorus": long(format="audacity", min_s=0)}, ["annotations.min_s", "found 0"]),
@@ -124,6 +124,15 @@ def test_annotations_stand_for_a_table():
     assert entry["annotations"] == {"format": "textgrid", "min_s": 0.02, "label": "label"}
     # what the report writes down can be run again
     assert not {"table", "file", "start", "end"} & entry.keys()
+
+
+def test_the_example_of_annotations_is_valid():
+    text = (ROOT / "docs/annotations.md").read_text()
+    shown = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    given = default() | shown
+    given["run"]["datasets"] = ["my_field"]
+    entry = config.check(given)["datasets"]["my_field"]
+    assert entry["annotations"]["min_s"] == 0.02  # what the comment beside says
 
 
 def test_all_problems_are_told_at_once():
