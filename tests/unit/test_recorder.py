@@ -31,7 +31,7 @@ def riff(path, *chunks: bytes, kind=b"RIFF"):
 
 
 FORM = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16))
-DATA = chunk(b"data", b"\1\2" * 16001)
+DATA = chunk(b"data", b"\1" * 16001)  # an odd number of bytes is padded
 GUANO = b"GUANO|Version: 1.0\nTimestamp:  2023-05-12T06:30:00.5+02:00\nNote: a\\nb: c\n"
 GUANO += b"Make: Wildlife Acoustics, Inc.\nModel: SM4\nSerial:S4A01234\nLoc Position: 1 2\n\0 "
 
