@@ -104,12 +104,12 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
 
 
 def _annotation_facts(hygiene: dict) -> list[list[str]]:
-    bare = ", ".join(hygiene["unannotated_first"])
-    more = ", ..." if hygiene["unannotated"] > len(hygiene["unannotated_first"]) else ""
+    count, first = hygiene["unannotated"], hygiene["unannotated_first"]
+    listed = ", ".join([*first, *(["..."] if count > len(first) else [])])
     return [
         ["Boxes too short, left out", str(hygiene["too_short"])],
         ["Clips that overlap others", str(hygiene["overlapping"])],
-        ["Recordings without annotation", f"{hygiene['unannotated']} {bare}{more}".strip()],
+        ["Recordings without annotation", f"{count} ({listed})" if count else "0"],
     ]
 
 
