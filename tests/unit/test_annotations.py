@@ -94,10 +94,37 @@ def test_a_table_of_several_sound_files_counts_from_each_ones_start(data, path):
 
 def test_several_sound_files_without_offsets_are_refused(data):
     spanning(data, with_offset=False)
-    with pytest.raises(
-        StratavoxError, match=r"all\.txt: .* in 2 sound files .*'File Offset \(s\)'"
-    ):
+    said = r"all\.txt: .* in a\.wav, b\.flac, .* no column 'File Offset \(s\)'"
+    with pytest.raises(StratavoxError, match=said):
         scanned(data)
+
+
+def test_times_that_may_count_from_another_files_start_are_refused(data):
+    # saved with both files open, all selections in the second
+    put(data, "a2.wav")
+    put_raven(data, "a2.Table.1.selections.txt", [("4.5", "5", "a.wav", "owl")], ["Begin File"])
+    with pytest.raises(StratavoxError, match=r"a2\.Table.* in a\.wav, but the table is not of one"):
+        scanned(data)
+    (data / "a2.Table.1.selections.txt").unlink()
+    put_raven(data, "a.Table.1.selections.txt", [("1", "2", "a.wav", "owl")], ["Begin File"])
+    assert kept(scanned(data)) == ["a.wav@1.000000-2.000000"]
+
+
+def test_cells_that_are_no_times_reject_their_boxes_alone(data):
+    boxes = [("early", "2", "1", "owl"), ("1,5", "2", "x", "owl"), ("1", "2", "1", "owl")]
+    put_raven(data, "a.txt", boxes, ["File Offset (s)"])
+    rows = scanned(data)
+    assert all("not all are numbers of seconds" in row["reason"] for row in rows[:2])
+    put_raven(data, "a.txt", [("1,5", "2", "owl"), ("3", "2", "owl"), ("1", "2", "owl")])
+    found = [row["reason"] for row in scanned(data)[:3]]
+    assert found == ["start '1,5' is not a number of seconds", "start 3 is not before end 2", None]
+
+
+@pytest.mark.parametrize("label", ["row", "file"])
+def test_a_label_cannot_take_the_name_of_another_column(data, label):
+    put_lines(data, "a.txt", [["1", "2", "owl"]])
+    with pytest.raises(StratavoxError, match=f"a.txt: the column name '{label}' is taken"):
+        scanned(data, "audacity", label=label)
 
 
 def test_offsets_that_differ_without_file_names_are_refused(data):

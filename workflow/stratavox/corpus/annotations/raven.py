@@ -38,7 +38,7 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
             )
     table.column(settings["label"], "annotations.label")
     begin_files, end_files = _sounds(table, BEGIN_FILE), _sounds(table, END_FILE)
-    _refuse_unknown_times(table, begin_files)
+    _refuse_unknown_times(table, begin_files, "list" in settings)
     found = []
     for place in _one_view(table):
         cells = {name: column[place] for name, column in table.columns.items()}
@@ -77,19 +77,27 @@ def _sounds(table: user_table.UserTable, names: tuple[str, str]) -> list[str]:
     return [""] * len(table.rows)
 
 
-def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str]) -> None:
-    several = sorted(set(sounds) - {""})
-    if OFFSET not in table.columns and len(several) > 1:
-        raise StratavoxError(
-            f"{table.path}: its selections are in {len(several)} sound files ({several[0]}, "
-            f"{several[1]}, ...), but there is no column {OFFSET!r} to tell where in each; "
-            "add that measurement in Raven and save the table again"
-        )
-    if OFFSET in table.columns and not several:
+def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed: bool) -> None:
+    """Stop where times may count from the start of another file than the selection's own.
+
+    A list's word is that the table is of one file.
+    """
+    named = sorted(set(sounds) - {""})
+    if OFFSET not in table.columns:
+        stems = [PureWindowsPath(name).stem for name in named]
+        own = listed or not named or table.path.name.startswith(f"{stems[0]}.")
+        if len(named) > 1 or not own:
+            raise StratavoxError(
+                f"{table.path}: its selections are in {', '.join(named[:3])}, but the table is not "
+                f"of one file and named after it, and there is no column {OFFSET!r} to tell where "
+                "in the file each is; add that measurement in Raven and save the table again"
+            )
+    elif not named:
         for row, offset, begin in zip(
             table.rows, table.columns[OFFSET], table.columns[BEGIN], strict=True
         ):
-            if _number(offset) is not None and abs(_number(offset) - float(begin)) > SAME_S:
+            numbers = _number(offset), _number(begin)
+            if None not in numbers and abs(numbers[0] - numbers[1]) > SAME_S:
                 raise StratavoxError(
                     f"{table.path}: row {row}: {OFFSET!r} is {offset}, but {BEGIN!r} {begin}: the "
                     "table is of several sound files, and there is no column 'Begin File' to "

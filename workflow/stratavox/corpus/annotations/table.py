@@ -112,10 +112,10 @@ def _boxes(
     annotations: dict, path: Path, data: bytes, has_home: bool, given: str | None
 ) -> list[Box]:
     """The file's boxes; of a file without a recording, which may be of another kind, one."""
-    raven_names = annotations["format"] == "raven" and raven.names_sounds(path, data)
-    if not has_home and not raven_names:
+    form = annotations["format"]
+    if not has_home and not (form == "raven" and raven.names_sounds(path, data)):
         return [_unread("")]
-    boxes = FORMATS[annotations["format"]][0](path, data, annotations)
+    boxes = FORMATS[form][0](path, data, annotations)
     sounds = sorted({box.sound for box in boxes} - {""})
     if given is not None and len(sounds) > 1:
         raise StratavoxError(
@@ -197,7 +197,7 @@ def _refuse_nothing(annotations: dict, folder: Path, rows: list, annotated: dict
 def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: float) -> BoxTable:
     further = dict.fromkeys(name for _, _, box in rows for name in box.further)
     for name in further:
-        if name in OWN:
+        if name in OWN or name in user_table.RESERVED:
             places = sorted({annotation for _, annotation, box in rows if name in box.further})
             raise StratavoxError(
                 f"{path.parent}: {places[0]}: the column name {name!r} is taken by Stratavox; "
