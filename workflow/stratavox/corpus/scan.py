@@ -221,7 +221,8 @@ def _look_at_files(
     known = {}
     if earlier is not None:
         names = ("sha256", *(recorder.COLUMNS if same_reader else ()))
-        for row in earlier.filter(pc.is_valid(earlier["sha256"])).to_pylist():
+        hashed = earlier.filter(pc.is_valid(earlier["sha256"]))
+        for row in hashed.select(["file", "size", "mtime_ns", *names]).to_pylist():
             key = (row["file"], row["size"], row["mtime_ns"])
             known[key] = {name: row[name] for name in names}
     usable = [record for record in records if record["reason"] is None]
