@@ -34,6 +34,12 @@ def refused(**changes) -> str:
     return str(error.value)
 
 
+def long(**entry) -> dict:
+    """A dataset of long recordings with annotation files."""
+    tasks = {"call_type": {"target": "label", "kind": "classification", "group": None}}
+    return {"source": "folder", "path": "songs", "annotations": entry, "tasks": tasks}
+
+
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
@@ -74,12 +80,59 @@ def refused(**changes) -> str:
             ["beats_small_random", "either model", "architecture"],
         ),
         ({"encoders": {"a b": {"family": "logmel"}}}, ["encoders", "'a b'"]),
+        ({"datasets__chorus": long(format="ravn")}, ["annotations.format", "'ravn'", "raven"]),
+        ({"datasets__chorus": long()}, ["annotations", "'format' is missing"]),
+        ({"datasets__chorus": long(format="raven")}, ["annotations: format: raven needs label"]),
+        (
+            {"datasets__chorus": long(format="csv", label="x", start="on")},
+            ["annotations: format: csv needs end"],
+        ),
+        (
+            {"datasets__chorus": long(format="audacity", tier="x", start="on")},
+            ["annotations.tier: only with format: textgrid", "annotations.start: only with"],
+        ),
+        (
+            {"datasets__chorus": long(format="audacity", files="*.txt", list="pairs.csv")},
+            ["annotations: give either files (a pattern) or list"],
+        ),
+        (
+            {"datasets__chorus": long(format="audacity") | {"table": "t.csv", "file": "f"}},
+            ["datasets.chorus: table, file: not with annotations, which takes their place"],
+        ),
+        ({"datasets__chorus": long(format="audacity", file="x")}, ["annotations", "'file'"]),
+        ({"datasets__chorus": long(format="audacity", min_s=0)}, ["annotations.min_s", "found 0"]),
+        (
+            {"datasets__chorus__annotations": {"format": "audacity"}},
+            ["datasets.chorus", "the key 'path' is missing"],
+        ),
+        (
+            {"datasets__chorus": long(format="audacity") | {"source": "chorus"}},
+            ["datasets.chorus.annotations: only with source: folder"],
+        ),
     ],
 )
 def test_message(changes, parts):
     message = refused(**changes)
     for part in parts:
         assert part in message
+
+
+def test_annotations_stand_for_a_table():
+    given = default()
+    given["datasets"]["chorus"] = long(format="textgrid")
+    entry = config.check(given)["datasets"]["chorus"]
+    assert entry["annotations"] == {"format": "textgrid", "min_s": 0.02, "label": "label"}
+    # what the report writes down can be run again
+    assert not {"table", "file", "start", "end"} & entry.keys()
+
+
+def test_the_example_of_annotations_is_valid():
+    text = (ROOT / "docs/annotations.md").read_text()
+    shown = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    given = default() | shown
+    given["run"]["datasets"] = ["my_field"]
+    entry = config.check(given)["datasets"]["my_field"]
+    assert entry["annotations"]["min_s"] == 0.02  # what the comment beside says
 
 
 def test_all_problems_are_told_at_once():

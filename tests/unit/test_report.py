@@ -156,6 +156,15 @@ def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
         assert said.replace("  ", " ") in text, said
 
 
+def test_annotated_recordings_tell_of_their_boxes():
+    boxes = {"too_short": 5, "overlapping": 7, "unannotated": 12, "unannotated_first": ["a", "b"]}
+    facts = dict(gather.hygiene_facts(fake.HYGIENE | boxes))
+    assert facts["Clips used"] == "40 of 44 annotated boxes"
+    assert facts["Boxes too short, left out"] == "5"
+    assert facts["Clips that overlap others"] == "7"
+    assert facts["Recordings without annotation"] == "12 (a, b, ...)"
+
+
 def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path):
     content = page(tmp_path)[1]
     rows = content["datasets"][0]["tasks"][0]["compared"]

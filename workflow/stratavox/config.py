@@ -124,7 +124,32 @@ def _contradictions(config: dict) -> list[str]:
             dataset.setdefault("chorus", {})
         elif "chorus" in dataset:
             said.append(f"datasets.{name}.chorus: only with source: chorus")
+        if "annotations" in dataset:
+            said += _annotated(f"datasets.{name}", dataset)
     return said + _attended("probes", config["probes"], config)
+
+
+def _annotated(key: str, dataset: dict) -> list[str]:
+    """What is wrong with a dataset of long recordings and annotation files."""
+    entry, said = dataset["annotations"], []
+    form = entry["format"]
+    if dataset["source"] != "folder":
+        said.append(f"{key}.annotations: only with source: folder")
+    given = [name for name in ("table", "file", "start", "end") if name in dataset]
+    if given:
+        said.append(f"{key}: {', '.join(given)}: not with annotations, which takes their place")
+    if {"files", "list"} <= entry.keys():
+        said.append(f"{key}.annotations: give either files (a pattern) or list (a table of pairs)")
+    needed = {"raven": ["label"], "csv": ["label", "start", "end"]}.get(form, [])
+    for name in needed:
+        if name not in entry:
+            said.append(f"{key}.annotations: format: {form} needs {name}, the name of a column")
+    for name, forms in {"tier": ["textgrid"], "start": ["csv"], "end": ["csv"]}.items():
+        if name in entry and form not in forms:
+            said.append(f"{key}.annotations.{name}: only with format: {', '.join(forms)}")
+    if form in ("audacity", "textgrid"):
+        entry.setdefault("label", "label")
+    return said
 
 
 def _attended(key: str, probes: dict, config: dict) -> list[str]:

@@ -23,6 +23,7 @@ import pyarrow as pa
 from stratavox import config as configs
 from stratavox import fingerprint, tables
 from stratavox.corpus import scan
+from stratavox.corpus.annotations import table as annotated
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
@@ -63,19 +64,21 @@ class Plan:
 
     def _look(self, name: str, dataset: dict, look: bool) -> None:
         out = self.root / f"results/corpus/{name}/scan.parquet"
+        settings = self.corpus_settings(name)
         if look or not out.exists():
-            self._scans[name] = scan.scan(dataset, self.root, out)
+            self._scans[name] = scan.scan(settings, self.root, out)
         else:
             self._scans[name] = tables.read_table(out)
-        self._labels[name] = scan.label_columns(dataset, self.root)
+        labels = scan.label_columns(settings, self.root)
+        self._labels[name] = scan.with_recorders(labels, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
         asked = [("recording", column) for column in dataset["recording"]]
-        for task, settings in dataset["tasks"].items():
-            asked += [(f"tasks.{task}.{key}", settings[key]) for key in ("target", "group")]
+        for task, entry in dataset["tasks"].items():
+            asked += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
         for key, column in asked:
             if column is not None and column not in columns:
                 raise StratavoxError(
-                    f"{key}: no column {column!r} in {dataset['path']}/{dataset['table']}; "
+                    f"{key}: no column {column!r} in {settings['path']}/{settings['table']}; "
                     f"columns: {', '.join(columns)}"
                 )
 
@@ -124,7 +127,7 @@ class Plan:
         return f"results/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
-        """The dataset's entry less tasks and probes, its folder resolved for generated sets."""
+        """The dataset's entry less tasks and probes, with folder and table even if it has none."""
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
@@ -133,6 +136,8 @@ class Plan:
         if self.generated(dataset):
             raw = f"results/corpus/{dataset}/raw"
             settings |= {"path": raw, "table": "metadata.csv", "file": "file"}
+        if "annotations" in settings:
+            settings |= annotated.as_table(settings["annotations"])
         return settings
 
     # ---- stages: what each is told ("settings") and what it depends on ("key") ----
@@ -184,10 +189,11 @@ class Plan:
     def folds(self, dataset: str, task: str) -> dict:
         entry = self.datasets[dataset]["tasks"][task]
         probes = self.datasets[dataset]["probes"]
+        corpus = self.corpus_settings(dataset)
         settings = {
             "dataset": dataset,
             "task": task,
-            **{key: self.corpus_settings(dataset)[key] for key in ("path", "table", "file")},
+            **{k: corpus[k] for k in ("path", "table", "file", "annotations") if k in corpus},
             **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
             "recording": self.datasets[dataset]["recording"],
             **{key: probes[key] for key in ("folds", "inner_folds", "repeats", "seed")},

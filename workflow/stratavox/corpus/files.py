@@ -1,4 +1,4 @@
-"""Size, time and hash of each file of a dataset; only what changed is hashed again."""
+"""Size, time, hash and recorder of each file of a dataset; only what changed is read again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from stratavox.corpus import recorder
 from stratavox.corpus.identity import sha256_of
 from stratavox.progress import Progress
 
@@ -16,19 +17,23 @@ from stratavox.progress import Progress
 QUIET_S = 2.0
 
 
-def look(folder: Path, names: list[str], known: dict[tuple[str, int, int], str]) -> dict[str, dict]:
-    """For each file below ``folder`` its size, mtime_ns and sha256, or the reason why not.
+def look(
+    folder: Path, names: list[str], known: dict[tuple[str, int, int], dict]
+) -> dict[str, dict]:
+    """For each file below ``folder`` its size, mtime_ns, sha256 and `recorder.COLUMNS`.
 
-    ``known`` maps (name, size, mtime_ns) to the hash that was found before.
+    Where it cannot be read, the reason. ``known`` maps (name, size, mtime_ns) to what of sha256
+    and recorder was found before.
     """
     found = {name: _status(folder / name) for name in names}
-    unknown = []
+    unread = []
     for name, facts in found.items():
         if "reason" not in facts:
-            facts["sha256"] = known.get((name, facts["size"], facts["mtime_ns"]))
-            if facts["sha256"] is None:
-                unknown.append(name)
-    for name, facts in zip(unknown, _hashes([folder / name for name in unknown]), strict=True):
+            facts |= known.get((name, facts["size"], facts["mtime_ns"]), {})
+            if not {"sha256", *recorder.COLUMNS} <= facts.keys():
+                unread.append(name)
+    hashes = [found[name].get("sha256") for name in unread]
+    for name, facts in zip(unread, _contents([folder / n for n in unread], hashes), strict=True):
         found[name].update(facts)
     return found
 
@@ -45,10 +50,10 @@ def _status(path: Path) -> dict:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _hashes(paths: list[Path]) -> Iterator[dict]:
+def _contents(paths: list[Path], hashes: list[str | None]) -> Iterator[dict]:
     progress, began = Progress("hashing", len(paths), unit="files"), time.monotonic()
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for done, facts in enumerate(pool.map(_hash, paths), start=1):
+        for done, facts in enumerate(pool.map(_content, paths, hashes), start=1):
             if time.monotonic() - began > QUIET_S:
                 progress.add(done - progress.done)
             yield facts
@@ -56,8 +61,8 @@ def _hashes(paths: list[Path]) -> Iterator[dict]:
         progress.close()
 
 
-def _hash(path: Path) -> dict:
+def _content(path: Path, sha256: str | None) -> dict:
     try:
-        return {"sha256": sha256_of(path)}
+        return {"sha256": sha256 or sha256_of(path)} | recorder.of(path)
     except OSError as error:
         return {"reason": f"cannot be read ({error})"}

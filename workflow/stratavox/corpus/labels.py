@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.corpus.identity import check_unchanged
-from stratavox.corpus.scan import good, label_columns
+from stratavox.corpus.scan import good, label_columns, user_rows, with_recorders
+from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
 
 
@@ -23,17 +23,27 @@ def inspected(scanned: pa.Table, parts: list[Path]) -> pa.Table:
     return clips
 
 
-def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Table:
-    """clip_id and every column of the user's table, for ``clips`` and in their order.
+def scanned_rows(settings: dict, scan: Path, root: Path) -> UserTable:
+    """The user's table or annotations; raises `StratavoxError` where they changed since the scan.
 
-    ``settings`` holds path and table. Raises `StratavoxError` when the table changed since the
-    scan.
+    ``settings`` holds path and table, and annotations where there are some.
     """
-    table = root / settings["path"] / settings["table"]
-    check_unchanged(table, tables.read_provenance(scan)["table_sha256"])
-    cells = label_columns(settings, root)
-    scanned = good(tables.read_table(scan))
-    rows = dict(zip(scanned["clip_id"].to_pylist(), scanned["row"].to_pylist(), strict=True))
+    table = user_rows(settings, root)
+    if table.sha256 != tables.read_provenance(scan)["table_sha256"]:
+        raise StratavoxError(f"{table.path}: changed since it was scanned; run the workflow again")
+    return table
+
+
+def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Table:
+    """clip_id, every column of the user's and what recorders tell, for ``clips`` in their order.
+
+    ``settings`` and errors are those of `scanned_rows`.
+    """
+    scanned_rows(settings, scan, root)
+    scanned = tables.read_table(scan)
+    cells = with_recorders(label_columns(settings, root), scanned)
+    kept = good(scanned)
+    rows = dict(zip(kept["clip_id"].to_pylist(), kept["row"].to_pylist(), strict=True))
     places = {row: place for place, row in enumerate(cells["row"].to_pylist())}
     taken = [places[rows[clip_id]] for clip_id in clips["clip_id"].to_pylist()]
     return cells.take(taken).drop_columns("row").add_column(0, "clip_id", clips["clip_id"])

@@ -12,12 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import stage, tables
+from stratavox.corpus.annotations.table import TOO_SHORT, UNANNOTATED
 from stratavox.corpus.identity import usable
-from stratavox.corpus.labels import inspected, labels_of
+from stratavox.corpus.labels import inspected, labels_of, scanned_rows
 from stratavox.corpus.scan import REPEATS
+from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError, run
 
 SHOWN = 10
+# Reasons that tell of no fault.
+LEFT_OUT = (REPEATS, TOO_SHORT, UNANNOTATED)
 
 
 def make(
@@ -25,20 +29,25 @@ def make(
 ) -> tuple[pa.Table, pa.Table, dict]:
     """The dataset's clips, their labels in the same order, and the hygiene report.
 
-    ``settings`` holds path, table, file, channel and max_bad. Raises `StratavoxError` when the
-    share of rows rejected by the scan or by inspection passes max_bad, when no clip is left, or
-    when the user's table changed since the scan. Merged repeats are not counted as rejected.
+    ``settings`` holds path, table, file, channel and max_bad, and annotations where there are
+    some. Raises `StratavoxError` when the share of rows rejected by the scan or by inspection
+    passes max_bad, when no clip is left, or when the user's table changed since the scan. What is
+    `LEFT_OUT` is not counted as rejected, and a recording without annotation is no row.
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
-    rejected = _rejected(scanned, measured)
+    rejected = _rejected(scanned, measured, scanned_rows(settings, scan, root))
     clips = usable(measured)
-    _refuse_too_bad(settings, len(scanned), rejected, len(clips))
+    bare = scanned["reason"].to_pylist().count(UNANNOTATED)
+    _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
     labels = labels_of(settings, scan, clips, root)
-    return clips, labels, _hygiene(settings, scanned, clips, rejected)
+    hygiene = _hygiene(settings, scanned, clips, rejected)
+    if "annotations" in settings:
+        hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
+    return clips, labels, hygiene
 
 
-def _rejected(scanned: pa.Table, measured: pa.Table) -> list[dict]:
+def _rejected(scanned: pa.Table, measured: pa.Table, table: UserTable) -> list[dict]:
     """Row, file and reason of every row that is lost, in the table's order."""
     reasons = dict(
         zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True)
@@ -46,8 +55,9 @@ def _rejected(scanned: pa.Table, measured: pa.Table) -> list[dict]:
     rejected = []
     for row in scanned.select(["row", "file", "clip_id", "reason"]).to_pylist():
         reason = row["reason"] or reasons[row["clip_id"]]
-        if reason and not reason.startswith(REPEATS):
-            rejected.append({"row": row["row"], "file": row["file"], "reason": reason})
+        if reason and not reason.startswith(LEFT_OUT):
+            place = table.place(row["row"])
+            rejected.append({"row": place, "file": row["file"], "reason": reason})
     return rejected
 
 
@@ -88,6 +98,18 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
         "share_above_8khz": _share(clips["share_above_8khz"]),
         "channel_policy": settings["channel"],
         "channels_differ": pc.sum(clips["channels_differ"]).as_py(),
+    }
+
+
+def _annotation_hygiene(scanned: pa.Table, labels: pa.Table) -> dict:
+    """Boxes left out as too short, clips that overlap others, recordings without annotation."""
+    reasons, files = scanned["reason"].to_pylist(), scanned["file"].to_pylist()
+    bare = [f for f, why in zip(files, reasons, strict=True) if why == UNANNOTATED]
+    return {
+        "too_short": sum(bool(why) and why.startswith(TOO_SHORT) for why in reasons),
+        "overlapping": labels["overlaps"].to_pylist().count("yes"),
+        "unannotated": len(bare),
+        "unannotated_first": bare[:SHOWN],
     }
 
 

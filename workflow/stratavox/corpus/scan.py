@@ -1,4 +1,4 @@
-"""Which clips there are: the dataset's table and the files it names, hashed.
+"""Which clips there are: the dataset's table, or its annotations, and the files named, hashed.
 
 This runs whenever the Snakefile is parsed, so it imports little, decodes nothing, and hashes a
 file only when its size or time changed.
@@ -15,8 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stratavox import tables
-from stratavox.corpus import files, user_table
+from stratavox import fingerprint, tables
+from stratavox.corpus import files, recorder, user_table
+from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.errors import StratavoxError
 
@@ -30,6 +31,8 @@ SCHEMA = pa.schema(
         "sha256": pa.string(),
         "size": pa.int64(),
         "mtime_ns": pa.int64(),
+        "recorded_at": pa.string(),
+        "recorder": pa.string(),
         "shard": pa.int32(),
         "reason": pa.string(),
     }
@@ -41,15 +44,18 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     """Scan a dataset, write ``out`` when its content changed, and return it (schema `SCHEMA`).
 
     ``settings`` holds path (relative to ``root``), table, file, shards and, for segments, start
-    and end. A row is one row of the user's table; one that cannot be used has a ``reason`` and no
+    and end; with annotation files also annotations, and what `annotated.as_table` makes of them. A
+    row is one row of the user's table or one box; one that cannot be used has a ``reason`` and no
     shard. Raises `StratavoxError` when folder, table or column is missing, the table is empty, or
     a file lies outside the folder.
     """
     folder = _folder(settings, root)
-    table = user_table.read(folder / settings["table"])
+    table = user_rows(settings, root)
     records = _records(settings, folder, table)
     earlier = _earlier(out)
-    _look_at_files(folder, records, earlier)
+    reader = fingerprint.code(recorder.__name__)
+    same_reader = earlier is not None and tables.read_provenance(out).get("recorder") == reader
+    _look_at_files(folder, records, earlier, same_reader)
     _settle_repeats(settings, table, records)
     for record in records:
         if record["reason"] is None:
@@ -59,17 +65,45 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
         "path": settings["path"],
         "table": settings["table"],
         "table_sha256": table.sha256,
+        "recorder": reader,
     }
     if earlier is None or not earlier.equals(found) or tables.read_provenance(out) != provenance:
         tables.write_table(found, out, provenance)
     return found
 
 
+def user_rows(settings: dict, root: Path) -> user_table.UserTable:
+    """The user's table, or the boxes of the annotation files as one."""
+    folder = _folder(settings, root)
+    if "annotations" in settings:
+        return annotated.read(settings["annotations"], folder)
+    return user_table.read(folder / settings["table"])
+
+
 def label_columns(settings: dict, root: Path) -> pa.Table:
-    """The user's table: ``row`` int32, then all its columns as strings."""
-    table = user_table.read(_folder(settings, root) / settings["table"])
+    """The user's rows: ``row`` int32, then all their columns as strings."""
+    table = user_rows(settings, root)
     columns = {name: pa.array(cells, pa.string()) for name, cells in table.columns.items()}
     return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
+
+
+def with_recorders(labels: pa.Table, scanned: pa.Table) -> pa.Table:
+    """``labels`` and what recorders wrote: recorded_at, recorded_on (its date) and recorder.
+
+    A column that the user has already, or that no file tells anything of, is left out; a file
+    that does not tell has "".
+    """
+    told = {name: _by_row(scanned, name, labels["row"].to_pylist()) for name in recorder.COLUMNS}
+    told["recorded_on"] = [at[: len("2023-05-12")] for at in told["recorded_at"]]
+    for name in ("recorded_at", "recorded_on", "recorder"):
+        if name not in labels.column_names and any(told[name]):
+            labels = labels.append_column(name, pa.array(told[name], pa.string()))
+    return labels
+
+
+def _by_row(scanned: pa.Table, name: str, rows: list[int]) -> list[str]:
+    cells = dict(zip(scanned["row"].to_pylist(), scanned[name].to_pylist(), strict=True))
+    return [cells.get(row) or "" for row in rows]
 
 
 def shard_digest(scan_table: pa.Table, shard: int) -> str:
@@ -128,7 +162,7 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
         if record["reason"] is None and not cell.strip():
             record["reason"] = f"no file is named in column {settings['file']!r}"
         if record["reason"] is None:
-            record["file"] = _inside(folder, cell, f"{table.path}: row {row}")
+            record["file"] = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
             if start is not None:
                 _bound(record, start, end)
         if record["reason"] is None:
@@ -177,12 +211,20 @@ def _earlier(out: Path) -> pa.Table | None:
     return table if table.schema.equals(SCHEMA) else None
 
 
-def _look_at_files(folder: Path, records: list[dict], earlier: pa.Table | None) -> None:
-    """Fill in size, time and hash of each file, or the reason why it cannot be read."""
+def _look_at_files(
+    folder: Path, records: list[dict], earlier: pa.Table | None, same_reader: bool
+) -> None:
+    """Fill in size, time, hash and recorder of each file, or the reason why it cannot be read.
+
+    Nothing is hashed twice; recorders are asked again when the code that understands them changed.
+    """
     known = {}
     if earlier is not None:
-        columns = (earlier[n].to_pylist() for n in ("file", "size", "mtime_ns", "sha256"))
-        known = {tuple(key): sha256 for *key, sha256 in zip(*columns, strict=True) if sha256}
+        names = ("sha256", *(recorder.COLUMNS if same_reader else ()))
+        hashed = earlier.filter(pc.is_valid(earlier["sha256"]))
+        for row in hashed.select(["file", "size", "mtime_ns", *names]).to_pylist():
+            key = (row["file"], row["size"], row["mtime_ns"])
+            known[key] = {name: row[name] for name in names}
     usable = [record for record in records if record["reason"] is None]
     found = files.look(folder, sorted({record["file"] for record in usable}), known)
     for record in usable:
@@ -192,6 +234,8 @@ def _look_at_files(folder: Path, records: list[dict], earlier: pa.Table | None) 
 def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
     """Keep one of equal rows; reject all rows that give one clip different labels."""
     not_labels = {settings.get(key) for key in ("file", "start", "end")}
+    if "annotations" in settings:
+        not_labels |= annotated.NO_LABELS
     labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):
@@ -199,7 +243,7 @@ def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[d
             places.setdefault(record["clip_id"], []).append(place)
     for same in (group for group in places.values() if len(group) > 1):
         differ = [n for n, cells in labels.items() if len({cells[place] for place in same}) > 1]
-        rows = [str(records[place]["row"]) for place in same]
+        rows = [str(table.place(records[place]["row"])) for place in same]
         if differ:
             reason = f"rows {', '.join(rows)} give one clip different values of {', '.join(differ)}"
             for place in same:

@@ -18,8 +18,8 @@ RESERVED = {"row", "clip_id"}
 class UserTable:
     """``columns`` maps names to cells, all of one length; ``rows`` are their numbers in the file.
 
-    The header is row 1, as in a spreadsheet. ``ragged`` maps rows with too few or too many cells
-    to what is wrong.
+    The header is row 1, as in a spreadsheet. ``ragged`` maps rows that cannot be used, having too
+    few or too many cells, to what is wrong.
     """
 
     path: Path
@@ -27,6 +27,10 @@ class UserTable:
     rows: list[int]
     columns: dict[str, list[str]]
     ragged: dict[int, str]
+
+    def place(self, row: int) -> int | str:
+        """What a message calls the row."""
+        return row
 
     def column(self, name: str, key: str) -> list[str]:
         """The cells of a column that the config names under ``key``."""
@@ -45,20 +49,42 @@ def read(path: Path) -> UserTable:
     Empty lines are skipped, columns without a name dropped. Raises `StratavoxError` when the file
     is missing, not UTF-8, not well-formed, has no rows, or a name twice.
     """
-    if path.suffix.lower() not in DELIMITERS:
-        raise StratavoxError(f"{path}: a table must be a .csv (commas) or a .tsv (tabs) file")
+    separator = delimiter(path)
     try:
         data = path.read_bytes()
-        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such table; mend the config's key 'table'") from None
+    table = parse(path, data, separator)
+    if not table.rows:
+        raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
+    return table
+
+
+def delimiter(path: Path) -> str:
+    """What stands between the cells of a table with this suffix."""
+    if path.suffix.lower() not in DELIMITERS:
+        raise StratavoxError(f"{path}: a table must be a .csv (commas) or a .tsv (tabs) file")
+    return DELIMITERS[path.suffix.lower()]
+
+
+def decode(path: Path, data: bytes) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise StratavoxError(
             f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} at position {error.start}); "
             "save the table as UTF-8"
         ) from None
+
+
+def parse(path: Path, data: bytes, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> UserTable:
+    """The table in ``data``, the content of ``path``; it may have a header alone."""
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=DELIMITERS[path.suffix.lower()], strict=True
+        io.StringIO(decode(path, data), newline=""),
+        delimiter=separator,
+        quoting=quoting,
+        strict=True,
     )
     records = []
     try:
@@ -67,7 +93,7 @@ def read(path: Path) -> UserTable:
                 records.append((number, cells))
     except csv.Error as error:
         raise StratavoxError(f"{path}: line {reader.line_num}: {error}; mend the table") from None
-    if len(records) < 2:
+    if not records:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
     return _arrange(path, hashlib.sha256(data).hexdigest(), records[0][1], records[1:])
 

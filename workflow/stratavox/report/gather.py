@@ -76,8 +76,11 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     duration, above = hygiene["duration_s"], hygiene["share_above_8khz"]
     rates = ", ".join(f"{n} at {int(hz):,} Hz" for hz, n in hygiene["sample_rates"].items())
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
+    annotated = "unannotated" in hygiene
+    rows = "annotated boxes" if annotated else "rows of the table"
     return [
-        ["Clips used", f"{hygiene['clips']} of {hygiene['rows']} rows of the table"],
+        ["Clips used", f"{hygiene['clips']} of {hygiene['rows']} {rows}"],
+        *(_annotation_facts(hygiene) if annotated else []),
         ["Rejected files", str(len(hygiene["rejected"]))],
         ["Repeated rows", str(hygiene["duplicate_rows"])],
         ["Files shared by rows", str(len(hygiene["shared_files"]))],
@@ -97,6 +100,16 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
             if above is None
             else f"median {above['median'] * 100:.1f} %, at most {above['max'] * 100:.1f} %",
         ],
+    ]
+
+
+def _annotation_facts(hygiene: dict) -> list[list[str]]:
+    count, first = hygiene["unannotated"], hygiene["unannotated_first"]
+    listed = ", ".join([*first, *(["..."] if count > len(first) else [])])
+    return [
+        ["Boxes too short, left out", str(hygiene["too_short"])],
+        ["Clips that overlap others", str(hygiene["overlapping"])],
+        ["Recordings without annotation", f"{count} ({listed})" if count else "0"],
     ]
 
 

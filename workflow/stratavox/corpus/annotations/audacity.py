@@ -1,0 +1,39 @@
+"""Audacity's label tracks: start, end and label between tabs; maybe a line of frequencies below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from stratavox.corpus import user_table
+from stratavox.corpus.annotations.box import Box
+from stratavox.errors import StratavoxError
+
+# The first cell of the line that holds the frequencies of the label above it.
+FREQUENCIES = "\\"
+
+
+def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
+    """One box a label; a tab inside a label is part of it, and -1 is no frequency."""
+    text = user_table.decode(path, data).replace("\r\n", "\n").replace("\r", "\n")
+    found: list[Box] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = line.split("\t")
+        if not line.strip():
+            continue
+        if cells[0] == FREQUENCIES:
+            if not found:
+                raise StratavoxError(
+                    f"{path}: line {number}: frequencies without a label above them; "
+                    "export the labels from Audacity again"
+                )
+            low, high = (_frequency(cell) for cell in [*cells[1:3], "", ""][:2])
+            found[-1] = replace(found[-1], low=low, high=high)
+            continue
+        start, end, *label = [*cells, ""] if len(cells) == 1 else cells
+        found.append(Box(number, start, end, {settings["label"]: "\t".join(label)}))
+    return found
+
+
+def _frequency(cell: str) -> str:
+    return "" if cell.strip().startswith("-") else cell.strip()

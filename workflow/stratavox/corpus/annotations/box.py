@@ -1,0 +1,24 @@
+"""What an annotation file says of one sound, whatever its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Box:
+    """``start`` and ``end`` in s, ``low`` and ``high`` in Hz: cells, "" where there is none.
+
+    ``row`` is its line, row or interval in the file, ``further`` the label and all other columns.
+    ``sound`` is the file name of the recording where the annotation file itself tells it. A box
+    that cannot be used has a ``reason``.
+    """
+
+    row: int
+    start: str
+    end: str
+    further: dict[str, str]
+    low: str = ""
+    high: str = ""
+    sound: str = ""
+    reason: str | None = None

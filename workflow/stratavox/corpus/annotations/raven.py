@@ -1,0 +1,142 @@
+"""Raven's selection tables: tabs between cells, one header, a row for each view of a selection."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path, PureWindowsPath
+
+from stratavox.corpus import user_table
+from stratavox.corpus.annotations.box import Box
+from stratavox.errors import StratavoxError
+
+BEGIN, END = "Begin Time (s)", "End Time (s)"
+LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
+OFFSET = "File Offset (s)"
+# Either names the sound file that a selection begins (ends) in.
+BEGIN_FILE, END_FILE = ("Begin File", "Begin Path"), ("End File", "End Path")
+USED = {BEGIN, END, LOW, HIGH, OFFSET, *BEGIN_FILE, *END_FILE}
+# A table and Raven's measurement of the same time differ by less.
+SAME_S = 0.001
+
+
+def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
+    """One box a selection; where several views show it, the spectrogram's row.
+
+    Raven counts a table's times from the start of all the sound files that were open together,
+    and ``File Offset (s)`` from the start of the selection's own. Raises `StratavoxError` for a
+    missing column, and for a table of several sound files without what tells their times apart.
+    """
+    table = _table(path, data)
+    if not table.rows:
+        return []
+    for name in (BEGIN, END):
+        if name not in table.columns:
+            raise StratavoxError(
+                f"{path}: there is no column {name!r}, so it is no selection table of Raven's; "
+                f"its columns are: {', '.join(table.columns)}; mend the config's key "
+                "'annotations.files' or 'annotations.format', or save the table from Raven again"
+            )
+    table.column(settings["label"], "annotations.label")
+    begin_files, end_files = _sounds(table, BEGIN_FILE), _sounds(table, END_FILE)
+    _refuse_unknown_times(table, begin_files, "list" in settings)
+    found = []
+    for place in _one_view(table):
+        cells = {name: column[place] for name, column in table.columns.items()}
+        start, end, reason = _times(cells)
+        if end_files[place] and end_files[place] != begin_files[place]:
+            reason = f"begins in {begin_files[place]!r} and ends in {end_files[place]!r}"
+        found.append(
+            Box(
+                row=table.rows[place],
+                start=start,
+                end=end,
+                further={name: cell for name, cell in cells.items() if name not in USED},
+                low=cells.get(LOW, ""),
+                high=cells.get(HIGH, ""),
+                sound=begin_files[place],
+                reason=table.ragged.get(table.rows[place]) or reason,
+            )
+        )
+    return found
+
+
+def names_sounds(path: Path, data: bytes) -> bool:
+    """Whether the table itself tells which sound file each selection is in."""
+    return not set(BEGIN_FILE).isdisjoint(_table(path, data).columns)
+
+
+def _table(path: Path, data: bytes) -> user_table.UserTable:
+    return user_table.parse(path, data, "\t", csv.QUOTE_NONE)
+
+
+def _sounds(table: user_table.UserTable, names: tuple[str, str]) -> list[str]:
+    """Each row's sound file without its folders, which were the annotator's; "" if untold."""
+    for name in names:
+        if name in table.columns:
+            return [PureWindowsPath(cell.strip()).name for cell in table.columns[name]]
+    return [""] * len(table.rows)
+
+
+def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed: bool) -> None:
+    """Stop where times may count from the start of another file than the selection's own.
+
+    A list's word is that the table is of one file.
+    """
+    named = sorted(set(sounds) - {""})
+    if OFFSET not in table.columns:
+        stems = [PureWindowsPath(name).stem for name in named]
+        own = listed or not named or table.path.name.startswith(f"{stems[0]}.")
+        if len(named) > 1 or not own:
+            raise StratavoxError(
+                f"{table.path}: its selections are in {', '.join(named[:3])}, but the table is not "
+                f"of one file and named after it, and there is no column {OFFSET!r} to tell where "
+                "in the file each is; add that measurement in Raven and save the table again"
+            )
+    elif not named:
+        for row, offset, begin in zip(
+            table.rows, table.columns[OFFSET], table.columns[BEGIN], strict=True
+        ):
+            numbers = _number(offset), _number(begin)
+            if None not in numbers and abs(numbers[0] - numbers[1]) > SAME_S:
+                raise StratavoxError(
+                    f"{table.path}: row {row}: {OFFSET!r} is {offset}, but {BEGIN!r} {begin}: the "
+                    "table is of several sound files, and there is no column 'Begin File' to "
+                    "tell which; add that measurement in Raven and save the table again"
+                )
+
+
+def _times(cells: dict[str, str]) -> tuple[str, str, str | None]:
+    """Start and end in the selection's own sound file, or why they are unknown."""
+    begin, end = cells[BEGIN], cells[END]
+    if OFFSET not in cells:
+        return begin, end, None
+    numbers = [_number(text) for text in (begin, end, cells[OFFSET])]
+    if None in numbers:
+        said = f"{BEGIN} {begin!r}, {END} {end!r}, {OFFSET} {cells[OFFSET]!r}"
+        return begin, end, f"{said}: not all are numbers of seconds"
+    return cells[OFFSET], f"{numbers[2] + numbers[1] - numbers[0]:.6f}", None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _one_view(table: user_table.UserTable) -> list[int]:
+    """Places of the rows to keep: of each selection those of one view."""
+    if not {"Selection", "View"} <= table.columns.keys():
+        return list(range(len(table.rows)))
+    views = table.columns["View"]
+    # Numbers of selections repeat in tables that were pasted together; their times do not.
+    keys = zip(*(table.columns[name] for name in ("Selection", BEGIN, END)), strict=True)
+    same: dict[tuple, list[int]] = {}
+    for place, key in enumerate(keys):
+        same.setdefault(key, []).append(place)
+    kept = []
+    for places in same.values():
+        shown = [views[place] for place in places]
+        best = next((view for view in shown if view.startswith("Spectrogram")), shown[0])
+        kept += [place for place in places if views[place] == best]
+    return sorted(kept)

@@ -1,0 +1,261 @@
+"""Annotation files beside long recordings, as the table of clips that they amount to.
+
+This runs whenever the Snakefile is parsed: it imports little and reads the annotations alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratavox.corpus import user_table
+from stratavox.corpus.annotations import audacity, csv_files, raven, textgrid
+from stratavox.corpus.annotations.box import Box
+from stratavox.corpus.annotations.recordings import NoRecording, Recordings
+from stratavox.errors import StratavoxError
+
+FORMATS = {
+    "raven": (raven.boxes, "**/*.txt"),
+    "audacity": (audacity.boxes, "**/*.txt"),
+    "textgrid": (textgrid.boxes, "**/*.TextGrid"),
+    "csv": (csv_files.boxes, "**/*.csv"),
+}
+BOUNDS = {"file": "file", "start": "start_s", "end": "end_s"}
+FREQUENCIES = ("low_hz", "high_hz")
+PLACE = ("annotation", "annotation_row")
+OWN = (*BOUNDS.values(), *FREQUENCIES, *PLACE, "overlaps")
+# Two boxes of one clip may differ in these and still say the same of it.
+NO_LABELS = {*OWN, "Selection", "View", "Channel"}
+# Reasons to leave a row out that tell of no fault.
+TOO_SHORT = "shorter than min_s"
+UNANNOTATED = "no annotation file belongs to it"
+
+
+@dataclass(frozen=True)
+class BoxTable(user_table.UserTable):
+    """A row a box, numbered from 1 through all files, and one for each recording without any.
+
+    Its columns are `OWN` and then whatever the files hold. ``overlaps`` says yes where a box
+    shares time with another one of its recording, and is empty where the box is left out.
+    """
+
+    def place(self, row: int) -> str:
+        annotation, number = (self.columns[name][row - 1] for name in PLACE)
+        return f"{number} of {annotation}"
+
+
+def as_table(annotations: dict) -> dict:
+    """The keys of a dataset with a table that stand for ``annotations``, an entry of the config."""
+    return BOUNDS | {"table": annotations.get("list") or _pattern(annotations)}
+
+
+def read(annotations: dict, folder: Path) -> BoxTable:
+    """Read all annotation files below ``folder`` that ``annotations`` of the config asks for.
+
+    Raises `StratavoxError` where there are none, none belongs to a recording, none holds a box,
+    or one cannot be read. An annotation file without a recording is a row with a reason.
+    """
+    recordings = Recordings(folder)
+    digest = hashlib.sha256("\0".join(recordings.files).encode("utf-8", "surrogateescape"))
+    rows: list[tuple[str, str, Box]] = []
+    annotated: dict[str, str] = {}
+    for annotation, given in _annotation_files(annotations, folder):
+        try:
+            data = (folder / annotation).read_bytes()
+        except OSError as error:
+            reason = f"its annotation file cannot be read ({error.strerror})"
+            rows.append((given or "", annotation, _unread(reason)))
+            continue
+        name = f"\0{annotation}\0{given}\0{len(data)}\0"
+        digest.update(name.encode("utf-8", "surrogateescape") + data)
+        home, why = _home(recordings, annotation, given)
+        if home is not None:
+            _refuse_two_folders(annotated, home, annotation, given)
+            annotated.setdefault(home, annotation)
+        for box in _boxes(annotations, folder / annotation, data, home is not None, given):
+            file, reason = home, why
+            if box.sound and given is None:
+                file, reason = _home(recordings, annotation, None, box.sound)
+            if file is None:
+                box = _unread(reason, box.row)
+            else:
+                annotated.setdefault(file, annotation)
+            rows.append((file or "", annotation, box))
+    _refuse_nothing(annotations, folder, rows, annotated)
+    for file in recordings.files:
+        if file not in annotated:
+            rows.append((file, "", _unread(UNANNOTATED)))
+    path = folder / as_table(annotations)["table"]
+    return _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
+
+
+def _home(
+    recordings: Recordings, annotation: str, given: str | None, sound: str | None = None
+) -> tuple[str | None, str | None]:
+    """The recording of an annotation file, or of a box that names its sound; or why there is none.
+
+    A list's word (``given``) is taken as it is.
+    """
+    if given is not None:
+        return given, None
+    try:
+        return recordings.named(sound, annotation) if sound else recordings.of(annotation), None
+    except NoRecording as error:
+        return None, str(error)
+
+
+def _boxes(
+    annotations: dict, path: Path, data: bytes, has_home: bool, given: str | None
+) -> list[Box]:
+    """The file's boxes; of a file without a recording, which may be of another kind, one."""
+    form = annotations["format"]
+    if not has_home and not (form == "raven" and raven.names_sounds(path, data)):
+        return [_unread("")]
+    boxes = FORMATS[form][0](path, data, annotations)
+    sounds = sorted({box.sound for box in boxes} - {""})
+    if given is not None and len(sounds) > 1:
+        raise StratavoxError(
+            f"{path}: the list gives it one recording, but its selections are in {len(sounds)} "
+            f"({sounds[0]}, {sounds[1]}, ...); use annotations.files, which follows these names"
+        )
+    return boxes
+
+
+def _pattern(annotations: dict) -> str:
+    return annotations.get("files", FORMATS[annotations["format"]][1])
+
+
+def _annotation_files(annotations: dict, folder: Path) -> Iterator[tuple[str, str | None]]:
+    """Each annotation file, relative to ``folder``, and the recording that the list gives it."""
+    if "list" in annotations:
+        pairs = user_table.read(folder / annotations["list"])
+        for annotation, recording in zip(
+            *(pairs.column(name, "annotations.list") for name in ("annotation", "recording")),
+            strict=True,
+        ):
+            yield _plain(annotation), _plain(recording)
+        return
+    pattern = _pattern(annotations)
+    try:
+        paths = sorted(path.relative_to(folder) for path in folder.glob(pattern))
+    except (ValueError, NotImplementedError) as error:
+        raise StratavoxError(
+            f"annotations.files: {pattern!r} is no pattern below the dataset's folder ({error}); "
+            "write one such as '**/*.txt'"
+        ) from None
+    shown = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    if not shown:
+        raise StratavoxError(
+            f"{folder}: no annotation file below it matches {pattern!r}; "
+            "mend the config's key 'annotations.files' or 'path'"
+        )
+    for path in shown:
+        yield path.as_posix(), None
+
+
+def _plain(cell: str) -> str:
+    return posixpath.normpath(cell) if cell.strip() else ""
+
+
+def _unread(reason: str, row: int = 1) -> Box:
+    return Box(row, "", "", {}, reason=reason)
+
+
+def _refuse_two_folders(
+    annotated: dict[str, str], recording: str, annotation: str, given: str | None
+) -> None:
+    other = annotated.get(recording, annotation)
+    if given is None and posixpath.dirname(other) != posixpath.dirname(annotation):
+        raise StratavoxError(
+            f"{other} and {annotation} stand in two folders and both are named after {recording}; "
+            "name the pairs in a table with the columns recording and annotation "
+            "(config key 'annotations.list')"
+        )
+
+
+def _refuse_nothing(annotations: dict, folder: Path, rows: list, annotated: dict) -> None:
+    if not annotated:
+        hint = ""
+        if annotations["format"] == "csv":
+            hint = (
+                "; one table for all recordings is read with the keys table, file, start and end "
+                "in the place of annotations"
+            )
+        found = [f"{name}: {box.reason}" for _, name, box in rows[:3]]
+        raise StratavoxError(
+            f"{folder}: no annotation file belongs to a recording ({'; '.join(found)}); give both "
+            f"the same name, or name the pairs in a table (config key 'annotations.list'){hint}"
+        )
+    if not rows:
+        raise StratavoxError(f"{folder}: its annotation files are all empty: there is no clip")
+
+
+def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: float) -> BoxTable:
+    further = dict.fromkeys(name for _, _, box in rows for name in box.further)
+    for name in further:
+        if name in OWN or name in user_table.RESERVED:
+            places = sorted({annotation for _, annotation, box in rows if name in box.further})
+            raise StratavoxError(
+                f"{path.parent}: {places[0]}: the column name {name!r} is taken by Stratavox; "
+                "rename the column"
+            )
+    reasons = {
+        number: box.reason or _too_short(box, min_s)
+        for number, (_, _, box) in enumerate(rows, start=1)
+    }
+    ragged = {number: reason for number, reason in reasons.items() if reason}
+    overlaps = _overlaps(
+        {n: (file, *_bounds(box)) for n, (file, _, box) in enumerate(rows, 1) if _bounds(box)},
+        ragged,
+    )
+    columns = {
+        "file": [file for file, _, _ in rows],
+        "start_s": [box.start for _, _, box in rows],
+        "end_s": [box.end for _, _, box in rows],
+        "low_hz": [box.low for _, _, box in rows],
+        "high_hz": [box.high for _, _, box in rows],
+        "annotation": [annotation for _, annotation, _ in rows],
+        "annotation_row": [str(box.row) for _, _, box in rows],
+        "overlaps": [overlaps.get(number, "") for number in reasons],
+    }
+    columns |= {name: [box.further.get(name, "") for _, _, box in rows] for name in further}
+    return BoxTable(path, sha256, list(reasons), columns, ragged)
+
+
+def _bounds(box: Box) -> tuple[float, float] | None:
+    """Start and end in whole microseconds; None where they are no numbers, as the scan will say."""
+    try:
+        return round(float(box.start), 6), round(float(box.end), 6)
+    except ValueError:
+        return None
+
+
+def _too_short(box: Box, min_s: float) -> str | None:
+    bounds = _bounds(box)
+    if bounds is None or not 0 <= round(bounds[1] - bounds[0], 6) < min_s:
+        return None
+    return f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s"
+
+
+def _overlaps(bounds: dict[int, tuple[str, float, float]], left_out: dict) -> dict[int, str]:
+    """yes or no for each row that is kept: whether a box of other bounds shares time with it.
+
+    Boxes of equal bounds are one clip, whose rows the scan merges or rejects.
+    """
+    kept = {
+        row: box
+        for row, box in bounds.items()
+        if row not in left_out and 0 <= box[1] < box[2] < math.inf
+    }
+    shared: set[tuple[str, float, float]] = set()
+    last = None
+    for box in sorted(set(kept.values())):
+        if last is not None and last[0] == box[0] and box[1] < last[2]:
+            shared |= {last, box}
+        if last is None or last[0] != box[0] or box[2] > last[2]:
+            last = box
+    return {row: "yes" if box in shared else "no" for row, box in kept.items()}

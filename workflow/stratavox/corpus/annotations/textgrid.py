@@ -1,0 +1,123 @@
+"""Praat's TextGrids in their long and short text forms: the intervals of one tier.
+
+Both forms are one grammar (Praat's manual, "TextGrid file formats"): a reader takes the quoted
+texts, the numbers that stand alone and the flags in angle brackets, in their order, and ignores
+everything else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratavox.corpus import user_table
+from stratavox.corpus.annotations.box import Box
+from stratavox.errors import StratavoxError
+
+# a text (its quotes doubled), a comment, or whatever else stands between white space
+TOKEN = re.compile(r'"((?:[^"]|"")*)"|!.*|\S+')
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """``intervals`` are start, end and text, as the file has them; None for a tier of points."""
+
+    name: str
+    intervals: list[tuple[str, str, str]] | None
+
+
+def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
+    """One box an interval of the wanted tier that holds text; ``row`` counts intervals from 1.
+
+    ``settings`` holds label and, where a file has several interval tiers, tier. Raises
+    `StratavoxError` for a file that is no whole TextGrid, and where the tier is missing or two
+    have its name.
+    """
+    tier = _wanted(path, _tiers(path, _text(path, data)), settings.get("tier"))
+    return [
+        Box(number, start, end, {settings["label"]: text.strip()})
+        for number, (start, end, text) in enumerate(tier.intervals, start=1)
+        if text.strip()
+    ]
+
+
+def _text(path: Path, data: bytes) -> str:
+    """UTF-16 with its byte order mark, as Praat writes all but ASCII, or UTF-8."""
+    if not data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
+        return user_table.decode(path, data)
+    try:
+        return data.decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise StratavoxError(
+            f"{path}: its byte order mark says UTF-16, but that breaks off at byte {error.start}; "
+            "save the TextGrid from Praat again"
+        ) from None
+
+
+def _wanted(path: Path, tiers: list[Tier], name: str | None) -> Tier:
+    there = [tier for tier in tiers if tier.intervals is not None]
+    fit = [tier for tier in there if name in (None, tier.name)]
+    if len(fit) == 1:
+        return fit[0]
+    asked = "one interval tier is needed" if name is None else f"one interval tier {name!r}"
+    names = ", ".join(repr(tier.name) for tier in there) or "none"
+    raise StratavoxError(
+        f"{path}: {asked}, found {len(fit)}; its interval tiers: {names}; "
+        "name one of them in the config's key 'annotations.tier'"
+    )
+
+
+def _tiers(path: Path, text: str) -> list[Tier]:
+    tokens = _tokens(text)
+
+    def take(wanted: str) -> str:
+        kind, value = next(tokens, ("the end of the file", ""))
+        if kind != wanted:
+            raise StratavoxError(
+                f"{path}: not a whole TextGrid in one of Praat's text forms: expected a {wanted}, "
+                f"found {kind} {value!r}; save it from Praat again as a text file"
+            )
+        return value
+
+    def size() -> int:
+        return int(float(take("number")))
+
+    def skip_span() -> None:
+        for _ in ("xmin", "xmax"):
+            take("number")
+
+    if not take("text").startswith("ooTextFile") or take("text") != "TextGrid":
+        raise StratavoxError(
+            f"{path}: a file of Praat's, but no TextGrid; mend 'annotations.files'"
+        )
+    skip_span()
+    if take("flag") != "<exists>":
+        return []
+    tiers = []
+    for _ in range(size()):
+        kind, name = take("text"), take("text")
+        skip_span()
+        if kind == "IntervalTier":
+            intervals = [(take("number"), take("number"), take("text")) for _ in range(size())]
+        else:
+            intervals = None
+            for _ in range(size()):
+                take("number")
+                take("text")
+        tiers.append(Tier(name, intervals))
+    return tiers
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    for match in TOKEN.finditer(text):
+        word = match[0]
+        if match[1] is not None:
+            yield "text", match[1].replace('""', '"')
+        elif word.startswith("<") and word.endswith(">"):
+            yield "flag", word
+        elif NUMBER.fullmatch(word):
+            yield "number", word
