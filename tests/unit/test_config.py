@@ -54,6 +54,11 @@ def refused(**changes) -> str:
         ({"probes__c_grid": [0.1, -1]}, ["probes.c_grid.1", "-1"]),
         ({"datasets__chorus__shards": "two"}, ["datasets.chorus.shards", "'two'"]),
         ({"datasets__chorus__channel": "left"}, ["datasets.chorus.channel", "'left'", "mean"]),
+        (
+            {"datasets__chorus__join": {"table": "x.csv"}},
+            ["datasets.chorus.join", "'on'", "missing"],
+        ),
+        ({"datasets__chorus__confounds": "age"}, ["datasets.chorus.confounds", "'age'", "array"]),
         ({"datasets__chorus__source": "folder"}, ["datasets.chorus", "'path'", "missing"]),
         ({"datasets__chorus__path": "x"}, ["datasets.chorus", "path", "not with source: chorus"]),
         ({"encoders__beats_small_random__seeds": None}, ["beats_small_random", "needs a seed"]),
@@ -113,7 +118,7 @@ def test_every_default_in_config_yaml_is_the_schemas():
     shown = config.check(default())
     bare = default()
     del bare["probes"], bare["figures"], bare["geometry"]
-    for key in ("channel", "max_bad"):
+    for key in ("channel", "trim_zeros", "max_bad"):
         del bare["datasets"]["chorus"][key]
     assert config.check(bare) == shown
 

@@ -23,14 +23,32 @@ def inspected(scanned: pa.Table, parts: list[Path]) -> pa.Table:
     return clips
 
 
-def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Table:
-    """clip_id and every column of the user's table, for ``clips`` and in their order.
+def check_columns(asked: list[tuple[str, str | None]], columns: list[str], settings: dict) -> None:
+    """Raise `StratavoxError` where there is no column that the config asks for under some key.
 
-    ``settings`` holds path and table. Raises `StratavoxError` when the table changed since the
-    scan.
+    ``asked`` are keys and columns, None for a key left empty; ``settings`` as in `labels_of`.
     """
-    table = root / settings["path"] / settings["table"]
-    check_unchanged(table, tables.read_provenance(scan)["table_sha256"])
+    for key, column in asked:
+        if column is not None and column not in columns:
+            joined = f" with {settings['join']['table']}" if "join" in settings else ""
+            raise StratavoxError(
+                f"{key}: no column {column!r} in {settings['path']}/{settings['table']}{joined}; "
+                f"columns: {', '.join(columns)}"
+            )
+
+
+def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Table:
+    """clip_id and every column of the user's tables, for ``clips`` and in their order.
+
+    ``settings`` holds path, table and, where a further table is joined, join. Raises
+    `StratavoxError` when one of them changed since the scan.
+    """
+    scanned_with = tables.read_provenance(scan)
+    check_unchanged(root / settings["path"] / settings["table"], scanned_with["table_sha256"])
+    if "join" in settings:
+        # a set that a rule makes is scanned without its join, whose hash is told beside it
+        sha256 = settings["join"].get("sha256") or scanned_with["join_sha256"]
+        check_unchanged(root / settings["join"]["table"], sha256)
     cells = label_columns(settings, root)
     scanned = good(tables.read_table(scan))
     rows = dict(zip(scanned["clip_id"].to_pylist(), scanned["row"].to_pylist(), strict=True))

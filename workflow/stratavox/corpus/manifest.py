@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import stage, tables
+from stratavox.corpus import join
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of
 from stratavox.corpus.scan import REPEATS
@@ -25,9 +26,10 @@ def make(
 ) -> tuple[pa.Table, pa.Table, dict]:
     """The dataset's clips, their labels in the same order, and the hygiene report.
 
-    ``settings`` holds path, table, file, channel and max_bad. Raises `StratavoxError` when the
-    share of rows rejected by the scan or by inspection passes max_bad, when no clip is left, or
-    when the user's table changed since the scan. Merged repeats are not counted as rejected.
+    ``settings`` holds path, table, file, channel, trim_zeros, max_bad and perhaps join. Raises
+    `StratavoxError` when the share of rows rejected by the scan or by inspection passes max_bad,
+    when no clip is left, or when a table of the user's changed since the scan. Merged repeats are
+    not counted as rejected.
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
@@ -35,7 +37,8 @@ def make(
     clips = usable(measured)
     _refuse_too_bad(settings, len(scanned), rejected, len(clips))
     labels = labels_of(settings, scan, clips, root)
-    return clips, labels, _hygiene(settings, scanned, clips, rejected)
+    hygiene = _hygiene(settings, scanned, clips, rejected)
+    return clips, labels, hygiene | {"join": _joined(settings, labels, root)}
 
 
 def _rejected(scanned: pa.Table, measured: pa.Table) -> list[dict]:
@@ -88,7 +91,20 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
         "share_above_8khz": _share(clips["share_above_8khz"]),
         "channel_policy": settings["channel"],
         "channels_differ": pc.sum(clips["channels_differ"]).as_py(),
+        "trimmed": _trimmed(clips["trimmed_s"]) if settings["trim_zeros"] else None,
     }
+
+
+def _trimmed(seconds: pa.ChunkedArray) -> dict:
+    return {"clips": pc.sum(pc.greater(seconds, 0)).as_py(), "seconds": pc.sum(seconds).as_py()}
+
+
+def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
+    """The joined table, and how many clips it does not mention; None without one."""
+    if "join" not in settings:
+        return None
+    told = {key: settings["join"][key] for key in ("table", "on")}
+    return told | {"clips_not_mentioned": join.unmentioned(told, labels, root)}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import files, user_table
+from stratavox.corpus import files, join, user_table
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.errors import StratavoxError
 
@@ -40,10 +40,10 @@ REPEATS = "repeats row"
 def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     """Scan a dataset, write ``out`` when its content changed, and return it (schema `SCHEMA`).
 
-    ``settings`` holds path (relative to ``root``), table, file, shards and, for segments, start
-    and end. A row is one row of the user's table; one that cannot be used has a ``reason`` and no
-    shard. Raises `StratavoxError` when folder, table or column is missing, the table is empty, or
-    a file lies outside the folder.
+    ``settings`` holds path (relative to ``root``), table, file, shards, for segments start and
+    end, and join where a further table gives labels. A row is one row of the user's table; one that
+    cannot be used has a ``reason`` and no shard. Raises `StratavoxError` when folder, table or
+    column is missing, the table is empty, or a file lies outside the folder.
     """
     folder = _folder(settings, root)
     table = user_table.read(folder / settings["table"])
@@ -60,15 +60,18 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
         "table": settings["table"],
         "table_sha256": table.sha256,
     }
+    if "join" in settings:
+        provenance["join_sha256"] = join.read(settings["join"], root).sha256
     if earlier is None or not earlier.equals(found) or tables.read_provenance(out) != provenance:
         tables.write_table(found, out, provenance)
     return found
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:
-    """The user's table: ``row`` int32, then all its columns as strings."""
+    """The user's table and what is joined to it: ``row`` int32, then all columns as strings."""
     table = user_table.read(_folder(settings, root) / settings["table"])
-    columns = {name: pa.array(cells, pa.string()) for name, cells in table.columns.items()}
+    cells_of = table.columns | join.columns(settings, table, root)
+    columns = {name: pa.array(cells, pa.string()) for name, cells in cells_of.items()}
     return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
 
 

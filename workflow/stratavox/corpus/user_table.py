@@ -39,11 +39,12 @@ class UserTable:
         return self.columns[name]
 
 
-def read(path: Path) -> UserTable:
+def read(path: Path, key: str = "table") -> UserTable:
     """Read a .csv or .tsv table in UTF-8, with or without a byte order mark.
 
-    Empty lines are skipped, columns without a name dropped. Raises `StratavoxError` when the file
-    is missing, not UTF-8, not well-formed, has no rows, or a name twice.
+    ``key`` is the config's key that names it. Empty lines are skipped, columns without a name
+    dropped. Raises `StratavoxError` when the file is missing, not UTF-8, not well-formed, has no
+    rows, or a name twice.
     """
     if path.suffix.lower() not in DELIMITERS:
         raise StratavoxError(f"{path}: a table must be a .csv (commas) or a .tsv (tabs) file")
@@ -51,7 +52,7 @@ def read(path: Path) -> UserTable:
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
-        raise StratavoxError(f"{path}: no such table; mend the config's key 'table'") from None
+        raise StratavoxError(f"{path}: no such table; mend the config's key {key!r}") from None
     except UnicodeDecodeError as error:
         raise StratavoxError(
             f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} at position {error.start}); "
