@@ -204,7 +204,7 @@ def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_
     assert (
         f"{fake.NASTY} and label: Cramér's V {v}. 1 of 3 classes occurs with a single value of "
         f"{fake.NASTY} (“LT” with “chick”). Knowing {fake.NASTY} alone gives a balanced accuracy "
-        f"of 0.667, shuffled {shuffled}, chance 0.333."
+        f"of 0.667 ({shuffled} with the column shuffled; chance 0.333)."
     ) in shown.text
     assert f"{fake.NASTY} 3 1 {v} 1 of 3 0.667 {shuffled} 0.333" in shown.text
     assert "site is “x” for every clip: it cannot tell any label from another." in shown.text

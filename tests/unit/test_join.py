@@ -189,6 +189,11 @@ def test_missing_columns_are_told_with_those_of_both_tables(here):
     )
 
 
+def test_a_missing_confound_is_told_before_anything_runs(here):
+    with pytest.raises(StratavoxError, match=r"zoo: confounds: no column 'site' .* bird, age$"):
+        planned(here, confounds=["age", "site"])
+
+
 def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     sizes = {"species": 1, "individuals": 2, "call_types": 2, "renditions": 1, "sessions": 2}
     more = {"source": "chorus", "chorus": sizes}

@@ -41,6 +41,6 @@ def _said(found: dict, target: str) -> str:
     return (
         f"{column} and {target}: Cramér's V {fine(found['cramers_v'])}. {len(single) or 'None'} of "
         f"{style.count(found['classes'], 'class')} {verb} with a single value of {column}{listed}. "
-        f"Knowing {column} alone gives a balanced accuracy of {fine(found['balanced_accuracy'])}, "
-        f"shuffled {fine(found['shuffled'])}, chance {fine(found['chance'])}."
+        f"Knowing {column} alone gives a balanced accuracy of {fine(found['balanced_accuracy'])} "
+        f"({fine(found['shuffled'])} with the column shuffled; chance {fine(found['chance'])})."
     )
