@@ -80,6 +80,14 @@ def test_at_many_clips_it_is_the_usual_v():
     )
 
 
+def test_the_finer_of_the_two_settles_the_other():
+    """Three birds in two cages: V is near 1, though the cage does not tell the birds apart."""
+    target = ["a"] * 30 + ["b"] * 30 + ["c"] * 30
+    told = found(target, ["cage 1"] * 60 + ["cage 2"] * 30)
+    assert 0.98 < told["cramers_v"] < 1
+    assert told["balanced_accuracy"] == pytest.approx(2 / 3)
+
+
 def test_order_and_names_are_nothing_to_it():
     generator = np.random.default_rng(3)
     target, cells = generator.choice(list("abc"), 90), generator.choice(list("uv"), 90)

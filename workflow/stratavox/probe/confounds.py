@@ -103,8 +103,9 @@ def counted(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np
 def cramers_v(counts: np.ndarray) -> float | None:
     """Bias-corrected Cramer's V of ``counts`` (classes, values), none of them without a clip.
 
-    0 for independence, 1 where each class has one value and each value one class; None where one
-    of both does not vary. Bergsma 2013, J. Korean Stat. Soc. 42, 323-328.
+    0 for independence, 1 where each class has one value and each value one class, just below where
+    the finer of the two settles the other; None where one of both does not vary. Bergsma 2013, J.
+    Korean Stat. Soc. 42, 323-328.
     """
     n = counts.sum()
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
