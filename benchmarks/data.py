@@ -57,5 +57,5 @@ def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
 
 def store(recordings: Path, manifest: Path, out: Path) -> None:
     """Store the clips of ``manifest`` at 16 kHz, as the workflow does."""
-    settings = {"path": str(recordings), "channel": "mean"}
+    settings = {"path": str(recordings), "channel": "mean", "trim_zeros": False}
     clips.store(settings, manifest, 16000, out, {})

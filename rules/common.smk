@@ -205,4 +205,5 @@ def report_tables():
         for task in entry["tasks"].values():
             files += [task["folds_json"], f"{task['answers']}/summary.json"]
             files += [*task["notebook"].values(), *task["neighbours"].values()]
+            files += [task["confounds"]] if task["confounds"] else []
     return files

@@ -24,6 +24,26 @@ rule folds:
         " --out-folds {output.folds:q} --out-summary {output.summary:q} 2>&1 | tee {log:q}"
 
 
+rule confounds:
+    input:
+        scan=scanned,
+        folds="results/folds/{dataset}/{task}.parquet",
+    output:
+        "results/confounds/{dataset}/{task}.json",
+    log:
+        "results/logs/confounds/{dataset}.{task}.log",
+    priority: 10
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("confounds"),
+        provenance=provenance("confounds"),
+    shell:
+        "python -m stratavox.probe.confounds --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --scan {input.scan:q} --folds {input.folds:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
 rule linear:
     input:
         encoder="results/embeddings/{encoder}/{dataset}/encoder.json",

@@ -36,7 +36,7 @@ def put_table(folder: Path, rows: list[list], name: str = "metadata.csv") -> Pat
 def settings(**more) -> dict:
     """Settings of the dataset in the folder `data`, one shard unless said otherwise."""
     base = {"path": "data", "table": "metadata.csv", "file": "file", "shards": 1}
-    return base | {"channel": "mean", "max_bad": 1.0} | more
+    return base | {"channel": "mean", "trim_zeros": False, "max_bad": 1.0} | more
 
 
 def to_manifest(root: Path, wanted: dict):

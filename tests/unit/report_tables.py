@@ -48,6 +48,8 @@ HYGIENE = {
     "share_above_8khz": {"median": 0.0123, "max": 0.41},
     "channel_policy": "mean",
     "channels_differ": 0,
+    "trimmed": None,
+    "join": None,
 }
 
 
@@ -299,6 +301,7 @@ def write(
                         "role": "target",
                         "answers": str(answers),
                         "folds_json": str(folds_json),
+                        "confounds": None,
                         "notebook": further["notebook"],
                         "neighbours": further["neighbours"],
                         "stems": {name: str(figures / "call" / name) for name in names},

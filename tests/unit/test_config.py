@@ -60,6 +60,11 @@ def long(**entry) -> dict:
         ({"probes__c_grid": [0.1, -1]}, ["probes.c_grid.1", "-1"]),
         ({"datasets__chorus__shards": "two"}, ["datasets.chorus.shards", "'two'"]),
         ({"datasets__chorus__channel": "left"}, ["datasets.chorus.channel", "'left'", "mean"]),
+        (
+            {"datasets__chorus__join": {"table": "x.csv"}},
+            ["datasets.chorus.join", "'on'", "missing"],
+        ),
+        ({"datasets__chorus__confounds": "age"}, ["datasets.chorus.confounds", "'age'", "array"]),
         ({"datasets__chorus__source": "folder"}, ["datasets.chorus", "'path'", "missing"]),
         ({"datasets__chorus__path": "x"}, ["datasets.chorus", "path", "not with source: chorus"]),
         ({"encoders__beats_small_random__seeds": None}, ["beats_small_random", "needs a seed"]),
@@ -166,9 +171,18 @@ def test_every_default_in_config_yaml_is_the_schemas():
     shown = config.check(default())
     bare = default()
     del bare["probes"], bare["figures"], bare["geometry"]
-    for key in ("channel", "max_bad"):
+    for key in ("channel", "trim_zeros", "max_bad"):
         del bare["datasets"]["chorus"][key]
     assert config.check(bare) == shown
+
+
+@pytest.mark.parametrize("key", ["on", '"on"', "'on'"])
+def test_the_key_on_of_a_join_is_no_truth_value(key):
+    given = default()
+    given["datasets"]["chorus"]["join"] = yaml.safe_load(f"{{table: x.csv, {key}: file}}")
+    checked = config.check(given)
+    assert checked["datasets"]["chorus"]["join"] == {"table": "x.csv", "on": "file"}
+    assert config.check(yaml.safe_load(yaml.safe_dump(checked))) == checked
 
 
 def test_seeds_stand_for_one_encoder_each(tmp_path):

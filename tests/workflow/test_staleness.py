@@ -151,6 +151,30 @@ def test_nuisance_task_added(study):
     assert study.stale() == expected | {f"linear {encoder} wood day" for encoder in ENCODERS}
 
 
+def test_confound_of_a_joined_table(study):
+    """What is only told of the labels costs no probe, whichever table it stands in."""
+    config = study.config
+    (study.here / "birds.csv").write_text("bird,age\nbird 0,chick\nbird 1,adult\n")
+    config["datasets"]["wood"] |= {"join": {"table": "birds.csv", "on": "bird"}}
+    study.config = config
+    assert study.stale() == {"manifest wood", "summary"}
+    config["datasets"]["wood"]["confounds"] = ["age", "day"]
+    study.config = config
+    expected = {"manifest wood", "confounds wood kind", "summary"}
+    assert study.stale() == expected
+    assert jobs(study.snakemake()) == expected
+    assert study.stale() == set()
+    (study.here / "birds.csv").write_text("bird,age\nbird 0,adult\nbird 1,adult\n")
+    assert study.stale() == expected
+
+
+def test_zeros_trimmed(study):
+    config = study.config
+    config["datasets"]["wood"]["trim_zeros"] = True
+    study.config = config
+    assert study.stale() == audio("wood", SHARDS)
+
+
 def test_tokens_of_an_encoder(study):
     """Attention probes read tokens of their own: no readout is taken anew."""
     config = study.config

@@ -36,17 +36,24 @@ class AudioError(StratavoxError):
 
 @dataclass(frozen=True)
 class Audio:
-    """Decoded: ``samples`` (frames, channels) float32, ``rate`` in Hz, ``subtype`` as PCM_16."""
+    """Decoded: ``samples`` (frames, channels) float32, ``rate`` in Hz, ``subtype`` as PCM_16.
+
+    ``trimmed`` frames of zeros were cut from its head and tail.
+    """
 
     samples: np.ndarray
     rate: int
     subtype: str
+    trimmed: int = 0
 
 
 def read(
-    path: str | os.PathLike, start_s: float | None = None, end_s: float | None = None
+    path: str | os.PathLike,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    trim_zeros: bool = False,
 ) -> Audio:
-    """Decode a file, or its segment [start_s, end_s) in seconds.
+    """Decode a file, or its segment [start_s, end_s) in seconds; `without_zeros` if asked.
 
     Raises `AudioError` for what is no audio, empty, truncated (where its header or its decoder
     tells), holds NaN or infinite samples, or ends before ``end_s``. A segment of an OGG or MP3 file
@@ -72,7 +79,17 @@ def read(
     bad = samples.size - np.count_nonzero(np.isfinite(samples))
     if bad:
         raise AudioError(f"{bad} of {samples.size} samples are NaN or infinite")
-    return Audio(samples, rate, subtype)
+    kept = without_zeros(samples) if trim_zeros else samples
+    return Audio(kept, rate, subtype, len(samples) - len(kept))
+
+
+def without_zeros(samples: np.ndarray) -> np.ndarray:
+    """``samples`` (frames, channels) less the head and tail in which all channels are exactly 0.
+
+    Digital silence throughout stays as it is.
+    """
+    sounding = np.flatnonzero(samples.any(axis=1))
+    return samples[sounding[0] : sounding[-1] + 1] if len(sounding) else samples
 
 
 def _frames(file: sf.SoundFile, start_s: float | None, end_s: float | None) -> tuple[int, int]:

@@ -22,6 +22,7 @@ def check(config: dict) -> dict:
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     filled = copy.deepcopy(config)
+    _name_on(filled)
     validator = _filling(jsonschema.Draft202012Validator)(schema)
     problems = [_say(error) for error in _leaves(validator.iter_errors(filled))]
     if not problems:
@@ -41,6 +42,15 @@ def check(config: dict) -> dict:
         if isinstance(dataset["recording"], str):
             dataset["recording"] = [dataset["recording"]]
     return filled
+
+
+def _name_on(config: dict) -> None:
+    """Call the key ``on`` of joins so: YAML 1.1 reads an unquoted one as true."""
+    datasets = config.get("datasets")
+    for dataset in datasets.values() if isinstance(datasets, dict) else []:
+        join = dataset.get("join") if isinstance(dataset, dict) else None
+        if isinstance(join, dict) and True in join:
+            join["on"] = join.pop(True)
 
 
 def draws(name: str, encoder: dict) -> dict[str, dict]:

@@ -22,8 +22,10 @@ import pyarrow as pa
 
 from stratavox import config as configs
 from stratavox import fingerprint, tables
-from stratavox.corpus import scan
+from stratavox.corpus import join, scan
 from stratavox.corpus.annotations import table as annotated
+from stratavox.corpus.labels import check_columns
+from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
@@ -57,10 +59,13 @@ class Plan:
                 catalogue.check(encoder)
         self._scans: dict[str, pa.Table] = {}
         self._labels: dict[str, pa.Table] = {}
+        self._joins: dict[str, UserTable] = {}
         for name, dataset in self.datasets.items():
-            if not self.generated(name):
-                with _at(f"datasets.{name}"):
+            with _at(f"datasets.{name}"):
+                if not self.generated(name):
                     self._look(name, dataset, look)
+                if "join" in dataset:
+                    self._joins[name] = join.read(dataset["join"], root)
 
     def _look(self, name: str, dataset: dict, look: bool) -> None:
         out = self.root / f"results/corpus/{name}/scan.parquet"
@@ -72,15 +77,10 @@ class Plan:
         labels = scan.label_columns(settings, self.root)
         self._labels[name] = scan.with_recorders(labels, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
-        asked = [("recording", column) for column in dataset["recording"]]
+        asked = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
         for task, entry in dataset["tasks"].items():
             asked += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
-        for key, column in asked:
-            if column is not None and column not in columns:
-                raise StratavoxError(
-                    f"{key}: no column {column!r} in {settings['path']}/{settings['table']}; "
-                    f"columns: {', '.join(columns)}"
-                )
+        check_columns(asked, columns, settings)
 
     # ---- what there is ----
 
@@ -91,6 +91,11 @@ class Plan:
         """Tasks the study asks about; the others are nuisances, of which less is told."""
         tasks = self.datasets[dataset]["tasks"]
         return [name for name, entry in tasks.items() if entry["role"] == "target"]
+
+    def confound_columns(self, dataset: str, task: str) -> list[str]:
+        """The columns whose association with the task's target is told."""
+        entry = self.datasets[dataset]
+        return [name for name in entry["confounds"] if name != entry["tasks"][task]["target"]]
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, so that there is nothing to scan before."""
@@ -127,15 +132,18 @@ class Plan:
         return f"results/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
-        """The dataset's entry less tasks and probes, with folder and table even if it has none."""
+        """The dataset's entry less what is asked of it, with folder and table even if it has none."""
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
-            if key not in ("tasks", "probes", "recording")
+            if key not in ("tasks", "probes", "recording", "confounds")
         }
         if self.generated(dataset):
             raw = f"results/corpus/{dataset}/raw"
             settings |= {"path": raw, "table": "metadata.csv", "file": "file"}
+            if "join" in settings:
+                # no cell of such a set can be looked at before, so all of the file counts
+                settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
         if "annotations" in settings:
             settings |= annotated.as_table(settings["annotations"])
         return settings
@@ -163,7 +171,8 @@ class Plan:
             rows = [scan.label_digest(self._scans[dataset], labels, columns)]
             rows.append(_digest(self._scans[dataset].select(["row", "reason"]).to_pydict()))
         shards = [_key(self.inspect(dataset, shard)) for shard in self.shards(dataset)]
-        return _node("corpus.manifest", settings, rows + shards)
+        joined = [self._joins[dataset].sha256] if dataset in self._joins else []
+        return _node("corpus.manifest", settings, rows + shards + joined)
 
     @cache
     def clips(self, dataset: str, rate: int, shard: str) -> dict:
@@ -189,22 +198,27 @@ class Plan:
     def folds(self, dataset: str, task: str) -> dict:
         entry = self.datasets[dataset]["tasks"][task]
         probes = self.datasets[dataset]["probes"]
-        corpus = self.corpus_settings(dataset)
+        columns = [entry["target"], *([entry["group"]] if entry["group"] else [])]
+        columns += self.datasets[dataset]["recording"]
         settings = {
             "dataset": dataset,
             "task": task,
-            **{k: corpus[k] for k in ("path", "table", "file", "annotations") if k in corpus},
+            **self._tables(dataset, columns),
             **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
             "recording": self.datasets[dataset]["recording"],
             **{key: probes[key] for key in ("folds", "inner_folds", "repeats", "seed")},
         }
         shards = [_key(self.inspect(dataset, shard)) for shard in self.shards(dataset)]
-        labels = []
-        if dataset in self._labels:
-            columns = [entry["target"], *([entry["group"]] if entry["group"] else [])]
-            columns += self.datasets[dataset]["recording"]
-            labels = [scan.label_digest(self._scans[dataset], self._labels[dataset], columns)]
-        return _node("probe.folds", settings, labels + shards)
+        return _node("probe.folds", settings, self._cells(dataset, columns) + shards)
+
+    @cache
+    def confounds(self, dataset: str, task: str) -> dict:
+        columns = self.confound_columns(dataset, task)
+        settings = {"dataset": dataset, "task": task, "confounds": columns}
+        settings |= self._tables(dataset, columns)
+        settings["seed"] = self.datasets[dataset]["probes"]["seed"]
+        needs = [*self._cells(dataset, columns), _key(self.folds(dataset, task))]
+        return _node("probe.confounds", settings, needs)
 
     @cache
     def acoustics(self, dataset: str, shard: str) -> dict:
@@ -319,6 +333,8 @@ class Plan:
             needs.append(_key(self.manifest(dataset)))
             needs.append(_key(self.dataset_figures(dataset)))
             for task in self.tasks(dataset):
+                if self.confound_columns(dataset, task):
+                    needs.append(_key(self.confounds(dataset, task)))
                 if task not in self.targets(dataset):
                     needs.append(_key(self.nuisance_figures(dataset, task)))
                     continue
@@ -378,6 +394,9 @@ class Plan:
             "role": self.datasets[dataset]["tasks"][task]["role"],
             "answers": f"results/answers/{dataset}/{task}",
             "folds_json": f"results/folds/{dataset}/{task}.json",
+            "confounds": f"results/confounds/{dataset}/{task}.json"
+            if self.confound_columns(dataset, task)
+            else None,
             "notebook": {
                 encoder: f"results/notebook/{encoder}/{dataset}/{task}.parquet"
                 for encoder in self.as_notebook(dataset, task)
@@ -420,7 +439,22 @@ class Plan:
 
     def _audio(self, dataset: str) -> dict:
         settings = self.corpus_settings(dataset)
-        return {key: settings[key] for key in ("path", "channel", "shards")}
+        return {key: settings[key] for key in ("path", "channel", "trim_zeros", "shards")}
+
+    def _tables(self, dataset: str, columns: list[str]) -> dict:
+        """What names the user's tables that hold ``columns``: the join only where one is its."""
+        settings = self.corpus_settings(dataset)
+        keys = ["path", "table", "file", *(["annotations"] if "annotations" in settings else [])]
+        if dataset in self._joins:
+            further = set(self._joins[dataset].columns) - {settings["join"]["on"]}
+            keys += ["join"] if further.intersection(columns) else []
+        return {key: settings[key] for key in keys}
+
+    def _cells(self, dataset: str, columns: list[str]) -> list[str]:
+        """The labels in ``columns``; of generated sets what makes them is in other keys."""
+        if self.generated(dataset):
+            return []
+        return [scan.label_digest(self._scans[dataset], self._labels[dataset], columns)]
 
     def _shard(self, dataset: str, shard: str) -> str:
         """Content of a shard: that of its files, or of what generates them."""

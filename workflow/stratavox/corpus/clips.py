@@ -27,7 +27,7 @@ GROUP_CLIPS, GROUP_S = 512, 600.0
 def store(settings: dict, inspected: Path, rate: int, out: Path, provenance: dict) -> None:
     """Write an inspected shard's clips at ``rate`` Hz to ``out`` (`SCHEMA`, sorted by clip_id).
 
-    ``settings`` holds path and channel. A row group has at most 512 clips and is closed
+    ``settings`` holds path, channel and trim_zeros. A row group has at most 512 clips and is closed
     when it reaches 600 s, and no more than one is in memory. Raises `StratavoxError` when a file
     is not the one that was scanned, or cannot be decoded any more.
     """
@@ -60,7 +60,8 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict
             if place == 0:
                 check_unchanged(path, clip["sha256"])
             try:
-                sound = audio.read(path, clip["start_s"], clip["end_s"])
+                bounds = clip["start_s"], clip["end_s"]
+                sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
                 signal = audio.mono(sound.samples, settings["channel"])
             except audio.AudioError as error:
                 raise StratavoxError(f"{path}: {error}") from None

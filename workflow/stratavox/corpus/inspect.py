@@ -26,6 +26,7 @@ SCHEMA = pa.schema(
         "channels": pa.int32(),
         "subtype": pa.string(),
         "duration_s": pa.float64(),
+        "trimmed_s": pa.float64(),
         "level_dbfs": pa.float64(),
         "silent": pa.bool_(),
         "clipped": pa.bool_(),
@@ -49,8 +50,8 @@ BLOCK = 1 << 20
 def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance: dict) -> None:
     """Write the shard's part (schema `SCHEMA`, sorted by clip_id) to ``out``.
 
-    ``settings`` holds path and channel. A clip that cannot be used keeps its row, with a reason
-    and no measures. Raises `StratavoxError` when a file is not the one that was scanned.
+    ``settings`` holds path, channel and trim_zeros. A clip that cannot be used keeps its row, with
+    a reason and no measures. Raises `StratavoxError` when a file is not the one that was scanned.
     """
     rows = tables.read_table(scan)
     rows = rows.filter(pc.and_(pc.is_null(rows["reason"]), pc.equal(rows["shard"], shard)))
@@ -63,7 +64,8 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
             if place == 0:
                 check_unchanged(path, clip["sha256"])
             try:
-                sound = audio.read(path, clip["start_s"], clip["end_s"])
+                bounds = clip["start_s"], clip["end_s"]
+                sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
                 found = measure(sound, settings["channel"])
             except audio.AudioError as error:
                 found = {"reason": str(error)}
@@ -78,14 +80,17 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
     """What a clip's row says of its sound.
 
     Raises `AudioError` for a clip shorter than 1 ms, without the wanted channel, or with samples
-    beyond twice full scale. ``level_dbfs`` is the RMS after the channel policy, null for digital
-    silence; 0 dBFS is a square wave at full scale. ``silent``: the RMS about the mean is below
-    -80 dBFS. ``clipped``: three samples in a row at full scale, or one beyond it, in a channel
-    that is used.
+    beyond twice full scale. ``trimmed_s`` is no part of ``duration_s``. ``level_dbfs`` is the RMS
+    after the channel policy, null for digital silence; 0 dBFS is a square wave at full scale.
+    ``silent``: the RMS about the mean is below -80 dBFS. ``clipped``: three samples in a row at
+    full scale, or one beyond it, in a channel that is used.
     """
     samples, rate = sound.samples, sound.rate
     if len(samples) < MIN_DURATION_S * rate:
-        raise audio.AudioError(f"lasts {len(samples) / rate * 1000:.3f} ms, less than 1 ms")
+        trimmed = " once its zeros are trimmed" if sound.trimmed else ""
+        raise audio.AudioError(
+            f"lasts {len(samples) / rate * 1000:.3f} ms{trimmed}, less than 1 ms"
+        )
     signal = audio.mono(samples, channel)
     used = samples if channel == "mean" else signal[:, np.newaxis]
     peak = float(np.abs(used).max())
@@ -100,6 +105,7 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
         "channels": samples.shape[1],
         "subtype": sound.subtype,
         "duration_s": len(samples) / rate,
+        "trimmed_s": sound.trimmed / rate,
         "level_dbfs": 20 * np.log10(rms) if rms else None,
         "silent": deviation < 10 ** (SILENT_DBFS / 20),
         "clipped": peak > 1 or is_clipped(used, sound.subtype),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import tables
+from stratavox.corpus.identity import check_unchanged
 from stratavox.corpus.scan import good, label_columns, user_rows, with_recorders
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
@@ -23,14 +24,34 @@ def inspected(scanned: pa.Table, parts: list[Path]) -> pa.Table:
     return clips
 
 
+def check_columns(asked: list[tuple[str, str | None]], columns: list[str], settings: dict) -> None:
+    """Raise `StratavoxError` where there is no column that the config asks for under some key.
+
+    ``asked`` are keys and columns, None for a key left empty; ``settings`` as in `scanned_rows`.
+    """
+    for key, column in asked:
+        if column is not None and column not in columns:
+            joined = f" with {settings['join']['table']}" if "join" in settings else ""
+            raise StratavoxError(
+                f"{key}: no column {column!r} in {settings['path']}/{settings['table']}{joined}; "
+                f"columns: {', '.join(columns)}"
+            )
+
+
 def scanned_rows(settings: dict, scan: Path, root: Path) -> UserTable:
     """The user's table or annotations; raises `StratavoxError` where they changed since the scan.
 
-    ``settings`` holds path and table, and annotations where there are some.
+    ``settings`` holds path and table, annotations where there are some, and join where a further
+    table is joined, which must not have changed either.
     """
+    scanned_with = tables.read_provenance(scan)
     table = user_rows(settings, root)
-    if table.sha256 != tables.read_provenance(scan)["table_sha256"]:
+    if table.sha256 != scanned_with["table_sha256"]:
         raise StratavoxError(f"{table.path}: changed since it was scanned; run the workflow again")
+    if "join" in settings:
+        # a set that a rule makes is scanned without its join, whose hash is told beside it
+        sha256 = settings["join"].get("sha256") or scanned_with["join_sha256"]
+        check_unchanged(root / settings["join"]["table"], sha256)
     return table
 
 

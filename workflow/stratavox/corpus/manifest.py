@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import stage, tables
+from stratavox.corpus import join
 from stratavox.corpus.annotations.table import TOO_SHORT, UNANNOTATED
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of, scanned_rows
@@ -29,10 +30,10 @@ def make(
 ) -> tuple[pa.Table, pa.Table, dict]:
     """The dataset's clips, their labels in the same order, and the hygiene report.
 
-    ``settings`` holds path, table, file, channel and max_bad, and annotations where there are
-    some. Raises `StratavoxError` when the share of rows rejected by the scan or by inspection
-    passes max_bad, when no clip is left, or when the user's table changed since the scan. What is
-    `LEFT_OUT` is not counted as rejected, and a recording without annotation is no row.
+    ``settings`` holds path, table, file, channel, trim_zeros, max_bad and perhaps annotations and
+    join. Raises `StratavoxError` when the share of rows rejected by the scan or by inspection
+    passes max_bad, when no clip is left, or when a table of the user's changed since the scan. What
+    is `LEFT_OUT` is not counted as rejected, and a recording without annotation is no row.
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
@@ -42,6 +43,7 @@ def make(
     _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
+    hygiene["join"] = _joined(settings, labels, root)
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
     return clips, labels, hygiene
@@ -98,6 +100,7 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
         "share_above_8khz": _share(clips["share_above_8khz"]),
         "channel_policy": settings["channel"],
         "channels_differ": pc.sum(clips["channels_differ"]).as_py(),
+        "trimmed": _trimmed(clips["trimmed_s"]) if settings["trim_zeros"] else None,
     }
 
 
@@ -111,6 +114,18 @@ def _annotation_hygiene(scanned: pa.Table, labels: pa.Table) -> dict:
         "unannotated": len(bare),
         "unannotated_first": bare[:SHOWN],
     }
+
+
+def _trimmed(seconds: pa.ChunkedArray) -> dict:
+    return {"clips": pc.sum(pc.greater(seconds, 0)).as_py(), "seconds": pc.sum(seconds).as_py()}
+
+
+def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
+    """The joined table, and how many clips it does not mention; None without one."""
+    if "join" not in settings:
+        return None
+    told = {key: settings["join"][key] for key in ("table", "on")}
+    return told | {"clips_not_mentioned": join.unmentioned(told, labels, root)}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

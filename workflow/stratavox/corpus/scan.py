@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import fingerprint, tables
-from stratavox.corpus import files, recorder, user_table
+from stratavox.corpus import files, join, recorder, user_table
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.errors import StratavoxError
@@ -43,11 +43,11 @@ REPEATS = "repeats row"
 def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     """Scan a dataset, write ``out`` when its content changed, and return it (schema `SCHEMA`).
 
-    ``settings`` holds path (relative to ``root``), table, file, shards and, for segments, start
-    and end; with annotation files also annotations, and what `annotated.as_table` makes of them. A
-    row is one row of the user's table or one box; one that cannot be used has a ``reason`` and no
-    shard. Raises `StratavoxError` when folder, table or column is missing, the table is empty, or
-    a file lies outside the folder.
+    ``settings`` holds path (relative to ``root``), table, file, shards, for segments start and
+    end, with annotation files also annotations and what `annotated.as_table` makes of them, and
+    join where a further table gives labels. A row is one row of the user's table or one box; one
+    that cannot be used has a ``reason`` and no shard. Raises `StratavoxError` when folder, table or
+    column is missing, the table is empty, or a file lies outside the folder.
     """
     folder = _folder(settings, root)
     table = user_rows(settings, root)
@@ -67,6 +67,8 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
         "table_sha256": table.sha256,
         "recorder": reader,
     }
+    if "join" in settings:
+        provenance["join_sha256"] = join.read(settings["join"], root).sha256
     if earlier is None or not earlier.equals(found) or tables.read_provenance(out) != provenance:
         tables.write_table(found, out, provenance)
     return found
@@ -81,9 +83,10 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:
-    """The user's rows: ``row`` int32, then all their columns as strings."""
+    """The user's rows and what is joined to them: ``row`` int32, then all columns as strings."""
     table = user_rows(settings, root)
-    columns = {name: pa.array(cells, pa.string()) for name, cells in table.columns.items()}
+    cells_of = table.columns | join.columns(settings, table, root)
+    columns = {name: pa.array(cells, pa.string()) for name, cells in cells_of.items()}
     return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
 
 

@@ -43,17 +43,18 @@ class UserTable:
         return self.columns[name]
 
 
-def read(path: Path) -> UserTable:
+def read(path: Path, key: str = "table") -> UserTable:
     """Read a .csv or .tsv table in UTF-8, with or without a byte order mark.
 
-    Empty lines are skipped, columns without a name dropped. Raises `StratavoxError` when the file
-    is missing, not UTF-8, not well-formed, has no rows, or a name twice.
+    ``key`` is the config's key that names it. Empty lines are skipped, columns without a name
+    dropped. Raises `StratavoxError` when the file is missing, not UTF-8, not well-formed, has no
+    rows, or a name twice.
     """
     separator = delimiter(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise StratavoxError(f"{path}: no such table; mend the config's key 'table'") from None
+        raise StratavoxError(f"{path}: no such table; mend the config's key {key!r}") from None
     table = parse(path, data, separator)
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")

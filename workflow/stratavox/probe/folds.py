@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stratavox import stage, tables
 from stratavox.corpus.identity import usable
-from stratavox.corpus.labels import inspected, labels_of
+from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError, run
 
 SCHEMA = pa.schema(
@@ -59,6 +59,9 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
     A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
+    asked = [(f"{where}.{key}", settings[key]) for key in ("target", "group")]
+    asked += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
+    check_columns(asked, labels.column_names[1:], settings)
     clip_ids = np.array(labels["clip_id"].to_pylist(), dtype=object)
     target = np.array(labels[settings["target"]].to_pylist(), dtype=object)
     named = settings["group"] is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stratavox.inference import ANSWERS
-from stratavox.report import findings, style
+from stratavox.report import confounds, findings, style
 from stratavox.report.findings import bounds, fine
 from stratavox.report.planted import planted
 from stratavox.report.results import INTERVALS, Results, load
@@ -78,6 +78,13 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
     annotated = "unannotated" in hygiene
     rows = "annotated boxes" if annotated else "rows of the table"
+    asked_for = []
+    if hygiene["join"]:
+        missed = f"{hygiene['join']['clips_not_mentioned']} of {hygiene['clips']}"
+        asked_for.append([f"Clips that {hygiene['join']['table']} does not mention", missed])
+    if hygiene["trimmed"]:
+        cut = f"{hygiene['trimmed']['clips']} clips, {hygiene['trimmed']['seconds']:.2f} s in all"
+        asked_for.append(["Zeros trimmed from head and tail", cut])
     return [
         ["Clips used", f"{hygiene['clips']} of {hygiene['rows']} {rows}"],
         *(_annotation_facts(hygiene) if annotated else []),
@@ -94,6 +101,7 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
         ],
         ["Silent clips", str(len(hygiene["silent"]))],
         ["Clipped clips", str(hygiene["clipped"])],
+        *asked_for,
         [
             "Share of energy above 8 kHz",
             "no clip's sample rate reaches there"
@@ -146,6 +154,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "classes": [{"label": key, **value} for key, value in folds["classes"].items()],
         "left_out": [left_out(row) for row in folds["left_out"]],
         "hygiene": label_facts(folds),
+        "confounds": confounds.told(paths["confounds"], folds["target"]),
         "compared": compared(results),
         "layers": layers(results),
         "figures": [
