@@ -290,6 +290,7 @@ def write(
             dataset: {
                 "source": source,
                 "chorus": {"confounded": False} if source == "chorus" else None,
+                "archive": None,
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
                 "shape": further["shape"],

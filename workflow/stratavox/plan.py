@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from stratavox import config as configs
 from stratavox import fingerprint, tables
-from stratavox.corpus import scan
+from stratavox.corpus import archives, scan
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
@@ -56,9 +56,12 @@ class Plan:
                 catalogue.check(encoder)
         self._scans: dict[str, pa.Table] = {}
         self._labels: dict[str, pa.Table] = {}
+        self._archives: dict[str, dict] = {}
         for name, dataset in self.datasets.items():
-            if not self.generated(name):
-                with _at(f"datasets.{name}"):
+            with _at(f"datasets.{name}"):
+                if dataset["source"] == "archive":
+                    self._archives[name] = self._archive(dataset)
+                elif not self.generated(name):
                     self._look(name, dataset, look)
 
     def _look(self, name: str, dataset: dict, look: bool) -> None:
@@ -69,15 +72,16 @@ class Plan:
             self._scans[name] = tables.read_table(out)
         self._labels[name] = scan.label_columns(dataset, self.root)
         columns = [column for column in self._labels[name].column_names if column != "row"]
-        asked = [("recording", column) for column in dataset["recording"]]
-        for task, settings in dataset["tasks"].items():
-            asked += [(f"tasks.{task}.{key}", settings[key]) for key in ("target", "group")]
-        for key, column in asked:
-            if column is not None and column not in columns:
-                raise StratavoxError(
-                    f"{key}: no column {column!r} in {dataset['path']}/{dataset['table']}; "
-                    f"columns: {', '.join(columns)}"
-                )
+        _check_columns(dataset, columns, f"{dataset['path']}/{dataset['table']}")
+
+    def _archive(self, dataset: dict) -> dict:
+        """The entry of the dataset's archive; the columns it will have are known before it is."""
+        own = self.config["downloads"]["archives"]
+        with _at("archive"):
+            entry = archives.entry(dataset["archive"], self.root / own if own else None)
+        columns = list(archives.columns(entry))
+        _check_columns(dataset, columns, f"what is made of {dataset['archive']}")
+        return entry
 
     # ---- what there is ----
 
@@ -91,7 +95,7 @@ class Plan:
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, so that there is nothing to scan before."""
-        return self.datasets[dataset]["source"] == "chorus"
+        return self.datasets[dataset]["source"] in ("chorus", "archive")
 
     def deep(self) -> list[str]:
         """The encoders with blocks."""
@@ -136,6 +140,20 @@ class Plan:
     def generate(self, dataset: str) -> dict:
         entry = self.datasets[dataset]
         return _node("corpus.generate", entry["chorus"] | {"shards": entry["shards"]}, [])
+
+    @cache
+    def fetch(self, dataset: str) -> dict:
+        # Not the code: it carries the archive, and what an archive is does not depend on it.
+        made = {"stage": "corpus.fetch", "key": _digest(archives.identity(self._archives[dataset]))}
+        return {"settings": {"archive": self.datasets[dataset]["archive"]}, "provenance": made}
+
+    @cache
+    def arrange(self, dataset: str) -> dict:
+        entry = self._archives[dataset]
+        told = ("layout", "members", "unpacked_bytes", "unpacked_files")
+        settings = {key: entry[key] for key in told} | {"shards": len(self.shards(dataset))}
+        layout = f"corpus.{entry['layout']}"
+        return _node("corpus.arrange", settings, [_key(self.fetch(dataset))], layout)
 
     @cache
     def inspect(self, dataset: str, shard: str) -> dict:
@@ -334,7 +352,9 @@ class Plan:
                 }
                 for encoder in self.encoders
             },
-            "config": self.config,
+            # less the place of the cache, which is this machine's business
+            "config": self.config
+            | {"downloads": {"archives": self.config["downloads"]["archives"]}},
         }
 
     def _dataset_index(self, dataset: str) -> dict:
@@ -342,6 +362,7 @@ class Plan:
         return {
             "source": self.datasets[dataset]["source"],
             "chorus": self.datasets[dataset].get("chorus"),
+            "archive": self._archive_index(dataset) if dataset in self._archives else None,
             "hygiene": f"results/corpus/{dataset}/hygiene.json",
             "similarity": f"results/similarity/{dataset}.parquet",
             "shape": {
@@ -351,6 +372,11 @@ class Plan:
             "stems": {name: f"{figures}/{name}" for name in DATASET_FIGURES},
             "tasks": {task: self._task_index(dataset, task) for task in self.tasks(dataset)},
         }
+
+    def _archive_index(self, dataset: str) -> dict:
+        entry = self._archives[dataset]
+        about = {key: entry[key] for key in ("licence", "citation", "doi")}
+        return about | {"account": f"results/corpus/{dataset}/archive.json"}
 
     def _task_index(self, dataset: str, task: str) -> dict:
         figures = f"results/figures/{dataset}"
@@ -411,12 +437,25 @@ class Plan:
         """Content of a shard: that of its files, or of what generates them."""
         if dataset in self._scans:
             return scan.shard_digest(self._scans[dataset], int(shard))
-        return _key(self.generate(dataset))
+        made = self.arrange if dataset in self._archives else self.generate
+        return _key(made(dataset))
 
     @cache
     def _weights(self, encoder: str) -> list[str]:
         files = catalogue.weight_files(self.encoders[encoder])
         return [_content(self.root / file) for file in files]
+
+
+def _check_columns(dataset: dict, columns: list[str], table: str) -> None:
+    """Raise for a column that the dataset's entry asks for and its table has not."""
+    asked = [("recording", column) for column in dataset["recording"]]
+    for task, settings in dataset["tasks"].items():
+        asked += [(f"tasks.{task}.{key}", settings[key]) for key in ("target", "group")]
+    for key, column in asked:
+        if column is not None and column not in columns:
+            raise StratavoxError(
+                f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
+            )
 
 
 @contextmanager

@@ -54,6 +54,7 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
         "name": name,
         "label": style.dataset_label(name, entry["source"]),
         "synthetic": entry["source"] == "chorus",
+        "archive": archive_facts(entry["archive"]) if entry["archive"] else [],
         "facts": hygiene_facts(hygiene),
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
@@ -98,6 +99,34 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
             else f"median {above['median'] * 100:.1f} %, at most {above['max'] * 100:.1f} %",
         ],
     ]
+
+
+def archive_facts(archive: dict) -> list[list[str]]:
+    """The same of a published archive: where from, under which terms, and where its files went."""
+    account = read_json(archive["account"])
+    counts = account["counts"]
+    merged = f"{counts['merged']} copies of a clip under the same name"
+    if counts["merged_different"]:
+        merged += f" ({counts['merged_different']} of them with other content)"
+    return [
+        *(["Source", f"{file['name']}, {file['address']}"] for file in account["files"]),
+        *(["Checked against", checked(file)] for file in account["files"]),
+        ["Licence", archive["licence"]],
+        ["Citation", archive["citation"] + (f", doi {archive['doi']}" if archive["doi"] else "")],
+        [
+            "Files in the archive",
+            f"{counts['files']}: {counts['clips']} clips, {merged}, {counts['unread']} recordings "
+            f"whose names do not fit, {counts['not_used']} other files",
+        ],
+        ["Clips with irregular names or labels", f"{counts['irregular']}, in {archive['account']}"],
+    ]
+
+
+def checked(file: dict) -> str:
+    """What a file of an archive was checked against, and its SHA-256."""
+    known = {"nothing": "nothing, as no checksum is published", "size": "its published size"}
+    how = known.get(file["verified"], f"its published {file['verified']}")
+    return f"{how}; sha256 {file['sha256']}"
 
 
 def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
