@@ -47,7 +47,7 @@ OTTER_CALLS = {
 IN_BOTH = 28
 
 
-def wav(number: int, rate: int, channels: int, bits: int, seconds: float = 0.05) -> bytes:
+def wav(number: int, rate: int, channels: int, bits: int, seconds: float = 0.02) -> bytes:
     """A WAV file of noise that tells ``number``; of two channels, the second differs."""
     generator = np.random.default_rng(number)
     width = bits // 8
@@ -111,12 +111,11 @@ def finch_archives(
     """
     adults, chicks = finch_folders(table, both)
     sound = {name: wav(number, 44100, 2, 16) for number, name in enumerate(adults + chicks)}
-    other = {name: wav(-1 - n % 2**20 + 2**20, 44100, 2, 16) for n, name in enumerate(chicks)}
-    apart = set(chicks[:differing])
+    other = {name: wav(1_000_000 + n, 44100, 2, 16) for n, name in enumerate(chicks[:differing])}
     return [
         zipped(
             folder / "AdultVocalizations.zip",
-            {f"AdultVocalizations/{n}": other[n] if n in apart else sound[n] for n in adults},
+            {f"AdultVocalizations/{name}": other.get(name, sound[name]) for name in adults},
         ),
         zipped(
             folder / "ChickVocalizations.zip",
