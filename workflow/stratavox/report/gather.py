@@ -105,9 +105,9 @@ def archive_facts(archive: dict) -> list[list[str]]:
     """The same of a published archive: where from, under which terms, and where its files went."""
     account = read_json(archive["account"])
     counts = account["counts"]
-    merged = f"{counts['merged']} copies of a clip under the same name"
+    merged = style.count(counts["merged"], "duplicate") + " by name"
     if counts["merged_different"]:
-        merged += f" ({counts['merged_different']} of them with other content)"
+        merged += f" ({counts['merged_different']} with other content)"
     return [
         *(["Source", f"{file['name']}, {file['address']}"] for file in account["files"]),
         *(["Checked against", checked(file)] for file in account["files"]),
@@ -115,10 +115,11 @@ def archive_facts(archive: dict) -> list[list[str]]:
         ["Citation", archive["citation"] + (f", doi {archive['doi']}" if archive["doi"] else "")],
         [
             "Files in the archive",
-            f"{counts['files']}: {counts['clips']} clips, {merged}, {counts['unread']} recordings "
-            f"whose names do not fit, {counts['not_used']} other files",
+            f"{counts['files']:,}: {style.count(counts['clips'], 'clip')}, {merged}, "
+            f"{style.count(counts['unread'], 'recording')} whose names do not fit, "
+            f"{style.count(counts['not_used'], 'other file')}",
         ],
-        ["Clips with irregular names or labels", f"{counts['irregular']}, in {archive['account']}"],
+        ["Clips with something irregular", f"{counts['irregular']}, in {archive['account']}"],
     ]
 
 
