@@ -27,6 +27,8 @@ rule fetch:
         "results/logs/fetch/{dataset}.log",
     wildcard_constraints:
         dataset=datasets_of("archive"),
+    # not on a cluster's nodes: they often have no network
+    localrule: True
     conda:
         "../envs/stratavox.yaml"
     params:

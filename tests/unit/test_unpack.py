@@ -136,6 +136,12 @@ def test_the_bound_holds_for_all_archives_together(tmp_path):
     refused(tmp_path / "b.zip", tmp_path / "b", bound)
 
 
+def test_a_name_that_the_disk_cannot_hold(tmp_path):
+    name = "x" * 300 + ".wav"
+    archive = zipped(tmp_path / "x.zip", {name: b"1"})
+    assert "cannot be written: File name too long" in refused(archive, tmp_path / "out")
+
+
 @pytest.mark.parametrize("spoil", ["cut", "byte", "none"])
 def test_a_broken_archive(tmp_path, spoil):
     archive = zipped(tmp_path / "x.zip", {"a.wav": bytes(1000), "b.wav": bytes(1000)})

@@ -134,3 +134,5 @@ def _copy(
         raise StratavoxError(
             f"{where} cannot be unpacked ({error}); remove the archive and fetch it again"
         ) from None
+    except OSError as error:
+        raise StratavoxError(f"{where} cannot be written: {error.strerror}") from None
