@@ -345,7 +345,7 @@ def test_an_archive_lost_or_changed_since_it_was_fetched(tmp_path, monkeypatch):
     path = tmp_path / "cache/archives/giant_otter/giant_otters.zip"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b"!")
-    for said in ("changed since it was fetched", "is gone that was fetched"):
+    for said in ("changed since it was fetched", "no longer there after it was fetched"):
         with pytest.raises(StratavoxError) as error:
             arrange(settings, receipt, Path("raw"), Path("scan.parquet"), Path())
         assert said in str(error.value) and "results/downloads" in str(error.value)
@@ -429,7 +429,7 @@ def keys(tmp_path, given, **entry) -> dict[str, str]:
     file = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}
     archive = data.entry("giant_otter", [file]) | entry
     data.write_table(tmp_path / "own.yaml", giant_otter=archive)
-    given["downloads"] = {"archives": "own.yaml"} | given.get("downloads", {})
+    given["downloads"] = given["downloads"] | {"archives": "own.yaml"}
     plan = Plan(given, tmp_path)
     return {
         "fetch": plan.fetch("otters")["provenance"]["key"],

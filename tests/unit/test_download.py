@@ -74,7 +74,7 @@ def test_a_later_run_goes_on_where_the_last_one_was_killed(server, cache, monkey
     server.cut = 250_000
     whole, asked = server.ranges, server.asked
     server.ranges = False  # so that the first run cannot go on by itself
-    assert "no answer" in refused(server.file(NAME), cache)
+    assert "broke after" in refused(server.file(NAME), cache)
     had = (cache / f"{NAME}.part").stat().st_size
     assert 250_000 - download.CHUNK < had <= 250_000
     server.cut, server.ranges = None, whole
@@ -143,7 +143,7 @@ def test_wrong_bytes_are_refused_at_once_and_not_kept(server, cache, known):
 def test_a_missing_address_is_said_and_not_tried_again(server, cache):
     server.status = 404
     message = refused(server.file(NAME), cache)
-    assert "404" in message and str(cache / NAME) in message and "by hand" in message
+    assert "404" in message and str(cache / NAME) in message and "run again" in message
     assert len(server.asked) == 1
 
 
@@ -158,13 +158,20 @@ def test_a_passing_failure_is_tried_again(server, cache, monkeypatch):
     assert len(server.asked) == 2
 
 
+def test_a_failure_that_does_not_pass_is_said(server, cache):
+    server.status = 503
+    message = refused(server.file(NAME), cache)
+    assert "answered 503" in message and str(cache / NAME) in message
+    assert len(server.asked) == 1 + download.RETRIES
+
+
 def test_without_a_network_the_file_to_put_there_is_told(server, cache):
     """Nothing listens at the address: name, place, checksum and source are all in the message."""
     file = server.file(NAME, address="http://127.0.0.1:9/calls.zip")
     message = refused(file, cache)
     for part in (file["address"], str(cache / NAME), file["checksum"], str(file["bytes"])):
         assert part in message
-    assert "no answer from 127.0.0.1" in message and "refused" in message and "0x" not in message
+    assert "there is no network here" in message and "refused" in message and "0x" not in message
 
 
 def test_the_environments_proxy_is_asked(server, cache, monkeypatch):

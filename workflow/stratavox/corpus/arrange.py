@@ -51,9 +51,9 @@ def _unpack(settings: dict, receipt: dict, tree: Path, nested: bool) -> None:
         archive = Path(file["path"])
         if not archive.exists() or sha256_of(archive) != file["sha256"]:
             raise StratavoxError(
-                f"{archive}: {'changed since it' if archive.exists() else 'is gone that'} was "
-                f"fetched; delete the receipt of {receipt['archive']} in results/downloads and run "
-                "again"
+                f"{archive}: {'changed since' if archive.exists() else 'no longer there after'} it "
+                f"was fetched; delete the receipt of {receipt['archive']} in results/downloads and "
+                "run again"
             )
         unzip(archive, tree / archive.stem, bound)
     inner = sorted(tree.rglob("*.zip")) if nested else []

@@ -13,7 +13,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -87,10 +86,8 @@ def _fetch(file: dict, path: Path) -> None:
                 retry_if_failed=RETRIES,
             ).fetch(file["name"], downloader=Resuming(file, path))
     except requests.exceptions.RequestException as error:
-        host = urlsplit(file["address"]).hostname
         raise StratavoxError(
-            f"{file['address']}: no answer from {host}, or none to its end ({_reason(error)}). "
-            f"Without a network there, {_by_hand(file, path)}"
+            f"{file['address']}: {_failure(error, path)}. {_by_hand(file, path)}"
         ) from None
     except OSError as error:
         raise StratavoxError(
@@ -99,13 +96,30 @@ def _fetch(file: dict, path: Path) -> None:
         ) from None
 
 
+def _failure(error: requests.exceptions.RequestException, path: Path) -> str:
+    if isinstance(error, requests.exceptions.HTTPError):
+        return f"the server answered {error.response.status_code} again and again"
+    part = _part(path)
+    if part.exists() and part.stat().st_size:
+        return (
+            f"the connection broke after {part.stat().st_size} bytes ({_reason(error)}); run again "
+            "to go on from there"
+        )
+    return f"no answer: there is no network here, or the server is down ({_reason(error)})"
+
+
 def _by_hand(file: dict, path: Path) -> str:
     known = [file["checksum"] or "no checksum is published"]
     known += [f"{file['bytes']} bytes"] if file["bytes"] else []
     return (
-        f"put the file there by hand and run again: fetch {file['address']} elsewhere and store it "
-        f"as {path.absolute()} ({', '.join(known)})"
+        f"To do without the network, fetch {file['address']} elsewhere, store it as "
+        f"{path.absolute()} ({', '.join(known)}) and run again"
     )
+
+
+def _part(path: Path) -> Path:
+    """Where ``path`` grows."""
+    return path.with_name(f"{path.name}.part")
 
 
 def _reason(error: Exception) -> str:
@@ -136,7 +150,7 @@ class Resuming:
 
     def __init__(self, file: dict, path: Path):
         self.file = file
-        self.part = path.with_name(f"{path.name}.part")
+        self.part = _part(path)
         self.told = path.with_name(f"{path.name}.part.json")
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
@@ -213,7 +227,7 @@ class Resuming:
         if status not in (200, 206):
             raise StratavoxError(
                 f"{url}: the server answered {status} {answer.reason}. If the file has moved, name "
-                "its new address in a table of your own (downloads.archives); or "
+                "its new address in a table of your own (downloads.archives). "
                 + _by_hand(self.file, self.part.with_suffix(""))
             )
 
