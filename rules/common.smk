@@ -40,6 +40,8 @@ except StratavoxError as error:
 
 # envs/stratavox.yaml names the lock file by this: Snakemake copies it away from its folder
 os.environ.update(STRATAVOX_ENVS=f"{workflow.basedir}/envs")
+# No param: where archives stay makes no result stale.
+os.environ.update(STRATAVOX_DOWNLOADS=canonical(PLAN.config["downloads"]))
 # This interpreter and this package, wherever they stand; in a conda environment, its interpreter.
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 PATH = "" if CONDA else f"PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
@@ -77,18 +79,17 @@ def provenance(stage):
     return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["provenance"])
 
 
-def generated_datasets():
-    """A pattern for the datasets that a rule makes; a folder's scan is there before any rule."""
-    made = [name for name in PLAN.datasets if PLAN.generated(name)]
-    return "|".join(made) or "(?!)"
+def datasets_of(source):
+    """A pattern for the run's datasets of a source."""
+    named = [name for name in PLAN.datasets if PLAN.datasets[name]["source"] == source]
+    return "|".join(named) or "(?!)"
 
 
 def scanned(wildcards):
     """The scan: another rule's output, or made before any rule from a folder, content in the keys."""
     scan = "results/corpus/{dataset}/scan.parquet".format(**wildcards)
-    return (
-        scan if re.fullmatch(generated_datasets(), wildcards.dataset) else ancient(scan)
-    )
+    of_folder = re.fullmatch(datasets_of("folder"), wildcards.dataset)
+    return ancient(scan) if of_folder else scan
 
 
 def of_each_shard(pattern):
@@ -202,6 +203,7 @@ def report_tables():
     )
     for entry in entries:
         files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]
+        files += [entry["archive"]["account"]] if entry["archive"] else []
         for task in entry["tasks"].values():
             files += [task["folds_json"], f"{task['answers']}/summary.json"]
             files += [*task["notebook"].values(), *task["neighbours"].values()]

@@ -8,7 +8,7 @@ rule generate:
     log:
         "results/logs/generate/{dataset}.log",
     wildcard_constraints:
-        dataset=generated_datasets(),
+        dataset=datasets_of("chorus"),
     conda:
         "../envs/stratavox.yaml"
     params:
@@ -18,6 +18,47 @@ rule generate:
         "python -m stratavox.corpus.generate --settings {params.settings:q}"
         " --provenance {params.provenance:q} --raw {output.raw:q} --scan {output.scan:q}"
         " 2>&1 | tee {log:q}"
+
+
+rule fetch:
+    output:
+        "results/downloads/{dataset}.json",
+    log:
+        "results/logs/fetch/{dataset}.log",
+    wildcard_constraints:
+        dataset=datasets_of("archive"),
+    # not on a cluster's nodes: they often have no network
+    localrule: True
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("fetch"),
+        provenance=provenance("fetch"),
+    shell:
+        "python -m stratavox.corpus.fetch --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule arrange:
+    input:
+        "results/downloads/{dataset}.json",
+    output:
+        scan="results/corpus/{dataset}/scan.parquet",
+        raw=directory("results/corpus/{dataset}/raw"),
+        account="results/corpus/{dataset}/archive.json",
+    log:
+        "results/logs/arrange/{dataset}.log",
+    wildcard_constraints:
+        dataset=datasets_of("archive"),
+    conda:
+        "../envs/stratavox.yaml"
+    params:
+        settings=settings("arrange"),
+        provenance=provenance("arrange"),
+    shell:
+        "python -m stratavox.corpus.arrange --settings {params.settings:q}"
+        " --provenance {params.provenance:q} --receipt {input:q} --raw {output.raw:q}"
+        " --scan {output.scan:q} --out {output.account:q} 2>&1 | tee {log:q}"
 
 
 rule inspect:

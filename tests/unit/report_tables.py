@@ -292,6 +292,7 @@ def write(
             dataset: {
                 "source": source,
                 "chorus": {"confounded": False} if source == "chorus" else None,
+                "archive": None,
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
                 "shape": further["shape"],

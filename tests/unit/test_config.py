@@ -176,15 +176,6 @@ def test_every_default_in_config_yaml_is_the_schemas():
     assert config.check(bare) == shown
 
 
-@pytest.mark.parametrize("key", ["on", '"on"', "'on'"])
-def test_the_key_on_of_a_join_is_no_truth_value(key):
-    given = default()
-    given["datasets"]["chorus"]["join"] = yaml.safe_load(f"{{table: x.csv, {key}: file}}")
-    checked = config.check(given)
-    assert checked["datasets"]["chorus"]["join"] == {"table": "x.csv", "on": "file"}
-    assert config.check(yaml.safe_load(yaml.safe_dump(checked))) == checked
-
-
 def test_seeds_stand_for_one_encoder_each(tmp_path):
     plan = Plan(default(), tmp_path)
     drawn = [f"beats_small_random_seed{seed}" for seed in (0, 1, 2)]

@@ -235,7 +235,7 @@ def test_nothing_is_said_where_no_confound_is_named(tmp_path):
 
 
 def test_trimmed_zeros_and_clips_that_the_join_lacks_are_told_with_the_data(tmp_path):
-    asked = {"join": {"table": "birds.csv", "on": "bird", "clips_not_mentioned": 3}}
+    asked = {"join": {"table": "birds.csv", "by": "bird", "clips_not_mentioned": 3}}
     asked |= {"trimmed": {"clips": 12, "seconds": 3.456}}
     facts = gather.hygiene_facts(fake.HYGIENE | asked)
     assert ["Clips that birds.csv does not mention", "3 of 40"] in facts

@@ -15,7 +15,7 @@ from stratavox.corpus.scan import label_columns
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
 
-JOIN = {"table": "individuals.csv", "on": "file"}
+JOIN = {"table": "individuals.csv", "by": "file"}
 TABLE = [["file", "call"], ["a.wav", "x"], ["b.wav", "y"], ["sub/a.wav", "x"]]
 FURTHER = [["bird", "file", "age"], ["Möwe", "sub/a.wav", "7"], ["Ente", "a.wav", ""]]
 
@@ -48,7 +48,7 @@ def test_columns_are_added_by_key_whatever_the_rows_order(here):
 
 def test_one_row_of_a_tsv_may_serve_many_clips(here):
     put_table(here, [["call", "sense"], ["x", "alarm"], ["y", "contact"]], "calls.tsv")
-    labels = label_columns(settings(join={"table": "calls.tsv", "on": "call"}), here)
+    labels = label_columns(settings(join={"table": "calls.tsv", "by": "call"}), here)
     assert labels["sense"].to_pylist() == ["alarm", "contact", "alarm"]
 
 
@@ -78,7 +78,7 @@ def test_the_manifest_has_the_columns_and_counts_clips_that_are_not_mentioned(he
         ),
         (
             [["name", "bird"], ["a.wav", "1"]],
-            ["individuals.csv: there is no column 'file'", "'join.on'", "name, bird"],
+            ["individuals.csv: there is no column 'file'", "'join.by'", "name, bird"],
         ),
         ([["file", "bird"], ["", "1"]], ["row 2: the cell of column 'file' is empty", "fill it"]),
         ([["file", "bird"], ["a.wav"]], ["row 2: 1 cells, but the header has 2; mend the row"]),
@@ -97,7 +97,7 @@ def test_a_missing_table_and_a_key_that_the_dataset_lacks(here):
         here, table="birds.csv"
     )
     message = told(here, on="bird")
-    assert re.search(r"metadata.csv: there is no column 'bird' .*join.on.*: file, call;", message)
+    assert re.search(r"metadata.csv: there is no column 'bird' .*join.by.*: file, call;", message)
 
 
 def test_many_strangers_are_counted(here):

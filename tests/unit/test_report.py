@@ -16,7 +16,7 @@ import report_tables as fake
 from stratavox.errors import StratavoxError
 from stratavox.report import findings, gather, summary
 from stratavox.report.results import load
-from stratavox.tables import write_text
+from stratavox.tables import write_json, write_text
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 
@@ -163,6 +163,34 @@ def test_annotated_recordings_tell_of_their_boxes():
     assert facts["Boxes too short, left out"] == "5"
     assert facts["Clips that overlap others"] == "7"
     assert facts["Recordings without annotation"] == "12 (a, b, ...)"
+
+
+def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    counts = {"files": 3434, "clips": 3405, "merged": 28, "merged_different": 3}
+    counts |= {"unread": 0, "not_used": 1, "irregular": 180}
+    files = [
+        {"name": "a.zip", "address": "https://a/a.zip", "verified": "md5", "sha256": "abc"},
+        {"name": "b.zip", "address": "https://a/b.zip", "verified": "nothing", "sha256": "def"},
+    ]
+    account = tmp_path / "archive.json"
+    write_json({"files": files, "counts": counts}, account)
+    about = {"licence": "CC <BY> 4.0", "citation": "A Person (2016)", "doi": "10.1/x"}
+    index["datasets"]["zoo"]["archive"] = about | {"account": str(account)}
+    content = gather.content(index)
+    text = Page(summary.render(content, tmp_path / "results/report", tmp_path / "tables")).text
+    for said in (
+        "Source a.zip, https://a/a.zip",
+        "Checked against its published md5; sha256 abc",
+        "Checked against nothing, as no checksum is published; sha256 def",
+        "Licence CC <BY> 4.0",
+        "Citation A Person (2016), doi 10.1/x",
+        "3,434: 3,405 clips, 28 duplicates by name (3 with other content)",
+        "0 recordings whose names do not fit, 1 other file",
+        "180, in " + str(account),
+    ):
+        assert said in text, said
+    assert "Where they come from" not in page(tmp_path / "other")[0].text
 
 
 def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path):

@@ -155,7 +155,7 @@ def test_confound_of_a_joined_table(study):
     """What is only told of the labels costs no probe, whichever table it stands in."""
     config = study.config
     (study.here / "birds.csv").write_text("bird,age\nbird 0,chick\nbird 1,adult\n")
-    config["datasets"]["wood"] |= {"join": {"table": "birds.csv", "on": "bird"}}
+    config["datasets"]["wood"] |= {"join": {"table": "birds.csv", "by": "bird"}}
     study.config = config
     assert study.stale() == {"manifest wood", "summary"}
     config["datasets"]["wood"]["confounds"] = ["age", "day"]

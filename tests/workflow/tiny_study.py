@@ -154,8 +154,8 @@ def make_encoder(folder: Path, seed: int = 0) -> None:
     WhisperFeatureExtractor(feature_size=20).save_pretrained(folder)
 
 
-def set_up(folder: Path) -> Study:
-    """Project, data, encoder and config of the tiny run in ``folder``; nothing is run yet."""
+def bare(folder: Path) -> Study:
+    """A copy of the project in ``folder`` and an empty working directory, without a config."""
     study = Study(folder)
     study.project.mkdir()
     for name in PROJECT:
@@ -166,6 +166,12 @@ def set_up(folder: Path) -> Study:
         else:
             shutil.copy2(source, study.project / name)
     study.here.mkdir()
+    return study
+
+
+def set_up(folder: Path) -> Study:
+    """Project, data, encoder and config of the tiny run in ``folder``; nothing is run yet."""
+    study = bare(folder)
     for seed, name in enumerate(("wood", "field")):
         make_dataset(study.here / "data" / name, seed)
     make_encoder(study.here / "encoder")

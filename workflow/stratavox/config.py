@@ -20,23 +20,20 @@ def check(config: dict) -> dict:
     Raises `StratavoxError` naming the key's path, what was found and what is allowed: for a key
     or value that the schema does not allow, and for names in ``run`` that have no entry.
     """
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     filled = copy.deepcopy(config)
-    _name_on(filled)
-    validator = _filling(jsonschema.Draft202012Validator)(schema)
-    problems = [_say(error) for error in _leaves(validator.iter_errors(filled))]
-    if not problems:
+    said = problems(filled, SCHEMA)
+    if not said:
         for kind in ("datasets", "encoders"):
-            problems += [
+            said += [
                 f"run.{kind}: {name!r} has no entry under {kind}; there is: "
                 f"{', '.join(sorted(filled[kind]))}"
                 for name in filled["run"][kind]
                 if name not in filled[kind]
             ]
-    if not problems:
-        problems += _contradictions(filled)
-    if problems:
-        raise StratavoxError("the config cannot be used:\n  " + "\n  ".join(problems))
+    if not said:
+        said += _contradictions(filled)
+    if said:
+        raise StratavoxError("the config cannot be used:\n  " + "\n  ".join(said))
     for dataset in filled["datasets"].values():
         dataset["probes"] = filled["probes"] | dataset.get("probes", {})
         if isinstance(dataset["recording"], str):
@@ -44,13 +41,11 @@ def check(config: dict) -> dict:
     return filled
 
 
-def _name_on(config: dict) -> None:
-    """Call the key ``on`` of joins so: YAML 1.1 reads an unquoted one as true."""
-    datasets = config.get("datasets")
-    for dataset in datasets.values() if isinstance(datasets, dict) else []:
-        join = dataset.get("join") if isinstance(dataset, dict) else None
-        if isinstance(join, dict) and True in join:
-            join["on"] = join.pop(True)
+def problems(values: object, schema: Path) -> list[str]:
+    """What the schema does not allow in ``values``, by key; its defaults are filled in there."""
+    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    validator = _filling(jsonschema.Draft202012Validator)(rules)
+    return [_say(error) for error in _leaves(validator.iter_errors(values))]
 
 
 def draws(name: str, encoder: dict) -> dict[str, dict]:
@@ -136,6 +131,12 @@ def _contradictions(config: dict) -> list[str]:
             said.append(f"datasets.{name}.chorus: only with source: chorus")
         if "annotations" in dataset:
             said += _annotated(f"datasets.{name}", dataset)
+        if dataset["source"] == "archive":
+            given = [k for k in ("path", "table", "file", "start", "end") if k in dataset]
+            if given:
+                said.append(f"datasets.{name}: {', '.join(given)}: not with source: archive")
+        elif "archive" in dataset:
+            said.append(f"datasets.{name}.archive: only with source: archive")
     return said + _attended("probes", config["probes"], config)
 
 

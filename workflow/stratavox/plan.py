@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from stratavox import config as configs
 from stratavox import fingerprint, tables
-from stratavox.corpus import join, scan
+from stratavox.corpus import archives, join, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.labels import check_columns
 from stratavox.corpus.user_table import UserTable
@@ -60,14 +60,17 @@ class Plan:
         self._scans: dict[str, pa.Table] = {}
         self._labels: dict[str, pa.Table] = {}
         self._joins: dict[str, UserTable] = {}
+        self._archives: dict[str, dict] = {}
         for name, dataset in self.datasets.items():
             with _at(f"datasets.{name}"):
-                if not self.generated(name):
-                    self._look(name, dataset, look)
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
+                if dataset["source"] == "archive":
+                    self._archives[name] = self._archive(name, dataset)
+                elif not self.generated(name):
+                    self._look(name, look)
 
-    def _look(self, name: str, dataset: dict, look: bool) -> None:
+    def _look(self, name: str, look: bool) -> None:
         out = self.root / f"results/corpus/{name}/scan.parquet"
         settings = self.corpus_settings(name)
         if look or not out.exists():
@@ -77,10 +80,26 @@ class Plan:
         labels = scan.label_columns(settings, self.root)
         self._labels[name] = scan.with_recorders(labels, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
+        self._check_columns(name, columns)
+
+    def _archive(self, name: str, dataset: dict) -> dict:
+        """The entry of the dataset's archive; the columns it will have are known before it is."""
+        own = self.config["downloads"]["archives"]
+        with _at("archive"):
+            entry = archives.entry(dataset["archive"], self.root / own if own else None)
+        columns = list(archives.columns(entry))
+        if name in self._joins:
+            columns += [column for column in self._joins[name].columns if column not in columns]
+        self._check_columns(name, columns)
+        return entry
+
+    def _check_columns(self, name: str, columns: list[str]) -> None:
+        """Raise for a column that the dataset's entry asks for and its tables have not."""
+        dataset = self.datasets[name]
         asked = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
         for task, entry in dataset["tasks"].items():
             asked += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
-        check_columns(asked, columns, settings)
+        check_columns(asked, columns, self.corpus_settings(name))
 
     # ---- what there is ----
 
@@ -99,7 +118,7 @@ class Plan:
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, so that there is nothing to scan before."""
-        return self.datasets[dataset]["source"] == "chorus"
+        return self.datasets[dataset]["source"] in ("chorus", "archive")
 
     def deep(self) -> list[str]:
         """The encoders with blocks."""
@@ -132,7 +151,7 @@ class Plan:
         return f"results/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
-        """The dataset's entry less what is asked of it, with folder and table even if it has none."""
+        """The dataset's entry less what is asked of it, with folder and table where it has none."""
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
@@ -154,6 +173,20 @@ class Plan:
     def generate(self, dataset: str) -> dict:
         entry = self.datasets[dataset]
         return _node("corpus.generate", entry["chorus"] | {"shards": entry["shards"]}, [])
+
+    @cache
+    def fetch(self, dataset: str) -> dict:
+        # Not the code: it carries the archive, and what an archive is does not depend on it.
+        made = {"stage": "corpus.fetch", "key": _digest(archives.identity(self._archives[dataset]))}
+        return {"settings": {"archive": self.datasets[dataset]["archive"]}, "provenance": made}
+
+    @cache
+    def arrange(self, dataset: str) -> dict:
+        entry = self._archives[dataset]
+        told = ("layout", "members", "unpacked_bytes", "unpacked_files")
+        settings = {key: entry[key] for key in told} | {"shards": len(self.shards(dataset))}
+        layout = f"corpus.{entry['layout']}"
+        return _node("corpus.arrange", settings, [_key(self.fetch(dataset))], layout)
 
     @cache
     def inspect(self, dataset: str, shard: str) -> dict:
@@ -365,7 +398,9 @@ class Plan:
                 }
                 for encoder in self.encoders
             },
-            "config": self.config,
+            # less the place of the cache, which is this machine's business
+            "config": self.config
+            | {"downloads": {"archives": self.config["downloads"]["archives"]}},
         }
 
     def _dataset_index(self, dataset: str) -> dict:
@@ -373,6 +408,7 @@ class Plan:
         return {
             "source": self.datasets[dataset]["source"],
             "chorus": self.datasets[dataset].get("chorus"),
+            "archive": self._archive_index(dataset) if dataset in self._archives else None,
             "hygiene": f"results/corpus/{dataset}/hygiene.json",
             "similarity": f"results/similarity/{dataset}.parquet",
             "shape": {
@@ -382,6 +418,11 @@ class Plan:
             "stems": {name: f"{figures}/{name}" for name in DATASET_FIGURES},
             "tasks": {task: self._task_index(dataset, task) for task in self.tasks(dataset)},
         }
+
+    def _archive_index(self, dataset: str) -> dict:
+        entry = self._archives[dataset]
+        about = {key: entry[key] for key in ("licence", "citation", "doi")}
+        return about | {"account": f"results/corpus/{dataset}/archive.json"}
 
     def _task_index(self, dataset: str, task: str) -> dict:
         figures = f"results/figures/{dataset}"
@@ -446,7 +487,7 @@ class Plan:
         settings = self.corpus_settings(dataset)
         keys = ["path", "table", "file", *(["annotations"] if "annotations" in settings else [])]
         if dataset in self._joins:
-            further = set(self._joins[dataset].columns) - {settings["join"]["on"]}
+            further = set(self._joins[dataset].columns) - {settings["join"]["by"]}
             keys += ["join"] if further.intersection(columns) else []
         return {key: settings[key] for key in keys}
 
@@ -460,7 +501,8 @@ class Plan:
         """Content of a shard: that of its files, or of what generates them."""
         if dataset in self._scans:
             return scan.shard_digest(self._scans[dataset], int(shard))
-        return _key(self.generate(dataset))
+        made = self.arrange if dataset in self._archives else self.generate
+        return _key(made(dataset))
 
     @cache
     def _weights(self, encoder: str) -> list[str]:

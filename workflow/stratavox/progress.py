@@ -24,7 +24,7 @@ class Progress:
         self.done += items
         self.audio_s += audio_s
         now = time.monotonic()
-        if now - self.printed >= (0.2 if self.terminal else self.every) and self.done < self.total:
+        if now - self.printed >= (0.2 if self.terminal else self.every) and self.done != self.total:
             self.printed = now
             self._print("\r" if self.terminal else "", "" if self.terminal else "\n")
 
@@ -33,7 +33,10 @@ class Progress:
         self._print("\r" if self.terminal else "", "\n")
 
     def _print(self, start: str, end: str) -> None:
-        elapsed = max(time.monotonic() - self.started, 1e-9)
+        text = self._text(max(time.monotonic() - self.started, 1e-9))
+        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+
+    def _text(self, elapsed: float) -> str:
         text = f"{self.what}: {self.done}/{self.total} {self.unit}"
         if self.audio_s:
             text += f", {self.audio_s / elapsed:.1f} audio-seconds per second"
@@ -41,4 +44,24 @@ class Progress:
             text += f", {elapsed / self.done * (self.total - self.done):.0f} s left"
         else:
             text += f", {elapsed:.1f} s"
-        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+        return text
+
+
+class Transfer(Progress):
+    """The same in bytes: MB, MB a second and, where the size is known, the time left.
+
+    ``had`` bytes were there before, of ``total`` (0: not known).
+    """
+
+    def __init__(self, what: str, total: int, had: int = 0):
+        super().__init__(what, total, "MB")
+        self.done = self.had = had
+
+    def _text(self, elapsed: float) -> str:
+        rate = (self.done - self.had) / elapsed
+        text = f"{self.what}: {self.done / 1e6:.1f}"
+        text += f"/{self.total / 1e6:.1f} MB" if self.total else " MB"
+        text += f", {rate / 1e6:.1f} MB/s"
+        if rate and self.done < self.total:
+            return f"{text}, {(self.total - self.done) / rate:.0f} s left"
+        return f"{text}, {elapsed:.1f} s"

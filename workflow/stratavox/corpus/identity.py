@@ -23,8 +23,13 @@ def shard_of(clip_id: str, shards: int) -> int:
 
 def sha256_of(path: str | os.PathLike) -> str:
     """SHA-256 of the file's bytes, in hexadecimal."""
+    return digest_of(path, "sha256")
+
+
+def digest_of(path: str | os.PathLike, algorithm: str) -> str:
+    """The file's digest by an algorithm of hashlib, in hexadecimal."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def check_unchanged(path: str | os.PathLike, sha256: str) -> None:

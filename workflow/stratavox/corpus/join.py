@@ -15,25 +15,25 @@ SHOWN = 5
 
 
 def read(settings: dict, root: Path) -> UserTable:
-    """The table that ``settings`` name: table, relative to ``root``, and on, its key column.
+    """The table that ``settings`` name: table, relative to ``root``, and by, its key column.
 
     Raises `StratavoxError` when it cannot be read, lacks the column, or has a row with too few or
     too many cells, with an empty key, or with the key of another row.
     """
     table = user_table.read(root / settings["table"], "join.table")
-    on, first = settings["on"], {}
-    for row, cell in zip(table.rows, table.column(on, "join.on"), strict=True):
+    by, first = settings["by"], {}
+    for row, cell in zip(table.rows, table.column(by, "join.by"), strict=True):
         where = f"{table.path}: row {row}"
         if row in table.ragged:
             raise StratavoxError(f"{where}: {table.ragged[row]}; mend the row")
         if not cell:
             raise StratavoxError(
-                f"{where}: the cell of column {on!r} is empty; every row of a joined table needs "
+                f"{where}: the cell of column {by!r} is empty; every row of a joined table needs "
                 "a value there: fill it in or remove the row"
             )
         if cell in first:
             raise StratavoxError(
-                f"{where}: {cell!r} in column {on!r} stands in row {first[cell]} too; a joined "
+                f"{where}: {cell!r} in column {by!r} stands in row {first[cell]} too; a joined "
                 "table has one row for each value: remove one of the two"
             )
         first[cell] = row
@@ -48,35 +48,35 @@ def columns(settings: dict, table: UserTable, root: Path) -> dict[str, list[str]
     """
     if "join" not in settings:
         return {}
-    on, further = settings["join"]["on"], read(settings["join"], root)
-    keys = table.column(on, "join.on")
-    both = [name for name in further.columns if name != on and name in table.columns]
+    by, further = settings["join"]["by"], read(settings["join"], root)
+    keys = table.column(by, "join.by")
+    both = [name for name in further.columns if name != by and name in table.columns]
     if both:
         raise StratavoxError(
             f"{further.path}: the column {', '.join(map(repr, both))} stands in {table.path} too; "
-            f"only {on!r}, the config's join.on, may stand in both: rename or remove it in one"
+            f"only {by!r}, the config's join.by, may stand in both: rename or remove it in one"
         )
-    _refuse_strangers(further, on, keys, table.path)
-    places = {cell: place for place, cell in enumerate(further.columns[on])}
+    _refuse_strangers(further, by, keys, table.path)
+    places = {cell: place for place, cell in enumerate(further.columns[by])}
     taken = [places.get(cell) for cell in keys]
     return {
         name: ["" if place is None else cells[place] for place in taken]
         for name, cells in further.columns.items()
-        if name != on
+        if name != by
     }
 
 
 def unmentioned(settings: dict, labels: pa.Table, root: Path) -> int:
     """How many rows of ``labels`` the joined table (``settings`` as of `read`) does not mention."""
-    mentioned = set(read(settings, root).columns[settings["on"]])
-    return sum(cell not in mentioned for cell in labels[settings["on"]].to_pylist())
+    mentioned = set(read(settings, root).columns[settings["by"]])
+    return sum(cell not in mentioned for cell in labels[settings["by"]].to_pylist())
 
 
-def _refuse_strangers(further: UserTable, on: str, keys: list[str], joined_to: Path) -> None:
+def _refuse_strangers(further: UserTable, by: str, keys: list[str], joined_to: Path) -> None:
     known = set(keys)
     strangers = [
         (row, cell)
-        for row, cell in zip(further.rows, further.columns[on], strict=True)
+        for row, cell in zip(further.rows, further.columns[by], strict=True)
         if cell not in known
     ]
     if not strangers:
@@ -88,6 +88,6 @@ def _refuse_strangers(further: UserTable, on: str, keys: list[str], joined_to: P
     if len(strangers) > SHOWN:
         told.append(f"and {len(strangers) - SHOWN} more")
     raise StratavoxError(
-        f"{further.path}: no row of {joined_to} has in column {on!r} what stands here in "
+        f"{further.path}: no row of {joined_to} has in column {by!r} what stands here in "
         f"{'; '.join(told)}; values must be equal to the letter: mend or remove these rows"
     )

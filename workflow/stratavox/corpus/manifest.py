@@ -124,7 +124,7 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     """The joined table, and how many clips it does not mention; None without one."""
     if "join" not in settings:
         return None
-    told = {key: settings["join"][key] for key in ("table", "on")}
+    told = {key: settings["join"][key] for key in ("table", "by")}
     return told | {"clips_not_mentioned": join.unmentioned(told, labels, root)}
 
 

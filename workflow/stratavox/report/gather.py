@@ -54,6 +54,7 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
         "name": name,
         "label": style.dataset_label(name, entry["source"]),
         "synthetic": entry["source"] == "chorus",
+        "archive": archive_facts(entry["archive"]) if entry["archive"] else [],
         "facts": hygiene_facts(hygiene),
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
@@ -119,6 +120,35 @@ def _annotation_facts(hygiene: dict) -> list[list[str]]:
         ["Clips that overlap others", str(hygiene["overlapping"])],
         ["Recordings without annotation", f"{count} ({listed})" if count else "0"],
     ]
+
+
+def archive_facts(archive: dict) -> list[list[str]]:
+    """The same of a published archive: where from, under which terms, and where its files went."""
+    account = read_json(archive["account"])
+    counts = account["counts"]
+    merged = style.count(counts["merged"], "duplicate") + " by name"
+    if counts["merged_different"]:
+        merged += f" ({counts['merged_different']} with other content)"
+    return [
+        *(["Source", f"{file['name']}, {file['address']}"] for file in account["files"]),
+        *(["Checked against", checked(file)] for file in account["files"]),
+        ["Licence", archive["licence"]],
+        ["Citation", archive["citation"] + (f", doi {archive['doi']}" if archive["doi"] else "")],
+        [
+            "Files in the archive",
+            f"{counts['files']:,}: {style.count(counts['clips'], 'clip')}, {merged}, "
+            f"{style.count(counts['unread'], 'recording')} whose names do not fit, "
+            f"{style.count(counts['not_used'], 'other file')}",
+        ],
+        ["Clips with something irregular", f"{counts['irregular']}, in {archive['account']}"],
+    ]
+
+
+def checked(file: dict) -> str:
+    """What a file of an archive was checked against, and its SHA-256."""
+    known = {"nothing": "nothing, as no checksum is published", "size": "its published size"}
+    how = known.get(file["verified"], f"its published {file['verified']}")
+    return f"{how}; sha256 {file['sha256']}"
 
 
 def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:

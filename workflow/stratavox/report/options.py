@@ -13,7 +13,7 @@ def figure_options(parser: argparse.ArgumentParser) -> tuple[Results, argparse.N
     """Parse the command line and load the task's answers.
 
     ``--encoders`` is a JSON object of the run's encoders, in its order, and their embeddings
-    folders; ``--settings`` holds ``source``: ``folder`` or ``chorus``.
+    folders; ``--settings`` holds ``source``, as the config does.
     """
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--task", required=True)

@@ -33,8 +33,7 @@ class Results:
     ``estimates`` are the balanced accuracies; ``atlas``, ``weights``, ``contrasts``, ``depths`` and
     ``claims`` the tables of that name; ``facts`` the JSON beside them. ``encoders`` maps what is
     compared, in the run's order, to its ``encoder.json``: random draws of one encoder stand
-    together under their shared name, with that of the first draw. ``source`` is ``folder`` or
-    ``chorus``.
+    together under their shared name, with that of the first draw. ``source`` is the config's.
     """
 
     dataset: str

@@ -1,11 +1,11 @@
 """The report of a run: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
 
 ``--index`` is a JSON object, as `stratavox.plan.Plan.index` makes it: ``datasets`` (name -> source,
-hygiene, similarity, shape (encoder -> table), stems (figure -> stem), tasks (name -> role, answers,
-folds_json, confounds (a JSON or null), notebook and neighbours (encoder -> table), stems, umap
-(encoder -> stem))),
-``encoders`` (name -> dirs (dataset -> embeddings folder)) and ``config``, the merged config. All
-paths are relative to the working directory. Run as ``python -m stratavox.report.summary``.
+chorus, archive, hygiene, similarity, shape (encoder -> table), stems (figure -> stem), tasks (name
+-> role, answers, folds_json, confounds (a JSON or null), notebook and neighbours (encoder ->
+table), stems, umap (encoder -> stem))), ``encoders`` (name -> dirs (dataset -> embeddings folder))
+and ``config``, the merged config. All paths are relative to the working directory. Run as
+``python -m stratavox.report.summary``.
 """
 
 from __future__ import annotations

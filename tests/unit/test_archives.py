@@ -1,0 +1,480 @@
+"""Published archives: their table, their names, and the way from an address to a dataset."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import soundfile
+import yaml
+
+import archive_data as data
+from stratavox import config, tables
+from stratavox.corpus import archives, giant_otter, zebra_finch
+from stratavox.corpus.arrange import arrange
+from stratavox.corpus.fetch import fetch
+from stratavox.errors import StratavoxError
+from stratavox.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def finch_names(shared):
+    return data.finch_table(shared)
+
+
+# ---- the table ----
+
+
+def test_the_shipped_table_holds_what_is_known_of_the_two_archives():
+    shipped = archives.table()
+    assert set(shipped) == {"giant_otter", "zebra_finch"}
+    (otters,) = shipped["giant_otter"]["files"]
+    assert otters["checksum"] == "md5:610685f7c192147f0b04c662d1080de9"
+    assert otters["address"] == "https://archive.org/download/giant_otters/giant_otters.zip"
+    for entry in shipped.values():
+        assert entry["licence"] == "CC BY 4.0" and entry["doi"] and entry["citation"]
+        assert {"file", "call_type", "age"} <= set(archives.columns(entry))
+
+
+def test_an_entry_of_ones_own_table_takes_the_place_of_a_shipped_one(tmp_path):
+    file = {"name": "mirror.zip", "address": "http://127.0.0.1/mirror.zip"}
+    own = data.write_table(
+        tmp_path / "own.yaml",
+        giant_otter=data.entry("giant_otter", [file]),
+        mine=data.entry("zebra_finch", [file]),
+    )
+    assert archives.entry("giant_otter", own)["files"][0] == file | {
+        "bytes": None,
+        "checksum": None,
+    }
+    assert archives.entry("mine", own)["members"] == {}
+    assert archives.entry("zebra_finch", own) == archives.entry("zebra_finch")
+    with pytest.raises(StratavoxError, match=r"'otters'; allowed: giant_otter, mine, zebra_finch"):
+        archives.entry("otters", own)
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"layuot": "x"}, ["mine", "'layuot'", "did you mean 'layout'", "licence"]),
+        ({"layout": "seal"}, ["mine.layout", "'seal'", "giant_otter, zebra_finch"]),
+        ({"licence": None}, ["mine.licence", "None"]),
+        ({"files": []}, ["mine.files"]),
+        ({"files": [{"name": "a.zip"}]}, ["mine.files.0", "'address'", "missing"]),
+        ({"files": [{"name": "../a.zip", "address": "http://x/a"}]}, ["files.0.name", "../a.zip"]),
+        ({"files": [{"name": "a.zip", "address": "file:///a"}]}, ["files.0.address", "file:"]),
+        (
+            {"files": [{"name": "a.zip", "address": "http://x", "checksum": "md5:12"}]},
+            ["files.0.checksum", "md5:12"],
+        ),
+        ({"files": [{"name": "a.zip", "address": "http://x"}] * 2}, ["mine.files", "'a.zip'"]),
+        ({"unpacked_bytes": 0}, ["mine.unpacked_bytes", "0"]),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_by_key(tmp_path, change, parts):
+    entry = data.entry("giant_otter", [{"name": "a.zip", "address": "http://x/a.zip"}]) | change
+    own = data.write_table(tmp_path / "own.yaml", mine=entry)
+    with pytest.raises(StratavoxError) as error:
+        archives.table(own)
+    for part in (str(own), *parts):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("text", [None, "", "a: [", "- a list"])
+def test_what_is_no_table_is_refused(tmp_path, text):
+    own = tmp_path / "own.yaml"
+    if text is not None:
+        own.write_text(text)
+    with pytest.raises(StratavoxError, match="own.yaml"):
+        archives.table(own)
+
+
+# ---- names ----
+
+
+def test_the_otters_441_names_give_21_call_types(tmp_path):
+    for name in data.otter_names():
+        told = giant_otter.row(name)
+        label = re.search(r"\d_(.+)\.wav", name).group(1)
+        assert told["call_name"] == label and told["call_type"] == label.lower()
+        assert (told["hydrophone"] == "true") == (label == "underwater call")
+        assert name == f"Audio S{told['number']}_{told['call_name']}.wav"
+    counts = Counter(giant_otter.row(name)["call_type"] for name in data.otter_names())
+    assert counts == {label.lower(): count for label, count in data.OTTER_CALLS.items()}
+    assert len(counts) == 21 and counts.total() == 441
+    assert set(counts) == giant_otter.CALL_TYPES
+
+
+@pytest.mark.parametrize("name", ["bark.wav", "Audio S12 bark.wav", "Audio S12_.wav", "12_a.wav.x"])
+def test_other_names_are_no_otters(name):
+    assert giant_otter.row(name) is None
+
+
+def test_each_finch_name_is_read_as_the_independent_parse_has_it(finch_names):
+    assert len(finch_names) == 3405
+    for known in finch_names:
+        told = zebra_finch.row(known["fn"])
+        assert told["bird"] == known["bird"], known
+        assert told["bird_name"] == known["bird_raw"], known
+        assert told["named_bird"] == known["named_bird"].lower(), known
+        assert told["date"] == known["date_yymmdd"], known
+        assert told["call_code"] == known["call_raw"], known
+        assert told["call_type"] == known["call_type"], known
+        assert told["rendition"] == known["rendition"], known
+
+
+def test_published_counts_of_the_finches(finch_names):
+    rows = [zebra_finch.row(known["fn"]) for known in finch_names]
+    assert Counter(row["call_type"] for row in rows) == {
+        **{"Te": 613, "DC": 607, "Ne": 580, "Th": 301, "Be": 262, "Tu": 240, "LT": 215},
+        **{"Ag": 200, "So": 192, "Wh": 175, "Di": 20},
+    }
+    assert len({row["individual"] for row in rows} - {""}) == 45
+    unknown = {row["bird"] for row in rows if not row["individual"]}
+    assert len(unknown) == 4 and all(bird.startswith("unknown") for bird in unknown)
+    # three dates have seven digits: which day that was is not known
+    assert sum(row["bird_day"] == "" for row in rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("GreRas2400_110615_TetC-28.wav", ("greras2400", "110615", "Te", "TetC", "28")),
+        ("BlaLbl8026_110608-Nest-C-14.wav", ("blalbl8026", "110608", "Ne", "Nest-C", "14")),
+        ("GreOra1817_1108201-AggC-31.wav", ("greora1817", "1108201", "Ag", "AggC", "31")),
+        ("HPiHPi4748_110620-Song-15dcut.wav", ("hpihpi4748", "110620", "So", "Song", "15dcut")),
+        ("LblBlu1630_110225-Beggseq-04_a.wav", ("lblblu1630", "110225", "Be", "Beggseq", "04_a")),
+        ("BlaLbl8026_110609-NestC-32B.wav", ("blalbl8026", "110609", "Ne", "NestC", "32B")),
+        ("BlaBla0506-WC-01.wav", ("blabla0506", "", "Wh", "WC", "01")),
+        ("YelOra2575_110623-TukC-0.wav", ("yelora2575", "110623", "Tu", "TukC", "0")),
+    ],
+)
+def test_irregular_finch_names(name, told):
+    row = zebra_finch.row(name)
+    keys = ("bird", "date", "call_type", "call_code", "rendition")
+    assert tuple(row[key] for key in keys) == told
+    assert row["bird_day"] == (f"{told[0]}_{told[1]}" if len(told[1]) == 6 else "")
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.wav", "Bird_110101-XX-01.wav", "Bird_110101-DC.wav", "_110101-DC-01.wav"]
+)
+def test_other_names_are_no_finches(name):
+    assert zebra_finch.row(name) is None
+
+
+# ---- from the address to the dataset ----
+
+
+def made(tmp_path, monkeypatch, server, name, entry, shards=2):
+    """Fetch and arrange the archive ``name`` in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    own = data.write_table(tmp_path / "own.yaml", **{name: entry})
+    receipt = fetch(name, {"folder": str(tmp_path / "cache"), "archives": str(own)})
+    told = ("layout", "unpacked_bytes", "unpacked_files", "members")
+    whole = archives.entry(name, own)
+    settings = {key: whole[key] for key in told} | {"shards": shards}
+    account = arrange(settings, receipt, Path("raw"), tmp_path / "scan.parquet", Path())
+    with open("raw/metadata.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return account, rows
+
+
+def test_otters_from_address_to_scan(tmp_path, monkeypatch):
+    data.otter_archive(tmp_path / "site/giant_otters.zip")
+    with data.serving(tmp_path / "site") as server:
+        md5 = data.checksum(tmp_path / "site/giant_otters.zip", "md5")
+        file = server.file("giant_otters.zip", checksum=md5)
+        entry = data.entry("giant_otter", [file])
+        account, rows = made(tmp_path, monkeypatch, server, "giant_otter", entry)
+    assert account["counts"] == {
+        **{"files": 444, "clips": 441, "merged": 0, "merged_different": 0},
+        **{"unread": 0, "not_used": 3, "irregular": 0},
+    }
+    assert account["licence"] == "CC BY 4.0" and account["files"][0]["verified"] == "md5"
+    assert [Path(name).suffix for name in account["notes"]["not_used"]] == [
+        ".wav",
+        ".docx",
+        ".xlsx",
+    ]
+    assert tuple(rows[0]) == giant_otter.COLUMNS
+    assert Counter(row["call_type"] for row in rows)["hum gradation"] == 29
+    scanned = tables.read_table("scan.parquet")
+    assert len(scanned) == 441 and scanned["reason"].null_count == 441
+    assert set(scanned["shard"].to_pylist()) == {0, 1}
+    # audio as published, and only that
+    first = soundfile.info(Path("raw", rows[0]["file"]))
+    assert (first.subtype, first.channels) == ("PCM_24", 1) and first.samplerate in (48000, 96000)
+    wavs = {p.relative_to("raw").as_posix() for p in Path("raw").rglob("*") if p.is_file()}
+    assert wavs == {row["file"] for row in rows} | {"metadata.csv"}
+
+
+def test_finches_from_the_article_to_the_table(tmp_path, monkeypatch, finch_names):
+    inner = data.finch_archives(tmp_path / "inner", finch_names, differing=3)
+    data.finch_article(tmp_path / "site/article.zip", inner)
+    members = {inner[0].name: data.checksum(inner[0])}
+    with data.serving(tmp_path / "site") as server:
+        file = server.file("article.zip", checksum=None, bytes=None)
+        entry = data.entry("zebra_finch", [file], members=members)
+        account, rows = made(tmp_path, monkeypatch, server, "finches", entry)
+    known = {row["fn"]: row for row in finch_names}
+    assert {Path(row["file"]).name for row in rows} == set(known) and len(rows) == 3405
+    for row in rows:
+        name = Path(row["file"]).name
+        assert row["age"] == known[name]["age_folder"] and row["file"] == f"{row['age']}/{name}"
+    assert tuple(rows[0]) == zebra_finch.COLUMNS
+    counts = account["counts"]
+    assert (counts["files"], counts["clips"], counts["merged"]) == (2969 + 464 + 1, 3405, 28)
+    assert (counts["merged_different"], counts["unread"], counts["not_used"]) == (3, 0, 1)
+    odd = {Path(row["file"]).name for row in account["notes"]["irregular"]}
+    plain = re.compile(r"[A-Za-z0-9]+_\d{6}-[A-Za-z]+-\d+\.wav")
+    assert {name for name in known if not plain.fullmatch(name)} <= odd
+    assert sum("_TetC-" in name or "_DC-" in name for name in odd) == 38
+    # thirteen begging calls lie among the adults, of birds that are chicks on that day
+    doubtful = [row for row in account["notes"]["irregular"] if "is a chick that day" in row["why"]]
+    assert len(doubtful) == 13 and counts["irregular"] == len(odd)
+    # the chicks' audio is kept where the two differ
+    _, chicks = data.finch_folders(finch_names)
+    apart = {Path(row["kept"]).name for row in account["notes"]["merged"] if not row["identical"]}
+    assert apart == set(chicks[:3])
+    with zipfile.ZipFile(inner[1]) as opened:
+        for name in apart:
+            kept = opened.read(f"ChickVocalizations/{name}")
+            assert Path("raw/chick", name).read_bytes() == kept
+    sound, rate = soundfile.read(Path("raw", rows[0]["file"]))
+    assert rate == 44100 and sound.shape[1] == 2 and (sound[:, 0] != sound[:, 1]).any()
+
+
+def test_finches_from_two_files_of_a_mirror(tmp_path, monkeypatch, finch_names):
+    chicks = [row for row in finch_names if row["age_folder"] == "chick"][:5]
+    adults = [row for row in finch_names if row["age_folder"] == "adult"][:5]
+    data.finch_archives(tmp_path / "site", adults + chicks, both=2)
+    odd = {
+        "ChickVocalizations/LTC of a chick.wav": data.wav(1, 44100, 2, 16),
+        "LblGre0001_130521-LTC-99.wav": data.wav(2, 44100, 2, 16),
+    }
+    data.zipped(tmp_path / "site/more.zip", odd)
+    with data.serving(tmp_path / "site") as server:
+        names = ("AdultVocalizations.zip", "ChickVocalizations.zip", "more.zip")
+        entry = data.entry("zebra_finch", [server.file(name) for name in names])
+        account, rows = made(tmp_path, monkeypatch, server, "finches", entry)
+    assert Counter(row["age"] for row in rows) == {"adult": 5, "chick": 5}
+    assert account["counts"]["merged"] == 2 and account["counts"]["merged_different"] == 0
+    why = {Path(row["file"]).name: row["why"] for row in account["notes"]["unread"]}
+    assert "name is not" in why["LTC of a chick.wav"]
+    assert "no folder of adults or chicks" in why["LblGre0001_130521-LTC-99.wav"]
+
+
+def few_otters(tmp_path, server, **more):
+    data.otter_archive(tmp_path / "site/giant_otters.zip", most=1)
+    return data.entry("giant_otter", [server.file("giant_otters.zip")], **more)
+
+
+@pytest.mark.parametrize(
+    ("more", "parts"),
+    [
+        ({"unpacked_bytes": 10_000}, ["giant_otters.zip", "unpacked_bytes"]),
+        ({"unpacked_files": 3}, ["giant_otters.zip", "unpacked_files"]),
+        ({"layout": "zebra_finch"}, ["no clip was found", "AdultVocalizations", "24 other files"]),
+        ({"members": {"in.zip": "md5:" + "0" * 32}}, ["in.zip is not in the archive", "members"]),
+    ],
+)
+def test_an_archive_that_is_not_as_its_entry_says_leaves_nothing(
+    tmp_path, monkeypatch, more, parts
+):
+    (tmp_path / "site").mkdir()
+    with data.serving(tmp_path / "site") as server:
+        entry = few_otters(tmp_path, server) | more
+        with pytest.raises(StratavoxError) as error:
+            made(tmp_path, monkeypatch, server, "giant_otter", entry)
+    for part in parts:
+        assert part in str(error.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "own.yaml", "site"]
+
+
+def test_a_file_inside_that_is_not_the_published_one(tmp_path, monkeypatch, finch_names):
+    inner = data.finch_archives(tmp_path / "inner", finch_names[:3], both=0)
+    data.finch_article(tmp_path / "site/article.zip", inner)
+    with data.serving(tmp_path / "site") as server:
+        wrong = {"AdultVocalizations.zip": "sha256:" + "0" * 64}
+        entry = data.entry("zebra_finch", [server.file("article.zip")], members=wrong)
+        with pytest.raises(StratavoxError) as error:
+            made(tmp_path, monkeypatch, server, "finches", entry)
+    for part in ("AdultVocalizations.zip", data.checksum(inner[0]), wrong[inner[0].name]):
+        assert part in str(error.value)
+
+
+def test_an_unsafe_zip_inside_is_refused_by_name(tmp_path, monkeypatch):
+    bad = data.zipped(tmp_path / "AdultVocalizations.zip", {"../../out.wav": b"1"})
+    data.finch_article(tmp_path / "site/article.zip", [bad])
+    with data.serving(tmp_path / "site") as server:
+        entry = data.entry("zebra_finch", [server.file("article.zip")])
+        with pytest.raises(StratavoxError, match=r"AdultVocalizations.zip: '../../out.wav' leads"):
+            made(tmp_path, monkeypatch, server, "finches", entry)
+
+
+def test_zips_two_deep_are_not_unpacked(tmp_path, monkeypatch, finch_names):
+    (deep, _) = data.finch_archives(tmp_path / "deep", finch_names[:3], both=0)
+    content = {row["fn"]: data.wav(1, 44100, 2, 16) for row in finch_names[3:6]}
+    content["deep.zip"] = deep.read_bytes()
+    inner = data.zipped(tmp_path / "AdultVocalizations.zip", content)
+    data.finch_article(tmp_path / "site/article.zip", [inner])
+    with data.serving(tmp_path / "site") as server:
+        entry = data.entry("zebra_finch", [server.file("article.zip")])
+        account, rows = made(tmp_path, monkeypatch, server, "finches", entry)
+    assert {Path(row["file"]).name for row in rows} == set(content) - {"deep.zip"}
+    assert any(name.endswith("deep.zip") for name in account["notes"]["not_used"])
+
+
+def test_an_archive_lost_or_changed_since_it_was_fetched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    with data.serving(tmp_path / "site") as server:
+        entry = few_otters(tmp_path, server)
+        own = data.write_table(tmp_path / "own.yaml", giant_otter=entry)
+        receipt = fetch("giant_otter", {"folder": "cache", "archives": str(own)})
+    settings = archives.entry("giant_otter", own) | {"shards": 1}
+    path = tmp_path / "cache/archives/giant_otter/giant_otters.zip"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes() + b"!")
+    for said in ("changed since it was fetched", "no longer there after it was fetched"):
+        with pytest.raises(StratavoxError) as error:
+            arrange(settings, receipt, Path("raw"), Path("scan.parquet"), Path())
+        assert said in str(error.value) and "results/downloads" in str(error.value)
+        path.unlink(missing_ok=True)
+
+
+def test_commands_write_receipt_account_and_scan(tmp_path):
+    (tmp_path / "site").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    with data.serving(tmp_path / "site") as server:
+        own = data.write_table(tmp_path / "own.yaml", giant_otter=few_otters(tmp_path, server))
+        environment["STRATAVOX_DOWNLOADS"] = json.dumps({"folder": "cache", "archives": str(own)})
+        run = [sys.executable, "-m", "stratavox.corpus.fetch", "--out", "receipt.json"]
+        run += ["--settings", '{"archive": "giant_otter"}', "--provenance", '{"key": "k"}']
+        subprocess.run(run, cwd=tmp_path, env=environment, check=True)
+    receipt = json.loads((tmp_path / "receipt.json").read_text())
+    assert receipt["provenance"] == {"key": "k"} and receipt["citation"]
+    assert receipt["files"][0]["path"] == str(
+        tmp_path / "cache/archives/giant_otter/giant_otters.zip"
+    )
+    settings = archives.entry("giant_otter", own) | {"shards": 1}
+    run = [sys.executable, "-m", "stratavox.corpus.arrange", "--receipt", "receipt.json"]
+    run += ["--raw", "raw", "--scan", "scan.parquet", "--out", "archive.json"]
+    run += ["--settings", json.dumps(settings)]
+    done = subprocess.run(run, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert b"21 clips of 24 files" in done.stdout
+    assert json.loads((tmp_path / "archive.json").read_text())["counts"]["clips"] == 21
+    assert len(tables.read_table(tmp_path / "scan.parquet")) == 21
+
+
+# ---- the plan ----
+
+
+def study(**more) -> dict:
+    """The default config with the otters for its dataset."""
+    given = yaml.safe_load((ROOT / "config.yaml").read_text())
+    task = {"target": "call_type", "kind": "classification", "group": None}
+    given["datasets"]["otters"] = {
+        "source": "archive",
+        "archive": "giant_otter",
+        "tasks": {"call": task},
+    } | more
+    given["run"]["datasets"] = ["otters"]
+    return given
+
+
+def test_the_plan_is_made_without_the_archive(tmp_path):
+    plan = Plan(study(shards=3), tmp_path)
+    assert plan.generated("otters") and plan.shards("otters") == ["000", "001", "002"]
+    assert plan.folds("otters", "call")["settings"]["path"] == "results/corpus/otters/raw"
+    assert plan.index()["datasets"]["otters"]["archive"]["licence"] == "CC BY 4.0"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "parts"),
+    [
+        ({"archive": "otter"}, ["datasets.otters: archive", "'otter'", "giant_otter"]),
+        ({"archive": None}, ["datasets.otters"]),
+        ({"path": "x"}, ["datasets.otters", "path: not with source: archive"]),
+        ({"source": "chorus"}, ["datasets.otters.archive: only with source: archive"]),
+        ({"recording": "day"}, ["recording: no column 'day'", "call_type", "hydrophone"]),
+        (
+            {"tasks": {"call": {"target": "call", "kind": "classification", "group": None}}},
+            ["datasets.otters: tasks.call.target: no column 'call'", "giant_otter", "call_type"],
+        ),
+    ],
+)
+def test_what_the_archive_will_not_have_is_refused_before_it_is_fetched(tmp_path, more, parts):
+    given = study(**more)
+    if given["datasets"]["otters"]["archive"] is None:
+        del given["datasets"]["otters"]["archive"]
+    with pytest.raises(StratavoxError) as error:
+        Plan(given, tmp_path)
+    for part in parts:
+        assert part in str(error.value)
+
+
+def keys(tmp_path, given, **entry) -> dict[str, str]:
+    """The keys of the stages, with an own table whose entry is changed by ``entry``."""
+    file = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}
+    archive = data.entry("giant_otter", [file]) | entry
+    data.write_table(tmp_path / "own.yaml", giant_otter=archive)
+    given["downloads"] = given["downloads"] | {"archives": "own.yaml"}
+    plan = Plan(given, tmp_path)
+    return {
+        "fetch": plan.fetch("otters")["provenance"]["key"],
+        "arrange": plan.arrange("otters")["provenance"]["key"],
+        "inspect": plan.inspect("otters", "000")["provenance"]["key"],
+        "folds": plan.folds("otters", "call")["provenance"]["key"],
+        "summary": plan.summary()["provenance"]["key"],
+    }
+
+
+FILE = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}
+
+
+@pytest.mark.parametrize(
+    ("given", "entry", "stale"),
+    [
+        ({}, {"files": [FILE | {"checksum": "md5:" + "1" * 32}]}, "fetch"),
+        # the same content from elsewhere, or into another folder
+        ({}, {"files": [FILE | {"address": "http://mirror/a.zip"}]}, None),
+        ({"downloads": {"folder": "elsewhere"}}, {}, None),
+        ({}, {"citation": "B Person (2015)"}, "summary"),
+        ({"shards": 7}, {}, "arrange"),
+        ({}, {"unpacked_bytes": 5}, "arrange"),
+    ],
+)
+def test_keys_follow_what_the_archive_holds(tmp_path, given, entry, stale):
+    before = keys(tmp_path, study())
+    changed = study(**{key: value for key, value in given.items() if key == "shards"})
+    changed |= {key: value for key, value in given.items() if key == "downloads"}
+    after = keys(tmp_path, changed, **entry)
+    stages = list(before)
+    first = stages.index(stale) if stale else len(stages)
+    assert [before[stage] != after[stage] for stage in stages] == [
+        place >= first for place in range(len(stages))
+    ]
+
+
+def test_without_a_checksum_the_address_tells_the_content(tmp_path):
+    free = {"name": "a.zip", "address": "http://here/a.zip"}
+    before = keys(tmp_path, study(), files=[free])
+    after = keys(tmp_path, study(), files=[free | {"address": "http://here/b.zip"}])
+    assert all(before[stage] != after[stage] for stage in before)
+
+
+def test_the_downloads_have_defaults_and_no_other_keys():
+    assert config.check(study())["downloads"] == {"folder": None, "archives": None}
+    with pytest.raises(StratavoxError, match="downloads: unknown key 'floder'"):
+        config.check(study() | {"downloads": {"floder": "x"}})

@@ -1,0 +1,69 @@
+"""The table of published archives: the shipped one and, over it, the user's."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import yaml
+
+from stratavox import config
+from stratavox.errors import StratavoxError
+
+SHIPPED = Path(__file__).with_name("archives.yaml")
+SCHEMA = config.SCHEMA.with_name("archives.schema.yaml")
+
+
+def table(own: Path | None = None) -> dict[str, dict]:
+    """Every archive by name; an entry of the table ``own`` takes the place of a shipped one.
+
+    Raises `StratavoxError` naming the table and the key for what the schema does not allow.
+    """
+    return _read(SHIPPED) | (_read(own) if own else {})
+
+
+def entry(name: str, own: Path | None = None) -> dict:
+    """One archive's entry; raises `StratavoxError` with the names there are."""
+    known = table(own)
+    if name not in known:
+        where = f"{SHIPPED.name} and {own}" if own else f"{SHIPPED.name}; downloads.archives adds"
+        raise StratavoxError(f"found {name!r}; allowed: {', '.join(sorted(known))} ({where})")
+    return known[name]
+
+
+def columns(archive: dict) -> tuple[str, ...]:
+    """The columns of the table that will be made of the archive."""
+    return importlib.import_module(f"stratavox.corpus.{archive['layout']}").COLUMNS
+
+
+def identity(archive: dict) -> list[str]:
+    """What tells the archive's content: each file's checksum or, where there is none, its address.
+
+    So a mirror of the same files makes nothing stale, nor does a citation put right.
+    """
+    return [file["checksum"] or f"{file['address']} {file['bytes']}" for file in archive["files"]]
+
+
+def _read(path: Path) -> dict[str, dict]:
+    try:
+        archives = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise StratavoxError(
+            f"{path}: no such table of archives; mend the config's key downloads.archives"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StratavoxError(f"{path}: not a YAML table of archives: {error}") from None
+    problems = config.problems(archives, SCHEMA)
+    if not problems:
+        problems = [
+            f"{name}.files: the name {file!r} is given twice"
+            for name, archive in archives.items()
+            for file in _twice([entry["name"] for entry in archive["files"]])
+        ]
+    if problems:
+        raise StratavoxError(f"{path} cannot be used:\n  " + "\n  ".join(problems))
+    return archives
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

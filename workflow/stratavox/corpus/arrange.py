@@ -1,0 +1,150 @@
+"""Stage: unpack a fetched archive, read its names into a table and scan it as a folder."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from stratavox import stage, tables
+from stratavox.corpus.identity import digest_of, sha256_of
+from stratavox.corpus.layout import Found
+from stratavox.corpus.scan import scan
+from stratavox.corpus.unpack import Bound, new_folder, unzip
+from stratavox.errors import StratavoxError, run
+
+TABLE = "metadata.csv"
+# Where files stand until their names are read; no clip's place begins with a dot.
+UNPACKED = ".unpacked"
+SHOWN = 5
+
+
+def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> dict:
+    """Write the clips and their table to ``raw``, the scan to ``out``; return what was found.
+
+    ``settings`` holds layout, unpacked_bytes, unpacked_files, members (file inside the archive ->
+    checksum) and shards; ``raw`` is relative to ``root``. Every file of the archive is counted in
+    the answer: as a clip, as merged with one, as unread (its name does not fit) or as not used.
+    Raises `StratavoxError` where the archive is not the one of the receipt, cannot be unpacked
+    safely, or holds no clip.
+    """
+    layout = importlib.import_module(f"stratavox.corpus.{settings['layout']}")
+    with new_folder(root / raw) as made:
+        tree = made / UNPACKED
+        _unpack(settings, receipt, tree, layout.NESTED)
+        found = layout.read(tree)
+        _refuse_unfit(receipt, found, layout.EXPECTED)
+        _put(tree, made, found, layout.COLUMNS)
+        shutil.rmtree(tree)
+    folder = {"path": raw.as_posix(), "table": TABLE, "file": "file"}
+    scan(folder | {"shards": settings["shards"]}, root, out)
+    return _account(receipt, found)
+
+
+def _unpack(settings: dict, receipt: dict, tree: Path, nested: bool) -> None:
+    """Each file of the archive into a folder of its name, and zips within it one level deep."""
+    bound = Bound(settings["unpacked_bytes"], settings["unpacked_files"])
+    for file in receipt["files"]:
+        archive = Path(file["path"])
+        if not archive.exists() or sha256_of(archive) != file["sha256"]:
+            raise StratavoxError(
+                f"{archive}: {'changed since' if archive.exists() else 'no longer there after'} it "
+                f"was fetched; delete the receipt of {receipt['archive']} in results/downloads and "
+                "run again"
+            )
+        unzip(archive, tree / archive.stem, bound)
+    inner = sorted(tree.rglob("*.zip")) if nested else []
+    if missing := set(settings["members"]) - {path.name for path in inner}:
+        raise StratavoxError(
+            f"{receipt['archive']}: {', '.join(sorted(missing))} is not in the archive, but its "
+            "entry in the table of archives names it (members)"
+        )
+    for path in inner:
+        _check(path, settings["members"].get(path.name))
+        unzip(path, path.with_suffix(""), bound)
+        path.unlink()
+
+
+def _check(inner: Path, checksum: str | None) -> None:
+    if checksum is None:
+        return
+    algorithm = checksum.partition(":")[0]
+    digest = f"{algorithm}:{digest_of(inner, algorithm)}"
+    if digest != checksum:
+        raise StratavoxError(
+            f"{inner.name}, inside the archive: found {digest}, expected {checksum}; the publisher "
+            "replaced it, or the archive is not the published one"
+        )
+
+
+def _refuse_unfit(receipt: dict, found: Found, expected: str) -> None:
+    if not found.clips:
+        seen = [row["file"] for row in found.unread] + found.not_used
+        raise StratavoxError(
+            f"{receipt['archive']}: no clip was found in the archive; expected {expected}, found "
+            f"{len(seen)} other files: {', '.join(seen[:SHOWN]) or 'none'}"
+        )
+    places = Counter(row["file"] for row in found.clips.values())
+    if twice := [file for file, count in places.items() if count > 1]:
+        raise StratavoxError(f"{receipt['archive']}: {twice[0]!r} is in the archive twice")
+
+
+def _put(tree: Path, raw: Path, found: Found, columns: tuple[str, ...]) -> None:
+    """Move the clips to their places in ``raw`` and write the table beside them."""
+    rows = sorted(found.clips.items(), key=lambda item: item[1]["file"])
+    for path, row in rows:
+        (raw / row["file"]).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(tree / path, raw / row["file"])
+    with open(raw / TABLE, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for _, row in rows)
+
+
+def _account(receipt: dict, found: Found) -> dict:
+    """What the archive is, and where each of its files went."""
+    told = {key: receipt[key] for key in ("archive", "layout", "licence", "citation", "doi")}
+    told["files"] = [
+        {key: file[key] for key in ("name", "address", "bytes", "sha256", "verified")}
+        for file in receipt["files"]
+    ]
+    lost = len(found.merged) + len(found.unread) + len(found.not_used)
+    told["counts"] = {
+        "files": len(found.clips) + lost,
+        "clips": len(found.clips),
+        "merged": len(found.merged),
+        "merged_different": sum(not row["identical"] for row in found.merged),
+        "unread": len(found.unread),
+        "not_used": len(found.not_used),
+        "irregular": len({row["file"] for row in found.irregular}),
+    }
+    told["notes"] = {
+        key: getattr(found, key) for key in ("merged", "unread", "not_used", "irregular")
+    }
+    return told
+
+
+def main() -> None:
+    parser = stage.parser(__doc__)
+    parser.add_argument("--receipt", type=Path, required=True, help="what fetch wrote")
+    parser.add_argument("--raw", type=Path, required=True, help="folder to make")
+    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet to write")
+    parser.add_argument("--out", type=Path, required=True, help="archive.json to write")
+    options = parser.parse_args()
+    receipt = tables.read_json(options.receipt)
+    told = arrange(options.settings, receipt, options.raw, options.scan, Path())
+    tables.write_json(told | {"provenance": options.provenance}, options.out)
+    counts = told["counts"]
+    print(
+        f"{receipt['archive']}: {counts['clips']} clips of {counts['files']} files; "
+        f"{counts['merged']} merged, {counts['unread']} with names that do not fit, "
+        f"{counts['not_used']} not used (listed in {options.out})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    run(main)

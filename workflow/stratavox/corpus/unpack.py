@@ -1,0 +1,138 @@
+"""Zip archives, unpacked without trusting what they say of themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from stratavox.errors import StratavoxError
+from stratavox.tables import remove_leftovers
+
+CHUNK = 1 << 20
+ENCRYPTED = 0x1
+DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass
+class Bound:
+    """How much may still be unpacked: bytes as they are written, and files."""
+
+    bytes: int
+    files: int
+
+    def take(self, what: str, bytes: int = 0, files: int = 0) -> None:
+        """Count; raise `StratavoxError` past the bound, ``what`` first."""
+        self.bytes -= bytes
+        self.files -= files
+        if self.bytes < 0 or self.files < 0:
+            kind = "bytes" if self.bytes < 0 else "files"
+            raise StratavoxError(
+                f"{what}: unpacks to more than its entry in the table of archives allows "
+                f"(unpacked_{kind}); nothing of it was kept. If the archive is rightly as large, "
+                "raise the bound there"
+            )
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o777 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def unzip(archive: Path, target: Path, bound: Bound) -> None:
+    """Unpack ``archive`` to the new folder ``target``; what macOS adds is left out.
+
+    All names are checked before anything is written. Raises `StratavoxError` naming archive and
+    member: for a path that leads out of the folder, a link, an encrypted or broken member, two of
+    one name, or more than ``bound`` allows; nothing is left at ``target`` then.
+    """
+    if target.exists():
+        raise StratavoxError(f"{archive}: {target.name!r} is there beside it already")
+    try:
+        with zipfile.ZipFile(archive) as opened, new_folder(target) as temporary:
+            for path, member in _members(archive, opened.infolist()).items():
+                where = f"{archive}: {member.orig_filename!r}"
+                bound.take(where, files=1)
+                _copy(opened, member, temporary / path, where, bound)
+    except zipfile.BadZipFile as error:
+        raise StratavoxError(
+            f"{archive}: not a whole zip archive ({error}); remove it and fetch it again"
+        ) from None
+
+
+def _members(archive: Path, infos: list[zipfile.ZipInfo]) -> dict[PurePosixPath, zipfile.ZipInfo]:
+    """The files to unpack by their paths; raises for the first that cannot be allowed."""
+    members: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    for info in infos:
+        path = PurePosixPath(info.orig_filename)
+        why = _refused(info, path) or ("is there twice" if path in members else None)
+        if why:
+            raise StratavoxError(
+                f"{archive}: {info.orig_filename!r} {why}; nothing was unpacked. This is not the "
+                "published archive, or not a safe one"
+            )
+        if not info.is_dir() and not _of_macos(path):
+            members[path] = info
+    for path in members:
+        for folder in path.parents:
+            if folder in members:
+                raise StratavoxError(
+                    f"{archive}: {str(folder)!r} is both a file and a folder; nothing was unpacked"
+                )
+    return members
+
+
+def _refused(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
+    name = info.orig_filename
+    if "\\" in name or "\0" in name:
+        return "has a backslash or a null byte in its name"
+    if path.is_absolute() or DRIVE.match(name):
+        return "has an absolute path"
+    if ".." in path.parts:
+        return "leads out of the folder"
+    if not path.parts:
+        return "has no name"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link" if kind == stat.S_IFLNK else "is neither file nor folder"
+    return "is encrypted" if info.flag_bits & ENCRYPTED else None
+
+
+def _of_macos(path: PurePosixPath) -> bool:
+    return path.parts[0] == "__MACOSX" or path.name == ".DS_Store" or path.name.startswith("._")
+
+
+def _copy(
+    opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, where: str, bound: Bound
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with opened.open(member) as source, open(path, "wb") as target:
+            while chunk := source.read(CHUNK):
+                bound.take(where, bytes=len(chunk))
+                target.write(chunk)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise StratavoxError(
+            f"{where} cannot be unpacked ({error}); remove the archive and fetch it again"
+        ) from None
+    except OSError as error:
+        raise StratavoxError(f"{where} cannot be written: {error.strerror}") from None
