@@ -10,7 +10,7 @@ import yaml
 
 from stratavox import tables
 from stratavox.corpus.labels import labels_of
-from stratavox.corpus.scan import good
+from stratavox.corpus.scan import REPEATS, good
 from stratavox.errors import StratavoxError
 from stratavox.init.look import counts
 from stratavox.plan import Plan
@@ -64,10 +64,20 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
 def rejected(plan: Plan, dataset: str) -> list[str]:
     """How many rows can be used, and why the first others cannot."""
     scanned = tables.read_table(plan.root / f"results/corpus/{dataset}/scan.parquet")
-    bad = [row for row in scanned.select(["row", "file", "reason"]).to_pylist() if row["reason"]]
-    said = [f"  {len(scanned) - len(bad)} of {len(scanned)} rows can be used"]
+    rows = scanned.select(["row", "file", "reason"]).to_pylist()
+    bad = [row for row in rows if row["reason"]]
+    said = [f"  {len(rows) - len(bad)} of {len(rows)} rows can be used"]
     said += [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad[:SHOWN]]
-    return said + ([f"    and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else [])
+    if len(bad) > SHOWN:
+        said.append(f"    and {len(bad) - SHOWN} more")
+    lost = sum(not row["reason"].startswith(REPEATS) for row in bad)
+    allowed = plan.datasets[dataset]["max_bad"]
+    if lost > allowed * len(rows):
+        said.append(
+            f"    look: the run would stop, as more than {allowed:.0%} of the rows are lost: mend "
+            "them, or raise max_bad"
+        )
+    return said
 
 
 def _say(summary: dict, identical: list[list[str]]) -> list[str]:

@@ -48,11 +48,7 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
     tables.write_text(write.config(*asked, design), out)
     say(["", f"{out}: written, and checked as a run would:", *check.rejected(plan, name), *told])
     say([f"  {design[0]} outer and {design[1]} inner folds"])
-    say(
-        [
-            f"  shards: {write.shards(source.clips)} (about {write.SHARD_CLIPS} clips each, at most {write.MOST_SHARDS} shards)"
-        ]
-    )
+    say([f"  shards: {plan.datasets[name]['shards']} ({write.SHARDS_RULE})"])
     say(["", "Look through it, the line `group` first. Then run:", f"  {command}"])
 
 

@@ -59,6 +59,7 @@ def of_table(found: Found) -> Source | None:
     ]
     if bounds:
         entry |= dict(zip(("start", "end"), bounds, strict=True))
+        notes |= {"start": "where a clip begins in its file, in seconds", "end": "where it ends"}
     return Source(entry, notes, columns, [*said, *told], best.rows)
 
 

@@ -148,13 +148,13 @@ def testable(target: Column, group: Column | None) -> Counter:
 
 
 def recordings(columns: list[Column], group: Group | None) -> list[Column]:
-    """Columns that may name the recording a clip was cut from, apart from the group itself."""
+    """Columns that may name the recording a clip was cut from, finer than the group."""
     return [
         column
         for column in columns
         if column.kind == "session"
         and column.useless is None
-        and not (group and column.splits_as(group.column))
+        and not (group and group.column.is_nested_in(column))
     ]
 
 
@@ -201,8 +201,8 @@ def _passed_over(target: Column, columns: list[Column], named: list[Group]) -> s
         else:
             classes, all_of = testable(target, column), testable(target, None)
             said.append(
-                f"holding out {column.name} would leave {len(classes)} of {len(all_of)} classes, "
-                f"the others occur in fewer than {MIN_GROUPS} of its values"
+                f"holding out {column.name} would leave {len(classes)} of {len(all_of)} classes: "
+                f"each other one occurs in fewer than {MIN_GROUPS} of its values"
                 if len(classes) < len(all_of)
                 else f"{column.name} has only {len(column.values)} values"
             )

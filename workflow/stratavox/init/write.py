@@ -16,6 +16,7 @@ WIDTH = 100
 # About so many clips are the work of one job: minutes of a BEATs on a core. The schema's most is
 # 999; past 64 jobs a stage the bookkeeping grows and no machine at hand is fuller.
 SHARD_CLIPS, MOST_SHARDS = 500, 64
+SHARDS_RULE = f"about {SHARD_CLIPS} clips each, at most {MOST_SHARDS} shards"
 DEFAULT_DESIGN = (5, 3)
 NUISANCES = ("device", "site", "session")
 NO_GROUP = (
@@ -99,14 +100,14 @@ def _dataset(
             lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
         else:
             lines += _line(f"{key}: {scalar(value)}", notes.get(key, ""))
-    lines += _recording(guess.recordings(source.columns, tasks[0].group))
+    lines += _recording(guess.recordings(source.columns, tasks[0].group), tasks[0].group)
     stereo = any(header.channels > 1 for header in found.headers.values())
     lines += _line("channel: mean", "how several channels become one: their mean, or a number")
     if stereo:
         lines += _comment("there are recordings with several channels; 0 would be the first alone")
     lines += _line(
         f"shards: {shards(source.clips)}",
-        f"files the clips are spread over: about {SHARD_CLIPS} a file, at most {MOST_SHARDS}",
+        f"files the clips are spread over: {SHARDS_RULE}",
     )
     lines += ["max_bad: 0.05 # share of unusable rows past which the run stops", "tasks:"]
     lines += [f"  {line}" for line in _task(tasks[0], why)]
@@ -157,16 +158,21 @@ def _short(task: guess.Task) -> str:
     return f"{name}: {{target: {target}, kind: classification, group: {group}{role}}}"
 
 
-def _recording(columns: list[Column]) -> list[str]:
+def _recording(columns: list[Column], group: guess.Group | None) -> list[str]:
     if not columns:
         return []
     lines = _comment("what a clip was cut from: the regime 'by recording' then stands beside")
-    return lines + [f"# recording: {scalar(column.name)}" for column in columns]
+    for column in columns:
+        name = scalar(column.name)
+        if group and group.column.kind == "individual" and not column.is_nested_in(group.column):
+            name = f"[{scalar(group.column.name)}, {name}]"
+        lines.append(f"# recording: {name}")
+    return lines
 
 
-def scalar(value: str | float) -> str:
-    """A value as YAML reads it back, plain where that is safe within {} too."""
-    safe = isinstance(value, str) and re.fullmatch(r"[\w./][\w./-]*", value)
+def scalar(value: str) -> str:
+    """A text as YAML reads it back, plain where that is safe within {} too."""
+    safe = re.fullmatch(r"[\w./][\w./-]*", value)
     if safe and yaml.safe_load(value) == value:
         return value
     return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).strip()
