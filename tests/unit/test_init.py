@@ -338,6 +338,31 @@ def test_annotation_files_are_known_by_their_content(here, kind, entry):
     assert "24 named as a recording is" in source.said[0]
 
 
+@pytest.mark.parametrize("kind", ["raven", "audacity", "textgrid"])
+def test_annotated_recordings_pass_the_check(here, capsys, kind):
+    pytest.importorskip("stratavox.corpus.annotations")
+    annotated(here / "data", kind)
+    (here / "data/README.txt").unlink()
+    entry, said = begun("data", capsys)
+    assert "24 of 24 rows can be used" in said
+    assert "24 clips of 2 classes in 24 groups: peep (12), trill (12)" in said
+    assert only_task(entry)["group"] == "file"
+
+
+def test_two_views_of_a_selection_are_one_clip_of_the_file_that_it_names(here):
+    put(here / "data", "a.wav")
+    rows = [
+        f"{k}\t{view}\t1\t{k}\t{k + 1}\t100\t{('peep', 'trill')[k % 2]}\t{'ab'[k % 2]}.wav"
+        for k in range(20)
+        for view in ("Waveform 1", "Spectrogram 1")
+    ]
+    text = RAVEN.replace("\n", "\tBegin File\n") + "\n".join(rows) + "\n"
+    (here / "data/all.selections.txt").write_text(text)
+    columns = {column.name: column for column in of_annotations(look(Path("data"))).columns}
+    assert columns["Annotation"].values == {"peep": 10, "trill": 10}
+    assert columns["file"].values == {"a.wav": 10, "b.wav": 10}
+
+
 def test_prose_is_no_annotation(here):
     for text in ("recorded in May\n", "", "1\t0\tend before start\n", "a\tb\n"):
         Path("x.txt").write_text(text)

@@ -33,9 +33,7 @@ def of_annotations(found: Found) -> Source | None:
     recorded = {_stem(name) for name in found.recordings}
     paired = sum(_stem(name) in recorded for name in names)
     pattern = _pattern(names)
-    said = [
-        f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is",
-    ]
+    said = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
     matched = len(list(found.folder.glob(pattern)))
     if matched > len(names):
         said.append(f"  look: {pattern} also matches {matched - len(names)} files of other content")
@@ -64,14 +62,23 @@ def _read(kind: str, folder: Path, names: list[str]) -> dict[str, list[str]]:
     rows: list[dict[str, str]] = []
     for name in names:
         text = sniff.text_of((folder / name).read_bytes())
-        rows += [row | {RECORDING: _stem(name)} for row in READERS[kind](text)]
+        rows += [{RECORDING: _stem(name)} | row for row in READERS[kind](text)]
     columns = dict.fromkeys(column for row in rows for column in row)
     return {column: [row.get(column) or "" for row in rows] for column in columns}
 
 
 def _raven(text: str) -> list[dict[str, str]]:
+    """One row a selection, however many views show it."""
     rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [{k: v for k, v in row.items() if k and not RAVEN_OWN.match(k)} for row in rows]
+    selections = {
+        tuple(row.get(name) for name in ("Selection", "Begin Time (s)", "End Time (s)")): row
+        for row in rows
+    }
+    return [
+        {k: v for k, v in row.items() if k and not RAVEN_OWN.match(k)}
+        | ({RECORDING: row["Begin File"]} if row.get("Begin File") else {})
+        for row in selections.values()
+    ]
 
 
 def _audacity(text: str) -> list[dict[str, str]]:
