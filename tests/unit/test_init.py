@@ -286,36 +286,44 @@ TEXTGRID = """File type = "ooTextFile"
 Object class = "TextGrid"
 
 xmin = 0
-xmax = 9
+xmax = 0.1
 tiers? <exists>
 size = 1
 item []:
     item [1]:
         class = "IntervalTier"
         name = "call"
-        intervals: size = 2
+        xmin = 0
+        xmax = 0.1
+        intervals: size = 3
         intervals [1]:
             xmin = 0
-            xmax = 4
-            text = "LABEL"
+            xmax = 0.04
+            text = "peep"
         intervals [2]:
-            xmin = 4
-            xmax = 9
+            xmin = 0.04
+            xmax = 0.05
             text = ""
+        intervals [3]:
+            xmin = 0.05
+            xmax = 0.1
+            text = "trill"
 """
+ANNOTATIONS = {
+    "raven": f"{RAVEN}1\tW\t1\t0.01\t0.04\t100\tpeep\n2\tW\t1\t0.05\t0.09\t100\ttrill\n",
+    "audacity": "0.01\t0.04\tpeep\n\\\t100\t2000\n0.05\t0.09\ttrill\n",
+    "textgrid": TEXTGRID,
+}
+ENDINGS = {"raven": ".Table.1.txt", "audacity": ".txt", "textgrid": ".TextGrid"}
 
 
 def annotated(folder, kind):
-    """Twelve recordings of two boxes (of one in TextGrids), peep and trill in turn."""
-    for k in range(24):
+    """Twelve recordings, each with a peep and a trill."""
+    for k in range(12):
         put(folder / f"site {k % 2}", f"rec {k}.wav", tone(seconds=0.1))
-        label = ("peep", "trill")[k // 2 % 2]
-        text, ending, code = {
-            "raven": (f"{RAVEN}1\tW\t1\t0.01\t0.05\t100\t{label}\n", ".Table.1.txt", "utf-8"),
-            "audacity": (f"0.01\t0.05\t{label}\n\\\t100\t2000\n", ".txt", "utf-8"),
-            "textgrid": (TEXTGRID.replace("LABEL", label), ".TextGrid", "utf-16"),
-        }[kind]
-        (folder / f"site {k % 2}/rec {k}{ending}").write_text(text, encoding=code)
+        code = "utf-16" if kind == "textgrid" else "utf-8"
+        file = folder / f"site {k % 2}/rec {k}{ENDINGS[kind]}"
+        file.write_text(ANNOTATIONS[kind], encoding=code)
     (folder / "README.txt").write_text("recorded in May\n")
 
 
@@ -330,12 +338,12 @@ def annotated(folder, kind):
 def test_annotation_files_are_known_by_their_content(here, kind, entry):
     annotated(here / "data", kind)
     found = look(Path("data"))
-    assert {k: len(names) for k, names in found.annotations.items()} == {kind: 24}
+    assert {k: len(names) for k, names in found.annotations.items()} == {kind: 12}
     source = of_annotations(found)
     assert source.entry == {"path": "data", "annotations": {"format": kind} | entry}
     (label,) = (column for column in source.columns if column.name == entry["label"])
     assert label.values == {"peep": 12, "trill": 12}
-    assert "24 named as a recording is" in source.said[0]
+    assert "12 named as a recording is" in source.said[0]
 
 
 @pytest.mark.parametrize("kind", ["raven", "audacity", "textgrid"])
@@ -345,7 +353,7 @@ def test_annotated_recordings_pass_the_check(here, capsys, kind):
     (here / "data/README.txt").unlink()
     entry, said = begun("data", capsys)
     assert "24 of 24 rows can be used" in said
-    assert "24 clips of 2 classes in 24 groups: peep (12), trill (12)" in said
+    assert "24 clips of 2 classes in 12 groups: peep (12), trill (12)" in said
     assert only_task(entry)["group"] == "file"
 
 
