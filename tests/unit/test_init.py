@@ -224,6 +224,24 @@ def test_a_table_that_cannot_be_read_is_not_passed_over(here, content, said):
         start(Path("data"), None, False)
 
 
+def test_a_table_that_names_no_file_is_said_to_be_left_aside(here, capsys):
+    classes(here / "data")
+    put_table(here / "data", [["id", "call"], ["song/0", "x"], ["song/1", "y"]])
+    entry, said = begun("data", capsys)
+    assert (
+        "no column of metadata.csv names the recordings, each cell like 'alarm call/0.WAV'" in said
+    )
+    assert entry["table"] == "../data_clips.csv"
+
+
+def test_a_table_beside_the_recordings_folder_is_found_from_above(here, capsys):
+    for name, *_ in calls():
+        put(here / "recordings", name, tone(seconds=0.02))
+    a_table(here, calls(), made=False)
+    entry, _ = begun(".", capsys, here.name, out=Path("mine.yaml"))
+    assert (entry["path"], entry["table"]) == ("recordings", "../calls.csv")
+
+
 def test_a_byte_order_mark_does_no_harm(here, capsys):
     table = a_table(here / "data", calls())
     table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())

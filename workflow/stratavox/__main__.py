@@ -14,7 +14,11 @@ def main() -> None:
     init = commands.add_parser("init", help="write a config for a folder of recordings")
     init.add_argument("folder", type=Path, help="folder of recordings, and of their table")
     init.add_argument("--out", type=Path, help="config to write; default: {folder's name}.yaml")
-    init.add_argument("--force", action="store_true", help="replace a config that is there")
+    init.add_argument(
+        "--force",
+        action="store_true",
+        help="replace a config (and its table of sub-folders) that is there",
+    )
     options = parser.parse_args()
 
     from stratavox.init.command import start  # heavy, and not needed for --help

@@ -13,7 +13,7 @@ from stratavox.init.columns import Column
 from stratavox.init.from_annotations import of_annotations
 from stratavox.init.from_folders import of_folders
 from stratavox.init.from_table import of_table
-from stratavox.init.look import describe, look
+from stratavox.init.look import SHOWN, describe, look
 
 
 def start(folder: Path, out: Path | None, force: bool) -> None:
@@ -29,7 +29,15 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
     table = out.with_name(f"{out.stem}_clips.csv")
     found = look(folder)
     say(describe(found))
-    source = of_table(found) or of_annotations(found) or of_folders(found, table)
+    source = of_table(found)
+    if source is None and found.tables:
+        say(
+            [
+                f"no column of {', '.join(found.tables[:SHOWN])} names the recordings, each cell "
+                f"like {found.recordings[0]!r}: left aside"
+            ]
+        )
+    source = source or of_annotations(found) or of_folders(found, table)
     made = [out, table] if source.table else [out]
     for path in made:
         if path.exists() and not force:

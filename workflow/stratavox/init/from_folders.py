@@ -33,7 +33,8 @@ def of_folders(found: Found, table: Path) -> Source:
             f"{found.folder}: {len(found.recordings)} recordings, but nothing that labels them: no "
             "table (.csv or .tsv) with a column of file names, no annotation files and no "
             "sub-folders that name classes. Write a table such as\n  file,label,individual\n"
-            f"  {found.recordings[0]},song,bird_1\ninto this folder, one row a clip"
+            f"  {found.recordings[0]},song,bird_1\ninto this folder, one row a clip, "
+            "or give the folder above where a table lies there"
         )
     header = ["file", *(["label"] if depth == 1 else [f"folder_{n + 1}" for n in range(depth)])]
     text = io.StringIO()

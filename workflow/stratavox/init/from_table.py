@@ -21,12 +21,10 @@ WRONG_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def of_table(found: Found) -> Source | None:
-    """The clips of the table that names most recordings; None where there is no table.
+    """The clips of the table that names most recordings; None where none names them.
 
-    Raises `StratavoxError` when no table can be read, or none names the recordings.
+    Raises `StratavoxError` where that is so, and a table could not be read.
     """
-    if not found.tables:
-        return None
     recordings = {os.path.abspath(found.folder / name) for name in found.recordings}
     matches, refused = [], {}
     for name in found.tables:
@@ -37,8 +35,10 @@ def of_table(found: Found) -> Source | None:
             continue
         matches += _matches(name, table, found, recordings)
     matches.sort(key=lambda match: (-match.hits, match.name.count("/"), match.name))
+    if not matches and refused:
+        raise StratavoxError("; ".join(refused.values()))
     if not matches:
-        return _nothing(found, refused)
+        return None
     best = matches[0]
     aside = sorted({name for name in found.tables if name not in refused and name != best.name})
     said = [f"table {best.name}: {best.rows} rows; column {best.column!r} names the files: {best}"]
@@ -166,9 +166,3 @@ def _fits(found: Found, match: _Match, file: str, start: float, end: float) -> b
         Path(os.path.relpath(path, os.path.abspath(found.folder))).as_posix()
     )
     return header is None or end <= header.duration_s + 0.01
-
-
-def _nothing(found: Found, refused: dict[str, str]) -> None:
-    if refused:
-        raise StratavoxError("; ".join(refused.values()))
-    return None

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from stratavox.errors import StratavoxError
-from stratavox.init.columns import MAX_CLASSES, Column
+from stratavox.init.columns import MAX_CLASSES, Column, number
 from stratavox.init.look import counts
 
 # The schema's defaults: a class needs so many clips, in so many groups.
@@ -21,6 +21,8 @@ FEWEST_GROUPS = 3
 GROUP_KINDS = ("individual", "group", "session", "site")
 # A column whose name tells nothing and that has fewer values is rather a trait (sex, breed).
 FEWEST_UNNAMED = 5
+# Sessions may be counted from 1 for each animal; a larger number is a date.
+NUMBERED = 10_000
 # A preferred group may cost this share of the clips (classes that live in one group alone) before
 # a less preferred one, which keeps them, is taken instead.
 KEPT_SHARE = 0.8
@@ -171,7 +173,9 @@ def _group(target: Column, column: Column, columns: list[Column]) -> Group | Non
     if len(classes) < 2 or len(held) < FEWEST_GROUPS:
         return None
     animals = [c for c in columns if c.kind == "individual" and not c.splits_as(target)]
-    shared = column.kind == "session" and animals and not column.is_nested_in(animals[0])
+    counted = [number(value) for value in column.values]
+    numbered = column.kind == "session" and all(n is not None and n < NUMBERED for n in counted)
+    shared = numbered and animals and not column.is_nested_in(animals[0])
     recurs = animals[0].name if shared else None
     return Group(column, classes, column.is_nested_in(target), recurs)
 
