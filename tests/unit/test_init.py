@@ -197,6 +197,19 @@ def test_few_groups_get_fewer_folds(here, capsys):
     assert "3 outer and 2 inner folds" in said
 
 
+def test_a_group_that_costs_most_classes_gives_way(here, capsys):
+    # two of eight calls are given by several birds, the others by one each; all on several days
+    rows = [
+        [f"{k:03d}.wav", f"call {k % 8}", f"bird {k % 5 if k % 8 < 2 else k % 8}", f"{k // 16}"]
+        for k in range(96)
+    ]
+    a_table(here / "data", rows, ("file", "call", "bird", "day"))
+    entry, said = begun("data", capsys)
+    assert only_task(entry)["group"] == "day"
+    assert "holding out bird would leave 2 of 8 classes" in said
+    assert "or bird: 8 values" in said
+
+
 def test_other_tasks_in_comments_are_usable_as_they_stand(here, capsys):
     rows = [[*row, "mic A" if k % 4 < 2 else "mic B"] for k, row in enumerate(calls())]
     a_table(here / "data", rows, ("file", "call", "bird", "microphone"))
@@ -250,10 +263,14 @@ def test_a_byte_order_mark_does_no_harm(here, capsys):
 
 def test_no_label_says_what_stands_against_each_column(here):
     rows = [[f"{k}.wav", "song", f"bird {k % 5}", f"n{k}"] for k in range(20)]
-    a_table(here / "data", rows, ("file", "call", "bird", "note_id"))
+    a_table(here / "data", rows, ("file", "call", "bird", "clip_no"))
     with pytest.raises(StratavoxError) as error:
         start(Path("data"), None, False)
-    for part in ("call: constant (song)", "bird: the commonest values have bird 0 (4)"):
+    for part in (
+        "call: constant (song)",
+        "bird: the commonest values have bird 0 (4)",
+        "clip_no: another",
+    ):
         assert part in str(error.value)
     assert not Path("data.yaml").exists()
 

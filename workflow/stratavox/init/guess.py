@@ -162,7 +162,7 @@ def recordings(columns: list[Column], group: Group | None) -> list[Column]:
 
 def _group(target: Column, column: Column, columns: list[Column]) -> Group | None:
     least = FEWEST_GROUPS if column.kind else FEWEST_UNNAMED
-    if column is target or len(column.values) < least or column.kind in ("label", "device"):
+    if len(column.values) < least or column.kind in ("label", "device"):
         return None
     classes = testable(target, column)
     held = {
