@@ -1,0 +1,98 @@
+"""The config that was written, checked as a run checks it, and the folds that a run would draw."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+from stratavox import tables
+from stratavox.corpus.labels import labels_of
+from stratavox.corpus.scan import REPEATS, good
+from stratavox.errors import StratavoxError
+from stratavox.init.look import counts
+from stratavox.plan import Plan
+from stratavox.probe import folds
+
+PROJECT = Path(__file__).resolve().parents[3]
+# Outer and inner folds, from the default's on to what few groups allow.
+DESIGNS = ((5, 3), (4, 3), (3, 2))
+SHOWN = 5
+
+
+def plan_of(text: str, root: Path) -> Plan:
+    """The run that the config ``text`` asks for, laid over the default config, in ``root``.
+
+    Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does.
+    """
+    default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    return Plan(laid_over(default, yaml.safe_load(text)), root)
+
+
+def laid_over(default: dict, config: dict) -> dict:
+    """``config`` over ``default``, key by key, as Snakemake lays a --configfile."""
+    merged = copy.deepcopy(default)
+    for key, value in config.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = laid_over(merged[key], value) if both else value
+    return merged
+
+
+def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[str]]:
+    """The first of `DESIGNS` that the task's groups allow, and what a run would probe.
+
+    Raises `StratavoxError` where none does.
+    """
+    scan = plan.root / f"results/corpus/{dataset}/scan.parquet"
+    clips = good(tables.read_table(scan))
+    settings = plan.folds(dataset, task)["settings"]
+    labels = labels_of(settings, scan, clips, plan.root)
+    for outer, inner in DESIGNS:
+        asked = settings | {"folds": outer, "inner_folds": inner}
+        try:
+            chosen, summary = folds.choose_clips(labels, asked)
+            folds.assign(chosen, asked)
+        except StratavoxError as error:
+            refused = error
+            continue
+        return (outer, inner), _say(summary, folds.identical_across_groups(clips, chosen))
+    raise refused
+
+
+def rejected(plan: Plan, dataset: str) -> list[str]:
+    """How many rows can be used, and why the first others cannot."""
+    scanned = tables.read_table(plan.root / f"results/corpus/{dataset}/scan.parquet")
+    rows = scanned.select(["row", "file", "reason"]).to_pylist()
+    bad = [row for row in rows if row["reason"]]
+    said = [f"  {len(rows) - len(bad)} of {len(rows)} rows can be used"]
+    said += [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad[:SHOWN]]
+    if len(bad) > SHOWN:
+        said.append(f"    and {len(bad) - SHOWN} more")
+    lost = sum(not row["reason"].startswith(REPEATS) for row in bad)
+    allowed = plan.datasets[dataset]["max_bad"]
+    if lost > allowed * len(rows):
+        said.append(
+            f"    look: the run would stop, as more than {allowed:.0%} of the rows are lost: mend "
+            "them, or raise max_bad"
+        )
+    return said
+
+
+def _say(summary: dict, identical: list[list[str]]) -> list[str]:
+    classes = Counter({name: n["clips"] for name, n in summary["classes"].items()})
+    of = f" in {summary['groups']} groups" if summary["group"] else ", group unknown"
+    said = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
+    for row in summary["left_out"][:SHOWN]:
+        said.append(f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}")
+    if len(summary["left_out"]) > SHOWN:
+        said.append(f"    and {len(summary['left_out']) - SHOWN} more")
+    for key, what in (("empty_labels", "label"), ("empty_groups", "group")):
+        if summary[key]:
+            said.append(f"    left out: {summary[key]} clips without a {what}")
+    if summary["near_duplicates"]:
+        said.append(f"    look: labels that differ in case alone: {summary['near_duplicates']}")
+    if identical:
+        said.append(f"    look: {len(identical)} sets of clips are the same audio in other groups")
+    return said

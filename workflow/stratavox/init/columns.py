@@ -1,0 +1,104 @@
+"""What a table's column may be: by its name first, then by its cells."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+# Words that columns of each kind are called by, the most telling first. A compound is known by its
+# last word (call_type, recording_site), what merely numbers or spells it left out (bird_id).
+WORDS = {
+    "label": "label call_type type call class category context vocalization vocalisation syllable "
+    "note_type behaviour behavior annotation tag species emotion word digit",
+    "individual": "individual animal bird cat dog bat whale monkey speaker subject caller singer "
+    "ind ring",
+    "group": "group",
+    "session": "session date day night recording song bout tape track deployment visit file",
+    "site": "site location locality station place plot colony nest territory population",
+    "device": "recorder device microphone mic",
+    "aside": "licence license source url doi note notes comment comments remark remarks citation "
+    "rights checksum sha256 md5",
+    "measure": "duration rate samplerate channels channel level snr frequency freq latitude "
+    "longitude time hz db",
+}
+KINDS = {word: kind for kind, words in WORDS.items() for word in words.split()}
+RANKS = {word: rank for rank, word in enumerate(KINDS)}
+FILLERS = {"id", "name", "no", "nr", "num", "number", "code", "raw", "s"}
+# Past this many values a column names things, not classes: the largest published repertoires and
+# species lists that a linear probe was trained on clip by clip stay below.
+MAX_CLASSES = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name and its cells, one a clip."""
+
+    name: str
+    cells: list[str]
+
+    @cached_property
+    def values(self) -> Counter:
+        """How often each value occurs; empty cells are none."""
+        return Counter(cell for cell in self.cells if cell.strip())
+
+    @cached_property
+    def kind(self) -> str | None:
+        """A key of `WORDS`, or None where the name tells nothing."""
+        return KINDS.get(self._word)
+
+    @property
+    def rank(self) -> tuple:
+        """Sorts columns of one kind: the more telling name first; the whole name above a part."""
+        return RANKS.get(self._word, len(RANKS)), self._word != "_".join(words(self.name))
+
+    @cached_property
+    def _word(self) -> str:
+        named = [word for word in words(self.name) if word not in FILLERS]
+        whole = "_".join(named)
+        return whole if whole in KINDS or not named else named[-1]
+
+    @cached_property
+    def useless(self) -> str | None:
+        """Why it can be neither label nor group; None where it can."""
+        filled = sum(self.values.values())
+        if not filled:
+            return "empty"
+        if len(self.values) == 1:
+            return f"constant ({next(iter(self.values))})"
+        if self.kind == "aside":
+            return "about the source, by its name"
+        if len(self.values) == filled:
+            return "another value in each row"
+        numbers = [number(value) for value in self.values]
+        if self.kind == "measure" or any(n is not None and n % 1 for n in numbers):
+            return "a measure"
+        if len(self.values) > filled / 2:
+            return f"{len(self.values)} values in {filled} rows: too many to hold several clips"
+        return None
+
+    def splits_as(self, other: Column) -> bool:
+        """Whether both put the same clips together, whatever they call them."""
+        pairs = len(set(zip(self.cells, other.cells, strict=True)))
+        return pairs == len(set(self.cells)) == len(set(other.cells))
+
+    def is_nested_in(self, other: Column) -> bool:
+        """Whether each value of this one occurs with a single value of ``other``."""
+        return len(set(zip(self.cells, other.cells, strict=True))) == len(set(self.cells))
+
+
+def words(name: str) -> list[str]:
+    """The lower-case words of a column's name: ``CallType (s)`` is call, type, s."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return [word for word in re.split(r"[\W_]+", apart.lower()) if word]
+
+
+def number(cell: str) -> float | None:
+    """The finite number that a cell holds, or None."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,95 @@
+"""From a folder to a config: look, guess, write, check, each step told."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from stratavox import tables
+from stratavox.errors import StratavoxError
+from stratavox.init import check, guess, write
+from stratavox.init.columns import Column
+from stratavox.init.from_annotations import of_annotations
+from stratavox.init.from_folders import of_folders
+from stratavox.init.from_table import of_table
+from stratavox.init.look import SHOWN, describe, look
+
+
+def start(folder: Path, out: Path | None, force: bool) -> None:
+    """Write a config for the recordings in ``folder`` to ``out`` and check it.
+
+    ``out`` is {folder's name}.yaml where it is None. Where sub-folders are the labels, a table
+    {config's name}_clips.csv is written beside it; the check leaves
+    results/corpus/{name}/scan.parquet, which the run goes on with. Nothing is written into
+    ``folder``. Raises `StratavoxError`; a config that does not pass the check is not written.
+    """
+    name = write.name_of(folder.resolve().name, "my_calls")
+    out = out or Path(f"{name}.yaml")
+    table = out.with_name(f"{out.stem}_clips.csv")
+    found = look(folder)
+    say(describe(found))
+    source = of_table(found)
+    if source is None and found.tables:
+        say(
+            [
+                f"no column of {', '.join(found.tables[:SHOWN])} names the recordings, each cell "
+                f"like {found.recordings[0]!r}: left aside"
+            ]
+        )
+    source = source or of_annotations(found) or of_folders(found, table)
+    made = [out, table] if source.table else [out]
+    for path in made:
+        if path.exists() and not force:
+            raise StratavoxError(
+                f"{path}: exists already; choose another name with --out, or --force to replace it"
+            )
+    tasks, why = guess.tasks(source.columns)
+    say([*source.said, "", *columns(source.columns), "", *choice(tasks[0], why)])
+    command = run_command(out)
+    if source.table:
+        tables.write_text(source.table, table)
+    asked = (name, command, found, source, tasks, why)
+    plan = check.plan_of(write.config(*asked), Path())
+    task = plan.tasks(name)[0]
+    design, told = check.design(plan, name, task)
+    tables.write_text(write.config(*asked, design), out)
+    say(["", f"{out}: written, and checked as a run would:", *check.rejected(plan, name), *told])
+    say([f"  {design[0]} outer and {design[1]} inner folds"])
+    say([f"  shards: {plan.datasets[name]['shards']} ({write.SHARDS_RULE})"])
+    say(["", "Look through it, the line `group` first. Then run:", f"  {command}"])
+
+
+def say(lines: list[str]) -> None:
+    """Print lines."""
+    print("\n".join(lines), flush=True)
+
+
+def columns(found: list[Column]) -> list[str]:
+    """Each column, what it looks like and its values."""
+    said = ["columns:"]
+    for column in found:
+        if column.useless:
+            said.append(f"  {column.name}: ignored: {column.useless}")
+        else:
+            kind = f"{column.kind}, by its name" if column.kind else "its name tells nothing"
+            said.append(f"  {column.name}: {kind}; {write.describe(column)}")
+    return said
+
+
+def choice(task: guess.Task, why: str) -> list[str]:
+    """The chosen task and group, each with its reason and what else there is."""
+    said = [f"label: {task.target.name} ({why})"]
+    if task.group is None:
+        said += [f"group: null ({task.why})", f"  {write.NO_GROUP}"]
+    else:
+        said += [f"group: {task.group.column.name} ({task.why})", f"  {task.group.describe()}"]
+    return said + [f"  or {other.column.name}: {other.describe()}" for other in task.others]
+
+
+def run_command(config: Path) -> str:
+    """The command that runs ``config`` in the working directory, with this Python's Snakemake."""
+    snakemake = Path(sys.executable).with_name("snakemake")
+    program = str(snakemake) if snakemake.exists() else "snakemake"
+    words = [program, "-s", str(check.PROJECT / "Snakefile"), "--directory", "."]
+    return shlex.join([*words, "--configfile", str(config), "--cores", "all"])

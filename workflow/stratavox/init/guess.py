@@ -1,0 +1,213 @@
+"""Which column is the label, and which group must not straddle train and test.
+
+Names propose and cells decide: a group is taken only if enough classes could be tested with it.
+Nothing is chosen that cannot be said: each choice carries its reason and what else there was.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from stratavox.errors import StratavoxError
+from stratavox.init.columns import MAX_CLASSES, Column, number
+from stratavox.init.look import counts
+
+# The schema's defaults: a class needs so many clips, in so many groups.
+MIN_CLIPS, MIN_GROUPS = 10, 2
+# With two groups, one is trained on alone, and nothing is left to choose the penalty by.
+FEWEST_GROUPS = 3
+# Kinds that can be a group, the one to prefer first: what most often must not leak.
+GROUP_KINDS = ("individual", "group", "session", "site")
+# A column whose name tells nothing and that has fewer values is rather a trait (sex, breed).
+FEWEST_UNNAMED = 5
+# Sessions may be counted from 1 for each animal; a larger number is a date.
+NUMBERED = 10_000
+# A preferred group may cost this share of the clips (classes that live in one group alone) before
+# a less preferred one, which keeps them, is taken instead.
+KEPT_SHARE = 0.8
+ALTERNATIVES = 4
+
+
+@dataclass(frozen=True)
+class Group:
+    """A column as group of a target: what could then be tested."""
+
+    column: Column
+    classes: Counter  # clips of each class that is kept
+    nested: bool  # each of its values has one label only
+    recurs: str | None  # the column of individuals that share its values
+
+    @property
+    def clips(self) -> int:
+        return sum(self.classes.values())
+
+    def describe(self) -> str:
+        """Its values, its clips, and what it leaves of the classes."""
+        sizes = self.column.values.values()
+        each = f"{min(sizes)} to {max(sizes)}" if len(set(sizes)) > 1 else f"{min(sizes)}"
+        labels = "each with one label only" if self.nested else "many of them with several labels"
+        said = (
+            f"{len(sizes)} values, {each} clips each, {labels}; "
+            f"{len(self.classes)} classes with {self.clips} clips could be tested"
+        )
+        if self.recurs:
+            said += (
+                f". Look: its values recur with several of {self.recurs}; if they are numbered "
+                "anew for each, join both in one column"
+            )
+        return said
+
+
+@dataclass(frozen=True)
+class Task:
+    """A target with its group (None: unknown) and why; ``others`` could be its group instead."""
+
+    target: Column
+    group: Group | None
+    why: str
+    others: list[Group]
+
+    @property
+    def classes(self) -> Counter:
+        return testable(self.target, None) if self.group is None else self.group.classes
+
+
+def tasks(columns: list[Column]) -> tuple[list[Task], str]:
+    """Every task the columns allow, the one to start with first, and why it is that one.
+
+    Raises `StratavoxError`, telling what stands against each column, where there is none.
+    """
+    useful = [column for column in columns if column.useless is None]
+    targets = sorted((c for c in useful if is_target(c)), key=_target_rank)
+    if not targets:
+        raise StratavoxError(
+            "no column can serve as label: a probe needs two values with "
+            f"{MIN_CLIPS} clips each. The columns are:\n  "
+            + "\n  ".join(f"{column.name}: {against(column)}" for column in columns)
+            + "\nAdd a column with a label for each clip, or mend one of these"
+        )
+    kept: list[Column] = []
+    for column in targets:
+        if not any(column.splits_as(other) for other in kept):
+            kept.append(column)
+    first = kept[0]
+    if first.kind == "label":
+        why = "its name and its values are those of a label"
+    elif first.kind == "individual":
+        why = "no other column is named as a label: who called is then the question"
+    else:
+        why = "a guess by its values alone, for no column is named as a label: look twice"
+    return [task(column, useful) for column in kept], why
+
+
+def is_target(column: Column) -> bool:
+    """Whether two of its values, or more, have enough clips, and it is no list of names."""
+    return len(column.values) <= MAX_CLASSES and len(testable(column, None)) >= 2
+
+
+def against(column: Column) -> str:
+    """Why a column is no target."""
+    if column.useless:
+        return column.useless
+    if len(column.values) > MAX_CLASSES:
+        return f"{len(column.values)} values, more than {MAX_CLASSES}"
+    return f"the commonest values have {counts(column.values)} clips"
+
+
+def task(target: Column, columns: list[Column]) -> Task:
+    """The target with the group to be preferred among ``columns``."""
+    groups = [group for column in columns if (group := _group(target, column, columns))]
+    most = max((group.clips for group in groups), default=0)
+    different: list[Group] = []
+    for group in sorted(groups, key=lambda group: _rank(group, most)):
+        if not any(group.column.splits_as(other.column) for other in different):
+            different.append(group)
+    named = [group for group in different if group.column.kind in GROUP_KINDS]
+    lost = _passed_over(target, columns, named)
+    if not named:
+        return Task(target, None, lost or "no column is named as one", different[:ALTERNATIVES])
+    first = named[0]
+    why = f"the column to be held out first, by its name ({first.column.kind})"
+    others = [group for group in different if group is not first]
+    return Task(target, first, f"{why}; {lost}" if lost else why, others[:ALTERNATIVES])
+
+
+def testable(target: Column, group: Column | None) -> Counter:
+    """Clips of each class that has enough of them, in enough groups."""
+    if group is None:
+        return Counter({v: n for v, n in target.values.items() if n >= MIN_CLIPS})
+    pairs = Counter(
+        (label, name)
+        for label, name in zip(target.cells, group.cells, strict=True)
+        if label.strip() and name.strip()
+    )
+    clips, groups = Counter(), Counter()
+    for (label, _), count in pairs.items():
+        clips[label] += count
+        groups[label] += 1
+    return Counter({v: n for v, n in clips.items() if n >= MIN_CLIPS and groups[v] >= MIN_GROUPS})
+
+
+def recordings(columns: list[Column], group: Group | None) -> list[Column]:
+    """Columns that may name the recording a clip was cut from, finer than the group."""
+    return [
+        column
+        for column in columns
+        if column.kind == "session"
+        and column.useless is None
+        and not (group and group.column.is_nested_in(column))
+    ]
+
+
+def _group(target: Column, column: Column, columns: list[Column]) -> Group | None:
+    least = FEWEST_GROUPS if column.kind else FEWEST_UNNAMED
+    if len(column.values) < least or column.kind in ("label", "device"):
+        return None
+    classes = testable(target, column)
+    held = {
+        name
+        for label, name in zip(target.cells, column.cells, strict=True)
+        if label in classes and name.strip()
+    }
+    if len(classes) < 2 or len(held) < FEWEST_GROUPS:
+        return None
+    animals = [c for c in columns if c.kind == "individual" and not c.splits_as(target)]
+    counted = [number(value) for value in column.values]
+    numbered = column.kind == "session" and all(n is not None and n < NUMBERED for n in counted)
+    shared = numbered and animals and not column.is_nested_in(animals[0])
+    recurs = animals[0].name if shared else None
+    return Group(column, classes, column.is_nested_in(target), recurs)
+
+
+def _rank(group: Group, most: int) -> tuple:
+    """By kind; those that cost many clips last, and of one kind the stricter, with fewer values."""
+    costly = group.clips < KEPT_SHARE * most
+    kinds = (*GROUP_KINDS, group.column.kind)
+    return costly, kinds.index(group.column.kind), len(group.column.values), group.column.rank
+
+
+def _target_rank(column: Column) -> tuple:
+    kinds = ("label", "individual", None, "device", "site", "session", "group", "measure")
+    return kinds.index(column.kind), column.rank
+
+
+def _passed_over(target: Column, columns: list[Column], named: list[Group]) -> str:
+    """Why a column of a preferred kind is not the group, where there is one."""
+    said = []
+    for column in columns:
+        if column is target or column.kind != "individual":
+            continue
+        if named and column.splits_as(named[0].column) or named and column is named[0].column:
+            continue
+        if column.splits_as(target):
+            said.append(f"{column.name} is the label itself under another name")
+        else:
+            classes, all_of = testable(target, column), testable(target, None)
+            said.append(
+                f"holding out {column.name} would leave {len(classes)} of {len(all_of)} classes: "
+                f"each other one occurs in fewer than {MIN_GROUPS} of its values"
+                if len(classes) < len(all_of)
+                else f"{column.name} has only {len(column.values)} values"
+            )
+    return "; ".join(said)

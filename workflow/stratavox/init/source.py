@@ -1,0 +1,23 @@
+"""Where clips and their columns come from, for the config and for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stratavox.init.columns import Column
+
+
+@dataclass(frozen=True)
+class Source:
+    """``entry`` holds the dataset's keys in the config, ``notes`` a comment for some of them.
+
+    ``columns`` can be label or group, ``said`` tells how they were found; ``clips`` counts rows.
+    ``table`` is the text of a table that has to be written, None where there is one.
+    """
+
+    entry: dict
+    notes: dict[str, str]
+    columns: list[Column]
+    said: list[str]
+    clips: int
+    table: str | None = None

@@ -1,0 +1,193 @@
+"""The run's config as text, every line explained where it stands."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import yaml
+
+from stratavox.init import guess
+from stratavox.init.columns import Column
+from stratavox.init.look import Found, counts
+from stratavox.init.source import Source
+
+WIDTH = 100
+# About so many clips are the work of one job: minutes of a BEATs on a core. The schema's most is
+# 999; past 64 jobs a stage the bookkeeping grows and no machine at hand is fuller.
+SHARD_CLIPS, MOST_SHARDS = 500, 64
+SHARDS_RULE = f"about {SHARD_CLIPS} clips each, at most {MOST_SHARDS} shards"
+DEFAULT_DESIGN = (5, 3)
+NUISANCES = ("device", "site", "session")
+NO_GROUP = (
+    "Unknown. It costs: clips of one animal, day or recording may stand on both sides of a split, "
+    "so scores may be too good; every figure says 'group unknown', no interval is given and no "
+    "contrast is tested. Better: add a column with the individual (or recording, or day) to the "
+    "table and name it here."
+)
+
+
+def shards(clips: int) -> int:
+    """Files that so many clips are spread over."""
+    return min(MOST_SHARDS, -(-clips // SHARD_CLIPS))
+
+
+def name_of(text: str, otherwise: str) -> str:
+    """``text`` as a name that the config allows, or ``otherwise``."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return name if re.fullmatch(r"[A-Za-z]\w*", name) else otherwise
+
+
+def config(
+    name: str,
+    command: str,
+    found: Found,
+    source: Source,
+    tasks: list[guess.Task],
+    why: str,
+    design: tuple[int, int] = DEFAULT_DESIGN,
+) -> str:
+    """The text of the config for the dataset ``name``: the first of ``tasks``, others as comments.
+
+    ``command`` runs it; ``design`` are the outer and inner folds.
+    """
+    lines = [
+        *_comment(
+            "Written by `python -m stratavox init` from what the folder holds; it is yours to "
+            "change. Run it:"
+        ),
+        f"#   {command}",
+        *_comment(
+            "It is laid over Stratavox's config.yaml, key by key, which explains what is not here "
+            "(probes, geometry, figures). Every key and what it allows: "
+            "workflow/schemas/config.schema.yaml"
+        ),
+        "",
+        "run:",
+        f"  datasets: [{name}]",
+        *_comment(
+            "beats needs a network once, to fetch its weights. For a first try without one, write "
+            "[beats_small, beats_small_random, logmel, duration_level]: a small BEATs of the "
+            "default config, trained on synthetic calls",
+            2,
+        ),
+        "  encoders: [beats, beats_random, logmel, duration_level]",
+        "",
+        "datasets:",
+        f"  {name}:",
+        *[f"    {line}" for line in _dataset(found, source, tasks, why, design)],
+        "",
+        "encoders:",
+        "  # BEATs, 12 blocks of 768, trained by Earth Species on bioacoustic recordings",
+        "  beats: {family: beats, model: esp_aves2_sl_beats_all, weights: pretrained}",
+        "  # the same, never trained, drawn three times: what the architecture alone gives",
+        "  beats_random:",
+        "    {family: beats, model: esp_aves2_sl_beats_all, weights: random, seeds: [0, 1, 2]}",
+        "  # logmel and duration_level, which need no network and no training, are in config.yaml",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _dataset(
+    found: Found, source: Source, tasks: list[guess.Task], why: str, design: tuple[int, int]
+) -> list[str]:
+    entry, notes = source.entry, source.notes
+    lines = ["source: folder"]
+    notes = {"path": "folder of the recordings, relative to where you run"} | notes
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            lines += _comment("labelled segments of the recordings, from the files beside them")
+            lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
+        else:
+            lines += _line(f"{key}: {scalar(value)}", notes.get(key, ""))
+    lines += _recording(guess.recordings(source.columns, tasks[0].group), tasks[0].group)
+    stereo = any(header.channels > 1 for header in found.headers.values())
+    lines += _line("channel: mean", "how several channels become one: their mean, or a number")
+    if stereo:
+        lines += _comment("there are recordings with several channels; 0 would be the first alone")
+    lines += _line(
+        f"shards: {shards(source.clips)}",
+        f"files the clips are spread over: {SHARDS_RULE}",
+    )
+    lines += ["max_bad: 0.05 # share of unusable rows past which the run stops", "tasks:"]
+    lines += [f"  {line}" for line in _task(tasks[0], why)]
+    if tasks[1:]:
+        lines += _comment("other questions that these columns could answer:", 2)
+        lines += [f"  # {_short(task)}" for task in tasks[1 : 1 + guess.ALTERNATIVES]]
+    if design != DEFAULT_DESIGN:
+        outer, inner = design
+        lines += _comment("the groups are too few for the default's 5 folds with 3 inner ones")
+        lines.append(f"probes: {{folds: {outer}, inner_folds: {inner}}}")
+    return lines
+
+
+def _task(task: guess.Task, why: str) -> list[str]:
+    target, group = task.target, task.group
+    lines = [f"{name_of(target.name, 'label')}:"]
+    body = _comment(f"{describe(target)}. Why this column: {why}")
+    body += [f"target: {scalar(target.name)}", "kind: classification"]
+    body += _comment("clips of one group never stand on both sides of a split: the line to check")
+    if group is None:
+        body += [*_comment(NO_GROUP), *_comment(f"Why none: {task.why}"), "group: null"]
+    else:
+        body += _comment(f"{group.column.name}: {group.describe()}. Why this column: {task.why}")
+        body.append(f"group: {scalar(group.column.name)}")
+    if task.others:
+        body += _comment("by their structure these could be the group instead:")
+        for other in task.others:
+            body += _comment(f"group: {scalar(other.column.name)} - {other.describe()}", 0, "  ")
+    body += [
+        f"min_clips: {guess.MIN_CLIPS} # classes with fewer clips, or in fewer groups, are dropped",
+        f"min_groups: {guess.MIN_GROUPS}",
+        "role: target # or nuisance: what the encoder had better ignore",
+    ]
+    return lines + [f"  {line}" for line in body]
+
+
+def describe(column: Column) -> str:
+    """A label's values and their clips."""
+    return f"{len(column.values)} values: {counts(column.values)}"
+
+
+def _short(task: guess.Task) -> str:
+    """A task in one line."""
+    group = "null" if task.group is None else scalar(task.group.column.name)
+    role = ", role: nuisance" if task.target.kind in NUISANCES else ""
+    name = name_of(task.target.name, "other")
+    target = scalar(task.target.name)
+    return f"{name}: {{target: {target}, kind: classification, group: {group}{role}}}"
+
+
+def _recording(columns: list[Column], group: guess.Group | None) -> list[str]:
+    if not columns:
+        return []
+    lines = _comment("what a clip was cut from: the regime 'by recording' then stands beside")
+    for column in columns:
+        name = scalar(column.name)
+        if group and group.column.kind == "individual" and not column.is_nested_in(group.column):
+            name = f"[{scalar(group.column.name)}, {name}]"
+        lines.append(f"# recording: {name}")
+    return lines
+
+
+def scalar(value: str) -> str:
+    """A text as YAML reads it back, plain where that is safe within {} too."""
+    safe = re.fullmatch(r"[\w./][\w./-]*", value)
+    if safe and yaml.safe_load(value) == value:
+        return value
+    return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).strip()
+
+
+def _line(text: str, note: str) -> list[str]:
+    """A key with its comment behind it, or above where that would be too long."""
+    if not note:
+        return [text]
+    line = f"{text} # {note}"
+    return [line] if len(line) <= WIDTH - 4 else [*_comment(note), text]
+
+
+def _comment(text: str, indent: int = 0, hang: str = "") -> list[str]:
+    wrapped = textwrap.wrap(
+        text, WIDTH - 12 - indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [f"{' ' * indent}# {hang}{line}" for line in wrapped]
