@@ -193,12 +193,12 @@ def test_no_network_is_said_with_the_way_out(small, monkeypatch, tmp_path):
     """`pretrained` without a network names the file, its address and what to write instead."""
     import huggingface_hub.errors
 
-    from stratavox.encoders import beats
+    from stratavox.encoders import hub
 
     def closed(*args, **more):
         raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
 
-    monkeypatch.setattr(beats, "hf_hub_download", closed)
+    monkeypatch.setattr(hub, "hf_hub_download", closed)
     with pytest.raises(StratavoxError) as refused:
         load({"family": "beats", "model": MODEL, "weights": "pretrained"})
     for part in (
@@ -210,11 +210,11 @@ def test_no_network_is_said_with_the_way_out(small, monkeypatch, tmp_path):
 
 
 def test_pretrained_weights_come_through_the_hub(small, monkeypatch):
-    from stratavox.encoders import beats
+    from stratavox.encoders import hub
 
     path = save(small, "fetched.safetensors", small[1])
     asked = []
-    monkeypatch.setattr(beats, "hf_hub_download", lambda *args: asked.append(args) or path)
+    monkeypatch.setattr(hub, "hf_hub_download", lambda *args: asked.append(args) or path)
     encoder = load({"family": "beats", "model": MODEL, "weights": "pretrained"})
     assert asked == [
         ("EarthSpeciesProject/esp-aves2-sl-beats-all", "esp-aves2-sl-beats-all.safetensors")
@@ -231,6 +231,7 @@ def test_files_and_rates_are_known_without_heavy_imports(tmp_path):
         "assert c.weight_files(b | {'weights': 'a/b.safetensors'}) == ['a/b.safetensors'];"
         "assert c.weight_files(b | {'weights': 'random'}) == [];"
         "assert c.weight_files({'family': 'duration_level'}) == [];"
+        "assert c.rate({'family': 'avex', 'model': 'aves_bio'}) == 16000;"
         "heavy = {'torch', 'numpy', 'avex', 'transformers', 'librosa'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
