@@ -135,7 +135,7 @@ def _probed(
                 raise StratavoxError(
                     f"layout: {layout.axes}: {name} of {CLIPS} waves of {samples} samples: "
                     f"{found}; declared, by layout, prefix and grid: {wanted}. Correct what is "
-                    f"declared{'' if shape else ' (in_tuple: true where a block gives a tuple)'}"
+                    f"declared{'' if shape else ' (in_tuple says whether a tuple is given)'}"
                 )
     return widths
 
