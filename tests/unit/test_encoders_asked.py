@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from stratavox.encoders import catalogue
-from stratavox.encoders.encoder import Grid, blocks, branches
+from stratavox.encoders.encoder import Grid
+from stratavox.encoders.sites import blocks, branches
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
 

@@ -43,13 +43,8 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     return _aves(settings) if settings["model"] == AVES else _efficientnet(settings)
 
 
-def aves_sizes() -> dict:
-    """avex's sizes of AVES, as torchaudio takes them."""
-    return AVESConfig().to_dict()
-
-
 def _aves(settings: dict) -> Encoder:
-    sizes = aves_sizes()
+    sizes = AVESConfig().to_dict()
     with seeded(settings.get("seed", 0)):
         model = wav2vec2_model(**sizes, aux_num_out=None)
     source = fill(model, settings, None, ("", "model."), heads=("aux.",))

@@ -9,9 +9,6 @@ import numpy as np
 
 from stratavox.encoders.catalogue import BASELINE_RATE
 
-# Sites inside a block, beside its output: what attention and the feed-forward part add to it.
-BRANCHES = ("attn", "ffn")
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -78,17 +75,6 @@ class Encoder:
     @property
     def readouts(self) -> list[str]:
         return list(self.widths)
-
-
-def blocks(readouts: list[str]) -> list[str]:
-    """Those of ``readouts`` that are outputs of blocks."""
-    return [name for name in readouts if name.startswith("block_")]
-
-
-def branches(readouts: list[str]) -> dict[str, list[str]]:
-    """Those of ``readouts`` that are branches inside blocks, by site (``attn``, ``ffn``)."""
-    found = {site: [name for name in readouts if name.startswith(f"{site}_")] for site in BRANCHES}
-    return {site: names for site, names in found.items() if names}
 
 
 def baseline(

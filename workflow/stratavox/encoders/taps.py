@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from stratavox.encoders.encoder import Encoder, Grid, blocks
+from stratavox.encoders.encoder import Encoder, Grid
+from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
 # Seconds of audio a batch. On a CPU more is no faster (BEATs: the same from 8 to 48 clips of

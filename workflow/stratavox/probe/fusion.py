@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from stratavox.encoders.encoder import branches
+from stratavox.encoders.sites import branches
 from stratavox.probe import logistic, nested
 from stratavox.probe.readouts import matrix
 from stratavox.probe.rotation import Rotation

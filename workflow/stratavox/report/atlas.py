@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
 from stratavox.corpus.acoustics import TARGETS
-from stratavox.encoders.encoder import branches
+from stratavox.encoders.sites import branches
 from stratavox.inference.depths import NUISANCE
 from stratavox.report import style
 from stratavox.report.results import INTERVALS, Results

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stratavox.encoders.encoder import branches
+from stratavox.encoders.sites import branches
 from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
 from stratavox.report import style
