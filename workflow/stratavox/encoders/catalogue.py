@@ -52,8 +52,6 @@ NOT_LOADED = {
     "surfperch": "it needs tensorflow",
     "birdnet": "it needs tensorflow",
 }
-# Further places in a block that an encoder can be read at, beside the block's output.
-SITES = ("block", "ffn", "attn")
 
 
 def check(settings: dict) -> None:
@@ -69,7 +67,7 @@ def check(settings: dict) -> None:
         _check_avex(settings)
     elif family == "module":
         module_facts.check(settings)
-    if "block" not in settings.get("sites", SITES):
+    if "block" not in settings.get("sites", ["block"]):
         raise StratavoxError(
             f"sites: found {', '.join(settings['sites']) or 'none'}; block must be among them: "
             "depth curves, and the choice of a block, are of the blocks' outputs"
