@@ -29,7 +29,7 @@ SPEECH = {
     "num_conv_pos_embedding_groups": 4,
 }
 STABLE = SPEECH | {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
-AST = {key: SPEECH[key] for key in list(SPEECH)[:4]} | {"max_length": 128}
+AST = {key: SPEECH[key] for key in list(SPEECH)[:4]} | {"max_length": 148}
 KINDS = {
     "ast": ("AST", AST),
     "whisper": ("Whisper", {}),
@@ -89,7 +89,7 @@ def tiny(request, tmp_path_factory):
         )
         model.config.max_source_positions = 50
     if request.param == "ast":
-        settings["context_s"] = 1.28
+        settings["context_s"] = 1.48
     return settings, model, request.param
 
 
@@ -97,9 +97,8 @@ def in_time(kind: str, tokens: torch.Tensor) -> torch.Tensor:
     """The audio's tokens (tokens, width) in order of time; AST's stand band after band."""
     if kind != "ast":
         return tokens
-    return torch.stack([tokens[2:][band * 12 : band * 12 + 12] for band in range(12)], 1).flatten(
-        0, 1
-    )
+    bands = [tokens[2:][band * 14 : band * 14 + 14] for band in range(12)]
+    return torch.stack(bands, dim=1).flatten(0, 1)
 
 
 def noise(*lengths: int) -> list[np.ndarray]:
@@ -176,7 +175,7 @@ def test_token_counts_are_the_librarys(tiny):
     for samples in (400, 719, 720, 7777, 16000):
         if kind == "ast":
             frames = 1 + (max(samples, 2800) - 400) // 160
-            columns = sum(10 * column + 16 <= frames for column in range(12))
+            columns = sum(10 * column + 16 <= frames for column in range(14))
             assert grid.tokens(samples) == 12 * columns
             assert grid.fed(samples) <= max(samples, 2800)
         elif kind == "whisper":
@@ -248,7 +247,7 @@ def test_sites_are_the_branches_that_add_up_to_the_block(tiny):
 @pytest.fixture
 def ast(tmp_path):
     path, model = make(tmp_path, "ast")
-    return {"family": "transformers", "path": path, "context_s": 1.28}, model
+    return {"family": "transformers", "path": path, "context_s": 1.48}, model
 
 
 def test_tokens_that_are_not_of_the_audio_are_left_out(ast):
@@ -274,8 +273,8 @@ def test_asts_window_is_filled_by_its_own_extractor(ast):
     )
     assert torch.equal(norm[0].detach(), in_time("ast", wanted))
     assert pool(encoder, [clip]).n_tokens.tolist() == [12 * 5]
-    with pytest.raises(StratavoxError, match=r"context_s: found 1\.29; allowed: up to .* 1\.28"):
-        catalogue.check(settings | {"context_s": 1.29})
+    with pytest.raises(StratavoxError, match=r"context_s: found 1\.49; allowed: up to .* 1\.48"):
+        catalogue.check(settings | {"context_s": 1.49})
 
 
 def test_files_of_older_names_are_asts_too(ast):
@@ -301,7 +300,7 @@ def test_files_of_older_names_are_asts_too(ast):
 def test_an_extractor_of_another_window_is_refused(ast):
     settings, _ = ast
     transformers.ASTFeatureExtractor(max_length=64).save_pretrained(settings["path"])
-    with pytest.raises(StratavoxError, match="max_length: found 64; config.json, .* has 128"):
+    with pytest.raises(StratavoxError, match="max_length: found 64; config.json, .* has 148"):
         load(settings)
 
 
