@@ -126,6 +126,19 @@ def test_leakage_is_told():
     assert said["a random split is optimistic for call with deep"] == SUPPORTED
 
 
+def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
+    deep, twin = encoder("deep"), encoder("twin", "random")
+    twin.made["widths"] = twin.made["widths"] | {"ffn_00": 8}
+    assert deep.same_architecture(twin)
+    kinds = [encoder("whisper"), encoder("hubert", "random"), encoder("other", "random")]
+    for kind, model in zip(kinds, ("whisper", "hubert", "whisper"), strict=True):
+        kind.made |= {"family": "transformers", "model": model}
+    assert not kinds[0].same_architecture(kinds[1])
+    assert kinds[0].same_architecture(kinds[2])
+    twin.made["widths"]["block_00"] = 16
+    assert not deep.same_architecture(twin)
+
+
 def test_random_draws_are_one_control():
     """Draws are averaged; the trained encoder is compared with their mean, not with each."""
     encoders = [encoder("deep"), encoder("twin", "random", ["twin_seed0", "twin_seed1"])]

@@ -140,6 +140,49 @@ def test_the_example_of_annotations_is_valid():
     assert entry["annotations"]["min_s"] == 0.02  # what the comment beside says
 
 
+def test_avexs_all_layers_need_the_site_they_are_made_of():
+    given = default()
+    given["probes"]["fusions"] = ["concat_avex"]
+    with pytest.raises(StratavoxError) as error:
+        config.check(given)
+    for part in ("probes.fusions: concat_avex", "sites: [block, ffn]", "(beats_small, beats_small"):
+        assert part in str(error.value)
+    for name in ("beats_small", "beats_small_random"):
+        given["encoders"][name]["sites"] = ["block", "ffn"]
+    config.check(given)
+    given["run"]["encoders"] = ["logmel"]
+    with pytest.raises(StratavoxError, match="none of run.encoders is of family beats"):
+        config.check(given)
+
+
+def module(**changes) -> dict:
+    """An encoder of family module, as little as can be said of it."""
+    said = {"family": "module", "factory": "mine.build", "path": "code", "weights": "random"}
+    said |= {"seed": 0, "rate": 16000, "context_s": 5, "grid": {"size": 400, "hop": 320}}
+    return said | {"layout": "batch tokens width"} | changes
+
+
+@pytest.mark.parametrize(
+    ("entry", "parts"),
+    [
+        (module(layout="guess"), ["encoders.mine.layout", "'guess'", "tokens batch width"]),
+        (module(grid={"size": 400}), ["encoders.mine.grid", "'hop' is missing"]),
+        (module(sites=["ffn"]), ["encoders.mine", "unknown key 'sites'"]),
+        (module(seed=None), ["encoders.mine", "random needs a seed"]),
+        ({"family": "avex", "weights": "random"}, ["encoders.mine", "'model' is missing"]),
+        (
+            {"family": "beats", "weights": "bundled", "sites": ["fnn"]},
+            ["encoders.mine.sites.0", "'fnn'", "ffn, attn"],
+        ),
+    ],
+)
+def test_encoders_of_ones_own_are_refused_by_key(entry, parts):
+    entry = {key: value for key, value in entry.items() if value is not None}
+    message = refused(encoders__mine=entry)
+    for part in parts:
+        assert part in message, message
+
+
 def test_all_problems_are_told_at_once():
     message = refused(probes__folds=1, encoders__logmel__family="x")
     assert "probes.folds" in message and "encoders.logmel.family" in message

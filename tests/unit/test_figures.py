@@ -120,6 +120,29 @@ def test_random_draws_are_one_curve_with_their_range(tmp_path):
     assert "mean and range over 2 random draws of noise" in said
 
 
+def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path):
+    rows = fake.estimates()
+    like = rows[(rows["encoder"] == "deep") & (rows["readout"] == "block_00")].copy()
+    inside = [
+        like.assign(readout=f"ffn_{number:02d}", value=0.7 + number / 100, depth=np.nan)
+        for number in (2, 0, 1)
+    ]
+    given = results(tmp_path, rows=pd.concat([rows, *inside], ignore_index=True))
+    there = given.encoders["deep"]["readouts"]
+    given.encoders["deep"]["readouts"] = [*there, "ffn_00", "ffn_01", "ffn_02"]
+    figure = layers.static(given)
+    thin = by_gid(figure, "ffn deep")
+    assert list(thin.get_xdata()) == [1, 2, 3] and list(thin.get_ydata()) == [0.7, 0.71, 0.72]
+    wanted = expected(fake.estimates(), "deep").dropna(subset="depth")["value"].tolist()
+    assert list(by_gid(figure, "curve deep").get_ydata()) == wanted
+    assert "ffn: what the feed-forward part adds in a block" in words(figure)
+    assert "they are no blocks" in flat(words(figure))
+    (trace,) = [trace for trace in layers.interactive(given).data if trace.meta == "ffn"]
+    assert list(trace.x) == [1, 2, 3] and list(trace.y) == [0.7, 0.71, 0.72]
+    assert trace.customdata[0][1] == "ffn 0"
+    assert "ffn" not in words(layers.static(results(tmp_path / "without")))
+
+
 def test_interactive_curves_are_the_tables_values(tmp_path):
     figure = json.loads(layers.interactive(results(tmp_path)).to_json())
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")

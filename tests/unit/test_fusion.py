@@ -161,11 +161,26 @@ def test_a_leaked_group_is_refused_before_weights_are_learned():
         fusion.learned_weights(blocks, y, group, test, SETTINGS)
 
 
-@pytest.mark.parametrize("readout", ["mean", "weighted"])
-def test_blocks_of_several_widths_are_refused_with_what_to_do(tmp_path, readout):
+def test_blocks_of_several_widths_are_put_side_by_side_and_not_added_up(tmp_path):
     names, ids = written(tmp_path, [np.ones((4, 3)), np.ones((4, 5))])
-    with pytest.raises(StratavoxError) as error:
-        fusion.source(tmp_path, readout, names, ids)
-    for part in ("'block_01': 5", "take mean and weighted out of probes.fusions"):
-        assert part in str(error.value)
+    made = {"blocks": names, "readouts": ["input", *names], "widths": {names[0]: 3, names[1]: 5}}
+    for readout, parts in (
+        ("concat", names),
+        ("concat_pca", names),
+        ("mean", []),
+        ("weighted", []),
+    ):
+        assert fusion.members(readout, made) == parts
+    assert fusion.members("mean", made | {"widths": dict.fromkeys(names, 3)}) == names
     assert fusion.source(tmp_path, "concat_pca", names, ids).components == 5
+
+
+def test_avexs_all_layers_are_patch_and_every_ffn(tmp_path):
+    names, ids = written(tmp_path, [np.full((4, 3), number) for number in range(3)])
+    ffn = ["ffn_00", "ffn_01", "ffn_02"]
+    made = {"blocks": names, "readouts": ["patch", "input", *names, *ffn]}
+    assert fusion.members("concat_avex", made) == ["patch", *ffn]
+    for less in (["patch", *names], ["input", *ffn]):
+        assert fusion.members("concat_avex", made | {"readouts": less}) == []
+    found = fusion.source(tmp_path, "concat_avex", names, ids).columns
+    assert found[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]

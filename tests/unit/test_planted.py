@@ -6,7 +6,16 @@ import pytest
 
 import report_tables as fake
 from stratavox.inference.claims import EARLY_LATE
-from stratavox.report.planted import AS_PLANTED, LATE, MIXED, NOT_SO, OPEN, ORDER, planted
+from stratavox.report.planted import (
+    ACOUSTICS,
+    AS_PLANTED,
+    LATE,
+    MIXED,
+    NOT_SO,
+    OPEN,
+    ORDER,
+    planted,
+)
 from test_report import loaded, page
 
 CROSSED = {"confounded": False}
@@ -60,6 +69,17 @@ def test_order_must_be_above_chance_for_a_trained_encoder(tmp_path, low, high, v
     rows = rows_of(tmp_path, low=low, high=high, encoder="deep")
     rows = [row for row in rows if row["planted"] == MIXED]
     assert [(row["where"].split(",")[0], row["verdict"]) for row in rows] == [("deep", verdict)]
+
+
+def test_of_a_model_without_blocks_or_without_input_nothing_is_expected(tmp_path):
+    results = loaded(tmp_path, source="chorus")
+    told = [row["planted"] for row in planted(results, "call_type", CROSSED)]
+    assert ORDER in told and ACOUSTICS in told
+    results.encoders["logmel"] |= {"weights": "file", "readouts": ["output"]}
+    without = replace(results, atlas=results.atlas[results.atlas["readout"] != "input"])
+    told = [row["planted"] for row in planted(without, "call_type", CROSSED)]
+    assert ORDER not in told and ACOUSTICS not in told
+    assert planted(without, "species", CROSSED)
 
 
 def test_a_range_over_few_groups_tells_nothing(tmp_path):

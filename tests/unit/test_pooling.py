@@ -45,6 +45,9 @@ def test_batches_hold_one_length_and_keep_to_the_budget():
     made = [[w.clip for w in batch] for batch in batches(cut, samples=60)]
     assert made == [[1, 4], [0, 2], [3, 5]]
     assert [len(batch) for batch in batches(cut, samples=1)] == [1] * 6
+    # a model that lengthens its input itself computes on more than it is fed
+    assert [len(batch) for batch in batches(cut, samples=60, least=30)] == [2, 2, 2]
+    assert [len(batch) for batch in batches(cut, samples=60, least=60)] == [1] * 6
 
 
 def test_the_windows_of_a_clip_count_by_their_tokens():

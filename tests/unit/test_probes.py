@@ -59,6 +59,7 @@ def store(folder, readouts, ids):
         tables.write_table(pa.table(columns), folder / f"{name}.parquet", {})
     blocks = [name for name in readouts if name.startswith("block")]
     about = {"encoder": "made", "blocks": blocks, "readouts": list(readouts)}
+    about["widths"] = {name: matrix.shape[1] for name, matrix in readouts.items()}
     tables.write_json(about, folder / "encoder.json")
 
 

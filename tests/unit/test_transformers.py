@@ -1,8 +1,9 @@
-"""Whisper, wav2vec 2.0, HuBERT, WavLM: exact pooling, declared layouts, Whisper's cut window."""
+"""Whisper, wav2vec 2.0, HuBERT, WavLM, AST: exact pooling, declared layouts, cut windows."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ SPEECH = {
     "num_conv_pos_embedding_groups": 4,
 }
 STABLE = SPEECH | {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+AST = {key: SPEECH[key] for key in list(SPEECH)[:4]} | {"max_length": 148}
 KINDS = {
+    "ast": ("AST", AST),
     "whisper": ("Whisper", {}),
     "wav2vec2": ("Wav2Vec2", SPEECH),
     "wav2vec2_stable": ("Wav2Vec2", STABLE),
@@ -59,6 +62,12 @@ def make(folder: Path, kind: str) -> tuple[str, torch.nn.Module]:
     if kind == "whisper":
         config = transformers.WhisperConfig(**WHISPER)
         model, extractor = WhisperEncoder(config), transformers.WhisperFeatureExtractor()
+    elif kind == "ast":
+        model = transformers.ASTModel(transformers.ASTConfig(**sizes))
+        extractor = transformers.ASTFeatureExtractor(max_length=sizes["max_length"])
+        # as built, positions and the tokens before the audio's are zero
+        for name in ("cls_token", "distillation_token", "position_embeddings"):
+            torch.nn.init.normal_(getattr(model.embeddings, name))
     else:
         config = getattr(transformers, f"{name}Config")(**sizes)
         model = getattr(transformers, f"{name}Model")(config)
@@ -79,7 +88,17 @@ def tiny(request, tmp_path_factory):
             model.embed_positions.weight[:50]
         )
         model.config.max_source_positions = 50
+    if request.param == "ast":
+        settings["context_s"] = 1.48
     return settings, model, request.param
+
+
+def in_time(kind: str, tokens: torch.Tensor) -> torch.Tensor:
+    """The audio's tokens (tokens, width) in order of time; AST's stand band after band."""
+    if kind != "ast":
+        return tokens
+    bands = [tokens[2:][band * 14 : band * 14 + 14] for band in range(12)]
+    return torch.stack(bands, dim=1).flatten(0, 1)
 
 
 def noise(*lengths: int) -> list[np.ndarray]:
@@ -97,8 +116,8 @@ def own_output(settings: dict, model, clip: np.ndarray, **how) -> np.ndarray:
 
 def final_norm(model, kind: str):
     """The norm between the last block and the model's output; none where norms come last."""
-    if kind == "whisper":
-        return model.layer_norm
+    if kind in ("whisper", "ast"):
+        return model.layer_norm if kind == "whisper" else model.layernorm
     return model.encoder.layer_norm if kind.endswith("stable") else torch.nn.Identity()
 
 
@@ -122,7 +141,8 @@ def test_the_last_block_is_the_models_output_before_its_last_norm(tiny, monkeypa
     samples = 12000 if kind == "whisper" else encoder.grid.fed(12000)
     (clip,) = noise(samples)
     how = {"max_length": 16000} if kind == "whisper" else {}
-    wanted = own_output(settings, model, clip, **how)[: encoder.grid.tokens(samples)]
+    wanted = own_output(settings, model, clip, **how)
+    wanted = in_time(kind, torch.from_numpy(wanted)).numpy()[: encoder.grid.tokens(samples)]
     # the norm stands between tokens and their mean: have it applied before pooling
     from stratavox.encoders import taps
 
@@ -138,21 +158,27 @@ def test_the_input_is_what_enters_the_first_block(tiny):
     (clip,) = noise(16000)
     encoder = load(settings)
     entered = []
-    blocks = model.layers if kind == "whisper" else model.encoder.layers
-    hook = blocks[0].register_forward_pre_hook(lambda module, args: entered.append(args[0][0]))
+    blocks = model.layers if kind in ("whisper", "ast") else model.encoder.layers
+    hook = blocks[0].register_forward_pre_hook(
+        lambda module, args: entered.append(in_time(kind, args[0][0]))
+    )
     how = {"max_length": 16000} if kind == "whisper" else {}
     own_output(settings, model, clip[: encoder.grid.fed(16000)], **how)
     hook.remove()
-    np.testing.assert_allclose(
-        pool(encoder, [clip]).means["input"][0], entered[0].mean(0).numpy(), atol=1e-5, rtol=0
-    )
+    wanted = entered[0][: encoder.grid.tokens(16000)].mean(0).numpy()
+    np.testing.assert_allclose(pool(encoder, [clip]).means["input"][0], wanted, atol=1e-5, rtol=0)
 
 
 def test_token_counts_are_the_librarys(tiny):
     settings, model, kind = tiny
     grid = load(settings).grid
     for samples in (400, 719, 720, 7777, 16000):
-        if kind == "whisper":
+        if kind == "ast":
+            frames = 1 + (max(samples, 2800) - 400) // 160
+            columns = sum(10 * column + 16 <= frames for column in range(14))
+            assert grid.tokens(samples) == 12 * columns
+            assert grid.fed(samples) <= max(samples, 2800)
+        elif kind == "whisper":
             frames = torch.tensor(-(-samples // 160))
             assert grid.tokens(samples) == model._get_feat_extract_output_lengths(frames)
         else:
@@ -163,8 +189,8 @@ def test_token_counts_are_the_librarys(tiny):
 def test_short_clips_are_padded_where_the_model_needs_it_and_flagged(tiny):
     settings, _, kind = tiny
     pooled = pool(load(settings), noise(399, 400))
-    assert pooled.padded.tolist() == [kind != "whisper", False]
-    assert pooled.n_tokens.tolist() == ([2, 2] if kind == "whisper" else [1, 1])
+    assert pooled.padded.tolist() == [kind != "whisper", kind == "ast"]
+    assert pooled.n_tokens.tolist() == {"whisper": [2, 2], "ast": [12, 12]}.get(kind, [1, 1])
 
 
 def test_windows_of_a_long_clip_count_by_their_tokens(tiny):
@@ -190,6 +216,92 @@ def test_a_random_twin_has_the_sizes_and_none_of_the_weights(tiny):
     assert np.abs(first - other).max() > 1e-3 and np.abs(first - real).max() > 1e-3
     said = load(twin).provenance
     assert (said["weights"], said["seed"], said["weights_sha256"]) == ("random", 5, None)
+
+
+def test_sites_are_the_branches_that_add_up_to_the_block(tiny):
+    """What enters the first block, its two branches and its norms give what leaves it."""
+    settings, model, kind = tiny
+    encoder = load(settings | {"sites": ["block", "ffn", "attn"]})
+    assert encoder.readouts == [
+        *("input", "block_00", "block_01", "attn_00", "attn_01", "ffn_00", "ffn_01")
+    ]
+    assert encoder.provenance["blocks"] == ["block_00", "block_01"]
+    (clip,) = noise(16000)
+    wave = np.zeros((1, encoder.grid.fed(16000)), dtype=np.float32)
+    wave[0, :16000] = clip[: wave.shape[1]]
+    seen = encoder.tokens(wave, encoder.readouts)
+    seen = {name: torch.from_numpy(tokens) for name, tokens in seen.items()}
+    for place, entering in enumerate(("input", "block_00")):
+        inside = seen[entering] + seen[f"attn_{place:02d}"]
+        if kind in ("whisper", "ast") or kind.endswith("stable"):
+            out = inside + seen[f"ffn_{place:02d}"]
+        else:
+            block = model.encoder.layers[place]
+            with torch.no_grad():
+                out = block.final_layer_norm(block.layer_norm(inside) + seen[f"ffn_{place:02d}"])
+        np.testing.assert_allclose(seen[f"block_{place:02d}"], out, atol=2e-5, rtol=0)
+        assert seen[f"ffn_{place:02d}"].abs().max() > 1e-3
+        assert seen[f"attn_{place:02d}"].abs().max() > 1e-3
+
+
+@pytest.fixture
+def ast(tmp_path):
+    path, model = make(tmp_path, "ast")
+    return {"family": "transformers", "path": path, "context_s": 1.48}, model
+
+
+def test_tokens_that_are_not_of_the_audio_are_left_out(ast):
+    """Another CLS changes nothing of what enters the first block, and all that leaves it."""
+    settings, model = ast
+    clips = noise(16000, 9000)
+    before = pool(load(settings), clips).means
+    torch.nn.init.normal_(model.embeddings.cls_token)
+    model.save_pretrained(settings["path"])
+    after = pool(load(settings), clips).means
+    np.testing.assert_array_equal(after["input"], before["input"])
+    assert np.abs(after["block_01"] - before["block_01"]).max() > 1e-4
+
+
+def test_asts_window_is_filled_by_its_own_extractor(ast):
+    """A clip of some columns is what the library makes of it, silence after it or not."""
+    settings, model = ast
+    encoder = load(settings)
+    (clip,) = noise(2800 + 4 * 1600 + 1000)
+    wanted = torch.from_numpy(own_output(settings, model, clip[: 2800 + 4 * 1600]))
+    norm = model.layernorm(
+        torch.from_numpy(encoder.tokens(clip[None, : 2800 + 4 * 1600], ["block_01"])["block_01"])
+    )
+    assert torch.equal(norm[0].detach(), in_time("ast", wanted))
+    assert pool(encoder, [clip]).n_tokens.tolist() == [12 * 5]
+    with pytest.raises(StratavoxError, match=r"context_s: found 1\.49; allowed: up to .* 1\.48"):
+        catalogue.check(settings | {"context_s": 1.49})
+
+
+def test_files_of_older_names_are_asts_too(ast):
+    settings, model = ast
+    wanted = pool(load(settings), noise(16000)).means["block_01"]
+    old = {}
+    for name, tensor in model.state_dict().items():
+        name = re.sub(r"^layers\.(\d+)\.", r"encoder.layer.\1.", name)
+        name = re.sub(r"attention\.(q|k|v)_proj", r"attention.attention.\1", name)
+        for letter, word in (("q", "query"), ("k", "key"), ("v", "value")):
+            name = name.replace(f"attention.attention.{letter}.", f"attention.attention.{word}.")
+        name = name.replace("attention.o_proj", "attention.output.dense")
+        name = name.replace("mlp.fc1", "intermediate.dense").replace("mlp.fc2", "output.dense")
+        old[f"audio_spectrogram_transformer.{name}"] = tensor
+    old["classifier.dense.weight"] = torch.zeros(3, 32)
+    save_file(old, Path(settings["path"], "model.safetensors"))
+    np.testing.assert_array_equal(pool(load(settings), noise(16000)).means["block_01"], wanted)
+    new = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    save_file(new, Path(settings["path"], "model.safetensors"))
+    np.testing.assert_array_equal(pool(load(settings), noise(16000)).means["block_01"], wanted)
+
+
+def test_an_extractor_of_another_window_is_refused(ast):
+    settings, _ = ast
+    transformers.ASTFeatureExtractor(max_length=64).save_pretrained(settings["path"])
+    with pytest.raises(StratavoxError, match="max_length: found 64; config.json, .* has 148"):
+        load(settings)
 
 
 @pytest.fixture
@@ -292,9 +404,9 @@ def test_a_feature_extractor_without_a_rate_is_refused(whisper):
 
 
 def test_the_catalogue_and_the_layouts_agree(whisper):
-    from stratavox.encoders.transformers import LAYOUTS
+    from stratavox.encoders.transformers import KINDS
 
-    assert LAYOUTS.keys() == catalogue.CONTEXT_S.keys()
+    assert KINDS.keys() == catalogue.CONTEXT_S.keys()
     settings = {"family": "transformers", "path": whisper[0]}
     assert catalogue.rate(settings) == 16000
     names = [Path(file).name for file in catalogue.weight_files(settings)]

@@ -216,6 +216,7 @@ def test_files_and_rates_are_known_without_heavy_imports(tmp_path):
         "assert c.weight_files(b | {'weights': 'a/b.safetensors'}) == ['a/b.safetensors'];"
         "assert c.weight_files(b | {'weights': 'random'}) == [];"
         "assert c.weight_files({'family': 'duration_level'}) == [];"
+        "assert c.rate({'family': 'avex', 'model': 'aves_bio'}) == 16000;"
         "heavy = {'torch', 'numpy', 'avex', 'transformers', 'librosa'} & set(sys.modules);"
         "assert not heavy, heavy"
     )

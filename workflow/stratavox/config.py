@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
@@ -122,6 +123,7 @@ def _contradictions(config: dict) -> list[str]:
             said.append(f"{key}: architecture is for weights: random only; a file knows its sizes")
     for name, dataset in config["datasets"].items():
         said += _attended(f"datasets.{name}.probes", dataset.get("probes", {}), config)
+        said += _fused(f"datasets.{name}.probes", dataset.get("probes", {}), config)
         if dataset["source"] == "chorus":
             given = [k for k in ("path", "table", "file", "start", "end") if k in dataset]
             if given:
@@ -137,6 +139,7 @@ def _contradictions(config: dict) -> list[str]:
                 said.append(f"datasets.{name}: {', '.join(given)}: not with source: archive")
         elif "archive" in dataset:
             said.append(f"datasets.{name}.archive: only with source: archive")
+    said += _fused("probes", config["probes"], config)
     return said + _attended("probes", config["probes"], config)
 
 
@@ -163,14 +166,27 @@ def _annotated(key: str, dataset: dict) -> list[str]:
     return said
 
 
+def _fused(key: str, probes: dict, config: dict) -> list[str]:
+    """What is wrong with the fusions that ``probes`` asks for."""
+    entries = {name: config["encoders"][name] for name in config["run"]["encoders"]}
+    beats = [name for name, entry in entries.items() if entry["family"] == "beats"]
+    lacking = [name for name in beats if not catalogue.has_avex_layers(entries[name])]
+    if "concat_avex" not in probes.get("fusions", []) or (beats and not lacking):
+        return []
+    missing = ", ".join(lacking) or "none of run.encoders is of family beats"
+    return [
+        f"{key}.fusions: concat_avex is made of the ffn site of BEATs' blocks; say sites: [block, "
+        f"ffn] for every encoder of family beats ({missing})"
+    ]
+
+
 def _attended(key: str, probes: dict, config: dict) -> list[str]:
     """What is wrong with the encoders whose tokens ``probes`` asks for."""
-    tokened = [name for name, entry in config["encoders"].items() if "weights" in entry]
-    tokened += [n for n, e in config["encoders"].items() if e["family"] == "transformers"]
+    tokened = [n for n, entry in config["encoders"].items() if catalogue.has_tokens(entry)]
     named = (probes.get("attention") or {}).get("encoders", [])
     return [
-        f"{key}.attention.encoders: found {name!r}; allowed, encoders with blocks: "
-        f"{', '.join(sorted(set(tokened)))}"
+        f"{key}.attention.encoders: found {name!r}; allowed, encoders with tokens: "
+        f"{', '.join(sorted(tokened))}"
         for name in named
         if name not in tokened
     ]

@@ -46,12 +46,15 @@ def windows(clip: int, n_samples: int, grid: Grid) -> list[Window]:
     ]
 
 
-def batches(cut: list[Window], samples: int) -> Iterator[list[Window]]:
-    """Windows of equal fed length together, about ``samples`` fed samples at once."""
+def batches(cut: list[Window], samples: int, least: int = 1) -> Iterator[list[Window]]:
+    """Windows of equal fed length together, about ``samples`` samples at once.
+
+    A window counts as ``least`` samples or more (see `Grid`).
+    """
     ordered = sorted(cut, key=lambda window: window.fed)
     for fed, alike in groupby(ordered, key=lambda window: window.fed):
         alike = list(alike)
-        size = max(1, samples // fed)
+        size = max(1, samples // max(fed, least))
         for start in range(0, len(alike), size):
             yield alike[start : start + size]
 
@@ -81,7 +84,7 @@ def pool(
     n_tokens = np.array([sum(w.tokens for w in own) for own in cut], dtype=np.int32)
     sums = {name: np.zeros((len(clips), width)) for name, width in encoder.widths.items()}
     flat = [window for own in cut for window in own]
-    for batch in batches(flat, round(encoder.batch_s * encoder.rate)):
+    for batch in batches(flat, round(encoder.batch_s * encoder.rate), grid.least):
         means = encoder.forward(waves_of(batch, clips), [window.tokens for window in batch])
         for place, window in enumerate(batch):
             share = window.tokens / n_tokens[window.clip]

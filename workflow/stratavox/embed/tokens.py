@@ -68,7 +68,7 @@ def whole(
     cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
     found = {}
     flat = [window for own in cut for window in own]
-    for batch in batches(flat, round(encoder.batch_s * encoder.rate)):
+    for batch in batches(flat, round(encoder.batch_s * encoder.rate), grid.least):
         read = encoder.tokens(waves_of(batch, clips), wanted)
         for place, window in enumerate(batch):
             for name in wanted:
@@ -103,13 +103,17 @@ def _refuse_too_large(clips: list[np.ndarray], ids: list[str], readout: str, pat
 
 
 def choose_readouts(wanted: list[str], encoder: Encoder) -> list[str]:
-    """The readouts that ``wanted`` names, each once; ``last`` is the last block."""
+    """The readouts that ``wanted`` names, each once.
+
+    ``last`` is the last block; without blocks, the only readout.
+    """
     if encoder.tokens is None:
         raise StratavoxError(
             f"probes.attention: an encoder of family {encoder.provenance['family']} has one vector "
-            "a clip and no tokens; tokens are taken of encoders with blocks"
+            "a clip, or maps of several sizes, and no tokens; tokens are taken of transformers"
         )
-    chosen = [encoder.provenance["blocks"][-1] if name == "last" else name for name in wanted]
+    last = (encoder.provenance["blocks"] or encoder.readouts)[-1]
+    chosen = [last if name == "last" else name for name in wanted]
     unknown = [name for name in chosen if name not in encoder.widths]
     if unknown or not chosen:
         raise StratavoxError(

@@ -2,7 +2,8 @@
 
 Readouts: ``patch``, the projected patch embedding before the positional convolution; ``input``,
 what enters the first block; ``block_NN``, the blocks' outputs after their last layer norm. The last
-block's output is the model's output.
+block's output is the model's output. ``sites`` adds ``attn_NN`` and ``ffn_NN``, what attention and
+the feed-forward part of a block give before the residual sum: avex calls ``ffn_NN`` its layers.
 
 16 frames of 10 ms by 16 of 128 mel bands make a patch, so a step of time is 2,560 samples and 8
 tokens, and the first step takes 2,800. Samples after the last whole step never reach the encoder;
@@ -15,7 +16,6 @@ import json
 from dataclasses import replace
 from importlib.metadata import version
 
-import numpy as np
 import torch
 from avex.models.beats import BEATs, BEATsConfig
 from avex.models.utils.registry import get_model_spec
@@ -24,11 +24,17 @@ from stratavox.encoders import catalogue
 from stratavox.encoders.catalogue import ARCHITECTURE_OF
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.fourier import FourierConv1d
-from stratavox.encoders.taps import Tap, torch_encoder
-from stratavox.encoders.weights import load_exact, metadata, received, seeded
+from stratavox.encoders.taps import Layout, Stack, Tap, torch_encoder
+from stratavox.encoders.weights import fill, metadata, seeded
 
 WINDOW, HOP, PATCH, MEL_BANDS = 400, 160, 16, 128
 GRID = Grid(WINDOW + HOP * (PATCH - 1), HOP * PATCH, MEL_BANDS // PATCH)
+STACK = Stack(
+    "encoder.layers",
+    attn="self_attn",
+    ffn="fc2",
+    layout=Layout("tokens batch width", in_tuple=True),
+)
 # Computed from the config, so a file need not hold them; classifiers are no part of the encoder.
 OPTIONAL = frozenset({"fbank.window", "fbank.mel_fb"})
 HEADS = ("classifier.", "predictor.")
@@ -47,42 +53,29 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     config = BEATsConfig(**_sizes(spec.init_config, sizes))
     with seeded(settings.get("seed", 0)):
         model = BEATs(config)
-    source, sha256 = _fill(model, settings)
+    source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS)
     precision = settings.get("precision", "fp32")
     if precision == "fp32" and not torch.cuda.is_available():
         # A GPU has a fast kernel of its own, and there is no half-precision spectrum.
         model.encoder.pos_conv[0] = FourierConv1d(model.encoder.pos_conv[0])
-
-    def run(waves: np.ndarray) -> None:
-        device = model.patch_embedding.weight.device
-        # Without disable_layerdrop each pass draws from NumPy's global generator.
-        model(torch.from_numpy(waves).to(device), disable_layerdrop=True)
-
-    inner = model.encoder.layers
-    taps = [
-        Tap("patch", model.encoder, "input"),
-        Tap("input", inner[0], "input", "tokens batch width"),
-        *(
-            Tap(f"block_{place:02d}", block, "output", "tokens batch width", in_tuple=True)
-            for place, block in enumerate(inner)
-        ),
-    ]
+    width = config.encoder_embed_dim
     rate = spec.audio_config.sample_rate
-    grid = replace(GRID, context=int(spec.audio_config.target_length_seconds * rate))
     return torch_encoder(
         model,
-        run,
-        taps,
-        width=config.encoder_embed_dim,
+        # Without disable_layerdrop each pass draws from NumPy's global generator.
+        lambda waves: model(waves, disable_layerdrop=True),
+        [
+            Tap("patch", model.encoder, width, "input"),
+            *STACK.taps(model, width, settings.get("sites", ())),
+        ],
         rate=rate,
-        grid=grid,
+        grid=replace(GRID, context=int(spec.audio_config.target_length_seconds * rate)),
         precision=precision,
         provenance={
             "family": "beats",
             "model": settings.get("model"),
             "architecture": sizes,
             **source,
-            "weights_sha256": sha256,
             "versions": {"avex": version("avex")},
         },
     )
@@ -105,19 +98,3 @@ def _sizes(official: dict, sizes: dict | None) -> dict:
             "encoder_attention_heads": sizes["heads"],
         }
     return config
-
-
-def _fill(model: BEATs, settings: dict) -> tuple[dict, str | None]:
-    """Load the weights asked for; return what they are and the sha256 of their file."""
-    if settings["weights"] == "random":
-        return {"weights": "random", "seed": settings["seed"]}, None
-    wanted = None
-    if settings["weights"] == "bundled":
-        kind, address, path = "bundled", catalogue.BUNDLED.name, catalogue.BUNDLED
-    elif settings["weights"] == "pretrained":
-        said = received(settings["receipt"])
-        kind, address, path, wanted = "pretrained", said["address"], said["path"], said["sha256"]
-    else:
-        kind, address, path = "file", settings["weights"], settings["weights"]
-    sha256 = load_exact(model, path, ("backbone.", ""), OPTIONAL, HEADS, wanted)
-    return {"weights": kind, "weights_from": str(address)}, sha256

@@ -9,19 +9,40 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from stratavox.encoders import module_facts, weights_asked
 from stratavox.errors import StratavoxError
 
-FAMILIES = ("beats", "transformers", "logmel", "duration_level")
+FAMILIES = ("beats", "transformers", "avex", "module", "logmel", "duration_level")
 BASELINE_RATE = 16000
 ARCHITECTURE_OF = "esp_aves2_sl_beats_all"
 # The small BEATs of this repository (encoders/train_small.py): `weights: bundled`.
 BUNDLED = Path(__file__).with_name("beats_small.safetensors")
 # BEATs's positional convolution has this many groups, and its width must be a multiple.
 POSITION_GROUPS = 16
-# Seconds of audio each kind of transformers model is fed at most. Whisper: its window. The others
-# have none; 250,000 samples is the crop they were trained on (Baevski et al. 2020, section 4.2).
-CONTEXT_S = {"whisper": 30.0, "wav2vec2": 15.625, "hubert": 15.625, "wavlm": 15.625}
+AST = "audio-spectrogram-transformer"
+# The crop of wav2vec 2.0 and its kin, which have no window of their own: the 250,000 samples they
+# were trained on (Baevski et al. 2020, section 4.2).
+SPEECH_CONTEXT_S = 15.625
+# Seconds of audio each kind of transformers model is fed at most; Whisper and AST: their windows.
+CONTEXT_S = {
+    "whisper": 30.0,
+    "wav2vec2": SPEECH_CONTEXT_S,
+    "hubert": SPEECH_CONTEXT_S,
+    "wavlm": SPEECH_CONTEXT_S,
+    AST: 10.24,
+}
 SHORTEST_CONTEXT_S = 0.1
+AVES, AVES_RATE = "aves_bio", 16000
+# What else avex has, and why it cannot be loaded here: by the start of its name.
+NOT_LOADED = {
+    "esp_aves2_eat": "EAT's code is fetched from the hub and run, and needs transformers < 5",
+    "esp_aves2_sl_eat": "EAT's code is fetched from the hub and run, and needs transformers < 5",
+    "eat": "EAT's code is fetched from the hub and run, and needs transformers < 5",
+    "birdmae": "its code is fetched from the hub and run",
+    "perch": "it needs onnxruntime or tensorflow",
+    "surfperch": "it needs tensorflow",
+    "birdnet": "it needs tensorflow",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +62,7 @@ class Published:
         return f"{self.repository.rpartition('/')[2]}.safetensors"
 
 
-# avex's BEATs models (a test asks avex for the same).
+# avex's BEATs and EfficientNet models (a test asks avex for the same).
 BEATS = {
     "esp_aves2_naturelm_audio_v1_beats": Published(
         "EarthSpeciesProject/esp-aves2-naturelm-audio-v1-beats"
@@ -55,6 +76,11 @@ BEATS = {
     ),
     "esp_aves2_sl_beats_bio": Published("EarthSpeciesProject/esp-aves2-sl-beats-bio"),
 }
+EFFNETS = {
+    "esp_aves2_effnetb0_all": Published("EarthSpeciesProject/esp-aves2-effnetb0-all"),
+    "esp_aves2_effnetb0_audioset": Published("EarthSpeciesProject/esp-aves2-effnetb0-audioset"),
+    "esp_aves2_effnetb0_bio": Published("EarthSpeciesProject/esp-aves2-effnetb0-bio"),
+}
 
 
 def check(settings: dict) -> None:
@@ -66,6 +92,15 @@ def check(settings: dict) -> None:
         _check_beats(settings)
     elif family == "transformers":
         _check_transformers(settings)
+    elif family == "avex":
+        _check_avex(settings)
+    elif family == "module":
+        module_facts.check(settings)
+    if "block" not in settings.get("sites", ["block"]):
+        raise StratavoxError(
+            f"sites: found {', '.join(settings['sites']) or 'none'}; block must be among them: "
+            "depth curves, and the choice of a block, are of the blocks' outputs"
+        )
 
 
 def rate(settings: dict) -> int:
@@ -74,12 +109,28 @@ def rate(settings: dict) -> int:
         return BEATS[settings.get("model", ARCHITECTURE_OF)].rate
     if settings["family"] == "transformers":
         return _count(settings, "sampling_rate")
-    return BASELINE_RATE
+    if settings["family"] == "avex":
+        return AVES_RATE if settings["model"] == AVES else EFFNETS[settings["model"]].rate
+    return settings["rate"] if settings["family"] == "module" else BASELINE_RATE
 
 
 def has_blocks(settings: dict) -> bool:
-    """Whether the encoder has ``block_NN`` readouts; baselines have one readout, ``features``."""
-    return settings["family"] in ("beats", "transformers")
+    """Whether the encoder has ``block_NN`` readouts; a baseline has one readout, ``features``."""
+    if settings["family"] == "module":
+        return "blocks" in settings
+    return settings["family"] in ("beats", "transformers", "avex")
+
+
+def has_tokens(settings: dict) -> bool:
+    """Whether its tokens can be kept: a baseline has none, conv maps a grid of their own each."""
+    if settings["family"] == "avex":
+        return settings["model"] not in EFFNETS
+    return settings["family"] in ("beats", "transformers", "module")
+
+
+def has_avex_layers(settings: dict) -> bool:
+    """Whether it has the readouts that avex calls all layers of BEATs (fusion ``concat_avex``)."""
+    return settings["family"] == "beats" and "ffn" in settings.get("sites", ())
 
 
 def published(settings: dict) -> dict:
@@ -87,7 +138,7 @@ def published(settings: dict) -> dict:
 
     The config's ``sha256`` comes before that of the makers; None where neither is given.
     """
-    model = BEATS[settings["model"]]
+    model = (BEATS | EFFNETS)[settings["model"]]
     sha256 = settings.get("sha256", model.sha256)
     return {"repository": model.repository, "file": model.file, "sha256": sha256}
 
@@ -98,6 +149,10 @@ def weight_files(settings: dict) -> list[str]:
         if settings["weights"] == "bundled":
             return [str(BUNDLED)]
         return [] if settings["weights"] in ("random", "pretrained") else [settings["weights"]]
+    if settings["family"] == "avex":
+        return [] if settings["weights"] in ("random", "pretrained") else [settings["weights"]]
+    if settings["family"] == "module":
+        return module_facts.files(settings)
     if settings["family"] == "transformers":
         names = ["config.json", "preprocessor_config.json"]
         if settings.get("weights", "file") == "file":
@@ -109,11 +164,19 @@ def weight_files(settings: dict) -> list[str]:
 def context_samples(settings: dict) -> int:
     """Samples that a transformers model is fed at most: ``context_s``, or its kind's own."""
     hertz, config = rate(settings), _json(settings, "config.json")
-    context_s = settings.get("context_s", CONTEXT_S[config["model_type"]])
+    kind = config["model_type"]
+    context_s = settings.get("context_s", CONTEXT_S[kind])
     samples = round(context_s * hertz)
     if context_s < SHORTEST_CONTEXT_S:
         raise StratavoxError(f"context_s: found {context_s}; allowed: {SHORTEST_CONTEXT_S} or more")
-    if config["model_type"] == "whisper":
+    if kind == AST:
+        longest = config.get("max_length", 1024) * ast_frame(hertz)[1]
+        if samples > longest:
+            raise StratavoxError(
+                f"context_s: found {context_s}; allowed: up to the model's window of "
+                f"{longest / hertz} s"
+            )
+    if kind == "whisper":
         token = whisper_token(settings)
         longest = config.get("max_source_positions", 1500) * token
         if abs(samples - context_s * hertz) > 1e-6 or samples % token or samples > longest:
@@ -122,6 +185,11 @@ def context_samples(settings: dict) -> int:
                 f"model's window of {longest / hertz} s"
             )
     return samples
+
+
+def ast_frame(hertz: int) -> tuple[int, int]:
+    """Samples of a frame of AST's spectrogram, 25 ms, and between two, 10 ms."""
+    return hertz * 25 // 1000, hertz * 10 // 1000
 
 
 def whisper_token(settings: dict) -> int:
@@ -142,13 +210,33 @@ def _check_beats(settings: dict) -> None:
         raise StratavoxError(
             f"model: found {model!r}; allowed, BEATs models of avex: {', '.join(BEATS)}"
         )
-    if weights == "random":
-        if not isinstance(settings.get("seed"), int):
-            raise StratavoxError("seed: weights: random needs one, a whole number")
-    elif "architecture" in settings:
+    if weights != "random" and "architecture" in settings:
         raise StratavoxError(f"architecture: only with weights: random, found weights: {weights}")
-    elif weights != "pretrained":
-        _check_file(str(weights))
+    weights_asked.check(settings, ("random", "pretrained", "bundled"))
+
+
+def _check_avex(settings: dict) -> None:
+    model, weights = settings["model"], settings["weights"]
+    if model in BEATS:
+        raise StratavoxError(f"model: {model} is a BEATs; say family: beats")
+    if model not in (*EFFNETS, AVES):
+        why = next((why for start, why in NOT_LOADED.items() if model.startswith(start)), None)
+        raise StratavoxError(
+            f"model: found {model!r}{f', not supported: {why}' if why else ''}; allowed: "
+            f"{', '.join((*EFFNETS, AVES))}"
+        )
+    if model == AVES and weights == "pretrained":
+        raise StratavoxError(
+            "weights: pretrained: AVES is published as a .pt file, which runs whatever code it "
+            "holds when opened; convert one you trust with safetensors.torch.save_file and give "
+            "its path"
+        )
+    if model in EFFNETS and set(settings.get("sites", ())) - {"block"}:
+        raise StratavoxError(
+            f"sites: found {', '.join(settings['sites'])}; allowed: block: an EfficientNet has "
+            "neither attention nor a feed-forward part"
+        )
+    weights_asked.check(settings, ("random", "pretrained"))
 
 
 def _check_architecture(sizes: dict) -> None:
@@ -158,18 +246,6 @@ def _check_architecture(sizes: dict) -> None:
             f"architecture.width: found {width} with {heads} heads; it must be a multiple of heads "
             f"and of {POSITION_GROUPS}"
         )
-
-
-def _check_file(name: str) -> None:
-    path = Path(name)
-    if path.suffix != ".safetensors":
-        raise StratavoxError(
-            f"weights: found {name!r}; allowed: random, pretrained, bundled or a .safetensors "
-            "file. Opening a .pt, .pth or .bin file runs whatever code it holds: it is not read; "
-            "convert one you trust with safetensors.torch.save_file"
-        )
-    if not path.is_file():
-        raise StratavoxError(f"weights: {name}: no such file; give the path of the weights")
 
 
 def _check_transformers(settings: dict) -> None:
@@ -187,8 +263,7 @@ def _check_transformers(settings: dict) -> None:
         )
     context_samples(settings)
     if settings.get("weights", "file") == "random":
-        if not isinstance(settings.get("seed"), int):
-            raise StratavoxError("seed: weights: random needs one, a whole number")
+        weights_asked.check_seed(settings)
     elif not (folder / "model.safetensors").is_file():
         found = ", ".join(sorted(entry.name for entry in folder.iterdir()))
         raise StratavoxError(

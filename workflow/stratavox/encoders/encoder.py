@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ class Grid:
     ``per_step`` tokens; samples after the last whole step are not fed. Below ``size`` samples a
     clip is padded with zeros. No more than ``context`` samples are fed at once (None: no bound).
     With ``fixed`` the model's input is always ``context`` samples, zeros after the clip's own.
+    A model that lengthens what it is fed by itself computes on ``least`` samples or more, which
+    is what a batch is measured by.
     """
 
     size: int
@@ -25,6 +27,16 @@ class Grid:
     per_step: int = 1
     context: int | None = None
     fixed: bool = False
+    least: int = 1
+
+    @classmethod
+    def of_convolutions(cls, kernels: Sequence[int], strides: Sequence[int], context: int) -> Grid:
+        """Steps of a stack of unpadded convolutions: its receptive field and its total stride."""
+        size, hop = 1, 1
+        for kernel, stride in zip(kernels, strides, strict=True):
+            size += (kernel - 1) * hop
+            hop *= stride
+        return cls(size=size, hop=hop, context=context)
 
     def fed(self, n_samples: int) -> int:
         """Samples given to the model for a window of ``n_samples``: cut or padded to this."""
@@ -47,7 +59,8 @@ class Encoder:
     length, and ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a
     row's first ``counts`` tokens, float32 (batch, width), all from one pass.
     ``tokens(waves, readouts)`` returns those readouts whole, float32 (batch, tokens, width); None
-    for a baseline, which has no tokens to tell apart. ``batch_s`` is how many seconds of audio it
+    for a baseline, which has no tokens to tell apart, and for conv maps, which have a grid of
+    their own each. ``batch_s`` is how many seconds of audio it
     takes at once.
     """
 
@@ -62,11 +75,6 @@ class Encoder:
     @property
     def readouts(self) -> list[str]:
         return list(self.widths)
-
-
-def blocks(readouts: list[str]) -> list[str]:
-    """Those of ``readouts`` that are outputs of blocks."""
-    return [name for name in readouts if name.startswith("block_")]
 
 
 def baseline(

@@ -1,10 +1,14 @@
-"""Readouts of a torch model: hooks on its blocks, pooled as they pass, in one forward pass."""
+"""Readouts of a torch model: hooks on its blocks, pooled as they pass, in one forward pass.
+
+How a model's tensors lie is declared, never guessed from their shapes: where two axes are as long
+as each other, a guess mixes clips up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Literal
 
@@ -12,42 +16,112 @@ import numpy as np
 import torch
 from torch import nn
 
-from stratavox.encoders.encoder import Encoder, Grid, blocks
+from stratavox.encoders.encoder import Encoder, Grid
+from stratavox.encoders.sites import blocks
+from stratavox.errors import StratavoxError
 
 # Seconds of audio a batch. On a CPU more is no faster (BEATs: the same from 8 to 48 clips of
 # 1.8 s) and takes more memory; a GPU wants to be filled.
 BATCH_S = {"cpu": 16.0, "cuda": 320.0}
+# The last but one is a conv map, the last one vector a window: its only token.
+Axes = Literal["batch tokens width", "tokens batch width", "batch width bands time", "batch width"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the tokens of a readout lie in what a module gives or takes.
+
+    ``in_tuple``: they are the first of a tuple. ``prefix``: so many leading tokens are not of the
+    audio (CLS, distillation) and are left out. ``bands``: the tokens of so many frequency bands
+    stand band after band, and are put in order of time.
+    """
+
+    axes: Axes = "batch tokens width"
+    in_tuple: bool = False
+    prefix: int = 0
+    bands: int = 1
+
+    def tokens(self, value) -> torch.Tensor:
+        """The audio's own tokens, (batch, tokens, width), those of a step of time together."""
+        found = value[0] if self.in_tuple else value
+        if self.axes == "batch width bands time":
+            return found.permute(0, 3, 2, 1).flatten(1, 2)
+        if self.axes == "batch width":
+            return found[:, None]
+        if self.axes == "tokens batch width":
+            found = found.transpose(0, 1)
+        found = found[:, self.prefix :]
+        if self.bands == 1:
+            return found
+        return found.unflatten(1, (self.bands, -1)).transpose(1, 2).flatten(1, 2)
 
 
 @dataclass(frozen=True)
 class Tap:
-    """Where a readout is read: what goes into a module (its first argument) or comes out.
-
-    ``layout`` names the axes. ``in_tuple``: the tokens are the first of a tuple.
-    """
+    """Where a readout is read: what goes into a module (its first argument) or comes out."""
 
     readout: str
     module: nn.Module
+    width: int
     side: Literal["input", "output"] = "output"
-    layout: Literal["batch tokens width", "tokens batch width"] = "batch tokens width"
-    in_tuple: bool = False
+    layout: Layout = Layout()
 
     def attach(
         self, take: Callable[[str, torch.Tensor], None]
     ) -> torch.utils.hooks.RemovableHandle:
         """Hand the readout as (batch, tokens, width) to ``take`` whenever the module runs."""
 
-        def seen(value) -> None:
-            tokens = value[0] if self.side == "input" or self.in_tuple else value
-            take(
-                self.readout,
-                tokens.transpose(0, 1) if self.layout == "tokens batch width" else tokens,
-            )
-
         # The hooks return None: a value would take the place of the module's own.
+        def entering(module, arguments) -> None:
+            if not arguments:
+                raise StratavoxError(
+                    f"readout {self.readout}: the module is called with named arguments alone; "
+                    "its first argument, the tokens, must be given by place"
+                )
+            take(self.readout, self.layout.tokens(arguments[0]))
+
+        def leaving(module, arguments, output) -> None:
+            take(self.readout, self.layout.tokens(output))
+
         if self.side == "input":
-            return self.module.register_forward_pre_hook(lambda module, args: seen(args))
-        return self.module.register_forward_hook(lambda module, args, output: seen(output))
+            return self.module.register_forward_pre_hook(entering)
+        return self.module.register_forward_hook(leaving)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the blocks of a transformer are, and how its tensors lie.
+
+    ``blocks`` is the path of the list of blocks in the model. ``attn`` and ``ffn`` are the paths,
+    in a block, of its two branches: attention, which gives a tuple with the tokens first, and the
+    feed-forward part, which gives the tokens, both before they are added to the residual.
+    ``layout.in_tuple`` is about a block's output.
+    """
+
+    blocks: str
+    attn: str
+    ffn: str
+    layout: Layout = Layout()
+
+    def taps(self, model: nn.Module, width: int, sites: Sequence[str]) -> list[Tap]:
+        """Taps of ``input``, what enters the first block, and of the blocks' ``sites``."""
+        inner = list(model.get_submodule(self.blocks))
+        plain = replace(self.layout, in_tuple=False)
+        found = [Tap("input", inner[0], width, "input", plain)]
+        found += [
+            Tap(f"block_{place:02d}", block, width, layout=self.layout)
+            for place, block in enumerate(inner)
+        ]
+        for site, path, layout in (
+            ("attn", self.attn, replace(self.layout, in_tuple=True)),
+            ("ffn", self.ffn, plain),
+        ):
+            if site in sites:
+                found += [
+                    Tap(f"{site}_{place:02d}", block.get_submodule(path), width, layout=layout)
+                    for place, block in enumerate(inner)
+                ]
+        return found
 
 
 def valid_mean(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -80,17 +154,19 @@ def read(
 
 def torch_encoder(
     model: nn.Module,
-    run: Callable[[np.ndarray], object],
+    run: Callable[[torch.Tensor], object],
     taps: list[Tap],
-    width: int,
     rate: int,
     grid: Grid,
     precision: str,
     provenance: dict,
+    maps: bool = False,
 ) -> Encoder:
-    """The `Encoder` whose pass is ``run`` (from waves), on a GPU where there is one.
+    """The `Encoder` whose pass is ``run`` (from waves on the model's device), on a GPU if any.
 
-    ``provenance`` is what the family knows; device, precision and torch's version are added.
+    With ``maps`` each readout has a grid of its own, all of it the clip's: its mean is over the
+    whole map. ``provenance`` is what the family knows; device, precision and torch's version are
+    added.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
@@ -98,9 +174,11 @@ def torch_encoder(
     def passed(waves: np.ndarray, wanted: list[Tap], keep) -> dict[str, np.ndarray]:
         half = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
         with torch.inference_mode(), half:
-            return read(lambda: run(waves), wanted, keep)
+            return read(lambda: run(torch.from_numpy(waves).to(device)), wanted, keep)
 
     def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
+        if maps:
+            return passed(waves, taps, lambda tokens: tokens.float().mean(dim=1))
         valid = torch.tensor(counts, device=device)
         return passed(waves, taps, lambda tokens: valid_mean(tokens, valid))
 
@@ -109,13 +187,13 @@ def torch_encoder(
         wanted = [tap for tap in taps if tap.readout in readouts]
         return passed(waves, wanted, lambda seen: seen.float().clone())
 
-    widths = {tap.readout: width for tap in taps}
+    widths = {tap.readout: tap.width for tap in taps}
     return Encoder(
         rate=rate,
         grid=grid,
         widths=widths,
         forward=forward,
-        tokens=tokens,
+        tokens=None if maps else tokens,
         batch_s=BATCH_S[device],
         provenance=provenance
         | {

@@ -1,27 +1,39 @@
-"""Speech transformers of the `transformers` library: Whisper's encoder, wav2vec 2.0 and its kin.
+"""Audio transformers of the `transformers` library: Whisper's encoder, wav2vec 2.0 and kin, AST.
 
 Readouts: ``input``, what enters the first block, positions included; ``block_NN``, the blocks'
-outputs. Where layer norm stands *before* each part of a block (Whisper; models with
-``do_stable_layer_norm``) the model applies one more norm after the last block, which is not part
-of ``block_NN``: that norm of the last block is ``last_hidden_state``. Elsewhere the two are equal.
+outputs; with ``sites`` also ``attn_NN`` and ``ffn_NN``, what a block's attention and feed-forward
+part give before the residual sum. Where layer norm stands *before* each part of a block (Whisper;
+AST; models with ``do_stable_layer_norm``) the model applies one more norm after the last block,
+which is not part of ``block_NN``: that norm of the last block is ``last_hidden_state``. Elsewhere
+the two are equal.
 
 Whisper's input is a window of fixed length, 30 s, in which zeros follow the clip. ``context_s``
 cuts this window and the table of positions, as audio_ctx does in whisper.cpp; only the tokens of
 the clip itself (one every 20 ms, the first at its start) are pooled, though they attend to all.
-The others are fed whole steps of their convolutions only, so that clips of equal steps make a
-batch without a mask; zero mean and unit variance, where the model wants it, are taken over just
-these samples.
+wav2vec 2.0 and its kin are fed whole steps of their convolutions only, so that clips of equal steps
+make a batch without a mask; zero mean and unit variance, where the model wants it, are taken over
+just these samples.
+
+AST (Gong et al. 2021, Interspeech, arXiv 2104.01778) sees a spectrogram of a fixed number of frames
+(1,024 of 10 ms), which its feature extractor fills with zeros after the clip's own, as it does
+here. A token is a patch of 16 bands by 16 frames, one every 10 frames and 10 bands: a clip is cut
+to whole columns of patches, and only the columns that lie wholly within its frames are pooled (the
+first takes 2,800 samples, each further 1,600), though they attend to all. The two tokens that
+stand before them, CLS and distillation, are left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
 import torch
 from torch import nn
 from transformers import (
+    ASTConfig,
+    ASTFeatureExtractor,
+    ASTModel,
     HubertConfig,
     HubertModel,
     PretrainedConfig,
@@ -35,67 +47,75 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from stratavox.encoders.catalogue import context_samples, whisper_token
+from stratavox.encoders.catalogue import AST, ast_frame, context_samples, whisper_token
 from stratavox.encoders.encoder import Encoder, Grid
-from stratavox.encoders.taps import Tap, torch_encoder
+from stratavox.encoders.taps import Layout, Stack, torch_encoder
 from stratavox.encoders.weights import load_exact, seeded
+from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
 SPEECH_HEADS = ("lm_head.", "quantizer.", "project_", "projector.", "classifier.")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How one kind of model is built and where its blocks are.
+class Kind:
+    """How one kind of model is built, where its blocks are and how its tensors lie.
 
-    All of them take and give (batch, tokens, width) and put no token before the audio's own.
-    ``in_tuple``: a block gives a tuple, tokens first. ``prefixes`` and ``heads``: see `load_exact`.
+    ``prefixes``, ``heads``, ``optional`` and ``renames``: see `load_exact`.
     """
 
     config: type[PretrainedConfig]
     model: type[nn.Module]
     extractor: type
-    blocks: str
+    stack: Stack
     prefixes: tuple[str, ...]
     heads: tuple[str, ...]
-    in_tuple: bool = False
-    optional: frozenset[str] = frozenset({"masked_spec_embed"})
+    optional: frozenset[str] = frozenset()
+    renames: tuple[tuple[str, str], ...] = ()
 
 
-LAYOUTS = {
-    "whisper": Layout(
+def _speech(config: type, model: type, prefix: str, in_tuple: bool = False) -> Kind:
+    """wav2vec 2.0 or one of its kin."""
+    return Kind(
+        config,
+        model,
+        Wav2Vec2FeatureExtractor,
+        Stack("encoder.layers", "attention", "feed_forward", Layout(in_tuple=in_tuple)),
+        prefixes=("", prefix),
+        heads=SPEECH_HEADS,
+        optional=frozenset({"masked_spec_embed"}),
+    )
+
+
+KINDS = {
+    "whisper": Kind(
         WhisperConfig,
         WhisperEncoder,
         WhisperFeatureExtractor,
-        blocks="layers",
+        Stack("layers", "self_attn", "fc2"),
         prefixes=("", "encoder.", "model.encoder."),
         heads=("decoder.", "model.decoder.", "proj_out."),
-        optional=frozenset(),
     ),
-    "wav2vec2": Layout(
-        Wav2Vec2Config,
-        Wav2Vec2Model,
-        Wav2Vec2FeatureExtractor,
-        blocks="encoder.layers",
-        prefixes=("", "wav2vec2."),
-        heads=SPEECH_HEADS,
-    ),
-    "hubert": Layout(
-        HubertConfig,
-        HubertModel,
-        Wav2Vec2FeatureExtractor,
-        blocks="encoder.layers",
-        prefixes=("", "hubert."),
-        heads=SPEECH_HEADS,
-    ),
-    "wavlm": Layout(
-        WavLMConfig,
-        WavLMModel,
-        Wav2Vec2FeatureExtractor,
-        blocks="encoder.layers",
-        prefixes=("", "wavlm."),
-        heads=SPEECH_HEADS,
-        in_tuple=True,
+    "wav2vec2": _speech(Wav2Vec2Config, Wav2Vec2Model, "wav2vec2."),
+    "hubert": _speech(HubertConfig, HubertModel, "hubert."),
+    "wavlm": _speech(WavLMConfig, WavLMModel, "wavlm.", in_tuple=True),
+    AST: Kind(
+        ASTConfig,
+        ASTModel,
+        ASTFeatureExtractor,
+        Stack("layers", "attention", "mlp", Layout(prefix=2)),
+        prefixes=("", "audio_spectrogram_transformer."),
+        heads=("classifier.",),
+        # files of before transformers 5, in its order
+        renames=(
+            ("encoder.layer.", "layers."),
+            ("attention.attention.query", "attention.q_proj"),
+            ("attention.attention.key", "attention.k_proj"),
+            ("attention.attention.value", "attention.v_proj"),
+            ("attention.output.dense", "attention.o_proj"),
+            ("intermediate.dense", "mlp.fc1"),
+            ("output.dense", "mlp.fc2"),
+        ),
     ),
 }
 
@@ -107,52 +127,49 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     """
     torch.set_num_threads(threads)
     folder = settings["path"]
-    kind = read_json(f"{folder}/config.json")["model_type"]
-    layout = LAYOUTS[kind]
-    config = layout.config.from_pretrained(folder)
+    name = read_json(f"{folder}/config.json")["model_type"]
+    kind = KINDS[name]
+    config = kind.config.from_pretrained(folder)
     with seeded(settings.get("seed", 0)):
-        model = layout.model(config)
+        model = kind.model(config)
     if settings.get("weights", "file") == "random":
         source, sha256 = {"weights": "random", "seed": settings["seed"]}, None
     else:
         file = f"{folder}/model.safetensors"
         source = {"weights": "file", "weights_from": file}
-        sha256 = load_exact(model, file, layout.prefixes, layout.optional, layout.heads)
-    extractor = layout.extractor.from_pretrained(folder)
-    context = context_samples(settings)
-    if kind == "whisper":
+        sha256 = load_exact(model, file, kind.prefixes, kind.optional, kind.heads, kind.renames)
+    extractor = kind.extractor.from_pretrained(folder)
+    stack, context = kind.stack, context_samples(settings)
+    if name == "whisper":
         grid = Grid(size=1, hop=whisper_token(settings), context=context, fixed=True)
         _cut_positions(model, context // grid.hop)
+    elif name == AST:
+        grid = _patches(config, extractor, context, folder)
+        stack = replace(stack, layout=replace(stack.layout, bands=grid.per_step))
     else:
-        grid = _convolutions(config, context)
-    inner = model.get_submodule(layout.blocks)
-    taps = [
-        Tap("input", inner[0], "input"),
-        *(
-            Tap(f"block_{place:02d}", block, in_tuple=layout.in_tuple)
-            for place, block in enumerate(inner)
-        ),
-    ]
+        grid = Grid.of_convolutions(config.conv_kernel, config.conv_stride, context)
     wanted = extractor.model_input_names[0]
 
-    def run(waves: np.ndarray) -> None:
-        # The rows are of the length wanted already, so nothing is padded or cut here.
-        features = extractor(
-            list(waves), sampling_rate=extractor.sampling_rate, max_length=waves.shape[1]
-        )
+    def run(waves: torch.Tensor) -> None:
+        # The rows are of the length wanted already, so no wave is padded or cut here.
+        with torch.autocast("cpu", enabled=False):
+            features = extractor(
+                list(waves.cpu().numpy()),
+                sampling_rate=extractor.sampling_rate,
+                max_length=waves.shape[1],
+            )
         model(torch.from_numpy(np.stack(features[wanted])).to(model.device))
 
     return torch_encoder(
         model,
         run,
-        taps,
-        width=config.hidden_size,
+        stack.taps(model, config.hidden_size, settings.get("sites", ())),
         rate=extractor.sampling_rate,
         grid=grid,
         precision=settings.get("precision", "fp32"),
         provenance={
             "family": "transformers",
-            "model": kind,
+            "model": name,
             **source,
             "weights_sha256": sha256,
             "versions": {"transformers": version("transformers")},
@@ -166,10 +183,20 @@ def _cut_positions(model: WhisperEncoder, tokens: int) -> None:
     model.config.max_source_positions = model.max_source_positions = tokens
 
 
-def _convolutions(config: PretrainedConfig, context: int) -> Grid:
-    """Steps of a stack of unpadded convolutions: its receptive field and its total stride."""
-    size, hop = 1, 1
-    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        size += (kernel - 1) * hop
-        hop *= stride
-    return Grid(size=size, hop=hop, context=context)
+def _patches(config: ASTConfig, extractor: ASTFeatureExtractor, context: int, folder: str) -> Grid:
+    """Columns of AST's patches; an extractor that makes another spectrogram is refused."""
+    for key in ("max_length", "num_mel_bins"):
+        made, wanted = getattr(extractor, key), getattr(config, key)
+        if made != wanted:
+            raise StratavoxError(
+                f"path: {folder}/preprocessor_config.json: {key}: found {made}; config.json, and "
+                f"so the model's table of positions, has {wanted}"
+            )
+    window, shift = ast_frame(extractor.sampling_rate)
+    return Grid(
+        size=window + shift * (config.patch_size - 1),
+        hop=shift * config.time_stride,
+        per_step=(config.num_mel_bins - config.patch_size) // config.frequency_stride + 1,
+        context=context,
+        least=shift * config.max_length,
+    )

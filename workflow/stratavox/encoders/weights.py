@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from stratavox.encoders.catalogue import BUNDLED
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -30,20 +31,47 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def fill(
+    model: nn.Module,
+    settings: dict,
+    prefixes: tuple[str, ...] = ("",),
+    optional: frozenset[str] = frozenset(),
+    heads: tuple[str, ...] = (),
+) -> dict:
+    """Load the weights that ``settings`` ask for; return what a result must say of them.
+
+    Random ones are there already; of pretrained ones ``settings["receipt"]`` says where they are.
+    """
+    asked, sha256 = settings["weights"], None
+    if asked == "random":
+        return {"weights": "random", "seed": settings["seed"], "weights_sha256": None}
+    if asked == "bundled":
+        kind, where, path = "bundled", BUNDLED.name, BUNDLED
+    elif asked == "pretrained":
+        said = received(settings["receipt"])
+        kind, where, path, sha256 = "pretrained", said["address"], said["path"], said["sha256"]
+    else:
+        kind, where, path = "file", asked, asked
+    sha256 = load_exact(model, path, prefixes, optional, heads, sha256=sha256)
+    return {"weights": kind, "weights_from": where, "weights_sha256": sha256}
+
+
 def load_exact(
     model: nn.Module,
     path: str | Path,
     prefixes: tuple[str, ...] = ("",),
     optional: frozenset[str] = frozenset(),
     heads: tuple[str, ...] = (),
+    renames: tuple[tuple[str, str], ...] = (),
     sha256: str | None = None,
 ) -> str:
     """Fill ``model`` from a .safetensors file and return the file's sha256.
 
     The file's names may all carry one of ``prefixes``. It may lack the tensors in ``optional`` and
     those that share memory with one it has, and may hold further ones whose names start with one
-    of ``heads`` (what was trained on top, or beside). Half precision becomes the model's own.
-    Raises `StratavoxError`, naming the file, for a file that cannot be read or is not the one with
+    of ``heads`` (what was trained on top, or beside). ``renames`` turns parts of the names of older
+    files into today's, one after another. Half precision becomes the model's own. Raises
+    `StratavoxError`, naming the file, for a file that cannot be read or is not the one with
     ``sha256``, a tensor missing, unexpected, of another shape or not finite: such a model would run
     with random weights.
     """
@@ -55,7 +83,7 @@ def load_exact(
             f"{path}: changed since it was fetched (sha256 {found}, not {sha256}); delete it and "
             "run the workflow again"
         )
-    tensors = _named_as(own, read, prefixes, heads, path)
+    tensors = _named_as(own, read, prefixes, heads, renames, path)
     given = {own[name].data_ptr() for name in tensors if name in own}
     missing = [
         name
@@ -123,11 +151,18 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str]:
 
 
 def _named_as(
-    own: dict, found: dict, prefixes: tuple[str, ...], heads: tuple[str, ...], path: Path
+    own: dict,
+    found: dict,
+    prefixes: tuple[str, ...],
+    heads: tuple[str, ...],
+    renames: tuple[tuple[str, str], ...],
+    path: Path,
 ) -> dict[str, torch.Tensor]:
-    """``found`` without its prefix and its heads, by the names of today's torch."""
+    """``found`` without its prefix and its heads, by the names of today's torch and model."""
     renamed = {}
     for name, tensor in found.items():
+        for old, new in renames:
+            name = name.replace(old, new)
         stem, _, last = name.rpartition(".")
         renamed[f"{stem}.{OLD_WEIGHT_NORM[last]}" if last in OLD_WEIGHT_NORM else name] = tensor
     matches = {prefix: sum(prefix + name in renamed for name in own) for prefix in prefixes}

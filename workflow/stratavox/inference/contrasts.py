@@ -122,6 +122,7 @@ def _within(encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
         yield "all blocks at one block's width or the last", Key(name, "concat_pca"), last
         yield "mean of blocks or all", Key(name, "mean"), concat
         yield "weighted blocks or all", Key(name, "weighted"), concat
+        yield "avex's all layers or all blocks", Key(name, "concat_avex"), concat
     for block in blocks:
         linear = Key(name, block)
         for probe in ("attention", "attention_pool", "mlp"):
@@ -234,6 +235,7 @@ def _name(encoder: str, readout: str, probe: str) -> str:
         "concat_pca": "all blocks at one block's width",
         "mean": "the mean of blocks",
         "weighted": "the weighted blocks",
+        "concat_avex": "avex's own all layers",
         "features": "",
         "acoustics": "acoustic descriptors alone",
     }.get(readout, readout.replace("+acoustics", " with acoustic descriptors"))

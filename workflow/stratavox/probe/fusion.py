@@ -7,6 +7,9 @@ is the mean over blocks of each clip's layer-normalised vectors, so that no bloc
 ``weighted`` is their weighted sum with softmax weights learned from the training clips: the scalar
 mix of ELMo (Peters et al. 2018, NAACL, section 3.2). A weight says what the sum uses, not how
 important a block is.
+
+``concat_avex`` is what avex calls all layers of a BEATs: the projected patch embedding and the
+feed-forward branch of every block before its residual sum, side by side; none of the blocks.
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from stratavox.errors import StratavoxError
+from stratavox.encoders.sites import branches
 from stratavox.probe import logistic, nested
 from stratavox.probe.readouts import matrix
 from stratavox.probe.rotation import Rotation
 
-FUSIONS = ("concat", "concat_pca", "mean", "weighted")
+FUSIONS = ("concat", "concat_pca", "mean", "weighted", "concat_avex")
+# They add blocks up, which must be of one width for that.
+SUMS = ("mean", "weighted")
 EPSILON = 1e-5  # added to the variance of a vector, as torch's layer norm does
 STEPS = 30  # of the weights; each solves the head anew
 # A step that lowers the loss by less than this share, or a slope below it, ends the search.
@@ -52,21 +57,31 @@ class Source:
         return mixed(weights, self.blocks), weights
 
 
+def members(readout: str, encoder: dict) -> list[str]:
+    """The readouts that a fusion is made of; fewer than two where an encoder has no such fusion.
+
+    ``encoder`` is its encoder.json.
+    """
+    if readout == "concat_avex":
+        ffn = branches(encoder["readouts"]).get("ffn", [])
+        return ["patch", *ffn] if ffn and "patch" in encoder["readouts"] else []
+    blocks = encoder["blocks"]
+    several = len({encoder["widths"][name] for name in blocks}) > 1
+    return [] if several and readout in SUMS else blocks
+
+
 def source(folder: Path, readout: str, blocks: list[str], clip_ids: list[str]) -> Source:
-    """Read a readout of the encoder in ``folder``, or the ``blocks`` that a fusion is made of."""
+    """Read a readout of the encoder in ``folder``, or the ``blocks`` that a fusion is made of.
+
+    ``blocks`` are those of `members`.
+    """
     if readout not in FUSIONS:
         return Source(matrix(folder, readout, clip_ids))
     parts = [matrix(folder, name, clip_ids) for name in blocks]
-    widths = {name: part.shape[1] for name, part in zip(blocks, parts, strict=True)}
-    if readout == "concat":
+    if readout in ("concat", "concat_avex"):
         return Source(np.hstack(parts))
     if readout == "concat_pca":
-        return Source(np.hstack(parts), components=max(widths.values()))
-    if len(set(widths.values())) > 1:
-        raise StratavoxError(
-            f"blocks of several widths have no {readout}: {widths}; take mean and weighted out of "
-            "probes.fusions (concat and concat_pca do with any widths)"
-        )
+        return Source(np.hstack(parts), components=max(part.shape[1] for part in parts))
     normalised = np.stack([layer_normalised(part) for part in parts])
     if readout == "mean":
         return Source(normalised.mean(axis=0))

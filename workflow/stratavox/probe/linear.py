@@ -3,7 +3,7 @@
 Reads the readouts and the shared folds; writes scores (one tidy row a readout, control, regime,
 repeat, fold and metric; fold is null where the predictions of all folds are scored together), the
 out-of-fold prediction of every clip, and the weights of the readout ``weighted``. The settings'
-``fusions`` (fusion.py) are readouts made of all blocks; ``nested`` is, in each outer fold, the
+``fusions`` (fusion.py) are readouts made of others; ``nested`` is, in each outer fold, the
 block whose inner log-loss was least: no test clip had a say in it.
 """
 
@@ -41,7 +41,8 @@ def main() -> None:
     encoder = tables.read_json(options.embeddings / "encoder.json")
     folds = tables.read_table(options.folds)
     blocks = encoder["blocks"]
-    readouts = [*encoder["readouts"], *_fusions(blocks, options.settings["fusions"])]
+    fused = _fusions(encoder, options.settings["fusions"])
+    readouts = [*encoder["readouts"], *fused]
     done: dict[str, tuple[pa.Table, pa.Table, pa.Table]] = {}
     what = f"probes of {encoder['encoder']}"
     progress = Progress(what, len(readouts), "readouts")
@@ -49,7 +50,8 @@ def main() -> None:
         # the dearest first, so that the longest fit does not start last
         waiting = {
             pool.submit(
-                probe_readout, options.embeddings, blocks, name, folds, options.settings
+                *(probe_readout, options.embeddings, fused.get(name, blocks), name, folds),
+                options.settings,
             ): name
             for name in reversed(readouts)
         }
@@ -66,21 +68,25 @@ def main() -> None:
     tables.write_table(weights, options.out_weights, options.provenance)
 
 
-def _fusions(blocks: list[str], wanted: list[str]) -> list[str]:
-    """The fusions to probe: none where there is nothing to fuse."""
+def _fusions(encoder: dict, wanted: list[str]) -> dict[str, list[str]]:
+    """The fusions to probe, and what each is made of: none where there is nothing to fuse."""
     unknown = [name for name in wanted if name not in fusion.FUSIONS]
     if unknown:
         raise StratavoxError(
             f"probes.fusions: found {', '.join(map(repr, unknown))}; allowed are "
             f"{', '.join(fusion.FUSIONS)}"
         )
-    return [name for name in fusion.FUSIONS if name in wanted and len(blocks) > 1]
+    made = {name: fusion.members(name, encoder) for name in fusion.FUSIONS if name in wanted}
+    return {name: parts for name, parts in made.items() if len(parts) > 1}
 
 
 def probe_readout(
     folder: Path, blocks: list[str], readout: str, folds: pa.Table, settings: dict
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Scores, predictions and weights of one readout over every regime, repeat, fold and draw."""
+    """Scores, predictions and weights of one readout over every regime, repeat, fold and draw.
+
+    ``blocks`` are what it is made of where it is a fusion.
+    """
     # Products of this size run slower on several threads; processes share the readouts instead.
     with threadpool_limits(1):
         clip_ids, _ = clips_of(folds)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
 from stratavox.corpus.acoustics import TARGETS
+from stratavox.encoders.sites import branches
 from stratavox.inference.depths import NUISANCE
 from stratavox.report import style
 from stratavox.report.results import INTERVALS, Results
@@ -76,11 +77,13 @@ def targets(results: Results) -> list[str]:
 
 
 def panels(results: Results) -> list[Panel]:
-    """A panel an encoder that has blocks, and one of all baselines."""
+    """A panel an encoder that has blocks, less what is read inside them, and one of baselines."""
     table = results.atlas
     found = []
     for encoder in results.layered:
         own = table[table["encoder"] == encoder].drop_duplicates("readout").sort_values("depth")
+        inside = [name for names in branches(list(own["readout"])).values() for name in names]
+        own = own[~own["readout"].isin(inside)]
         named = [(encoder, readout, column_label(readout)) for readout in own["readout"]]
         if named:
             found.append(Panel(results.label(encoder), named))

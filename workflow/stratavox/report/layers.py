@@ -31,6 +31,7 @@ def notes(results: Results) -> list[str]:
         *_band_line(results),
         *results.draws_line("Thick pale bars"),
         *results.random_line("Dashed lines"),
+        *_branches_line(results),
         results.control_line() + " Dotted: the mean; grey band: the widest range of all encoders.",
     ]
 
@@ -39,6 +40,21 @@ def _band_line(results: Results) -> list[str]:
     if not results.estimates["band_low"].notna().any():
         return []
     return ["Bands: hold along the whole curve at once with 95 %."]
+
+
+def _branches_line(results: Results) -> list[str]:
+    if not _sites(results):
+        return []
+    return [
+        "Thin broken lines without marks: inside the blocks, before the residual sum, at their "
+        "block's place; they are no blocks."
+    ]
+
+
+def _sites(results: Results) -> list[str]:
+    """The sites inside blocks that some encoder was read at."""
+    there = {site for encoder in results.layered for site in results.branches(encoder)}
+    return [site for site in style.BRANCHES if site in there]
 
 
 def ticks(results: Results) -> dict[float, str]:
@@ -75,6 +91,9 @@ def static(results: Results) -> Figure:
             _draw_baseline(axes, results, encoder, looks[encoder], end + 0.6 * place)
         if results.regime != "random":
             axes.plot([], [], color=style.GREY, ls="--", lw=1, alpha=0.6, label="random split")
+        for site in _sites(results):
+            dashes, _, label = style.BRANCHES[site]
+            axes.plot([], [], color=style.GREY, ls=dashes, lw=0.7, label=label)
         fill_between(axes, *control_band(results), style.GREY, "permuted labels: 95 % range")
         chance = results.facts["chance"]
         axes.axhline(chance, color=style.INK, lw=0.8, ls=":", label="chance", zorder=1.5)
@@ -105,6 +124,9 @@ def _draw_curve(axes, results: Results, encoder: str, look: style.Look) -> None:
         gid=f"curve {encoder}",
         zorder=3,
     )
+    for site, found in results.branches(encoder).items():
+        (thin,) = axes.plot(found["depth"], found["value"], color=look.colour, lw=0.7, zorder=2)
+        thin.set(linestyle=style.BRANCHES[site][0], gid=f"{site} {encoder}")
     control = results.curve(encoder, control="permutation")
     axes.plot(
         control["depth"],
@@ -206,6 +228,13 @@ def _add_curves(figure: go.Figure, results: Results, encoder: str, look: style.L
             hoverinfo="skip",
             meta="draws",
         )
+    for site, found in results.branches(encoder).items():
+        dash = style.BRANCHES[site][1]
+        trace = line(
+            figure, found["depth"], found["value"], look.colour, dash, f"{label}, {site}", encoder
+        )
+        trace.update(opacity=0.7, showlegend=False, customdata=hover_data(found))
+        trace.update(hovertemplate=HOVER, hoverinfo=None, meta=site)
     shown = [("permutation", results.regime, "dot", f"{label}, permuted labels")]
     if results.regime != "random":
         shown.append(("none", "random", "dash", f"{label}, random split"))

@@ -47,11 +47,16 @@ def trained(results: Results) -> list[str]:
     return [name for name in results.layered if results.encoders[name]["weights"] != "random"]
 
 
+def _controls(results: Results) -> list[str]:
+    """The baselines: no model of the user's with a single readout."""
+    return [name for name in results.baselines if results.encoders[name]["weights"] == "none"]
+
+
 def _order(results: Results) -> Iterator[dict]:
     # a contrast to chance is adjusted for their number, an interval is not
     tested = results.contrasts
     tested = tested[tested["question"] == contrasts.ABOVE_CHANCE].set_index("a_encoder")
-    for encoder in results.baselines:
+    for encoder in _controls(results):
         row = _scored(results, ORDER, results.one(encoder, "features"), above=False)
         if encoder in tested.index and row["verdict"] != OPEN:
             resolved = tested.loc[encoder, "resolved"] and tested.loc[encoder, "difference"] > 0
@@ -72,7 +77,7 @@ def _order(results: Results) -> Iterator[dict]:
 
 def _evident(results: Results, target: str) -> Iterator[dict]:
     if target in EVIDENT:
-        for encoder in [*results.baselines, *trained(results)]:
+        for encoder in [*_controls(results), *trained(results)]:
             readout = "nested" if encoder in results.layered else "features"
             if results.encoders[encoder]["family"] != "duration_level":
                 yield _scored(results, EVIDENT[target], results.one(encoder, readout), above=True)
@@ -82,6 +87,8 @@ def _acoustics(results: Results) -> Iterator[dict]:
     for encoder in trained(results):
         table = results.atlas
         rows = table[(table["encoder"] == encoder) & (table["readout"] == "input")]
+        if rows.empty:  # a conv net has no such readout
+            continue
         told = rows[rows["low"] > 0]
         best = ", ".join(f"{row.target} {row.value:.2f}" for row in told.itertuples())
         yield {

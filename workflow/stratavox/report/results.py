@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stratavox.encoders.sites import branches
 from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
 from stratavox.report import style
@@ -95,6 +96,16 @@ class Results:
         rows = self.rows(encoder, control, regime)
         return rows[rows["depth"].notna()].sort_values("depth")
 
+    def branches(self, encoder: str) -> dict[str, pd.DataFrame]:
+        """The rows of readouts inside the blocks by site; ``depth`` is that of their block."""
+        rows = self.rows(encoder)
+        found = {}
+        for site, names in branches(self.encoders[encoder]["readouts"]).items():
+            depths = {name: 1.0 + place for place, name in enumerate(names)}
+            own = rows[rows["readout"].isin(names)]
+            found[site] = own.assign(depth=own["readout"].map(depths)).sort_values("depth")
+        return found
+
     def one(
         self, encoder: str, readout: str, control: str = "none", regime: str | None = None
     ) -> pd.Series | None:
@@ -106,7 +117,7 @@ class Results:
     def compared(self, encoder: str) -> list[str]:
         """The readouts to compare: last block, nested, fusions; or the only one of a baseline."""
         blocks = self.encoders[encoder]["blocks"]
-        fusions = ["nested", "concat", "concat_pca", "mean", "weighted"]
+        fusions = ["nested", "concat", "concat_pca", "mean", "weighted", "concat_avex"]
         wanted = [blocks[-1], *fusions] if blocks else self.encoders[encoder]["readouts"]
         return [readout for readout in wanted if self.one(encoder, readout) is not None]
 

@@ -38,6 +38,11 @@ MARKERS = (
 )
 CLASS_MARKERS = MARKERS[:5]
 MAX_CLASSES = len(CLASS_COLOURS) * len(CLASS_MARKERS)
+# Sites inside a block: their line, as matplotlib and plotly call it, and what they are.
+BRANCHES = {
+    "attn": ((0, (1, 2)), "dot", "attn: what attention adds in a block"),
+    "ffn": ((0, (5, 2)), "longdash", "ffn: what the feed-forward part adds in a block"),
+}
 # By weights kind, as encoder.json has it: what is added to an encoder's name wherever it stands.
 WEIGHTS_MARKS = {"random": "random weights", "none": "baseline"}
 WEIGHTS_MARKS |= dict.fromkeys(("pretrained", "file", "bundled"), "")
@@ -90,6 +95,7 @@ def readout_label(readout: str) -> str:
         "concat_pca": "all blocks at one block's width (PCA)",
         "mean": "mean of blocks",
         "weighted": "blocks weighted in training",
+        "concat_avex": "avex's own all layers (patch and every ffn)",
         "nested": "block chosen in training folds",
         "acoustics": "acoustic descriptors alone",
     }
