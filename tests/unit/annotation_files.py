@@ -14,7 +14,7 @@ RAVEN += ["Low Freq (Hz)", "High Freq (Hz)"]
 def annotated(form: str = "raven", **entry) -> dict:
     """Settings of annotations in the folder `data`, labels in the column Species."""
     entry = {"format": form, "label": "Species", "min_s": 0.02} | entry
-    shared = {"path", "shards", "channel", "max_bad"}
+    shared = {"path", "shards", "channel", "trim_zeros", "max_bad"}
     base = {key: value for key, value in settings().items() if key in shared}
     return base | {"annotations": entry} | as_table(entry)
 

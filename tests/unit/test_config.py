@@ -62,7 +62,7 @@ def long(**entry) -> dict:
         ({"datasets__chorus__channel": "left"}, ["datasets.chorus.channel", "'left'", "mean"]),
         (
             {"datasets__chorus__join": {"table": "x.csv"}},
-            ["datasets.chorus.join", "'on'", "missing"],
+            ["datasets.chorus.join", "'by'", "missing"],
         ),
         ({"datasets__chorus__confounds": "age"}, ["datasets.chorus.confounds", "'age'", "array"]),
         ({"datasets__chorus__source": "folder"}, ["datasets.chorus", "'path'", "missing"]),

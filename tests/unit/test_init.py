@@ -383,7 +383,6 @@ def test_annotation_files_are_known_by_their_content(here, kind, entry):
 
 @pytest.mark.parametrize("kind", ["raven", "audacity", "textgrid"])
 def test_annotated_recordings_pass_the_check(here, capsys, kind):
-    pytest.importorskip("stratavox.corpus.annotations")
     annotated(here / "data", kind)
     (here / "data/README.txt").unlink()
     entry, said = begun("data", capsys)

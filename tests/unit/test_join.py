@@ -96,7 +96,7 @@ def test_a_missing_table_and_a_key_that_the_dataset_lacks(here):
     assert "birds.csv: no such table; mend the config's key 'join.table'" in told(
         here, table="birds.csv"
     )
-    message = told(here, on="bird")
+    message = told(here, by="bird")
     assert re.search(r"metadata.csv: there is no column 'bird' .*join.by.*: file, call;", message)
 
 

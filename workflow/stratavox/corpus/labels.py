@@ -32,9 +32,10 @@ def check_columns(asked: list[tuple[str, str | None]], columns: list[str], setti
     for key, column in asked:
         if column is not None and column not in columns:
             joined = f" with {settings['join']['table']}" if "join" in settings else ""
+            made = f" (made of {settings['archive']})" if "archive" in settings else ""
+            table = f"{settings['path']}/{settings['table']}{made}{joined}"
             raise StratavoxError(
-                f"{key}: no column {column!r} in {settings['path']}/{settings['table']}{joined}; "
-                f"columns: {', '.join(columns)}"
+                f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
             )
 
 

@@ -10,7 +10,8 @@ import yaml
 
 from stratavox import tables
 from stratavox.corpus.labels import labels_of
-from stratavox.corpus.scan import REPEATS, good
+from stratavox.corpus.manifest import LEFT_OUT
+from stratavox.corpus.scan import good
 from stratavox.errors import StratavoxError
 from stratavox.init.look import counts
 from stratavox.plan import Plan
@@ -70,7 +71,7 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
     said += [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad[:SHOWN]]
     if len(bad) > SHOWN:
         said.append(f"    and {len(bad) - SHOWN} more")
-    lost = sum(not row["reason"].startswith(REPEATS) for row in bad)
+    lost = sum(not row["reason"].startswith(LEFT_OUT) for row in bad)
     allowed = plan.datasets[dataset]["max_bad"]
     if lost > allowed * len(rows):
         said.append(
