@@ -23,7 +23,7 @@ FIELD_PROBES = {
     "protocol": "notebook",
     "attention": {"encoders": ["tiny"], "probes": ["attention_pool"], "epochs": 1, "heads": 2},
 }
-PROJECT = ("Snakefile", "rules", "workflow", "envs", "profiles", "config.yaml")
+PROJECT = ("Snakefile", "rules", "workflow", "envs", "profiles", "config", "config.yaml")
 
 
 @dataclass
