@@ -3,7 +3,7 @@
 
 rule weights:
     output:
-        "results/weights/{encoder}.json",
+        "results/downloads/weights/{encoder}.json",
     log:
         "results/logs/weights/{encoder}.log",
     # the machine that Snakemake runs on has the network

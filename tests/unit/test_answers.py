@@ -189,6 +189,22 @@ def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
     assert said[0]["verdict"] == (SUPPORTED if late else REFUTED)
 
 
+@pytest.mark.parametrize("groups", [8, 16])
+def test_a_curve_of_one_group_alone_has_no_centre(groups):
+    """Without that group the curve is at chance all along, and nothing is left to be centred."""
+    made = study({"deep": NOISE}, 0, groups=groups)
+    for key, measure in made.correct.items():
+        right = measure.clips / 3
+        if key.readout == "block_02":
+            right[0] = measure.clips[0]
+        made.correct[key] = Balanced(right, measure.clips)
+    heard = acoustic(made, dict(zip(READOUTS, (0.8, 0.6, 0.4, 0.3, 0.2), strict=True)))
+    rows = {r["target"]: r for r in depths(made, heard, "call", 0.02) if r["measure"] == "centre"}
+    assert rows["f0"]["low"] < rows["f0"]["value"] < rows["f0"]["high"]
+    for undecided in ("call", APART):
+        assert rows[undecided]["value"] is rows[undecided]["low"] is None
+
+
 def test_flat_curves_leave_the_question_open():
     made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
     found = acoustic(made, dict.fromkeys([*READOUTS, "concat"], 0.5))

@@ -23,7 +23,7 @@ def test_the_study_runs_from_download_to_report(shared, tmp_path, monkeypatch):
         assert sorted(name for name, _ in server.asked) == ["11905533.zip", "giant_otters.zip"]
         sha256 = hashlib.sha256(hub.files[paper_study.WEIGHTS]).hexdigest()
     results = study.here / "results"
-    receipt = json.loads((results / "weights/beats_all.json").read_text())
+    receipt = json.loads((results / "downloads/weights/beats_all.json").read_text())
     assert (receipt["sha256"], receipt["verified"]) == (sha256, "as published")
     made = json.loads((results / "embeddings/beats_all/zebra_finch/encoder.json").read_text())
     assert (made["weights"], made["weights_sha256"]) == ("pretrained", sha256)

@@ -148,7 +148,7 @@ class Plan:
     def receipt(self, encoder: str) -> str | None:
         """What is written of the published weights that the encoder waits for."""
         fetched = self.encoders[encoder].get("weights") == "pretrained"
-        return f"results/weights/{encoder}.json" if fetched else None
+        return f"results/downloads/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
         """The dataset's entry less what is asked of it, with folder and table where it has none."""

@@ -42,7 +42,7 @@ def depths(study: Study, found: dict[Place, Explained], task: str, margin: float
     Centres are of relative depth, 0 for the first readout and 1 for the last block. Of the
     acoustic targets those count whose variance all blocks together explain, by the interval. A
     curve that varies by no more than ``margin`` is flat and has no centre: normalised by its own
-    range, it would be noise made large.
+    range, it would be noise made large. Nor has one that is above chance by one group alone.
     """
     if study.groups is None:
         return []
@@ -63,7 +63,8 @@ def _of(
     curve = [study.correct[key] for key in keys]
     own = _centre(curve, study.chance)
     flat = _varies(curve, study) <= margin
-    told = NO_CENTRE if flat else interval(own, study.groups, share=True)
+    whole = not flat and _defined(own, study)
+    told = interval(own, study.groups, share=True) if whole else NO_CENTRE
     yield _row(study, encoder, task, "task", CENTRE, told)
     acoustic = []
     targets = dict.fromkeys(target for name, target, _ in found if name == encoder.name)
@@ -74,10 +75,10 @@ def _of(
         if told.kind != RANGE and told.low <= 0:
             continue
         kind = "nuisance" if target in NUISANCE else "acoustic"
-        if _varies(readouts, study) <= margin:
+        statistic = _centre(readouts, 0.0)
+        if _varies(readouts, study) <= margin or not _defined(statistic, study):
             yield _row(study, encoder, target, kind, CENTRE, NO_CENTRE)
             continue
-        statistic = _centre(readouts, 0.0)
         told = interval(statistic, study.groups, share=True)
         yield _row(study, encoder, target, kind, CENTRE, told)
         if kind == "acoustic":
@@ -89,8 +90,8 @@ def _of(
 
         mean = interval(together, study.groups, share=True)
         yield _row(study, encoder, ACOUSTICS, "acoustic", CENTRE, mean)
-        apart = interval(lambda w: own(w) - together(w), study.groups)
-        yield _row(study, encoder, APART, "task", CENTRE, NO_CENTRE if flat else apart)
+        apart = interval(lambda w: own(w) - together(w), study.groups) if whole else NO_CENTRE
+        yield _row(study, encoder, APART, "task", CENTRE, apart)
     elif targets:
         yield _row(study, encoder, APART, "task", CENTRE, NO_CENTRE)
     yield from _blocks(study, encoder, task)
@@ -98,6 +99,11 @@ def _of(
 
 def _varies(curve: Sequence[Statistic], study: Study) -> float:
     return float(np.ptp([score(study.groups.everyone)[0] for score in curve]))
+
+
+def _defined(centre: Statistic, study: Study) -> bool:
+    """Whether a curve has a centre whichever group is left out: else it hangs on one of them."""
+    return bool(np.isfinite(centre(study.groups.without)).all())
 
 
 def _blocks(study: Study, encoder: Encoder, task: str) -> Iterator[dict]:
