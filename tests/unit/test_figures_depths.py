@@ -150,7 +150,7 @@ def test_nuisances_stand_apart_and_a_flat_curve_is_called_so():
     # centroid and the flat f0, a gap, level, a gap, the mean
     assert drawn["deep level"] - drawn["deep centroid"] == 2 + centres.GAP
     assert drawn[f"deep {ACOUSTICS}"] - drawn["deep level"] == 1 + centres.GAP
-    assert "flat: no centre" in words(figure)
+    assert "no centre" in words(figure)
     assert "Fundamental frequency (F0), Hz" in words(figure)
 
 

@@ -129,12 +129,15 @@ def notes(results: Results) -> list[str]:
         return [*told, NO_DEPTH]
     if results.facts["group"] is None:
         return [*told, NOTHING]
-    kinds = results.depths.loc[results.depths["measure"] == CENTRE, "interval"].drop_duplicates()
+    centres = results.depths[results.depths["measure"] == CENTRE]
+    kinds = centres.loc[centres["value"].notna(), "interval"].drop_duplicates()
+    whiskers = [f"Whiskers: {'; '.join(INTERVALS[kind] for kind in kinds)}."] if len(kinds) else []
     return [
         *told,
-        f"Whiskers: {'; '.join(INTERVALS[kind] for kind in kinds)}. A curve is corrected for "
-        "chance and normalised by its own range; a flat one has no centre, and what all blocks "
-        "together do not explain has no row.",
+        *whiskers,
+        "A curve is corrected for chance and normalised by its own range; one that is flat, or "
+        "above chance by a single group, has no centre, and what all blocks together do not "
+        "explain has no row.",
         *filter(None, (said(results, encoder) for encoder in results.layered)),
     ]
 
@@ -189,7 +192,7 @@ def _draw(axes, results: Results, encoder: str, rows: list) -> None:
     for y, (_, kind, row) in zip(heights, rows, strict=True):
         _, colour, marker, _ = KINDS[kind]
         if style.missing(row["value"]):
-            axes.text(0.5, y, "flat: no centre", ha="center", va="center", fontsize=7)
+            axes.text(0.5, y, "no centre", ha="center", va="center", fontsize=7)
             continue
         if not style.missing(row["low"]):
             axes.hlines(y, row["low"], row["high"], color=colour, lw=1.4)
@@ -251,7 +254,7 @@ def interactive(results: Results) -> go.Figure:
             labels.append(plain(label) if place else f"<b>{name}</b><br>{plain(label)}")
             told, colour, _, symbol = KINDS[kind]
             if style.missing(row["value"]):
-                figure.add_annotation(text="flat: no centre", x=0.5, y=y, showarrow=False)
+                figure.add_annotation(text="no centre", x=0.5, y=y, showarrow=False)
                 continue
             trace = _dots(figure, [row["value"]], y, told, colour, symbol, 9)
             if not style.missing(row["low"]):
