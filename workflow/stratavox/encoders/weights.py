@@ -12,8 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from stratavox.encoders import hub
-from stratavox.encoders.catalogue import BUNDLED
+from stratavox.encoders import catalogue, hub
 from stratavox.errors import StratavoxError
 
 # Files older than torch 2.1 name the two parts of a weight-normalised tensor so.
@@ -47,7 +46,7 @@ def fill(
     if asked == "random":
         return {"weights": "random", "seed": settings["seed"], "weights_sha256": None}
     if asked == "bundled":
-        kind, where, path = "bundled", BUNDLED.name, BUNDLED
+        kind, where, path = "bundled", catalogue.BUNDLED.name, catalogue.BUNDLED
     elif asked == "pretrained":
         kind, where, path = "pretrained", address, hub.fetch(address)
     else:
