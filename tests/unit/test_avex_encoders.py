@@ -12,13 +12,15 @@ from avex.models.utils.registry import get_checkpoint_path, get_model_spec
 from safetensors.torch import save_file
 from torchaudio.models import wav2vec2_model
 
+from stratavox.corpus.identity import sha256_of
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
 from stratavox.encoders import avex as family
-from stratavox.encoders import catalogue, hub
+from stratavox.encoders import catalogue
 from stratavox.encoders.beats import small_config
 from stratavox.errors import StratavoxError
 from stratavox.probe.fusion import members
+from stratavox.tables import write_json
 
 torch.set_num_threads(1)
 NAME = "esp_aves2_effnetb0_all"
@@ -159,9 +161,7 @@ def test_a_long_clip_is_the_mean_of_its_windows(effnet):
     np.testing.assert_allclose(pooled.means["block_04"][0], wanted, atol=1e-5 * scale, rtol=0)
 
 
-def test_published_files_carry_avexs_names_and_a_classifier(
-    effnet, own_effnet, tmp_path, monkeypatch
-):
+def test_published_files_carry_avexs_names_and_a_classifier(effnet, own_effnet, tmp_path):
     path = str(tmp_path / "all.safetensors")
     tensors = {name: tensor.clone() for name, tensor in own_effnet.state_dict().items()}
     assert "model.classifier.1.weight" in tensors and "model.features.0.0.weight" in tensors
@@ -170,13 +170,10 @@ def test_published_files_carry_avexs_names_and_a_classifier(
     wanted = pool(effnet, clips).means["block_08"]
     given = load({"family": "avex", "model": NAME, "weights": path})
     np.testing.assert_array_equal(pool(given, clips).means["block_08"], wanted)
-    asked = []
-    monkeypatch.setattr(hub, "hf_hub_download", lambda *args: asked.append(args) or path)
-    fetched = load({"family": "avex", "model": NAME, "weights": "pretrained"})
-    assert asked == [
-        ("EarthSpeciesProject/esp-aves2-effnetb0-all", "esp-aves2-effnetb0-all.safetensors")
-    ]
-    assert fetched.provenance["weights"] == "pretrained"
+    receipt = str(tmp_path / "receipt.json")
+    write_json({"address": "https://hub/all", "path": path, "sha256": sha256_of(path)}, receipt)
+    asked = {"family": "avex", "model": NAME, "weights": "pretrained", "receipt": receipt}
+    assert load(asked).provenance["weights"] == "pretrained"
     del tensors["model.features.1.0.block.0.1.running_var"]
     save_file(tensors, path)
     with pytest.raises(StratavoxError, match="lacks features.1.0.block.0.1.running_var"):
@@ -309,4 +306,4 @@ def test_ffn_is_no_block(beats):
         cosine = (
             np.sum(ffn * block, 1) / np.linalg.norm(ffn, axis=1) / np.linalg.norm(block, axis=1)
         )
-        assert np.abs(cosine).max() < 0.9
+        assert np.abs(cosine).max() < 0.5

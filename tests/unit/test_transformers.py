@@ -273,6 +273,7 @@ def test_asts_window_is_filled_by_its_own_extractor(ast):
     )
     assert torch.equal(norm[0].detach(), in_time("ast", wanted))
     assert pool(encoder, [clip]).n_tokens.tolist() == [12 * 5]
+    assert encoder.grid.least == 148 * 160, "a batch of short clips would take all memory"
     with pytest.raises(StratavoxError, match=r"context_s: found 1\.49; allowed: up to .* 1\.48"):
         catalogue.check(settings | {"context_s": 1.49})
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from stratavox.encoders.catalogue import BUNDLED
+from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -46,7 +46,7 @@ def fill(
     if asked == "random":
         return {"weights": "random", "seed": settings["seed"], "weights_sha256": None}
     if asked == "bundled":
-        kind, where, path = "bundled", BUNDLED.name, BUNDLED
+        kind, where, path = "bundled", catalogue.BUNDLED.name, catalogue.BUNDLED
     elif asked == "pretrained":
         said = received(settings["receipt"])
         kind, where, path, sha256 = "pretrained", said["address"], said["path"], said["sha256"]
