@@ -219,6 +219,12 @@ def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_
     assert "site 1 0 – 3 of 3 0.333 0.333 0.333" in shown.text
 
 
+def test_the_rarest_value_is_told_first():
+    """One class under water says more than twenty in the air."""
+    told = confounds.association(list("aabbcc"), ["air"] * 4 + ["water"] * 2, 0)
+    assert [row["label"] for row in told["single_valued"]] == ["c", "a", "b"]
+
+
 def test_many_single_valued_classes_are_named_up_to_five(tmp_path):
     target = [f"class {n}" for n in range(8) for _ in range(3)]
     cells = ["u" if n < 12 else "v" for n in range(24)]

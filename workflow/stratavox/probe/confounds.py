@@ -68,13 +68,16 @@ def association(target: list[str], cells: list[str], seed: int) -> dict:
     """How closely ``cells`` go with ``target``, one of each a clip.
 
     ``cramers_v`` is null where one of both has a single value. ``single_valued`` lists the classes
-    that occur with one value only. ``balanced_accuracy`` is what `from_column` gives, and
-    ``shuffled`` its mean over 200 shuffles of the cells: what as many values give by luck.
+    that occur with one value only, the rarest value first. ``balanced_accuracy`` is what
+    `from_column` gives, and ``shuffled`` its mean over 200 shuffles of the cells: what as many
+    values give by luck.
     """
     classes, rows = np.unique(target, return_inverse=True)
     values, columns = np.unique(cells, return_inverse=True)
     shape = len(classes), len(values)
     counts = counted(rows, columns, shape)
+    single = np.flatnonzero((counts > 0).sum(axis=1) == 1)
+    common = counts.sum(axis=0)[counts.argmax(axis=1)]  # clips with each class's value
     generator = np.random.default_rng(seed)
     shuffled = [
         from_column(counted(rows, generator.permutation(columns), shape)) for _ in range(SHUFFLES)
@@ -87,7 +90,7 @@ def association(target: list[str], cells: list[str], seed: int) -> dict:
         "cramers_v": cramers_v(counts),
         "single_valued": [
             {"label": str(classes[row]), "value": str(values[counts[row].argmax()])}
-            for row in np.flatnonzero((counts > 0).sum(axis=1) == 1)
+            for row in single[np.argsort(common[single], kind="stable")]
         ],
         "balanced_accuracy": from_column(counts),
         "shuffled": float(np.mean(shuffled)),

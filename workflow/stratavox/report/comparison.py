@@ -85,17 +85,22 @@ def notes(results: Results) -> list[str]:
         *results.random_line("Hollow marks"),
         results.control_line(),
         *results.draws_line("Thick pale bars"),
-        *_shuffled_line(results),
+        *_token_lines(results),
     ]
 
 
-def _shuffled_line(results: Results) -> list[str]:
-    if not (results.estimates["control"] == "shuffled").any():
-        return []
-    return [
-        "Crosses: the same probe on tokens in random order; equal where it cannot know order. "
-        "Attention on one pooled vector is the notebook's case: its queries and keys do nothing."
-    ]
+def _token_lines(results: Results) -> list[str]:
+    said = []
+    if (results.estimates["control"] == "shuffled").any():
+        said.append(
+            "Crosses: the same probe on tokens in random order; equal where it cannot know order."
+        )
+    if (results.estimates["probe"] == "attention_mean").any():
+        said.append(
+            "Attention on one pooled vector is the notebook's case: its queries and keys do "
+            "nothing."
+        )
+    return said
 
 
 def static(results: Results) -> Figure:
