@@ -64,6 +64,55 @@ def spare_cores(wildcards):
     return max(1, min(4, (workflow.resource_settings.cores or 1) // jobs))
 
 
+# Memory in MB and time in minutes of a job: what it starts with, and what each clip adds. Measured
+# on the runs of config/real_calls.yaml and config/paper.yaml on one slow core, and rounded up twice.
+NEEDS = {
+    "generate": (1000, 0, 10, 0),
+    "arrange": (1000, 0, 20, 0.01),
+    "inspect": (1000, 0, 10, 0.01),
+    "clips": (1000, 0, 10, 0.01),
+    "manifest": (1000, 0.005, 10, 0),
+    "acoustics": (1500, 0, 10, 0.02),
+    "part": (3500, 0, 20, 0.05),
+    "tokens": (3500, 0.8, 20, 0.05),
+    "collect": (1000, 0.1, 10, 0.002),
+    "folds": (1000, 0.005, 10, 0.001),
+    "confounds": (1000, 0.005, 10, 0.001),
+    "linear": (2000, 0.25, 30, 0.1),
+    "notebook": (1500, 0.05, 10, 0.02),
+    "atlas": (2000, 0.25, 20, 0.05),
+    "conditional": (2000, 0.25, 20, 0.05),
+    "attention": (3000, 0.8, 60, 0.5),
+    "infer": (1500, 0.05, 20, 0.01),
+    "umap": (2000, 0.1, 20, 0.01),
+    "shape": (1500, 0.1, 10, 0.005),
+    "neighbours": (1500, 0.1, 10, 0.02),
+    "similarity": (2000, 0.2, 10, 0.01),
+    "figures": (1500, 0.01, 15, 0),
+    "summary": (1500, 0.01, 15, 0),
+}
+A_SHARDS = ("inspect", "clips", "acoustics", "part", "tokens")
+
+
+def needs(rule):
+    """What a cluster must give a job of the rule: more for more clips, and at each new attempt."""
+    base_mb, each_mb, base_min, each_min = NEEDS[rule]
+
+    def clips(wildcards):
+        names = [wildcards.dataset] if "dataset" in wildcards.keys() else PLAN.datasets
+        share = len(PLAN.shards(wildcards.dataset)) if rule in A_SHARDS else 1
+        return sum(map(PLAN.clip_count, names)) / share
+
+    return {
+        "mem_mb": lambda wildcards, attempt: round(
+            (base_mb + each_mb * clips(wildcards)) * attempt
+        ),
+        "runtime": lambda wildcards, attempt: round(
+            (base_min + each_min * clips(wildcards)) * attempt
+        ),
+    }
+
+
 def settings(stage):
     """A params function: what the stage is told, as JSON."""
     return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["settings"])

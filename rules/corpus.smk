@@ -11,6 +11,8 @@ rule generate:
         dataset=datasets_of("chorus"),
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("generate"),
     params:
         settings=settings("generate"),
         provenance=provenance("generate"),
@@ -52,6 +54,8 @@ rule arrange:
         dataset=datasets_of("archive"),
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("arrange"),
     params:
         settings=settings("arrange"),
         provenance=provenance("arrange"),
@@ -70,6 +74,8 @@ rule inspect:
         "results/logs/inspect/{dataset}.{shard}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("inspect"),
     params:
         settings=settings("inspect"),
         provenance=provenance("inspect"),
@@ -91,6 +97,8 @@ rule manifest:
         "results/logs/manifest/{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("manifest"),
     params:
         settings=settings("manifest"),
         provenance=provenance("manifest"),
@@ -110,6 +118,8 @@ rule clips:
         "results/logs/clips/{dataset}.{rate}.{shard}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("clips"),
     params:
         settings=settings("clips"),
         provenance=provenance("clips"),
@@ -128,6 +138,8 @@ rule acoustics:
         "results/logs/acoustics/{dataset}.{shard}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("acoustics"),
     params:
         settings=settings("acoustics"),
         provenance=provenance("acoustics"),

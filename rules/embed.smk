@@ -27,6 +27,8 @@ rule part:
         "results/logs/part/{encoder}.{dataset}.{shard}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("part"),
     params:
         settings=settings("part"),
         provenance=provenance("part"),
@@ -46,6 +48,8 @@ rule collect:
         "results/logs/collect/{encoder}.{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("collect"),
     params:
         settings=settings("collect"),
         provenance=provenance("collect"),
@@ -65,6 +69,8 @@ rule tokens:
         "results/logs/tokens/{encoder}.{dataset}.{shard}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("tokens"),
     params:
         settings=settings("tokens"),
         provenance=provenance("tokens"),

@@ -10,6 +10,8 @@ rule umap:
         "results/logs/umap/{encoder}.{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("umap"),
     params:
         settings=settings("umap"),
         provenance=provenance("umap"),
@@ -29,6 +31,8 @@ rule similarity:
         "results/logs/similarity/{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("similarity"),
     params:
         settings=settings("similarity"),
         provenance=provenance("similarity"),
@@ -48,6 +52,8 @@ rule shape:
         "results/logs/shape/{encoder}.{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("shape"),
     params:
         settings=settings("shape"),
         provenance=provenance("shape"),
@@ -68,6 +74,8 @@ rule neighbours:
         "results/logs/neighbours/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("neighbours"),
     params:
         settings=settings("neighbours"),
         provenance=provenance("neighbours"),

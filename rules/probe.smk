@@ -15,6 +15,8 @@ rule folds:
     priority: 10
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("folds"),
     params:
         settings=settings("folds"),
         provenance=provenance("folds"),
@@ -35,6 +37,8 @@ rule confounds:
     priority: 10
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("confounds"),
     params:
         settings=settings("confounds"),
         provenance=provenance("confounds"),
@@ -57,6 +61,8 @@ rule linear:
     conda:
         "../envs/stratavox.yaml"
     threads: spare_cores
+    resources:
+        **needs("linear"),
     params:
         settings=settings("linear"),
         provenance=provenance("linear"),
@@ -79,6 +85,8 @@ rule notebook:
         "results/logs/notebook/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("notebook"),
     params:
         settings=settings("notebook"),
         provenance=provenance("notebook"),
@@ -101,6 +109,8 @@ rule atlas:
     conda:
         "../envs/stratavox.yaml"
     threads: spare_cores
+    resources:
+        **needs("atlas"),
     params:
         settings=settings("atlas"),
         provenance=provenance("atlas"),
@@ -124,6 +134,8 @@ rule conditional:
     conda:
         "../envs/stratavox.yaml"
     threads: spare_cores
+    resources:
+        **needs("conditional"),
     params:
         settings=settings("conditional"),
         provenance=provenance("conditional"),
@@ -146,6 +158,8 @@ rule attention:
         "results/logs/attention/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("attention"),
     params:
         settings=settings("attention"),
         provenance=provenance("attention"),
@@ -172,6 +186,8 @@ rule infer:
         "results/logs/infer/{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("infer"),
     params:
         settings=settings("infer"),
         provenance=provenance("infer"),

@@ -14,6 +14,8 @@ rule task_figures:
         "results/logs/figures/{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("figures"),
     params:
         settings=settings("task_figures"),
         provenance=provenance("task_figures"),
@@ -39,6 +41,8 @@ rule protocol_figure:
         "results/logs/figures/{dataset}.{task}.protocol.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("figures"),
     params:
         settings=settings("protocol_figure"),
         provenance=provenance("protocol_figure"),
@@ -63,6 +67,8 @@ rule nuisance_figures:
         "results/logs/figures/{dataset}.{task}.nuisance.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("figures"),
     params:
         settings=settings("nuisance_figures"),
         provenance=provenance("nuisance_figures"),
@@ -87,6 +93,8 @@ rule dataset_figures:
         "results/logs/figures/{dataset}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("figures"),
     params:
         settings=settings("dataset_figures"),
         provenance=provenance("dataset_figures"),
@@ -112,6 +120,8 @@ rule panels:
         "results/logs/panels/{encoder}.{dataset}.{task}.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("figures"),
     params:
         settings=settings("panels"),
         provenance=provenance("panels"),
@@ -142,6 +152,8 @@ rule summary:
         "results/logs/summary.log",
     conda:
         "../envs/stratavox.yaml"
+    resources:
+        **needs("summary"),
     params:
         index=index,
         provenance=provenance("summary"),

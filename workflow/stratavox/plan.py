@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -140,6 +141,15 @@ class Plan:
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
         return [f"{shard:03d}" for shard in range(self.datasets[dataset]["shards"])]
+
+    def clip_count(self, dataset: str) -> int:
+        """About how many clips there are, to tell what a job will need."""
+        if dataset in self._scans:
+            return len(scan.good(self._scans[dataset]))
+        if dataset in self._archives:
+            return self._archives[dataset]["unpacked_files"]  # at most: it was not looked into
+        sizes = self.datasets[dataset]["chorus"]
+        return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
     def rate(self, encoder: str) -> int:
         """Sample rate in Hz that the encoder is fed with."""
