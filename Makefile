@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slurm check benchmark lock
+.PHONY: run test test-slurm verify check benchmark lock
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -14,6 +14,10 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Which tables in results/ are not what the config, the code and the data would make now.
+verify: $(READY)
+	$(BIN)/python -m stratavox verify --configfile $(CONFIG)
 
 # On Debian as root, with ../shared/slurm/start-slurm.sh: a real SLURM of this machine alone.
 test-slurm: $(READY)

@@ -9,10 +9,11 @@ import yaml
 from corpus_data import put, put_table, tone
 from stratavox.corpus.user_table import read
 from stratavox.errors import StratavoxError
-from stratavox.init import check, sniff, write
+from stratavox.init import sniff, write
 from stratavox.init.command import start
 from stratavox.init.from_annotations import of_annotations
 from stratavox.init.look import MAX_HEADERS, look
+from stratavox.plan import plan_of
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_real_folders(shared, here, capsys, name, clips, group, shards):
     assert "\nlabel: label (" in said and f"\ngroup: {group} (" in said
     assert sorted(path.stat().st_mtime_ns for path in folder.rglob("*")) == before
     # what a run would do with the file, read back from disk
-    plan = check.plan_of(Path(f"{name}.yaml").read_text(encoding="utf-8"), here)
+    plan = plan_of(Path(f"{name}.yaml").read_text(encoding="utf-8"), here)
     assert plan.tasks(name) == ["label"]
     assert [e for e in plan.encoders if e.startswith("beats")][0] == "beats"
     assert {"logmel", "duration_level"} < set(plan.encoders)
@@ -216,7 +217,7 @@ def test_other_tasks_in_comments_are_usable_as_they_stand(here, capsys):
     begun("data", capsys)
     text = Path("data.yaml").read_text()
     line = next(line for line in text.splitlines() if "# microphone: {" in line)
-    plan = check.plan_of(text.replace(line, line.replace("# ", "")), here)
+    plan = plan_of(text.replace(line, line.replace("# ", "")), here)
     assert plan.tasks("data") == ["call", "microphone"]
     assert plan.targets("data") == ["call"]
 

@@ -42,6 +42,15 @@ def check(config: dict) -> dict:
     return filled
 
 
+def laid_over(default: dict, config: dict) -> dict:
+    """``config`` over ``default``, key by key, as Snakemake lays a --configfile."""
+    merged = copy.deepcopy(default)
+    for key, value in config.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = laid_over(merged[key], value) if both else value
+    return merged
+
+
 def problems(values: object, schema: Path) -> list[str]:
     """What the schema does not allow in ``values``, by key; its defaults are filled in there."""
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
+import yaml
 
 from stratavox import config as configs
 from stratavox import fingerprint, tables
@@ -30,6 +31,7 @@ from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
+PROJECT = Path(__file__).resolve().parents[2]
 TEMPLATES = Path(__file__).parent / "report" / "templates"
 FORMATS = ("svg", "pdf", "png", "html")
 TASK_FIGURES = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours")
@@ -525,6 +527,15 @@ class Plan:
         """The encoder's entry, and where the receipt of its published weights will be."""
         receipt = self.receipt(encoder)
         return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
+
+
+def plan_of(text: str, root: Path) -> Plan:
+    """The run that the config ``text`` asks for, laid over the default config, in ``root``.
+
+    Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does.
+    """
+    default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    return Plan(configs.laid_over(default, yaml.safe_load(text) or {}), root)
 
 
 @contextmanager

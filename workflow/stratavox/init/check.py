@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
-from pathlib import Path
-
-import yaml
 
 from stratavox import tables
 from stratavox.corpus.labels import labels_of
@@ -17,28 +13,9 @@ from stratavox.init.look import counts
 from stratavox.plan import Plan
 from stratavox.probe import folds
 
-PROJECT = Path(__file__).resolve().parents[3]
 # Outer and inner folds, from the default's on to what few groups allow.
 DESIGNS = ((5, 3), (4, 3), (3, 2))
 SHOWN = 5
-
-
-def plan_of(text: str, root: Path) -> Plan:
-    """The run that the config ``text`` asks for, laid over the default config, in ``root``.
-
-    Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does.
-    """
-    default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
-    return Plan(laid_over(default, yaml.safe_load(text)), root)
-
-
-def laid_over(default: dict, config: dict) -> dict:
-    """``config`` over ``default``, key by key, as Snakemake lays a --configfile."""
-    merged = copy.deepcopy(default)
-    for key, value in config.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = laid_over(merged[key], value) if both else value
-    return merged
 
 
 def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[str]]:

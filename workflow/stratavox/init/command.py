@@ -14,6 +14,7 @@ from stratavox.init.from_annotations import of_annotations
 from stratavox.init.from_folders import of_folders
 from stratavox.init.from_table import of_table
 from stratavox.init.look import SHOWN, describe, look
+from stratavox.plan import PROJECT, plan_of
 
 
 def start(folder: Path, out: Path | None, force: bool) -> None:
@@ -50,7 +51,7 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
     if source.table:
         tables.write_text(source.table, table)
     asked = (name, command, found, source, tasks, why)
-    plan = check.plan_of(write.config(*asked), Path())
+    plan = plan_of(write.config(*asked), Path())
     task = plan.tasks(name)[0]
     design, told = check.design(plan, name, task)
     tables.write_text(write.config(*asked, design), out)
@@ -91,5 +92,5 @@ def run_command(config: Path) -> str:
     """The command that runs ``config`` in the working directory, with this Python's Snakemake."""
     snakemake = Path(sys.executable).with_name("snakemake")
     program = str(snakemake) if snakemake.exists() else "snakemake"
-    words = [program, "-s", str(check.PROJECT / "Snakefile"), "--directory", "."]
+    words = [program, "-s", str(PROJECT / "Snakefile"), "--directory", "."]
     return shlex.join([*words, "--configfile", str(config), "--cores", "all"])

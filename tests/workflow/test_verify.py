@@ -1,0 +1,55 @@
+"""Stale is told from fresh by the tables themselves, when Snakemake's own records are gone."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+
+def verify(study) -> tuple[int, dict[str, list[str]], str]:
+    """Exit status of `stratavox verify`, the tables that it lists by state, and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stratavox", "verify", "--configfile", "mine.yaml"],
+        cwd=study.here,
+        env=os.environ | {"PYTHONPATH": str(study.project / "workflow")},
+        text=True,
+        capture_output=True,
+    )
+    parts = re.split(r"\d+ of \d+ tables (.*)\n", done.stdout)
+    listed = {state: told.split() for state, told in zip(parts[1::2], parts[2::2], strict=True)}
+    return done.returncode, listed, done.stdout + done.stderr
+
+
+def test_a_finished_run_is_fresh(study):
+    status, listed, said = verify(study)
+    tables = [p for p in (study.here / "results").rglob("*.parquet") if p.name != "scan.parquet"]
+    assert status == 0 and f"{len(tables)} of {len(tables)} tables fresh" in said
+    assert not any(listed.values())
+
+
+def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
+    shutil.rmtree(study.here / ".snakemake")
+    config = study.config
+    config["datasets"]["wood"]["probes"] = {"permutations": 3}
+    del config["encoders"]["tiny"]["context_s"]
+    config["run"]["encoders"] = ["logmel"]
+    config["datasets"]["field"].pop("probes")
+    study.config = config
+    part = study.here / "results/parts/logmel/field/part-000.parquet"
+    part.write_bytes(part.read_bytes()[:-9])
+    (study.here / "results/scores/gone/wood").mkdir(parents=True)
+    shutil.copy(
+        study.here / "results/folds/wood/kind.parquet", study.here / "results/scores/gone/wood"
+    )
+    status, listed, said = verify(study)
+    assert status == 1 and "delete them and run" in said and "Traceback" not in said
+    assert listed["broken"] == ["parts/logmel/field/part-000.parquet"]
+    scores = {f"{kind}/logmel/wood/kind.parquet" for kind in ("scores", "predictions", "weights")}
+    stale = {path for path in listed["stale"] if "/field/" not in path}
+    answers = {path for path in stale if path.startswith("answers/wood/kind/")}
+    assert stale == scores | answers | {"similarity/wood.parquet", "similarity/field.parquet"}
+    assert len(answers) == 6
+    other = set(listed["of no run of this config"])
+    assert "scores/gone/wood/kind.parquet" in other
+    assert {path.split("/")[1] for path in other} == {"gone", "tiny"}

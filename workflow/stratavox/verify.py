@@ -1,0 +1,105 @@
+"""Whether the tables in results/ are what the config, the code and the data would make now.
+
+Each table carries the key of what it was made of, so this holds even where Snakemake's own records
+(.snakemake/) are lost or times of files say nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from stratavox import tables
+from stratavox.errors import StratavoxError
+from stratavox.plan import Plan, plan_of
+
+# Where each stage writes; the wildcards are what the plan's method of that name takes.
+PATHS = {
+    "inspect": ["corpus/{dataset}/inspect/part-{shard}"],
+    "manifest": ["corpus/{dataset}/clips", "corpus/{dataset}/labels"],
+    "clips": ["clips/{dataset}/{rate}/part-{shard}"],
+    "acoustics": ["acoustics/{dataset}/part-{shard}"],
+    "part": ["parts/{encoder}/{dataset}/part-{shard}"],
+    "collect": ["embeddings/{encoder}/{dataset}/{readout}"],
+    "tokens": ["tokens/{encoder}/{dataset}/part-{shard}"],
+    "folds": ["folds/{dataset}/{task}"],
+    "linear": [f"{kind}/{{encoder}}/{{dataset}}/{{task}}" for kind in ("scores", "predictions")]
+    + ["weights/{encoder}/{dataset}/{task}"],
+    "notebook": ["notebook/{encoder}/{dataset}/{task}"],
+    "atlas": ["atlas/{encoder}/{dataset}/{task}"],
+    "conditional": ["conditional/{encoder}/{dataset}/{task}"],
+    "attention": ["token_scores/{encoder}/{dataset}/{task}"]
+    + ["token_predictions/{encoder}/{dataset}/{task}"],
+    "infer": ["answers/{dataset}/{task}/{table}"],
+    "umap": ["geometry/{encoder}/{dataset}/umap"],
+    "shape": ["geometry/{encoder}/{dataset}/shape"],
+    "neighbours": ["geometry/{encoder}/{dataset}/{task}.neighbours"],
+    "similarity": ["similarity/{dataset}"],
+}
+FRESH, STALE, BROKEN, OTHER = "fresh", "stale", "broken", "of no run of this config"
+
+
+def verify(config: Path, root: Path) -> None:
+    """Print how many tables below ``root``/results are fresh, and the path of each other one.
+
+    Raises `StratavoxError` where one is stale or cannot be read.
+    """
+    try:
+        text = config.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StratavoxError(f"{config}: cannot be read ({error.strerror})") from None
+    found = compare(plan_of(text, root), root)
+    for state in (FRESH, STALE, BROKEN, OTHER):
+        paths = sorted(path for path, was in found.items() if was == state)
+        print(f"{len(paths)} of {len(found)} tables {state}")
+        if state != FRESH:
+            print("".join(f"  {path}\n" for path in paths), end="")
+    if {STALE, BROKEN} & set(found.values()):
+        raise StratavoxError(
+            f"{root / 'results'}: holds stale or broken tables, listed above; delete them and run "
+            "the workflow again with the same config"
+        )
+
+
+def compare(plan: Plan, root: Path) -> dict[str, str]:
+    """State of every table below ``root``/results but the scans, which every run makes anew."""
+    results = root / "results"
+    paths = [path.relative_to(results) for path in results.rglob("*.parquet")]
+    paths = [p for p in paths if p.name != "scan.parquet" and not p.name.startswith(".")]
+    return {p.as_posix(): _state(plan, results, p.as_posix()) for p in paths}
+
+
+def _state(plan: Plan, results: Path, name: str) -> str:
+    place = _place(name)
+    if place is None or not _asked(plan, place[1]):
+        return OTHER
+    stage, values = place
+    try:
+        key = tables.read_provenance(results / name).get("key")
+    except StratavoxError:
+        return BROKEN
+    method = getattr(plan, stage)
+    wanted = method(**{k: values[k] for k in inspect.signature(method).parameters})
+    return FRESH if key == wanted["provenance"]["key"] else STALE
+
+
+def _place(name: str) -> tuple[str, dict[str, str]] | None:
+    """The stage that writes a table of this name, and its wildcards."""
+    for stage, patterns in PATHS.items():
+        for pattern in patterns:
+            shape = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/.]+)", re.escape(pattern))
+            if match := re.fullmatch(shape + r"\.parquet", name):
+                return stage, match.groupdict()
+    return None
+
+
+def _asked(plan: Plan, values: dict[str, str]) -> bool:
+    """Whether the run has the dataset, encoder, task and shard that a table is of."""
+    dataset = values["dataset"]
+    return (
+        dataset in plan.datasets
+        and values.get("encoder", next(iter(plan.encoders))) in plan.encoders
+        and values.get("task", plan.tasks(dataset)[0]) in plan.tasks(dataset)
+        and values.get("shard", plan.shards(dataset)[0]) in plan.shards(dataset)
+    )
