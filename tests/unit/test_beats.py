@@ -167,6 +167,17 @@ def test_bf16_is_near_and_recorded(small):
     assert near.dtype == np.float32
 
 
+def test_weights_held_in_bf16_are_those_that_each_pass_would_cast(monkeypatch):
+    from stratavox.encoders import taps
+
+    clips = noise(16000, 30000)
+    held = pool(load(SMALL | {"precision": "bf16"}), clips).means
+    monkeypatch.setattr(taps, "_halve", lambda model: None)
+    cast = pool(load(SMALL | {"precision": "bf16"}), clips).means
+    for readout in cast:
+        np.testing.assert_array_equal(held[readout], cast[readout])
+
+
 def test_the_official_geometry_and_its_memory_of_where_it_is_from():
     encoder = load(
         {"family": "beats", "model": "esp_aves2_sl_beats_all", "weights": "random", "seed": 0}

@@ -52,12 +52,9 @@ def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert list((study.here / ".snakemake/locks").iterdir()), "it was not running any more"
-    # but for what ended in the last moment, of which Snakemake may not have known
-    done = {
-        f"inspect {path.parts[-3]} {path.stem[-3:]}"
-        for path in (study.here / "results/corpus").glob("*/inspect/part-*.parquet")
-        if path.stat().st_mtime < time.time() - 3
-    }
+    # a dataset's clips are embedded when all of them were inspected, and Snakemake knew it
+    embedding = {path.name.split(".")[1] for path in logs.glob("tiny.*")}
+    done = {f"inspect {dataset} {shard}" for dataset in embedding for shard in ("000", "001")}
     printed = study.snakemake("--until", "linear")
     assert "its lock is removed" in printed
     assert done and not done & jobs(printed)

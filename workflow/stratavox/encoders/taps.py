@@ -152,6 +152,13 @@ def read(
     return {tap.readout: kept[tap.readout].cpu().numpy() for tap in taps}
 
 
+def _halve(model: nn.Module) -> None:
+    """Hold the weights of matrix products in bfloat16: autocast would cast them in every pass."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.to(torch.bfloat16)
+
+
 def torch_encoder(
     model: nn.Module,
     run: Callable[[torch.Tensor], object],
@@ -170,6 +177,8 @@ def torch_encoder(
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
+    if precision == "bf16":
+        _halve(model)
 
     def passed(waves: np.ndarray, wanted: list[Tap], keep) -> dict[str, np.ndarray]:
         half = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
