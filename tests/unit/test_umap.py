@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.manifold import trustworthiness
+from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
+from umap import UMAP
 
 from stratavox.errors import StratavoxError
 from stratavox.geometry import umap
@@ -99,6 +101,18 @@ def test_dimensions_are_standardised_before_the_map(made):
     stretched = values * np.array([1, 8, 1, 1, 1, 64], dtype=np.float32)
     maps = [umap.project(matrix, 15, 0.1, 3) for matrix in (values, stretched)]
     assert np.array_equal(*maps)
+
+
+def test_the_map_is_that_of_all_pairwise_distances(made):
+    """Also where a clip stands twice, and where rounding leaves it at a distance from itself."""
+    values = embedding_matrix(read_table(made[0] / "input.parquet")["embedding"])
+    values = np.vstack([values, values[:1]])
+    x = StandardScaler().fit_transform(values)
+    there = pairwise_distances(x.astype(np.float64))
+    np.fill_diagonal(there, 0)
+    pairs = UMAP(n_neighbors=9, min_dist=0.1, metric="precomputed", random_state=3, n_jobs=1)
+    expected = pairs.fit_transform(there)
+    np.testing.assert_allclose(umap.project(values, 9, 0.1, 3), expected, atol=1e-3)
 
 
 def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():

@@ -8,7 +8,6 @@ one no level). How each is measured stands in `descriptors` and `voice`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,39 +15,9 @@ import pyarrow as pa
 from stratavox import stage, tables
 from stratavox.audio import decode_flac
 from stratavox.corpus import descriptors, voice
+from stratavox.corpus.targets import TARGETS
 from stratavox.errors import StratavoxError, run
 from stratavox.progress import Progress
-
-
-class Target(NamedTuple):
-    """A descriptor: its name for people, its unit, and how a regression takes it.
-
-    ``transform`` is "log", "rank" (by rank, to a normal distribution) or "none".
-    """
-
-    label: str
-    unit: str
-    transform: str
-
-
-TARGETS = {
-    "duration": Target("Duration", "s", "log"),
-    "level": Target("Level (RMS)", "dB re full scale", "none"),
-    "centroid": Target("Spectral centroid", "Hz", "log"),
-    "bandwidth": Target("Spectral bandwidth", "Hz", "log"),
-    "flatness": Target("Flatness (Wiener entropy)", "dB", "none"),
-    "roll_off": Target("Spectral roll-off (85 %)", "Hz", "log"),
-    "dominant": Target("Dominant frequency", "Hz", "log"),
-    "harmonicity": Target("Harmonicity", "0 to 1", "rank"),
-    "f0": Target("Fundamental frequency (F0)", "Hz", "log"),
-    "f0_range": Target("F0 range", "octaves", "rank"),
-    "fm_slope": Target("F0 slope (FM)", "octaves/s", "rank"),
-    "am_rate": Target("Amplitude modulation rate", "Hz", "log"),
-    "am_depth": Target("Amplitude modulation depth", "ratio", "rank"),
-    "snr": Target("Signal to noise", "dB", "none"),
-}
-# What a clip's cutting and recording decide, not the animal alone.
-NUISANCE = ("duration", "level")
 
 SCHEMA = pa.schema([("clip_id", pa.string()), *((name, pa.float64()) for name in TARGETS)])
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
+from stratavox.corpus.targets import NUISANCE
 from stratavox.inference.atlas import Place
 from stratavox.inference.groups import RANGE, Interval, Statistic, interval
 from stratavox.inference.measures import Explained, centre
@@ -29,7 +30,6 @@ DEPTHS = pa.schema(
         ("n_groups", pa.int32()),
     ]
 )
-NUISANCE = ("duration", "level", "padding")
 # Names that the table uses for what stands for several targets, or for none.
 ACOUSTICS, APART = "acoustic targets", "task less acoustic targets"
 CENTRE, SATURATION, BEST = "centre", "saturation", "confidence set"

@@ -21,7 +21,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from stratavox import stage, tables
-from stratavox.corpus.acoustics import TARGETS
+from stratavox.corpus.targets import TARGETS
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import ridge
 from stratavox.probe.readouts import APART, matrix, places, strictest

@@ -15,9 +15,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
-from stratavox.corpus.acoustics import TARGETS
+from stratavox.corpus.targets import NUISANCE, TARGETS
 from stratavox.encoders.sites import branches
-from stratavox.inference.depths import NUISANCE
 from stratavox.report import style
 from stratavox.report.results import INTERVALS, Results
 from stratavox.report.saving import RC
