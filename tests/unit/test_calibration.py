@@ -65,7 +65,9 @@ class Set:
         groups = self.labels[group].to_numpy()
         split = StratifiedGroupKFold if grouped else StratifiedKFold
         right = np.zeros(len(y))
-        for _, test in split(4, shuffle=True, random_state=0).split(y, y, groups):
+        for _, test in split(4, shuffle=True, random_state=0).split(
+            y, y, groups if grouped else None
+        ):
             tested = np.isin(np.arange(len(y)), test)
             x = self.x[encoder][readout]
             found, _ = nested.outer_fold(x, y, groups if grouped else None, tested, SETTINGS)
