@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from stratavox import stage, tables
 from stratavox.audio import decode_flac
+from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.pooling import Pooled, Window, pool
 from stratavox.encoders import catalogue
 from stratavox.encoders.encoder import Encoder
@@ -40,7 +41,8 @@ def load(settings: dict, threads: int = 1) -> Encoder:
 def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
     """Write ``out``: clip_id, n_samples, n_windows, n_tokens, padded, a column a readout.
 
-    ``clips`` is a part of clips/{dataset}/{rate}; one of its row groups is in memory at a time.
+    ``clips`` is a part of clips/{dataset}/{rate}, of which two row groups are in memory at most:
+    the next is decoded while one is embedded, and the one before written.
     Provenance gains ``encoder``. Raises `StratavoxError` for a readout that is not finite.
     """
     started = time.monotonic()
@@ -56,18 +58,19 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
             clips_begun = sum(window.start == 0 for window in batch)
             progress.add(clips_begun, sum(window.length for window in batch) / encoder.rate)
 
-        for ids, waves in clip_groups(file, clips, encoder.rate):
-            pooled = pool(encoder, waves, done)
-            _refuse_not_finite(pooled, ids, clips)
-            columns = [
-                pa.array(ids),
-                pa.array([len(wave) for wave in waves], pa.int64()),
-                pa.array(pooled.n_windows),
-                pa.array(pooled.n_tokens),
-                pa.array(pooled.padded),
-                *(tables.embedding_column(pooled.means[name]) for name in encoder.widths),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+        with behind(writer.write_table) as write:
+            for ids, waves in ahead(clip_groups(file, clips, encoder.rate)):
+                pooled = pool(encoder, waves, done)
+                _refuse_not_finite(pooled, ids, clips)
+                columns = [
+                    pa.array(ids),
+                    pa.array([len(wave) for wave in waves], pa.int64()),
+                    pa.array(pooled.n_windows),
+                    pa.array(pooled.n_tokens),
+                    pa.array(pooled.padded),
+                    *(tables.embedding_column(pooled.means[name]) for name in encoder.widths),
+                ]
+                write(pa.Table.from_arrays(columns, schema=writer.schema))
         progress.close()
         seconds = time.monotonic() - started
         writer.add_key_value_metadata({SECONDS: json.dumps(round(seconds, 3)).encode()})
