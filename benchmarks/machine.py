@@ -17,11 +17,22 @@ def bf16_instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
     return [name for name in BF16 if name in flags]
 
 
+def emulates_bf16() -> bool:
+    """Whether products of bf16 would run on a CPU that has no instructions for them."""
+    return device() == "cpu" and not bf16_instructions()
+
+
+def device() -> str:
+    """What the encoder runs on: the name of the GPU, if any, or cpu."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
 def told(threads: int) -> str:
     """A line on threads, how busy the machine is, and bf16 on its CPU."""
     found = bf16_instructions()
-    has = " and ".join(found) if found else f"neither {' nor '.join(BF16)}: bf16 is emulated, slow"
-    return (
-        f"{threads} thread{'s' if threads > 1 else ''} of {os.cpu_count()}; load average "
-        f"{os.getloadavg()[0]:.1f}; this CPU has {has}"
-    )
+    has = " and ".join(found) if found else f"neither {' nor '.join(BF16)}"
+    several = "s" if threads > 1 else ""
+    busy = f"load average {os.getloadavg()[0]:.1f}"
+    return f"{threads} thread{several} of {os.cpu_count()}; {busy}; this CPU has {has}"
