@@ -1,4 +1,4 @@
-"""What is made ahead and what is done behind: at the same time, in order, no further, no silence."""
+"""What is made ahead and done behind: at the same time, in order, no further, errors told."""
 
 from __future__ import annotations
 

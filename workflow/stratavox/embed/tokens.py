@@ -28,7 +28,13 @@ LARGEST = float(np.finfo(np.float16).max)
 
 
 def tokens(
-    encoder: Encoder, clips: Path, out: Path, wanted: list[str], keep: str, provenance: dict
+    encoder: Encoder,
+    clips: Path,
+    out: Path,
+    wanted: list[str],
+    keep: str,
+    provenance: dict,
+    threads: int = 1,
 ) -> None:
     """Write ``out``: clip_id, n_tokens, and list<fixed_size_list<halffloat>> a readout.
 
@@ -47,7 +53,7 @@ def tokens(
         behind(writer.write_table) as write,
     ):
         progress = Progress("tokens", file.metadata.num_rows)
-        for ids, waves in ahead(clip_groups(file, clips, encoder.rate)):
+        for ids, waves in ahead(clip_groups(file, clips, encoder.rate, threads)):
             kept = whole(encoder, waves, wanted, keep)
             for name in wanted:
                 _refuse_too_large(kept[name], ids, name, clips)
@@ -164,13 +170,16 @@ def main() -> None:
     parser = stage.parser(__doc__)
     parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
     parser.add_argument("--out", type=Path, required=True, help="the part of tokens to write")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the encoder")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of decoding and encoder"
+    )
     options = parser.parse_args()
     settings = checked(options.settings)
     encoder = load(settings["encoder"], options.threads)
     wanted = choose_readouts(settings["readouts"], encoder)
     refuse_past_budget(options.clips, encoder, wanted, settings)
-    tokens(encoder, options.clips, options.out, wanted, settings["keep"], options.provenance)
+    told = options.provenance
+    tokens(encoder, options.clips, options.out, wanted, settings["keep"], told, options.threads)
 
 
 if __name__ == "__main__":
