@@ -21,8 +21,7 @@ from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
 # Seconds of audio a batch. On a CPU more is no faster (BEATs: the same from 8 to 48 clips of
-# 1.8 s) and takes more memory; a GPU wants to be filled (BEATs: 16,000
-# tokens, which take 1.5 GB).
+# 1.8 s) and takes more memory; a GPU wants to be filled (16,000 tokens of BEATs take 1.5 GB).
 BATCH_S = {"cpu": 16.0, "cuda": 320.0}
 # The last but one is a conv map, the last one vector a window: its only token.
 Axes = Literal["batch tokens width", "tokens batch width", "batch width bands time", "batch width"]
