@@ -31,6 +31,7 @@ check: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.probing
 	$(BIN)/python -m benchmarks.coverage
 

@@ -1,4 +1,4 @@
-"""The clips that are timed: catmeows where it is at hand, noise of its lengths otherwise."""
+"""The clips of the benchmarks: real ones where they are at hand."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ import soundfile as sf
 
 from stratavox.corpus import clips
 
-RATE = 8000  # of catmeows
+RATE = 8000  # of catmeows, and of the noise of its lengths that stands in for it
 
 
 def files(data: Path, wanted: int, folder: Path) -> tuple[list[Path], str]:
     """``wanted`` recordings of mixed lengths, evenly spread over the set, and what they are."""
-    table = data / "metadata.csv"
-    if table.is_file():
-        with table.open(encoding="utf-8", newline="") as file:
-            found = [data / row["path"] for row in csv.DictReader(file)]
-        chosen = np.linspace(0, len(found) - 1, min(wanted, len(found))).round().astype(int)
-        return [found[place] for place in chosen], f"real recordings of {data}"
-    return _noise(wanted, folder), f"SYNTHETIC noise, since there is no {table}"
+    if (data / "metadata.csv").is_file():
+        return [data / row["path"] for row in rows(data, wanted)], f"real recordings of {data}"
+    return _noise(wanted, folder), f"SYNTHETIC noise, since there is no {data / 'metadata.csv'}"
+
+
+def rows(data: Path, wanted: int) -> list[dict[str, str]]:
+    """``wanted`` rows of the set's table, evenly spread over it."""
+    with (data / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    chosen = np.linspace(0, len(found) - 1, min(wanted, len(found))).round().astype(int)
+    return [found[place] for place in chosen]
 
 
 def _noise(wanted: int, folder: Path) -> list[Path]:
@@ -38,7 +42,7 @@ def _noise(wanted: int, folder: Path) -> list[Path]:
 
 def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
     """An inspected shard, as the clips stage reads it; ``copies`` of each under different names."""
-    rows = [
+    listed = [
         {
             "clip_id": f"{path.stem}.{copy}",
             "file": path.name,
@@ -52,7 +56,7 @@ def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
     ]
     fields = dict.fromkeys(("clip_id", "file", "sha256", "reason"), pa.string())
     schema = pa.schema(fields | {"start_s": pa.float64(), "end_s": pa.float64()})
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: row["clip_id"]), schema=schema)
+    return pa.Table.from_pylist(sorted(listed, key=lambda row: row["clip_id"]), schema=schema)
 
 
 def store(recordings: Path, manifest: Path, out: Path) -> None:

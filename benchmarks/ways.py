@@ -1,4 +1,4 @@
-"""Three ways to the same readouts: a notebook's, the bare model's, and ours."""
+"""Ways to the same readouts, on a GPU if any: a notebook's, the bare model's, and ours."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from avex.models.utils.registry import get_model_spec
 from benchmarks import data
 from stratavox import tables
 from stratavox.embed import collect, part
-from stratavox.embed.pooling import batches, pool, windows
+from stratavox.embed.pooling import fed, pool, windows
 from stratavox.encoders.encoder import Encoder
 
 RATE = 16000
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def bare_model(settings: dict) -> BEATs:
-    """avex's BEATs with the weights of ``settings``, made without our code."""
+    """avex's BEATs with the weights and the precision of ``settings``, made without our code."""
     config = get_model_spec(settings["model"]).init_config | {"finetuned_model": False}
     torch.manual_seed(settings["seed"])
-    return BEATs(BEATsConfig(**config)).eval()
+    model = BEATs(BEATsConfig(**config)).eval().to(DEVICE)
+    if settings["precision"] == "bf16":
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.to(torch.bfloat16)
+    return model
 
 
 def notebook(model: BEATs, paths: list[Path], out: Path) -> None:
@@ -37,36 +43,42 @@ def notebook(model: BEATs, paths: list[Path], out: Path) -> None:
     for path in paths:
         wave, _ = librosa.load(path, sr=RATE)
         with torch.no_grad():
-            model(torch.from_numpy(wave)[None], disable_layerdrop=True)
+            model(torch.from_numpy(wave)[None].to(DEVICE), disable_layerdrop=True)
         for layer, tokens in kept.items():
-            np.save(out / f"{path.stem}.{layer:02d}.npy", tokens[:, 0].mean(dim=0).numpy())
+            np.save(out / f"{path.stem}.{layer:02d}.npy", tokens[:, 0].mean(dim=0).cpu().numpy())
     for hook in hooks:
         hook.remove()
 
 
-def in_memory(encoder: Encoder, paths: list[Path]) -> list[torch.Tensor]:
-    """The clips as the batches that we would make of them."""
-    waves = [librosa.load(path, sr=RATE)[0] for path in paths]
-    cut = [w for place, wave in enumerate(waves) for w in windows(place, len(wave), encoder.grid)]
+def in_memory(encoder: Encoder, clips: Path) -> list[torch.Tensor]:
+    """The clips of a stored shard as the batches that we make of them, on the model's device."""
     made = []
-    for batch in batches(cut, round(encoder.batch_s * RATE)):
-        rows = [waves[w.clip][w.start : w.start + w.length][: w.fed] for w in batch]
-        rows = [np.pad(row, (0, batch[0].fed - len(row))) for row in rows]
-        made.append(torch.from_numpy(np.stack(rows)))
+    with tables.open_table(clips) as file:
+        for _, waves in part.clip_groups(file, clips, RATE, 1):
+            cut = [windows(place, len(wave), encoder.grid) for place, wave in enumerate(waves)]
+            made += [torch.from_numpy(batch).to(DEVICE) for _, batch in fed(encoder, cut, waves)]
     return made
 
 
-def limit(model: BEATs, ready: list[torch.Tensor]) -> None:
+def limit(model: BEATs, ready: list[torch.Tensor], precision: str) -> None:
     """Forward passes alone, on batches in memory, nothing kept."""
-    with torch.inference_mode():
+    half = torch.autocast(DEVICE, torch.bfloat16, enabled=precision == "bf16")
+    with torch.inference_mode(), half:
         for batch in ready:
             model(batch, disable_layerdrop=True)
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def stage(encoder: Encoder, out: Path) -> None:
+    """The stage that has the GPU: from stored clips to pooled readouts."""
+    part.embed(encoder, out / "clips.parquet", out / "part.parquet", {})
 
 
 def ours(encoder: Encoder, recordings: Path, manifest: Path, out: Path) -> None:
     """Read, resample and store the clips; embed, pool, write; one table a readout."""
     data.store(recordings, manifest, out / "clips.parquet")
-    part.embed(encoder, out / "clips.parquet", out / "part.parquet", {})
+    stage(encoder, out)
     collect.collect("beats", [out / "part.parquet"], out / "embeddings", {})
 
 

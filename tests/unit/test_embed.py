@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -75,10 +77,11 @@ def sums_encoder(name: str = "sums", spoil: float | None = None) -> Encoder:
     return Encoder(RATE, Grid(size=1000, hop=1), widths, forward, 1.0, provenance)
 
 
-def test_a_part_has_every_readout_of_every_clip_in_order(tmp_path):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_part_has_every_readout_of_every_clip_in_order(tmp_path, threads):
     waves = clips(*"abcdefg")
     source = put(tmp_path / "clips.parquet", waves)
-    part.embed(sums_encoder(), source, tmp_path / "part.parquet", {"key": "k"})
+    part.embed(sums_encoder(), source, tmp_path / "part.parquet", {"key": "k"}, threads)
     table = tables.read_table(tmp_path / "part.parquet")
     assert table.column_names == [
         *("clip_id", "n_samples", "n_windows", "n_tokens", "padded"),
@@ -127,6 +130,53 @@ def test_clips_at_another_rate_or_length_are_refused(tmp_path):
     pq.write_table(wrong, tmp_path / "b.parquet")
     with pytest.raises(StratavoxError, match="clip 'x' has .* samples where its row says 7"):
         part.embed(sums_encoder(), tmp_path / "b.parquet", tmp_path / "part.parquet", {})
+
+
+def test_the_next_row_group_alone_is_decoded_while_one_is_embedded(tmp_path, monkeypatch):
+    waves = clips(*"abcdefgh")
+    source = put(tmp_path / "clips.parquet", waves)
+    lengths = [len(waves[name]) for name in sorted(waves)]
+    begun = {length: threading.Event() for length in lengths}
+    decode = part._decoded
+    group = [0]
+
+    def decoding(data, rate, length, which):
+        begun[length].set()
+        return decode(data, rate, length, which)
+
+    plain = sums_encoder()
+
+    def forward(waves, counts):
+        if group[0] < 3:
+            assert begun[lengths[2 * group[0] + 2]].wait(10), "the next group waits for this one"
+        later = lengths[2 * group[0] + 4 :]
+        assert not any(begun[length].is_set() for length in later), "two groups ahead"
+        return plain.forward(waves, counts)
+
+    def pooled(encoder, waves, done):
+        found = pool(encoder, waves, done)
+        group[0] += 1
+        return found
+
+    monkeypatch.setattr(part, "_decoded", decoding)
+    monkeypatch.setattr(part, "pool", pooled)
+    encoder = dataclasses.replace(plain, forward=forward)
+    part.embed(encoder, source, tmp_path / "part.parquet", {})
+    assert group[0] == 4
+
+
+def test_a_clip_broken_in_a_later_row_group_is_named_and_no_part_is_left(tmp_path):
+    table = tables.read_table(put(tmp_path / "whole.parquet", clips(*"abcdef")))
+    rows = table.to_pylist()
+    rows[4]["audio"]["bytes"] = rows[4]["audio"]["bytes"][:40]
+    with tables.table_writer(tmp_path / "clips.parquet", SCHEMA, {}) as writer:
+        for start in (0, 2, 4):
+            writer.write_table(pa.Table.from_pylist(rows[start : start + 2], writer.schema))
+    with pytest.raises(
+        StratavoxError, match=r"clips\.parquet: clip 'e' is not FLAC .*delete the part"
+    ):
+        part.embed(sums_encoder(), tmp_path / "clips.parquet", tmp_path / "part.parquet", {})
+    assert not (tmp_path / "part.parquet").exists()
 
 
 def two_parts(folder: Path, *encoders: Encoder) -> tuple[dict, list[Path]]:

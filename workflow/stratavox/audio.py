@@ -178,5 +178,11 @@ def encode_flac(samples: np.ndarray, rate: int) -> bytes:
 
 
 def decode_flac(data: bytes) -> tuple[np.ndarray, int]:
-    """Samples (frames,) float32 and rate in Hz of what `encode_flac` made."""
-    return sf.read(io.BytesIO(data), dtype="float32")
+    """Samples (frames,) float32 and rate in Hz of what `encode_flac` made.
+
+    Raises `AudioError` where that is broken.
+    """
+    try:
+        return sf.read(io.BytesIO(data), dtype="float32")
+    except sf.LibsndfileError as error:
+        raise AudioError(f"not FLAC that can be read ({error.error_string})") from None

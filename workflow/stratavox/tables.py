@@ -55,10 +55,17 @@ def table_writer(
     path: str | os.PathLike, schema: pa.Schema, provenance: dict
 ) -> Iterator[pq.ParquetWriter]:
     """Yield a Parquet writer for tables larger than memory; the file appears when complete."""
+    # A dictionary of values that hardly repeat, such as floats and audio, takes five times as long
+    # to write and a third more room.
+    repeating = [field.name for field in schema if pa.types.is_string(field.type)]
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(
-            temporary, with_provenance(schema, provenance), compression="zstd", compression_level=1
+            temporary,
+            with_provenance(schema, provenance),
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=repeating,
         ) as writer,
     ):
         yield writer

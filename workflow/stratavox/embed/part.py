@@ -6,13 +6,16 @@ import importlib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from stratavox import stage, tables
-from stratavox.audio import decode_flac
+from stratavox.audio import AudioError, decode_flac
+from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.pooling import Pooled, Window, pool
 from stratavox.encoders import catalogue
 from stratavox.encoders.encoder import Encoder
@@ -37,10 +40,11 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     return family.load(settings, threads)
 
 
-def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
+def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict, threads: int = 1) -> None:
     """Write ``out``: clip_id, n_samples, n_windows, n_tokens, padded, a column a readout.
 
-    ``clips`` is a part of clips/{dataset}/{rate}; one of its row groups is in memory at a time.
+    ``clips`` is a part of clips/{dataset}/{rate}, of which two row groups are in memory at most:
+    the next is decoded, on ``threads`` threads, while one is embedded, and the one before written.
     Provenance gains ``encoder``. Raises `StratavoxError` for a readout that is not finite.
     """
     started = time.monotonic()
@@ -56,42 +60,46 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict) -> None:
             clips_begun = sum(window.start == 0 for window in batch)
             progress.add(clips_begun, sum(window.length for window in batch) / encoder.rate)
 
-        for ids, waves in clip_groups(file, clips, encoder.rate):
-            pooled = pool(encoder, waves, done)
-            _refuse_not_finite(pooled, ids, clips)
-            columns = [
-                pa.array(ids),
-                pa.array([len(wave) for wave in waves], pa.int64()),
-                pa.array(pooled.n_windows),
-                pa.array(pooled.n_tokens),
-                pa.array(pooled.padded),
-                *(tables.embedding_column(pooled.means[name]) for name in encoder.widths),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+        with behind(writer.write_table) as write:
+            for ids, waves in ahead(clip_groups(file, clips, encoder.rate, threads)):
+                pooled = pool(encoder, waves, done)
+                _refuse_not_finite(pooled, ids, clips)
+                columns = [
+                    pa.array(ids),
+                    pa.array([len(wave) for wave in waves], pa.int64()),
+                    pa.array(pooled.n_windows),
+                    pa.array(pooled.n_tokens),
+                    pa.array(pooled.padded),
+                    *(tables.embedding_column(pooled.means[name]) for name in encoder.widths),
+                ]
+                write(pa.Table.from_arrays(columns, schema=writer.schema))
         progress.close()
         seconds = time.monotonic() - started
         writer.add_key_value_metadata({SECONDS: json.dumps(round(seconds, 3)).encode()})
 
 
-def clip_groups(file, path: Path, rate: int) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+def clip_groups(
+    file, path: Path, rate: int, threads: int
+) -> Iterator[tuple[list[str], list[np.ndarray]]]:
     """Clip ids and decoded clips, a row group at a time."""
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, ["clip_id", "n_samples", "audio"])
-        if not table.num_rows:
-            continue
-        ids, lengths = table["clip_id"].to_pylist(), table["n_samples"].to_pylist()
-        encoded = table["audio"].combine_chunks().field("bytes")
-        yield (
-            ids,
-            [
-                _decoded(data.as_py(), rate, length, f"{path}: clip {clip!r}")
-                for clip, length, data in zip(ids, lengths, encoded, strict=True)
-            ],
-        )
+    with ThreadPoolExecutor(threads) as decoders:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, ["clip_id", "n_samples", "audio"])
+            if not table.num_rows:
+                continue
+            ids, lengths = table["clip_id"].to_pylist(), table["n_samples"].to_pylist()
+            encoded = table["audio"].combine_chunks().field("bytes").to_pylist()
+            which = [f"{path}: clip {clip!r}" for clip in ids]
+            yield ids, list(decoders.map(_decoded, encoded, repeat(rate), lengths, which))
 
 
 def _decoded(data: bytes, rate: int, length: int, which: str) -> np.ndarray:
-    samples, found = decode_flac(data)
+    try:
+        samples, found = decode_flac(data)
+    except AudioError as error:
+        raise StratavoxError(
+            f"{which} is {error}; delete the part and run the workflow again"
+        ) from None
     if found != rate:
         raise StratavoxError(f"{which} is at {found} Hz; this encoder takes clips at {rate} Hz")
     if len(samples) != length or not length:
@@ -116,10 +124,12 @@ def main() -> None:
     parser = stage.parser(__doc__)
     parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
     parser.add_argument("--out", type=Path, required=True, help="the part of readouts to write")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the encoder")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of decoding and encoder"
+    )
     options = parser.parse_args()
     encoder = load(options.settings, options.threads)
-    embed(encoder, options.clips, options.out, options.provenance)
+    embed(encoder, options.clips, options.out, options.provenance, options.threads)
 
 
 if __name__ == "__main__":

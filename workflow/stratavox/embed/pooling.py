@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 
+from stratavox.embed.overlap import ahead
 from stratavox.encoders.encoder import Encoder, Grid
 
 
@@ -68,6 +69,18 @@ def waves_of(batch: list[Window], clips: list[np.ndarray]) -> np.ndarray:
     return waves
 
 
+def fed(
+    encoder: Encoder, cut: list[list[Window]], clips: list[np.ndarray]
+) -> Iterator[tuple[list[Window], np.ndarray]]:
+    """The windows ``cut`` of each clip in the encoder's batches, each with its waves.
+
+    The next batch is laid out while one is in use: a GPU need not wait for it.
+    """
+    flat = list(chain.from_iterable(cut))
+    made = batches(flat, round(encoder.batch_s * encoder.rate), encoder.grid.least)
+    return ahead((batch, waves_of(batch, clips)) for batch in made)
+
+
 def pool(
     encoder: Encoder,
     clips: list[np.ndarray],
@@ -82,18 +95,31 @@ def pool(
     grid = encoder.grid
     cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
     n_tokens = np.array([sum(w.tokens for w in own) for own in cut], dtype=np.int32)
-    sums = {name: np.zeros((len(clips), width)) for name, width in encoder.widths.items()}
-    flat = [window for own in cut for window in own]
-    for batch in batches(flat, round(encoder.batch_s * encoder.rate), grid.least):
-        means = encoder.forward(waves_of(batch, clips), [window.tokens for window in batch])
-        for place, window in enumerate(batch):
-            share = window.tokens / n_tokens[window.clip]
-            for name, values in means.items():
-                sums[name][window.clip] += share * values[place]
+    row = {window: place for place, window in enumerate(chain.from_iterable(cut))}
+    read = {name: np.empty((len(row), width), np.float32) for name, width in encoder.widths.items()}
+    for batch, waves in fed(encoder, cut, clips):
+        means = encoder.forward(waves, [window.tokens for window in batch])
+        rows = [row[window] for window in batch]
+        for name, values in means.items():
+            read[name][rows] = values
         done(batch)
     return Pooled(
-        means={name: total.astype(np.float32) for name, total in sums.items()},
+        means=_of_clips(read, cut, n_tokens),
         n_windows=np.array([len(own) for own in cut], dtype=np.int32),
         n_tokens=n_tokens,
         padded=np.array([len(clip) < grid.size for clip in clips], dtype=bool),
     )
+
+
+def _of_clips(
+    read: dict[str, np.ndarray], cut: list[list[Window]], n_tokens: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Means (clips, width) of those of the windows ``cut`` of each clip, (windows, width)."""
+    first = np.cumsum([0, *map(len, cut)])
+    means = {name: values[first[:-1]] for name, values in read.items()}
+    for clip, own in enumerate(cut):
+        if len(own) > 1:
+            shares = np.array([window.tokens for window in own]) / n_tokens[clip]
+            for name, values in read.items():
+                means[name][clip] = shares @ values[first[clip] : first[clip + 1]]
+    return means

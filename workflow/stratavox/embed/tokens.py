@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from stratavox import stage, tables
+from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.part import clip_groups, load
-from stratavox.embed.pooling import batches, waves_of, windows
+from stratavox.embed.pooling import fed, windows
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.errors import StratavoxError, run
 from stratavox.progress import Progress
@@ -27,13 +28,19 @@ LARGEST = float(np.finfo(np.float16).max)
 
 
 def tokens(
-    encoder: Encoder, clips: Path, out: Path, wanted: list[str], keep: str, provenance: dict
+    encoder: Encoder,
+    clips: Path,
+    out: Path,
+    wanted: list[str],
+    keep: str,
+    provenance: dict,
+    threads: int = 1,
 ) -> None:
     """Write ``out``: clip_id, n_tokens, and list<fixed_size_list<halffloat>> a readout.
 
-    ``wanted`` are readouts of ``encoder``, from `choose_readouts`. One row group of ``clips`` is in
-    memory at a time. Provenance gains ``encoder`` and ``tokens``. Raises `StratavoxError` for a
-    value that half precision cannot hold.
+    ``wanted`` are readouts of ``encoder``, from `choose_readouts`. Two row groups of ``clips`` are
+    in memory at most (see `part.embed`). Provenance gains ``encoder`` and ``tokens``. Raises
+    `StratavoxError` for a value that half precision cannot hold.
     """
     columns = [
         pa.field(name, pa.list_(pa.list_(pa.float16(), encoder.widths[name]))) for name in wanted
@@ -43,16 +50,17 @@ def tokens(
     with (
         tables.open_table(clips) as file,
         tables.table_writer(out, schema, provenance | told) as writer,
+        behind(writer.write_table) as write,
     ):
         progress = Progress("tokens", file.metadata.num_rows)
-        for ids, waves in clip_groups(file, clips, encoder.rate):
+        for ids, waves in ahead(clip_groups(file, clips, encoder.rate, threads)):
             kept = whole(encoder, waves, wanted, keep)
             for name in wanted:
                 _refuse_too_large(kept[name], ids, name, clips)
             counts = np.array([len(clip) for clip in kept[wanted[0]]], dtype=np.int32)
             rows = [pa.array(ids), pa.array(counts)]
             rows += [_column(kept[name], counts) for name in wanted]
-            writer.write_table(pa.Table.from_arrays(rows, schema=writer.schema))
+            write(pa.Table.from_arrays(rows, schema=writer.schema))
             progress.add(len(ids), sum(map(len, waves)) / encoder.rate)
         progress.close()
 
@@ -67,9 +75,8 @@ def whole(
     grid = encoder.grid
     cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
     found = {}
-    flat = [window for own in cut for window in own]
-    for batch in batches(flat, round(encoder.batch_s * encoder.rate), grid.least):
-        read = encoder.tokens(waves_of(batch, clips), wanted)
+    for batch, waves in fed(encoder, cut, clips):
+        read = encoder.tokens(waves, wanted)
         for place, window in enumerate(batch):
             for name in wanted:
                 valid = read[name][place, : window.tokens]
@@ -163,13 +170,16 @@ def main() -> None:
     parser = stage.parser(__doc__)
     parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
     parser.add_argument("--out", type=Path, required=True, help="the part of tokens to write")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the encoder")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of decoding and encoder"
+    )
     options = parser.parse_args()
     settings = checked(options.settings)
     encoder = load(settings["encoder"], options.threads)
     wanted = choose_readouts(settings["readouts"], encoder)
     refuse_past_budget(options.clips, encoder, wanted, settings)
-    tokens(encoder, options.clips, options.out, wanted, settings["keep"], options.provenance)
+    told = options.provenance
+    tokens(encoder, options.clips, options.out, wanted, settings["keep"], told, options.threads)
 
 
 if __name__ == "__main__":

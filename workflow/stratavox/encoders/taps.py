@@ -21,7 +21,7 @@ from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
 # Seconds of audio a batch. On a CPU more is no faster (BEATs: the same from 8 to 48 clips of
-# 1.8 s) and takes more memory; a GPU wants to be filled.
+# 1.8 s) and takes more memory; a GPU wants to be filled (16,000 tokens of BEATs take 1.5 GB).
 BATCH_S = {"cpu": 16.0, "cuda": 320.0}
 # The last but one is a conv map, the last one vector a window: its only token.
 Axes = Literal["batch tokens width", "tokens batch width", "batch width bands time", "batch width"]
@@ -149,7 +149,18 @@ def read(
         for tap in taps:
             hooks.callback(tap.attach(take).remove)
         run()
-    return {tap.readout: kept[tap.readout].cpu().numpy() for tap in taps}
+    # side by side, so that a GPU is waited for once
+    found = [kept[tap.readout] for tap in taps]
+    values = torch.cat(found, dim=-1).cpu().numpy()
+    ends = np.cumsum([part.shape[-1] for part in found])[:-1]
+    return dict(zip([tap.readout for tap in taps], np.split(values, ends, axis=-1), strict=True))
+
+
+def _sent(inputs: torch.Tensor, device: str) -> torch.Tensor:
+    """``inputs`` on the device; to a GPU from pinned memory, which it fetches by itself."""
+    if device == "cpu":
+        return inputs
+    return inputs.pin_memory().to(device, non_blocking=True)
 
 
 def _halve(model: nn.Module) -> None:
@@ -168,22 +179,35 @@ def torch_encoder(
     precision: str,
     provenance: dict,
     maps: bool = False,
+    prepare: Callable[[np.ndarray], torch.Tensor] = torch.from_numpy,
 ) -> Encoder:
-    """The `Encoder` whose pass is ``run`` (from waves on the model's device), on a GPU if any.
+    """The `Encoder` whose pass is ``run``, on a GPU if any.
 
-    With ``maps`` each readout has a grid of its own, all of it the clip's: its mean is over the
-    whole map. ``provenance`` is what the family knows; device, precision and torch's version are
-    added.
+    ``prepare`` makes of waves (batch, samples), on the CPU and in float32, what ``run`` is given on
+    the model's device. With ``maps`` each readout has a grid of its own, all of it the clip's: its
+    mean is over the whole map. ``provenance`` is what the family knows; device, precision and
+    torch's version are added.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
+    # By itself cuDNN rounds what convolutions are fed to 10 bits; matrix products are left alone.
+    torch.backends.cudnn.allow_tf32 = False
     if precision == "bf16":
         _halve(model)
 
     def passed(waves: np.ndarray, wanted: list[Tap], keep) -> dict[str, np.ndarray]:
         half = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
-        with torch.inference_mode(), half:
-            return read(lambda: run(torch.from_numpy(waves).to(device)), wanted, keep)
+        try:
+            with torch.inference_mode():
+                inputs = _sent(prepare(waves), device)
+                with half:
+                    return read(lambda: run(inputs), wanted, keep)
+        except torch.OutOfMemoryError as error:
+            raise StratavoxError(
+                f"the GPU's memory does not hold a batch of {len(waves)} windows of "
+                f"{waves.shape[1] / rate:.2f} s: {error}. Free it of other work, take a larger "
+                "one, or hide it (CUDA_VISIBLE_DEVICES=) to embed on the CPU"
+            ) from None
 
     def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
         if maps:

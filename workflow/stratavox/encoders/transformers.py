@@ -150,23 +150,21 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         grid = Grid.of_convolutions(config.conv_kernel, config.conv_stride, context)
     wanted = extractor.model_input_names[0]
 
-    def run(waves: torch.Tensor) -> None:
+    def prepare(waves: np.ndarray) -> torch.Tensor:
         # The rows are of the length wanted already, so no wave is padded or cut here.
-        with torch.autocast("cpu", enabled=False):
-            features = extractor(
-                list(waves.cpu().numpy()),
-                sampling_rate=extractor.sampling_rate,
-                max_length=waves.shape[1],
-            )
-        model(torch.from_numpy(np.stack(features[wanted])).to(model.device))
+        features = extractor(
+            list(waves), sampling_rate=extractor.sampling_rate, max_length=waves.shape[1]
+        )
+        return torch.from_numpy(np.stack(features[wanted]))
 
     return torch_encoder(
         model,
-        run,
+        model,
         stack.taps(model, config.hidden_size, settings.get("sites", ())),
         rate=extractor.sampling_rate,
         grid=grid,
         precision=settings.get("precision", "fp32"),
+        prepare=prepare,
         provenance={
             "family": "transformers",
             "model": name,
