@@ -5,6 +5,7 @@ A rule reads only what its key covers. (Were inputs marked ancient() throughout,
 look at the params of jobs behind one that runs: DAG.update_needrun skips them.)
 """
 
+import inspect
 import json
 import os
 import re
@@ -113,9 +114,15 @@ def needs(rule):
     }
 
 
+def node(stage, wildcards):
+    """A stage's settings and provenance, asked for by place as the plan itself does: made once."""
+    made = getattr(PLAN, stage)
+    return made(*(wildcards[name] for name in inspect.signature(made).parameters))
+
+
 def settings(stage):
     """A params function: what the stage is told, as JSON."""
-    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["settings"])
+    return lambda wildcards: canonical(node(stage, wildcards)["settings"])
 
 
 def index(wildcards):
@@ -125,7 +132,7 @@ def index(wildcards):
 
 def provenance(stage):
     """A params function: what the stage's result depends on, as JSON; a change makes it stale."""
-    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["provenance"])
+    return lambda wildcards: canonical(node(stage, wildcards)["provenance"])
 
 
 def datasets_of(source):

@@ -342,7 +342,12 @@ def umap_panels(root: Path, grouped: bool = True, lost: int = 0) -> panels.Panel
         }
     )
     facts = {
-        **{"clips": len(clips), "n_neighbors": 7, "trustworthiness_clips": len(clips)},
+        **{
+            "clips": len(clips),
+            "whole": len(clips),
+            "n_neighbors": 7,
+            "trustworthiness_clips": len(clips),
+        },
         "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
         "statement": "n_neighbors reduced from 15 to 7",
     }
