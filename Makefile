@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slurm verify check benchmark lock
+.PHONY: run test test-slurm verify check benchmark scale lock
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -34,6 +34,10 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.probing
 	$(BIN)/python -m benchmarks.coverage
+
+# Time, memory and bytes of every stage at 1,000, 10,000 and 100,000 clips, with a stub encoder.
+scale: $(READY)
+	$(BIN)/python -m benchmarks.scale $(if $(CLIPS),--clips $(CLIPS)) $(if $(TMP),--folder $(TMP))
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version + "; try make PYTHON=python3.12 ...")'

@@ -5,7 +5,9 @@ A rule reads only what its key covers. (Were inputs marked ancient() throughout,
 look at the params of jobs behind one that runs: DAG.update_needrun skips them.)
 """
 
+import inspect
 import json
+import math
 import os
 import re
 import shlex
@@ -75,7 +77,7 @@ NEEDS = {
     "acoustics": (1500, 0, 10, 0.02),
     "part": (3500, 0, 20, 0.05),
     "tokens": (3500, 0.8, 20, 0.05),
-    "collect": (1000, 0.1, 10, 0.002),
+    "collect": (2500, 0.001, 10, 0.002),
     "folds": (1000, 0.005, 10, 0.001),
     "confounds": (1000, 0.005, 10, 0.001),
     "linear": (2000, 0.25, 30, 0.1),
@@ -85,13 +87,25 @@ NEEDS = {
     "attention": (3000, 0.8, 60, 0.5),
     "infer": (1500, 0.05, 20, 0.01),
     "umap": (2000, 0.1, 20, 0.01),
-    "shape": (1500, 0.1, 10, 0.005),
+    "shape": (2000, 0.001, 10, 0.005),
     "neighbours": (1500, 0.1, 10, 0.02),
     "similarity": (2000, 0.2, 10, 0.01),
     "figures": (1500, 0.01, 15, 0),
     "summary": (1500, 0.01, 15, 0),
 }
+PROBES = ("linear", "notebook", "atlas", "conditional", "attention", "infer")
 A_SHARDS = ("inspect", "clips", "acoustics", "part", "tokens")
+
+
+def most_clips(rule, wildcards):
+    """How many clips a job of the rule works on at most: some take a sample (docs/scale.md)."""
+    if rule in ("similarity", "neighbours"):
+        return PLAN.config["geometry"]["max_clips"]
+    if rule == "umap":
+        return PLAN.config["figures"]["umap"]["max_clips"]
+    if rule in PROBES:
+        return PLAN.datasets[wildcards.dataset]["probes"]["max_clips"] or math.inf
+    return math.inf
 
 
 def needs(rule):
@@ -101,7 +115,7 @@ def needs(rule):
     def clips(wildcards):
         names = [wildcards.dataset] if "dataset" in wildcards.keys() else PLAN.datasets
         share = len(PLAN.shards(wildcards.dataset)) if rule in A_SHARDS else 1
-        return sum(map(PLAN.clip_count, names)) / share
+        return min(sum(map(PLAN.clip_count, names)), most_clips(rule, wildcards)) / share
 
     return {
         "mem_mb": lambda wildcards, attempt: round(
@@ -113,9 +127,15 @@ def needs(rule):
     }
 
 
+def node(stage, wildcards):
+    """A stage's settings and provenance, asked for by place as the plan itself does: made once."""
+    made = getattr(PLAN, stage)
+    return made(*(wildcards[name] for name in inspect.signature(made).parameters))
+
+
 def settings(stage):
     """A params function: what the stage is told, as JSON."""
-    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["settings"])
+    return lambda wildcards: canonical(node(stage, wildcards)["settings"])
 
 
 def index(wildcards):
@@ -125,7 +145,7 @@ def index(wildcards):
 
 def provenance(stage):
     """A params function: what the stage's result depends on, as JSON; a change makes it stale."""
-    return lambda wildcards: canonical(getattr(PLAN, stage)(**wildcards)["provenance"])
+    return lambda wildcards: canonical(node(stage, wildcards)["provenance"])
 
 
 def datasets_of(source):

@@ -238,6 +238,7 @@ def write(
         "left_out": [{"label": "rare <i>", "clips": 1, "groups": 1, "why": "fewer than 10 clips"}],
         "near_duplicates": [["Hiss", "hiss "]],
         "identical_across_groups": [],
+        "drawn_from": None,
     }
     facts = folds | {
         **{"folds": 5, "repeats": 2, "permutations": 10, "control_tasks": 5, "margin": 0.02},

@@ -146,7 +146,15 @@ def run_stage(here, columns):
     scanned = scan(settings(), here, here / "scan.parquet")
     ids = scanned["clip_id"].to_pylist()
     task = {"dataset": "zoo", "task": "call", "target": "call", "group": "bird", "recording": []}
-    task |= {"min_clips": 5, "min_groups": 2, "folds": 3, "inner_folds": 2, "repeats": 2, "seed": 0}
+    task |= {
+        "max_clips": None,
+        "min_clips": 5,
+        "min_groups": 2,
+        "folds": 3,
+        "inner_folds": 2,
+        "repeats": 2,
+        "seed": 0,
+    }
     cells = [name.rstrip("0123456789.bin") for name in ids]
     birds = [f"bird {n % 4}" for n in range(len(ids))]
     labels = pa.table({"clip_id": ids, "call": cells, "bird": birds})

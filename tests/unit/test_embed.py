@@ -219,6 +219,20 @@ def test_collect_makes_one_sorted_table_a_readout(tmp_path):
     assert said["seconds"] > 0
 
 
+def test_a_readout_larger_than_a_block_is_collected_alike(tmp_path, monkeypatch):
+    waves, parts = two_parts(tmp_path)
+    collect("sums", parts, tmp_path / "whole", {})
+    width = tables.read_embeddings(tmp_path / "whole" / "input.parquet").shape[1]
+    monkeypatch.setattr(collecting, "BLOCK_BYTES", 3 * 4 * width)  # of 8 clips
+    monkeypatch.setattr(collecting, "GROUP_CLIPS", 2)
+    collect("sums", parts, tmp_path / "blocks", {})
+    for readout in ("input", "block_00"):
+        whole = tables.read_table(tmp_path / "whole" / f"{readout}.parquet")
+        assert tables.read_table(tmp_path / "blocks" / f"{readout}.parquet").equals(whole)
+    with tables.open_table(tmp_path / "blocks" / "input.parquet") as file:
+        assert file.num_row_groups == 5  # 2 + 1, 2 + 1, 2
+
+
 def test_collect_replaces_a_folder_whole_or_not_at_all(tmp_path, monkeypatch):
     _, parts = two_parts(tmp_path)
     out = tmp_path / "out"

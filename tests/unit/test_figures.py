@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -182,6 +183,9 @@ def test_ticks_are_the_numbers_in_the_readouts_names(tmp_path):
 def test_the_figure_says_what_stands_behind_it(tmp_path):
     said = flat(words(layers.static(results(tmp_path))))
     assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in said
+    given = results(tmp_path)
+    given.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
+    assert "40 of 9100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
     assert "no bird is in training and test at once" in said
     assert "95 % t interval over groups" in said
     assert "random split, optimistic where training and test share recordings" in said
@@ -328,7 +332,9 @@ def test_neighbours_are_the_tables_and_say_what_was_excluded(tmp_path):
 # ---- UMAP panels ----
 
 
-def umap_panels(root: Path, grouped: bool = True, lost: int = 0) -> panels.Panels:
+def umap_panels(
+    root: Path, grouped: bool = True, lost: int = 0, whole: int | None = None
+) -> panels.Panels:
     index = fake.write(root, grouped)
     folds_json = Path(index["datasets"]["zoo"]["tasks"]["call"]["folds_json"])
     clips = [f"clip-{number:03d}" for number in range(44)][lost:]
@@ -342,7 +348,8 @@ def umap_panels(root: Path, grouped: bool = True, lost: int = 0) -> panels.Panel
         }
     )
     facts = {
-        **{"clips": len(clips), "n_neighbors": 7, "trustworthiness_clips": len(clips)},
+        **{"clips": len(clips), "whole": whole or len(clips)},
+        **{"n_neighbors": 7, "trustworthiness_clips": len(clips)},
         "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
         "statement": "n_neighbors reduced from 15 to 7",
     }
@@ -378,6 +385,13 @@ def test_panels_say_how_far_to_trust_them(tmp_path):
     titles = [note.text for note in panels.interactive(given).layout.annotations]
     assert titles == ["block 0, trustworthiness 0.81", "block 2, trustworthiness 0.93"]
     assert "GROUP UNKNOWN" in words(panels.static(umap_panels(tmp_path / "2", grouped=False)))
+
+
+def test_a_map_of_a_sample_says_so_and_may_lack_clips_of_the_task(tmp_path):
+    given = umap_panels(tmp_path, lost=1, whole=9000)
+    assert "43 clips of 9000, drawn at random, coloured by call; 4 outside" in given.notes()[0]
+    given = dataclasses.replace(given, drawn=True)
+    assert "4 outside the task or its sample in pale grey" in given.notes()[0]
 
 
 def test_every_class_has_an_entry_in_the_legend(tmp_path):

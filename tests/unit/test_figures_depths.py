@@ -76,6 +76,7 @@ def results(**changed) -> Results:
     verdict = {"claim": EARLY_LATE, "encoder": "deep", "value": 0.3, "low": 0.2, "high": 0.42}
     verdict |= {"detectable": 0.151, "verdict": "supported"}
     facts = {"regimes": ["grouped", "random"], "group": "bird", "chance": CHANCE, "folds": 5}
+    facts["drawn_from"] = None
     encoders = {
         "deep": {"weights": "pretrained", "blocks": BLOCKS, "readouts": ["input", *BLOCKS]},
         NASTY: {"weights": "none", "blocks": [], "readouts": ["features"]},

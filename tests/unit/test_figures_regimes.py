@@ -63,6 +63,7 @@ def task(*regimes: str) -> Results:
         **{"regimes": list(regimes), "regimes_left_out": left_out, "chance": 0.25},
         **{"group": NASTY if grouped else None, "draws": {"noise": DRAWS}, "control_tasks": 5},
         **{"nested": {"deep": {"block_00": 1, "block_01": 9}}, "folds": 5, "repeats": 2},
+        "drawn_from": None,
     }
     number = ["value", "low", "high", "draws_low", "draws_high", "depth"]
     told = pd.DataFrame(rows).astype(dict.fromkeys(number, float))

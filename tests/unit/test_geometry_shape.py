@@ -24,7 +24,7 @@ def directions(k: int, clips: int = 40, width: int = 100) -> np.ndarray:
 
 
 def by_measure(x: np.ndarray, settings: dict = SETTINGS) -> dict[str, tuple]:
-    return {row[0]: row[1:] for row in shape.measures(x, settings)}
+    return {row[0]: row[1:] for row in shape.measures(x, np.arange(len(x)), len(x), settings)}
 
 
 @pytest.mark.parametrize("k", [1, 3, 20])

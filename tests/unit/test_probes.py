@@ -26,6 +26,7 @@ FOLDS = {
     "target": "call",
     "group": "bird",
     "recording": [],
+    "max_clips": None,
     "min_clips": 5,
     "min_groups": 2,
     "folds": 4,

@@ -12,7 +12,7 @@ from corpus_data import put, put_table, settings, tone
 from stratavox import tables
 from stratavox.corpus import files
 from stratavox.corpus.identity import shard_of
-from stratavox.corpus.scan import label_columns, label_digest, scan, shard_digest
+from stratavox.corpus.scan import label_columns, label_digest, scan, shard_digests
 from stratavox.errors import StratavoxError
 
 SEGMENTS = settings(start="onset", end="offset")
@@ -283,9 +283,7 @@ def digests(data, shards=2, columns=("call",)):
     wanted = settings(shards=shards)
     table = scan(wanted, data.parent, data.parent / "scan.parquet")
     labels = label_columns(wanted, data.parent)
-    return [shard_digest(table, n) for n in range(shards)], label_digest(
-        table, labels, list(columns)
-    )
+    return shard_digests(table, shards), label_digest(table, labels, list(columns))
 
 
 HEADER = ["file", "call", "bird"]
@@ -341,7 +339,7 @@ def test_other_bounds_change_the_digest(data):
     found = []
     for end in ("0.2", "0.3"):
         put_table(data, [["file", "onset", "offset"], ["a.wav", "0.1", end]])
-        found.append(shard_digest(scan(SEGMENTS, data.parent, data.parent / "scan.parquet"), 0))
+        found += shard_digests(scan(SEGMENTS, data.parent, data.parent / "scan.parquet"), 1)
     assert found[0] != found[1]
 
 

@@ -26,7 +26,8 @@ from stratavox.tables import (
     write_table,
 )
 
-SETTINGS = {"readouts": ["first", "last"], "n_neighbors": 15, "min_dist": 0.1, "seed": 3}
+SETTINGS = {"readouts": ["first", "last"], "max_clips": 1000, "n_neighbors": 15}
+SETTINGS |= {"min_dist": 0.1, "seed": 3}
 BLOCKS = [f"block_{number:02d}" for number in range(4)]
 
 
@@ -124,6 +125,16 @@ def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():
 
 
 ENCODER = {"encoder": "enc", "readouts": ["input", *BLOCKS], "blocks": BLOCKS}
+
+
+def test_past_max_clips_a_seeded_sample_is_mapped_and_said(tmp_path):
+    where = embeddings(tmp_path, clips=40)
+    table, facts = umap.compute(where, SETTINGS | {"max_clips": 20})
+    assert (facts["clips"], facts["whole"], table.num_rows) == (20, 40, 2 * 20)
+    ids = table["clip_id"].to_pylist()
+    assert ids[:20] == ids[20:] == sorted(set(ids))
+    fewer, _ = umap.compute(where, SETTINGS | {"max_clips": 10})
+    assert set(fewer["clip_id"].to_pylist()) < set(ids)
 
 
 def test_first_middle_and_last_are_blocks_and_names_are_readouts():

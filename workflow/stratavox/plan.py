@@ -147,7 +147,7 @@ class Plan:
     def clip_count(self, dataset: str) -> int:
         """About how many clips there are, to tell what a job will need."""
         if dataset in self._scans:
-            return len(scan.good(self._scans[dataset]))
+            return self._scans[dataset]["reason"].null_count  # asked for every job
         if dataset in self._archives:
             return self._archives[dataset]["unpacked_files"]  # at most: it was not looked into
         sizes = self.datasets[dataset]["chorus"]
@@ -251,7 +251,9 @@ class Plan:
             **self._tables(dataset, columns),
             **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
             "recording": self.datasets[dataset]["recording"],
-            **{key: probes[key] for key in ("folds", "inner_folds", "repeats", "seed")},
+            **{
+                key: probes[key] for key in ("max_clips", "folds", "inner_folds", "repeats", "seed")
+            },
         }
         shards = [_key(self.inspect(dataset, shard)) for shard in self.shards(dataset)]
         return _node("probe.folds", settings, self._cells(dataset, columns) + shards)
@@ -512,9 +514,13 @@ class Plan:
     def _shard(self, dataset: str, shard: str) -> str:
         """Content of a shard: that of its files, or of what generates them."""
         if dataset in self._scans:
-            return scan.shard_digest(self._scans[dataset], int(shard))
+            return self._shard_digests(dataset)[int(shard)]
         made = self.arrange if dataset in self._archives else self.generate
         return _key(made(dataset))
+
+    @cache
+    def _shard_digests(self, dataset: str) -> list[str]:
+        return scan.shard_digests(self._scans[dataset], self.datasets[dataset]["shards"])
 
     @cache
     def _weights(self, encoder: str) -> list[str]:

@@ -121,6 +121,29 @@ def embedding_matrix(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     return column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
 
 
+def read_embeddings(
+    path: str | os.PathLike, rows: np.ndarray | None = None, column: str = "embedding"
+) -> np.ndarray:
+    """The ``rows`` (clips,) of a fixed_size_list<float32> column, or all: float32 (clips, width).
+
+    In memory are these rows and one row group of the file.
+    """
+    with open_table(path) as file:
+        about = file.metadata
+        rows = np.arange(about.num_rows) if rows is None else np.asarray(rows)
+        order = np.argsort(rows, kind="stable")
+        rising = rows[order]
+        found = np.empty((len(rows), file.schema_arrow.field(column).type.list_size), np.float32)
+        end = 0
+        for group in range(about.num_row_groups):
+            start, end = end, end + about.row_group(group).num_rows
+            first, last = np.searchsorted(rising, [start, end])
+            if first < last:
+                values = embedding_matrix(file.read_row_group(group, [column])[column])
+                found[order[first:last]] = values[rising[first:last] - start]
+    return found
+
+
 def write_json(value: object, path: str | os.PathLike) -> None:
     """Write ``value`` as indented, key-sorted JSON in one step."""
     write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", path)

@@ -25,7 +25,7 @@ def look(
     Where it cannot be read, the reason. ``known`` maps (name, size, mtime_ns) to what of sha256
     and recorder was found before.
     """
-    found = {name: _status(folder / name) for name in names}
+    found = {name: _status(os.path.join(folder, name)) for name in names}
     unread = []
     for name, facts in found.items():
         if "reason" not in facts:
@@ -38,9 +38,9 @@ def look(
     return found
 
 
-def _status(path: Path) -> dict:
+def _status(path: str) -> dict:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except FileNotFoundError:
         return {"reason": "missing file"}
     except (OSError, ValueError) as error:

@@ -109,12 +109,14 @@ def _by_row(scanned: pa.Table, name: str, rows: list[int]) -> list[str]:
     return [cells.get(row) or "" for row in rows]
 
 
-def shard_digest(scan_table: pa.Table, shard: int) -> str:
-    """SHA-256 over what the audio of one shard depends on: its clips, their files, their bounds."""
-    clips = good(scan_table)
-    clips = clips.filter(pc.equal(clips["shard"], shard))
-    names = ("clip_id", "sha256", "start_s", "end_s")
-    return _digest(sorted(zip(*(clips[name].to_pylist() for name in names), strict=True)))
+def shard_digests(scan_table: pa.Table, shards: int) -> list[str]:
+    """SHA-256 a shard over what its audio depends on: its clips, their files, their bounds."""
+    clips, names = good(scan_table), ("clip_id", "sha256", "start_s", "end_s")
+    of_shard: list[list[tuple]] = [[] for _ in range(shards)]
+    rows = zip(*(clips[name].to_pylist() for name in names), strict=True)
+    for shard, row in zip(clips["shard"].to_pylist(), rows, strict=True):
+        of_shard[shard].append(row)
+    return [_digest(sorted(rows)) for rows in of_shard]
 
 
 def label_digest(scan_table: pa.Table, labels_table: pa.Table, columns: list[str]) -> str:
@@ -176,6 +178,8 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
 
 def _inside(folder: Path, cell: str, where: str) -> str:
     """The file as a POSIX path relative to ``folder``; links are not followed."""
+    if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
+        return cell  # nearly all; the rest takes long enough to be felt at 100,000 rows
     base = os.path.abspath(folder)
     relative = os.path.relpath(os.path.join(base, cell), base)
     if relative.split(os.sep)[0] == os.pardir:

@@ -12,38 +12,50 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stratavox import stage, tables
 from stratavox.errors import StratavoxError, run
 
+# Of a readout in memory at once, and a row group of its table: what one clip costs to read.
+BLOCK_BYTES, GROUP_CLIPS = 1 << 28, 8192
 CLIP_COLUMNS = ["clip_id", "n_samples", "n_windows", "n_tokens", "padded"]
 
 
 def collect(name: str, parts: list[Path], out: Path, provenance: dict) -> None:
     """Write the folder ``out``: {readout}.parquet, windows.parquet and encoder.json of ``name``.
 
-    Rows are sorted by clip_id; one readout is in memory at a time. The folder appears whole.
+    Rows are sorted by clip_id; `BLOCK_BYTES` of one readout are in memory at a time, whatever the
+    number of clips. The folder appears whole.
     Raises `StratavoxError` for parts of different encoders and for a clip in two parts.
     """
     encoder = _one_encoder(parts)
-    clips = pa.concat_tables(tables.read_table(part, CLIP_COLUMNS) for part in parts)
-    order = np.argsort(clips["clip_id"].to_numpy(zero_copy_only=False).astype(str), kind="stable")
+    of_parts = [tables.read_table(part, CLIP_COLUMNS) for part in parts]
+    starts = np.cumsum([0, *map(len, of_parts)])
+    clips = pa.concat_tables(of_parts)
+    order = pc.sort_indices(clips["clip_id"]).to_numpy().astype(np.int64)
     clips = clips.take(pa.array(order)).combine_chunks()
     ids = clips["clip_id"].to_pylist()
     for first, second in zip(ids, ids[1:], strict=False):
         if first == second:
             raise StratavoxError(f"clip {first!r} stands twice in {_listed(parts)}; delete them")
     provenance = provenance | {"encoder": encoder}
+    with tables.open_table(parts[0]) as file:
+        types = {name: file.schema_arrow.field(name).type for name in encoder["readouts"]}
     with _whole_folder(out) as folder:
         tables.write_table(clips, folder / "windows.parquet", provenance)
         for readout in encoder["readouts"]:
-            values = np.concatenate(
-                [tables.embedding_matrix(tables.read_table(p, [readout])[readout]) for p in parts]
-            )
-            table = clips.select(["clip_id", "n_tokens"]).append_column(
-                "embedding", tables.embedding_column(values[order])
-            )
-            tables.write_table(table, folder / f"{readout}.parquet", provenance)
+            schema = clips.select(["clip_id", "n_tokens"]).schema
+            schema = schema.append(pa.field("embedding", types[readout]))
+            size = max(1, BLOCK_BYTES // (4 * types[readout].list_size))
+            with tables.table_writer(folder / f"{readout}.parquet", schema, provenance) as writer:
+                for start in range(0, max(1, len(ids)), size):
+                    block = order[start : start + size]
+                    values = _rows(parts, starts, block, readout, types[readout].list_size)
+                    column = tables.embedding_column(values)
+                    table = clips.select(["clip_id", "n_tokens"]).slice(start, size)
+                    table = table.append_column("embedding", column).cast(writer.schema)
+                    writer.write_table(table, row_group_size=GROUP_CLIPS)
         summary = {
             "encoder": name,
             **encoder,
@@ -54,6 +66,18 @@ def collect(name: str, parts: list[Path], out: Path, provenance: dict) -> None:
             "seconds": sum(_seconds(part) for part in parts),
         }
         tables.write_json(summary, folder / "encoder.json")
+
+
+def _rows(
+    parts: list[Path], starts: np.ndarray, rows: np.ndarray, readout: str, width: int
+) -> np.ndarray:
+    """Embeddings (rows, width) of ``rows``, numbered through the parts that begin at ``starts``."""
+    found = np.empty((len(rows), width), dtype=np.float32)
+    for part, start, end in zip(parts, starts, starts[1:], strict=False):
+        here = np.flatnonzero((rows >= start) & (rows < end))
+        if len(here):
+            found[here] = tables.read_embeddings(part, rows[here] - start, readout)
+    return found
 
 
 def _one_encoder(parts: list[Path]) -> dict:

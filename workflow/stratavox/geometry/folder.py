@@ -22,9 +22,7 @@ def clip_ids(folder: Path, readout: str) -> np.ndarray:
 
 def matrix(folder: Path, readout: str, rows: np.ndarray | None = None) -> np.ndarray:
     """The embeddings (clips, width) of a readout, or those of ``rows``; float32."""
-    table = tables.read_table(folder / f"{readout}.parquet", ["embedding"])
-    values = tables.embedding_matrix(table["embedding"])
-    return values if rows is None else values[rows]
+    return tables.read_embeddings(folder / f"{readout}.parquet", rows)
 
 
 def some(clips: int, most: int, seed: int) -> np.ndarray:

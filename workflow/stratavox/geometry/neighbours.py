@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from stratavox import stage, tables
+from stratavox import sampling, stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.geometry import folder, labelled
 from stratavox.progress import Progress
@@ -105,19 +105,14 @@ def stratified(target: np.ndarray, most: int, seed: int) -> np.ndarray:
     """
     if len(target) <= most:
         return np.arange(len(target))
-    classes, y, size = np.unique(target, return_inverse=True, return_counts=True)
+    classes = np.unique(target)
     if most < 2 * len(classes):
         raise StratavoxError(
             f"--settings of geometry.neighbours: max_clips is {most}, less than two clips for each "
             f"of {len(classes)} classes; give {2 * len(classes)} or more"
         )
     shuffled = np.random.default_rng(seed).permutation(len(target))
-    place = np.empty(len(target), dtype=int)
-    for label in range(len(classes)):
-        members = shuffled[y[shuffled] == label]
-        place[members] = np.arange(len(members))
-    share = np.maximum(place - 1, 0) / size[y]
-    return np.sort(shuffled[np.argsort(share[shuffled], kind="stable")[:most]])
+    return sampling.by_class(target, shuffled, most, fewest=2)
 
 
 def compute(where: Path, folds: pa.Table, settings: dict) -> tuple[pa.Table, dict]:

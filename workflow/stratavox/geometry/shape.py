@@ -10,6 +10,7 @@ is the mean over the draws, ``low`` and ``high`` their range. Run as
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -88,18 +89,29 @@ def uncorrelated(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return generator.permuted(x, axis=0)
 
 
-def measures(x: np.ndarray, settings: dict) -> list[tuple]:
-    """(measure, value, low, high, null) of the embeddings ``x`` (clips, width).
+def draws(clips: int, settings: dict) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
+    """Row numbers of each draw of ``clips``, and the generator that its null goes on with.
 
-    The draws depend on the seed and the number of clips alone, so all readouts see the same clips.
-    A value is not a number where a draw does not vary; the mean cosine has no null.
+    They depend on the seed and the number of clips alone, so all readouts see the same clips.
     """
-    drawn = min(settings["matched_clips"], len(x))
-    found: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: [], MEAN_COSINE: []}
-    null: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: []}
     for draw in range(settings["draws"]):
         generator = np.random.default_rng([settings["seed"], draw])
-        chosen = x[generator.choice(len(x), drawn, replace=False)]
+        yield (
+            generator.choice(clips, min(settings["matched_clips"], clips), replace=False),
+            generator,
+        )
+
+
+def measures(x: np.ndarray, rows: np.ndarray, clips: int, settings: dict) -> list[tuple]:
+    """(measure, value, low, high, null) of the embeddings of ``clips`` clips.
+
+    ``x`` (rows, width) are those that `draws` asks for, ``rows`` (rows,) their numbers, ascending.
+    A value is not a number where a draw does not vary; the mean cosine has no null.
+    """
+    found: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: [], MEAN_COSINE: []}
+    null: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: []}
+    for drawn, generator in draws(clips, settings):
+        chosen = x[np.searchsorted(rows, drawn)]
         for into, values in ((found, chosen), (null, uncorrelated(chosen, generator))):
             singular = singular_values(values)
             into[EFFECTIVE_RANK].append(effective_rank(singular))
@@ -116,21 +128,24 @@ def measures(x: np.ndarray, settings: dict) -> list[tuple]:
 def compute(where: Path, settings: dict) -> tuple[pa.Table, dict]:
     """The table for a folder of readouts, and what is to be said about it; undefined is null."""
     encoder = tables.read_json(where / "encoder.json")
-    rows = []
+    found = []
     progress = Progress(f"shape of {encoder['encoder']}", len(encoder["readouts"]), "readouts")
     for readout in encoder["readouts"]:
-        x = folder.matrix(where, readout)
-        clips = len(x)
+        with tables.open_table(where / f"{readout}.parquet") as file:
+            clips = file.metadata.num_rows
         if clips < FEWEST_CLIPS:
             raise StratavoxError(
                 f"{where / readout}.parquet: {clips} clips are too few for a rank, which needs "
                 f"{FEWEST_CLIPS}; add clips to the dataset or leave it out of run.datasets"
             )
         drawn = min(settings["matched_clips"], clips)
-        rows += [(readout, *row, clips, drawn) for row in measures(x, settings)]
+        rows = np.unique(np.concatenate([each for each, _ in draws(clips, settings)]))
+        x = folder.matrix(where, readout, rows)
+        told = measures(x, rows, clips, settings)
+        found += [(readout, *row, clips, drawn) for row in told]
         progress.add()
     progress.close()
-    names, kinds, *numbers, clips_column, drawn_column = zip(*rows, strict=True)
+    names, kinds, *numbers, clips_column, drawn_column = zip(*found, strict=True)
     floats = [pa.array(np.array(column), from_pandas=True) for column in numbers]
     table = pa.table([names, kinds, *floats, clips_column, drawn_column], schema=SCHEMA)
     facts = {"clips": clips, "matched_clips": settings["matched_clips"], "clips_drawn": drawn}

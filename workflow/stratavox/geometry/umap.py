@@ -1,7 +1,8 @@
 """UMAP coordinates of an encoder's readouts on one dataset, and how far to trust them.
 
 Reads an embeddings directory (``encoder.json`` and ``{readout}.parquet``), writes one table with
-the columns readout, clip_id, x, y. Run as ``python -m stratavox.geometry.umap``.
+the columns readout, clip_id, x, y. Past ``max_clips`` a seeded sample of the clips is mapped, and
+the provenance says so. Run as ``python -m stratavox.geometry.umap``.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from umap import layouts, umap_
 
 from stratavox import stage
 from stratavox.errors import StratavoxError, run
-from stratavox.tables import embedding_matrix, read_json, read_table, write_table
+from stratavox.sampling import seeded_order
+from stratavox.tables import read_embeddings, read_json, read_table, write_table
 
-SETTINGS = ("readouts", "n_neighbors", "min_dist", "seed")
+SETTINGS = ("readouts", "max_clips", "n_neighbors", "min_dist", "seed")
 PLACES = ("first", "middle", "last")
 MIN_CLIPS = 5
 # Trustworthiness is quadratic in clips; on 3,000 of 20,000 points it differed by .002.
@@ -147,14 +149,17 @@ def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
     readouts = choose_readouts(settings["readouts"], encoder)
     parts, trusts, k = [], {}, settings["n_neighbors"]
     for readout in readouts:
-        table = read_table(embeddings / f"{readout}.parquet", ["clip_id", "embedding"])
-        clips = table.num_rows
+        path = embeddings / f"{readout}.parquet"
+        clip_ids = read_table(path, ["clip_id"])["clip_id"]
+        order = seeded_order(clip_ids.to_pylist(), settings["seed"])
+        rows = np.sort(order[: settings["max_clips"]])
+        clips = len(rows)
         if clips < MIN_CLIPS:
             raise StratavoxError(
-                f"{embeddings / readout}.parquet: {clips} clips are too few for a UMAP, which "
+                f"{path}: {clips} clips are too few for a UMAP, which "
                 f"needs {MIN_CLIPS}; add clips to the dataset or leave it out of run.datasets"
             )
-        matrix = embedding_matrix(table["embedding"])
+        matrix = read_embeddings(path, rows)
         k = neighbours(settings["n_neighbors"], clips)
         xy = project(matrix, k, settings["min_dist"], settings["seed"])
         trusts[readout] = trust(matrix, xy, k, settings["seed"])
@@ -163,7 +168,7 @@ def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
             pa.table(
                 {
                     "readout": pa.array([readout] * clips),
-                    "clip_id": table["clip_id"].combine_chunks(),
+                    "clip_id": clip_ids.take(rows).combine_chunks(),
                     "x": pa.array(xy[:, 0]),
                     "y": pa.array(xy[:, 1]),
                 }
@@ -173,6 +178,7 @@ def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
         "standardised": True,
         "n_neighbors": k,
         "clips": clips,
+        "whole": len(clip_ids),
         "trustworthiness": trusts,
         "trustworthiness_clips": min(clips, TRUST_CLIPS),
     }

@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from scipy.stats import t as student
 
-# Weights (draws, groups) to values (draws,).
+# Weights (draws, groups) to values (draws,), by `weights @ values` and `len(weights)` alone.
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 LEVEL = 0.95
@@ -25,6 +25,22 @@ LEVEL = 0.95
 FEWEST_T, FEWEST_BOOTSTRAP = 6, 15
 RESAMPLES = 2000
 RANGE, STUDENT, BCA = "range over groups", "t over groups", "BCa over groups"
+
+
+@dataclass(frozen=True)
+class Without:
+    """The matrix 1 - I (groups, groups) as statistics use it, by its product and its length.
+
+    Written out it would take 0.8 GB at 10,000 groups.
+    """
+
+    groups: int
+
+    def __len__(self) -> int:
+        return self.groups
+
+    def __matmul__(self, values: np.ndarray) -> np.ndarray:
+        return values.sum(axis=0) - values
 
 
 @dataclass(frozen=True)
@@ -71,9 +87,9 @@ class Groups:
         return np.ones((1, self.n))
 
     @property
-    def without(self) -> np.ndarray:
+    def without(self) -> Without:
         """Weights (groups, groups) that leave out one group each."""
-        return 1.0 - np.eye(self.n)
+        return Without(self.n)
 
     @cached_property
     def resamples(self) -> np.ndarray:

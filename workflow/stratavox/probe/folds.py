@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from stratavox import stage, tables
+from stratavox import sampling, stage, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError, run
@@ -56,7 +56,8 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
 
     Group and recording are None where they are unknown; a recording is named by the cells of all
     the columns in ``settings["recording"]``, and a clip with one of them empty is its own.
-    A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed.
+    A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed; of
+    the others `subset` is taken.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
     asked = [(f"{where}.{key}", settings[key]) for key in ("target", "group")]
@@ -101,6 +102,8 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
     kept = usable & np.isin(target, classes)
     clips = {"clip_id": clip_ids[kept], "target": target[kept], "group": group[kept]}
     clips["recording"] = recording[kept]
+    whole = clips
+    clips = subset(whole, settings)
     n_groups = len(set(clips["group"])) if named else None
     if named and n_groups < settings["folds"]:
         raise StratavoxError(
@@ -115,7 +118,8 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
         "clips": len(clips["clip_id"]),
         "groups": n_groups,
         "recordings": len(set(clips["recording"])) if settings["recording"] else None,
-        "classes": {label: counted[label] for label in classes},
+        "classes": {label: in_class(clips, label) for label in classes},
+        "drawn_from": drawn_from(whole, clips, settings),
         "chance": 1 / len(classes),
         "left_out": left_out,
         "empty_labels": int(empty_label.sum()),
@@ -123,6 +127,49 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
         "near_duplicates": near_duplicates(counted),
     }
     return clips, summary
+
+
+def subset(clips: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
+    """At most ``max_clips`` of ``clips``, drawn by class with the seed; null takes all.
+
+    Each class has its share, but no fewer clips than min_clips and min_groups ask for. Within a
+    class every group gives one clip before any gives a second: what is said of groups then rests
+    on as many of them as there is room for.
+    """
+    target, most = clips["target"], settings["max_clips"]
+    if most is None or len(target) <= most:
+        return clips
+    fewest = max(settings["min_clips"], settings["min_groups"])
+    sizes = Counter(target)
+    needed = sum(min(size, fewest) for size in sizes.values())
+    if needed > most:
+        raise StratavoxError(
+            f"datasets.{settings['dataset']}.probes.max_clips: found {most}; task "
+            f"{settings['task']!r} has {len(sizes)} classes, and with min_clips: "
+            f"{settings['min_clips']} and min_groups: {settings['min_groups']} they keep {needed} "
+            f"clips at least; give {needed} or more, or null for all {len(target)}"
+        )
+    order = sampling.seeded_order(clips["clip_id"], settings["seed"])
+    order = sampling.groups_first(target, clips["group"], order)
+    rows = sampling.by_class(target, order, most, fewest)
+    return {key: values[rows] for key, values in clips.items()}
+
+
+def drawn_from(whole: dict[str, np.ndarray], clips: dict[str, np.ndarray], settings: dict):
+    """What ``clips`` stand for where they are not the ``whole``; None where they are."""
+    if len(clips["clip_id"]) == len(whole["clip_id"]):
+        return None
+    return {
+        "clips": len(whole["clip_id"]),
+        "groups": None if settings["group"] is None else len(set(whole["group"])),
+        "seed": settings["seed"],
+    }
+
+
+def in_class(clips: dict[str, np.ndarray], label: str) -> dict:
+    """Clips of a class and the groups they are of, None where groups are unknown."""
+    group = clips["group"][clips["target"] == label]
+    return {"clips": len(group), "groups": None if group[0] is None else len(set(group))}
 
 
 def near_duplicates(labels) -> list[list[str]]:

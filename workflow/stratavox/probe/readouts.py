@@ -34,9 +34,8 @@ def matrix(folder: Path, readout: str, clip_ids: list[str]) -> np.ndarray:
     Raises `StratavoxError` where a clip is not in the table.
     """
     path = folder / f"{readout}.parquet"
-    table = tables.read_table(path, ["clip_id", "embedding"])
-    found = places(table["clip_id"].to_pylist(), clip_ids, path)
-    return tables.embedding_matrix(table["embedding"])[found]
+    ids = tables.read_table(path, ["clip_id"])["clip_id"].to_pylist()
+    return tables.read_embeddings(path, places(ids, clip_ids, path))
 
 
 def places(ids: list[str], clip_ids: list[str], where: Path | str) -> list[int]:

@@ -36,7 +36,8 @@ class Panels:
     """Coordinates with labels.
 
     ``points`` has the columns readout, clip_id, x, y, target, group (null where the task leaves the
-    clip out or has no group); ``facts`` is what `stratavox.geometry.umap` said of the map.
+    clip out or has no group); ``facts`` is what `stratavox.geometry.umap` said of the map;
+    ``drawn`` says whether the task is probed on a sample, whose clips alone have a target here.
     """
 
     title: str
@@ -45,6 +46,12 @@ class Panels:
     points: pd.DataFrame
     facts: dict
     settings: dict
+    drawn: bool
+
+    @property
+    def outside(self) -> str:
+        """What the clips without a target are."""
+        return "outside the task or its sample" if self.drawn else "outside the task"
 
     @property
     def readouts(self) -> list[str]:
@@ -72,10 +79,11 @@ class Panels:
         """What must be known to read the panels; printed on them."""
         facts, settings = self.facts, self.settings
         outside = int(self.points["target"].isna().sum()) // len(self.readouts)
+        of = "" if facts["clips"] == facts["whole"] else f" of {facts['whole']}, drawn at random"
         said = [
-            f"{style.count(facts['clips'], 'clip')}, coloured by {self.task}; {outside} outside "
-            f"the task in pale grey. Standardised readouts, {facts['n_neighbors']} neighbours, "
-            f"min_dist {settings['min_dist']}, seed {settings['seed']}.",
+            f"{style.count(facts['clips'], 'clip')}{of}, coloured by {self.task}; {outside} "
+            f"{self.outside} in pale grey. Standardised readouts, {facts['n_neighbors']} "
+            f"neighbours, min_dist {settings['min_dist']}, seed {settings['seed']}.",
             f"Trustworthiness (1: no made-up neighbours; about 0.5: chance) at "
             f"{facts['n_neighbors']} neighbours on {facts['trustworthiness_clips']} clips.",
             CAUTION,
@@ -91,27 +99,29 @@ class Panels:
 
 
 def load(umap: Path, folds: Path, folds_json: Path, title: str, task: str) -> Panels:
-    """Join the coordinates with the task's labels; a map that lacks a clip is an error."""
+    """Join the coordinates with the labels; a map of all clips that lacks one is an error."""
     points = read_table(umap).to_pandas()
     provenance = read_provenance(umap)
     labels = read_table(folds, ["clip_id", "target", "group"]).to_pandas()
     labels = labels.drop_duplicates("clip_id")
     lacking = sorted(set(labels["clip_id"]) - set(points["clip_id"]))
-    if lacking:
+    if lacking and provenance["umap"]["clips"] == provenance["umap"]["whole"]:
         raise StratavoxError(
             f"{umap}: has no coordinates of {len(lacking)} clips of {folds} (such as "
             f"{lacking[0]!r}); delete it and run the workflow again"
         )
     points = points.merge(labels, on="clip_id", how="left", validate="many_to_one")
-    group = read_json(folds_json)["group"]
-    return Panels(title, task, group, points, provenance["umap"], provenance["settings"])
+    summary = read_json(folds_json)
+    drawn = summary["drawn_from"] is not None
+    about = provenance["umap"], provenance["settings"]
+    return Panels(title, task, summary["group"], points, *about, drawn)
 
 
 def layers_of(panels: Panels) -> list[tuple[str, style.Look, pd.DataFrame, int]]:
     """What is drawn over what: (legend name, look, points, size); pale clips first."""
     points, (kept, rest) = panels.points, panels.classes()
     outside = style.Look(style.PALE, "o", "circle")
-    drawn = [("outside the task", outside, points[points["target"].isna()])]
+    drawn = [(panels.outside, outside, points[points["target"].isna()])]
     grey = style.Look(style.GREY, "o", "circle")
     drawn.append((f"{len(rest)} other classes", grey, points[points["target"].isin(rest)]))
     looks = style.class_looks(kept)

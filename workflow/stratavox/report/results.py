@@ -159,11 +159,15 @@ class Results:
         return round(1 / self.facts["chance"])
 
     def counts_line(self) -> str:
-        """Clips, groups, classes, chance, folds and repeats."""
+        """Clips (and of how many they were drawn), groups, classes, chance, folds and repeats."""
         facts = self.facts
         groups = "groups unknown" if self.n_groups is None else count(self.n_groups, "group")
+        clips = count(self.n_clips, "clip")
+        if whole := facts["drawn_from"]:
+            clips = f"{self.n_clips} of {whole['clips']} clips, drawn by class"
+            groups += "" if whole["groups"] is None else f" of {whole['groups']}"
         return (
-            f"{count(self.n_clips, 'clip')}, {groups}, {count(self.n_classes, 'class')}, chance "
+            f"{clips}, {groups}, {count(self.n_classes, 'class')}, chance "
             f"{style.fraction(facts['chance'])}; {count(facts['folds'], 'fold')} × "
             f"{count(facts['repeats'], 'repeat')}."
         )
