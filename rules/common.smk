@@ -115,7 +115,9 @@ def needs(rule):
     def clips(wildcards):
         names = [wildcards.dataset] if "dataset" in wildcards.keys() else PLAN.datasets
         share = len(PLAN.shards(wildcards.dataset)) if rule in A_SHARDS else 1
-        return min(sum(map(PLAN.clip_count, names)), most_clips(rule, wildcards)) / share
+        return (
+            min(sum(map(PLAN.clip_count, names)), most_clips(rule, wildcards)) / share
+        )
 
     return {
         "mem_mb": lambda wildcards, attempt: round(

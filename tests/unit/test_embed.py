@@ -233,6 +233,15 @@ def test_a_readout_larger_than_a_block_is_collected_alike(tmp_path, monkeypatch)
         assert file.num_row_groups == 5  # 2 + 1, 2 + 1, 2
 
 
+def test_a_table_of_embeddings_is_smaller_than_its_numbers(tmp_path):
+    generator = np.random.default_rng(0)
+    x = (generator.standard_normal((2000, 8)) @ generator.standard_normal((8, 96))).astype("f4")
+    table = pa.table({"clip_id": [f"{n}" for n in range(2000)], "e": tables.embedding_column(x)})
+    tables.write_table(table, tmp_path / "e.parquet", {})
+    assert (tmp_path / "e.parquet").stat().st_size < 0.95 * x.nbytes
+    assert np.array_equal(tables.read_embeddings(tmp_path / "e.parquet", column="e"), x)
+
+
 def test_collect_replaces_a_folder_whole_or_not_at_all(tmp_path, monkeypatch):
     _, parts = two_parts(tmp_path)
     out = tmp_path / "out"
