@@ -18,7 +18,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from stratavox.errors import StratavoxError
-from stratavox.locks import hold
+from stratavox.locks import hold, refuse_unwritable
 from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.inference import ANSWERS
 from stratavox.plan import (
@@ -29,14 +29,22 @@ from stratavox.plan import (
     Plan,
     canonical,
 )
+from stratavox.remake import remade
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
     if workflow.is_main_process:
+        refuse_unwritable(Path("."), Path(".snakemake"), Path("results"))
         hold(Path(".snakemake"))
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
+    REMADE = remade(PLAN, Path(".")) if workflow.is_main_process else {}
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
+
+# What Snakemake would take for made, as if it had been named after --forcerun.
+if REMADE and workflow.dag_settings:
+    print(*(f"{why}; made again" for why in REMADE.values()), sep="\n", file=sys.stderr)
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *REMADE}
 
 # envs/stratavox.yaml names the lock file by this: Snakemake copies it away from its folder
 os.environ.update(STRATAVOX_ENVS=f"{workflow.basedir}/envs")

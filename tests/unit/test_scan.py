@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from corpus_data import put, put_table, settings, tone
 from stratavox import tables
 from stratavox.corpus import files
-from stratavox.corpus.identity import shard_of
-from stratavox.corpus.scan import label_columns, label_digest, scan, shard_digest
+from stratavox.corpus.identity import shard_digest, shard_of
+from stratavox.corpus.scan import label_columns, label_digest, scan
 from stratavox.errors import StratavoxError
 
 SEGMENTS = settings(start="onset", end="offset")
@@ -258,6 +258,21 @@ def test_only_files_with_another_size_or_time_are_hashed_again(data, monkeypatch
     assert names == ["b.wav"]
     assert scanned(data)[1]["mtime_ns"] == 1
     assert names == ["b.wav"]
+
+
+def test_a_file_replaced_by_one_as_large_whose_time_is_set_back_is_seen(data):
+    first = scanned(data)
+    old = (data / "b.wav").stat()
+    sound = bytearray((data / "b.wav").read_bytes())
+    sound[-1] ^= 1
+    (data / "b.wav").write_bytes(sound)
+    os.utime(data / "b.wav", ns=(old.st_atime_ns, old.st_mtime_ns))
+    new = (data / "b.wav").stat()
+    assert (new.st_size, new.st_mtime_ns) == (old.st_size, old.st_mtime_ns)
+    differ = [
+        a["file"] for a, b in zip(first, scanned(data), strict=True) if a["sha256"] != b["sha256"]
+    ]
+    assert differ == ["b.wav"]
 
 
 def test_a_broken_earlier_scan_is_replaced(data):

@@ -43,7 +43,7 @@ def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
         study.here / "results/folds/wood/kind.parquet", study.here / "results/scores/gone/wood"
     )
     status, listed, said = verify(study)
-    assert status == 1 and "delete them and run" in said and "Traceback" not in said
+    assert status == 1 and "run the workflow again" in said and "Traceback" not in said
     assert listed["broken"] == ["parts/logmel/field/part-000.parquet"]
     scores = {f"{kind}/logmel/wood/kind.parquet" for kind in ("scores", "predictions", "weights")}
     stale = {path for path in listed["stale"] if "/field/" not in path}
@@ -53,3 +53,9 @@ def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
     other = set(listed["of no run of this config"])
     assert "scores/gone/wood/kind.parquet" in other
     assert {path.split("/")[1] for path in other} == {"gone", "tiny"}
+    # and the same command makes anew what verify named, and no clip
+    planned = study.stale()
+    again = {"part logmel field 000", "linear logmel wood kind", "infer wood kind"}
+    assert again | {"similarity wood", "similarity field"} <= planned
+    assert not {job for job in planned if job.split()[0] in ("inspect", "clips", "folds")}
+    assert not {job for job in planned if job.startswith("part logmel wood")}

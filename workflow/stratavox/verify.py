@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from stratavox import tables
-from stratavox.errors import StratavoxError
+from stratavox.encoders.catalogue import BASELINE_RATE
+from stratavox.errors import BrokenFile, StratavoxError
 from stratavox.plan import Plan, plan_of
 
 # Where each stage writes; the wildcards are what the plan's method of that name takes.
@@ -57,8 +58,8 @@ def verify(config: Path, root: Path) -> None:
             print("".join(f"  {path}\n" for path in paths), end="")
     if {STALE, BROKEN} & set(found.values()):
         raise StratavoxError(
-            f"{root / 'results'}: holds stale or broken tables, listed above; delete them and run "
-            "the workflow again with the same config"
+            f"{root / 'results'}: holds stale or broken tables, listed above; run the workflow "
+            "again with the same config; what is still broken then, delete first"
         )
 
 
@@ -67,24 +68,28 @@ def compare(plan: Plan, root: Path) -> dict[str, str]:
     results = root / "results"
     paths = [path.relative_to(results) for path in results.rglob("*.parquet")]
     paths = [p for p in paths if p.name != "scan.parquet" and not p.name.startswith(".")]
-    return {p.as_posix(): _state(plan, results, p.as_posix()) for p in paths}
+    return {p.as_posix(): _state(plan, results / p, place_of(p.as_posix())) for p in paths}
 
 
-def _state(plan: Plan, results: Path, name: str) -> str:
-    place = _place(name)
-    if place is None or not _asked(plan, place[1]):
+def _state(plan: Plan, path: Path, place: tuple[str, dict] | None) -> str:
+    if place is None or not asked(plan, *place):
         return OTHER
-    stage, values = place
     try:
-        key = tables.read_provenance(results / name).get("key")
-    except StratavoxError:
+        key = tables.read_provenance(path).get("key")
+        tables.check_pages(path)
+    except BrokenFile:
         return BROKEN
+    return FRESH if key == wanted(plan, *place) else STALE
+
+
+def wanted(plan: Plan, stage: str, values: dict[str, str]) -> str:
+    """The key that a table of the stage would be given now."""
     method = getattr(plan, stage)
-    wanted = method(**{k: values[k] for k in inspect.signature(method).parameters})
-    return FRESH if key == wanted["provenance"]["key"] else STALE
+    made = method(**{k: values[k] for k in inspect.signature(method).parameters})
+    return made["provenance"]["key"]
 
 
-def _place(name: str) -> tuple[str, dict[str, str]] | None:
+def place_of(name: str) -> tuple[str, dict[str, str]] | None:
     """The stage that writes a table of this name, and its wildcards."""
     for stage, patterns in PATHS.items():
         for pattern in patterns:
@@ -94,12 +99,27 @@ def _place(name: str) -> tuple[str, dict[str, str]] | None:
     return None
 
 
-def _asked(plan: Plan, values: dict[str, str]) -> bool:
-    """Whether the run has the dataset, encoder, task and shard that a table is of."""
+def asked(plan: Plan, stage: str, values: dict[str, str]) -> bool:
+    """Whether the run makes this table of the stage."""
     dataset = values["dataset"]
+    if dataset not in plan.datasets:
+        return False
+    encoder = values.get("encoder", next(iter(plan.encoders)))
+    task = values.get("task", plan.tasks(dataset)[0])
+    tasks, rates = plan.tasks(dataset), {BASELINE_RATE, *map(plan.rate, plan.encoders)}
+    of_this_run = {
+        "clips": lambda: int(values["rate"]) in rates,
+        "tokens": lambda: any(encoder in plan.attended(dataset, each) for each in tasks),
+        "attention": lambda: encoder in plan.attended(dataset, task),
+        "notebook": lambda: encoder in plan.as_notebook(dataset, task),
+        "atlas": lambda: task in plan.targets(dataset),
+        "neighbours": lambda: task in plan.targets(dataset),
+        "conditional": lambda: task in plan.targets(dataset) and encoder in plan.deep(),
+        "umap": lambda: any(encoder in plan.mapped(dataset, each) for each in tasks),
+    }
     return (
-        dataset in plan.datasets
-        and values.get("encoder", next(iter(plan.encoders))) in plan.encoders
-        and values.get("task", plan.tasks(dataset)[0]) in plan.tasks(dataset)
+        encoder in plan.encoders
+        and task in tasks
         and values.get("shard", plan.shards(dataset)[0]) in plan.shards(dataset)
+        and of_this_run.get(stage, lambda: True)()
     )

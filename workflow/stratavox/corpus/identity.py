@@ -1,8 +1,9 @@
-"""What a clip is called, its shard, whether it can be used, and whether its file is unchanged."""
+"""What a clip is called, its shard, whether it can be used, and whether what it is of changed."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 import pyarrow as pa
@@ -42,6 +43,24 @@ def check_unchanged(path: str | os.PathLike, sha256: str) -> None:
         ) from None
     if found != sha256:
         raise StratavoxError(f"{path}: changed since it was scanned; run the workflow again")
+
+
+def good(scan_table: pa.Table) -> pa.Table:
+    """The rows that can be used, as far as a scan can tell."""
+    return scan_table.filter(pc.is_null(scan_table["reason"]))
+
+
+def shard_digest(scan_table: pa.Table, shard: int) -> str:
+    """SHA-256 over what the audio of one shard depends on: its clips, their files, their bounds."""
+    clips = good(scan_table)
+    clips = clips.filter(pc.equal(clips["shard"], shard))
+    names = ("clip_id", "sha256", "start_s", "end_s")
+    return digest(sorted(zip(*(clips[name].to_pylist() for name in names), strict=True)))
+
+
+def digest(value: list) -> str:
+    """SHA-256 of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def usable(clips: pa.Table) -> pa.Table:
