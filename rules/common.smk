@@ -29,7 +29,7 @@ from stratavox.plan import (
     Plan,
     canonical,
 )
-from stratavox.remake import remade
+from stratavox.remake import unfinish
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
@@ -37,14 +37,10 @@ try:
         refuse_unwritable(Path("."), Path(".snakemake"), Path("results"))
         hold(Path(".snakemake"))
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
-    REMADE = remade(PLAN, Path(".")) if workflow.is_main_process else {}
+    if workflow.is_main_process:
+        unfinish(PLAN, Path("."))
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
-
-# What Snakemake would take for made, as if it had been named after --forcerun.
-if REMADE and workflow.dag_settings:
-    print(*(f"{why}; made again" for why in REMADE.values()), sep="\n", file=sys.stderr)
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *REMADE}
 
 # envs/stratavox.yaml names the lock file by this: Snakemake copies it away from its folder
 os.environ.update(STRATAVOX_ENVS=f"{workflow.basedir}/envs")

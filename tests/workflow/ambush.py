@@ -16,10 +16,11 @@ import os, sys
 words = sys.orig_argv
 stage = words[words.index("-m") + 1] if "-m" in words else ""
 waiting = os.path.join({folder!r}, stage + ".py")
-if stage and os.path.exists(waiting):
-    with open(waiting) as file:
-        code = file.read()
-    exec(code)
+try:
+    code = open(waiting).read() if stage else ""
+except FileNotFoundError:
+    code = ""
+exec(code)
 """
 # What it had written is cut in half on the disk, as a machine that dies may leave it.
 KILL = """

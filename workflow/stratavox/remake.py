@@ -8,19 +8,33 @@ table can tell by itself: by its end, and by the key that it carries.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 from stratavox import tables
-from stratavox.errors import BrokenFile
+from stratavox.errors import BrokenFile, StratavoxError
 from stratavox.plan import Plan
 from stratavox.verify import PATHS, asked, place_of, wanted
 
 
-def remade(plan: Plan, root: Path) -> dict[str, str]:
-    """Outputs of rules, relative to ``root``, that must be made again, and what is wrong.
+def unfinish(plan: Plan, root: Path) -> None:
+    """Name what is `wrong`, and mark it for Snakemake as a job's that did not finish.
+
+    As after a killed run, Snakemake then makes it again (rerun-incomplete, profiles/default).
+    """
+    for output, why in wrong(plan, root).items():
+        print(f"{why}; it is made again", file=sys.stderr)
+        mark = _record(root, "incomplete", output)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text('{"external_jobid": null}')
+
+
+def wrong(plan: Plan, root: Path) -> dict[str, str]:
+    """Outputs of rules, relative to ``root``, that must be made again, and why.
 
     Of each table of the run the end of the file is read, no more: a page that changed further up
     is found by the stage that reads it, or by `verify`.
@@ -78,8 +92,15 @@ def _receipt(values: dict[str, str]) -> str:
 
 def _unseen(root: Path, output: str, key: str) -> bool:
     """Whether Snakemake would take a stale ``output`` for fresh: no record, or one of ``key``."""
-    record = root / ".snakemake/metadata" / urlsafe_b64encode(output.encode()).decode()
     try:
-        return key in json.dumps(json.loads(record.read_text()))
-    except (OSError, ValueError):  # lost, cut short, or a name so long that it is kept in pieces
+        return key in json.dumps(tables.read_json(_record(root, "metadata", output)))
+    except StratavoxError:  # lost, or cut short
         return True
+
+
+def _record(root: Path, kind: str, output: str) -> Path:
+    """Where Snakemake keeps a record (``kind``: metadata or incomplete) of an output."""
+    name = urlsafe_b64encode(output.encode()).decode()
+    longest = os.pathconf(root, "PC_NAME_MAX") - 1
+    pieces = [name[i : i + longest] for i in range(0, len(name), longest)]
+    return root.joinpath(".snakemake", kind, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])

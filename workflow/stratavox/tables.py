@@ -147,7 +147,7 @@ def read_table(path: str | os.PathLike, columns: list[str] | None = None) -> pa.
 def read_provenance(path: str | os.PathLike) -> dict:
     """The provenance a Parquet file carries in its metadata."""
     with open_table(path) as file:
-        written = (file.schema_arrow.metadata or {}).get(PROVENANCE, b"{}")
+        written = (file.metadata.metadata or {}).get(PROVENANCE, b"{}")
     try:
         return json.loads(written)
     except ValueError as error:

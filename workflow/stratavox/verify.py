@@ -106,9 +106,9 @@ def asked(plan: Plan, stage: str, values: dict[str, str]) -> bool:
         return False
     encoder = values.get("encoder", next(iter(plan.encoders)))
     task = values.get("task", plan.tasks(dataset)[0])
-    tasks, rates = plan.tasks(dataset), {BASELINE_RATE, *map(plan.rate, plan.encoders)}
+    tasks = plan.tasks(dataset)
     of_this_run = {
-        "clips": lambda: int(values["rate"]) in rates,
+        "clips": lambda: int(values["rate"]) in {BASELINE_RATE, *map(plan.rate, plan.encoders)},
         "tokens": lambda: any(encoder in plan.attended(dataset, each) for each in tasks),
         "attention": lambda: encoder in plan.attended(dataset, task),
         "notebook": lambda: encoder in plan.as_notebook(dataset, task),
