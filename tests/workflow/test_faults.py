@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -172,6 +173,16 @@ def ends_in_zeros(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100] + bytes(100))
 
 
+def flip_a_bit(path: Path) -> None:
+    """In the last page of the first column, near the page's end."""
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    place = start + chunk.total_compressed_size - 3
+    changed = bytearray(path.read_bytes())
+    changed[place] ^= 4
+    path.write_bytes(changed)
+
+
 DAMAGE = (cut_short, emptied, ends_in_zeros)
 
 
@@ -191,21 +202,21 @@ def damage_each_kind(study) -> dict[str, str]:
 
 def test_a_broken_table_of_any_kind_is_named_and_made_again(study):
     """Whatever reads it, or nothing: the next run sees the end of each table of its own."""
-    (study.here / "results/embeddings/tiny/field/block_01.parquet").unlink()
+    (study.here / "results/embeddings/tiny/wood/block_01.parquet").unlink()
     broken = damage_each_kind(study)
     printed = study.snakemake("--dry-run")
     for path, stage in broken.items():
         assert f"{path}: not a whole Parquet file" in printed, stage
         assert any(job.split()[0] == stage for job in jobs(printed)), stage
-    assert "results/embeddings/tiny/field/block_01.parquet: no longer there" in printed
-    assert "collect tiny field" in jobs(printed)
+    assert "results/embeddings/tiny/wood/block_01.parquet: no longer there" in printed
+    assert "collect tiny wood" in jobs(printed)
 
 
 def test_a_page_that_changed_on_the_disk_is_found_by_its_reader(study, finished):
     """It is named and set aside; the same command makes it anew, and no more than that is stale."""
     part = study.here / "results/corpus/wood/inspect/part-000.parquet"
     sound = part.read_bytes()
-    part.write_bytes(sound[:200] + bytes([sound[200] ^ 4]) + sound[201:])
+    flip_a_bit(part)
     study.write_rows("wood", [row | {"day": "a day"} for row in study.rows("wood")])
     printed = study.snakemake("--until", "manifest", ok=False)
     assert f"{part.relative_to(study.here)}: not a whole Parquet file" in printed
