@@ -1,14 +1,17 @@
 """The whole run under faults, stage by stage (make test-faults); docs/faults.md lists them all."""
 
+import contextlib
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 import ambush
-from test_faults import damage_each_kind, same_tables
+from test_faults import damage_each_kind, same_tables, wait_for
 from test_verify import verify
-from tiny_study import bare, set_up
+from tiny_study import bare, jobs, set_up
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 import archive_data as data  # noqa: E402
@@ -46,6 +49,22 @@ def test_a_worker_of_every_stage_is_killed(finished, tmp_path):
     assert same_tables(finished.here, study.here) == same_tables(study.here, finished.here) > 100
     assert study.stale() == set()
     assert not [path for path in (study.here / "results").rglob(".*") if path.is_file()]
+
+
+def test_snakemake_alone_is_killed_and_its_jobs_go_on(finished, tmp_path):
+    """The same command meets them at work; as far as the scores."""
+    study = set_up(tmp_path)
+    running = study.start("--until", "linear")
+    wait_for(lambda: list((study.here / "results/logs/part").glob("tiny.*")))
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    try:
+        until_done(study, "--until", "linear")
+        assert same_tables(study.here, finished.here) > 30
+        assert jobs(study.snakemake("--until", "linear", "--dry-run")) == set()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def test_workers_that_get_recordings_are_killed(tmp_path):
