@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,10 +33,11 @@ MOST_RUNS = 10
 def until_done(study, *command: str) -> int:
     """Give the same command until it ends well; return how often."""
     for times in range(1, MOST_RUNS + 1):
-        printed = study.snakemake(*command, ok=None)
-        if "(100%) done" in printed:
+        told = {"capture_output": True, "text": True}
+        done = subprocess.run(study.command(*command), cwd=study.folder, **told)
+        if done.returncode == 0:
             return times
-    raise AssertionError(printed)
+    raise AssertionError(done.stdout + done.stderr)
 
 
 def test_a_worker_of_every_stage_is_killed(finished, tmp_path):
@@ -48,7 +50,8 @@ def test_a_worker_of_every_stage_is_killed(finished, tmp_path):
     assert not list(left.iterdir()), "a stage was not met"
     assert same_tables(finished.here, study.here) == same_tables(study.here, finished.here) > 100
     assert study.stale() == set()
-    assert not [path for path in (study.here / "results").rglob(".*") if path.is_file()]
+    hidden = {path.name for path in (study.here / "results").rglob(".*") if path.is_file()}
+    assert hidden <= {".snakemake_timestamp"}
 
 
 def test_snakemake_alone_is_killed_and_its_jobs_go_on(finished, tmp_path):

@@ -55,8 +55,8 @@ class Study:
             *("--cores", "2", *options),
         ]
 
-    def snakemake(self, *options: str, ok: bool | None = True, path: Path | None = None) -> str:
-        """Run Snakemake from some other folder; return all it printed. ``ok``: None for either."""
+    def snakemake(self, *options: str, ok: bool = True, path: Path | None = None) -> str:
+        """Run Snakemake from some other folder; return all it printed."""
         environment = dict(os.environ)
         if path is not None:
             environment["PYTHONPATH"] = str(path)
@@ -69,7 +69,7 @@ class Study:
             stderr=subprocess.STDOUT,
             timeout=1200,
         )
-        assert ok is None or (done.returncode == 0) == ok, done.stdout
+        assert (done.returncode == 0) == ok, done.stdout
         return done.stdout
 
     def start(self, *options: str) -> subprocess.Popen:
