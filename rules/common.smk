@@ -29,7 +29,7 @@ from stratavox.plan import (
     Plan,
     canonical,
 )
-from stratavox.remake import unfinish
+from stratavox.remake import remake
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
@@ -38,7 +38,7 @@ try:
         hold(Path(".snakemake"))
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
     if workflow.is_main_process:
-        unfinish(PLAN, Path("."))
+        remake(PLAN, Path("."))
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import ambush
-from test_faults import damage_each_kind, same_tables, wait_for
+from damage import damage_each_kind, same_tables
+from test_faults import wait_for
 from test_verify import verify
 from tiny_study import bare, jobs, set_up
 

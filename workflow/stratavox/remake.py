@@ -7,30 +7,22 @@ table can tell by itself: by its end, and by the key that it carries.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import sys
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
-from stratavox import tables
-from stratavox.errors import BrokenFile, StratavoxError
+from stratavox import records, tables
+from stratavox.errors import BrokenFile
 from stratavox.plan import Plan
-from stratavox.verify import PATHS, asked, place_of, wanted
+from stratavox.verify import PATHS, asked, output_of, place_of, wanted
 
 
-def unfinish(plan: Plan, root: Path) -> None:
-    """Name what is `wrong`, and mark it for Snakemake as a job's that did not finish.
-
-    As after a killed run, Snakemake then makes it again (rerun-incomplete, profiles/default).
-    """
+def remake(plan: Plan, root: Path) -> None:
+    """Name what is `wrong` below ``root``, and let Snakemake make it again."""
     for output, why in wrong(plan, root).items():
         print(f"{why}; it is made again", file=sys.stderr)
-        mark = _record(root, "incomplete", output)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text('{"external_jobid": null}')
+        records.unfinish(root, output)
 
 
 def wrong(plan: Plan, root: Path) -> dict[str, str]:
@@ -40,67 +32,44 @@ def wrong(plan: Plan, root: Path) -> dict[str, str]:
     is found by the stage that reads it, or by `verify`.
     """
     found = dict(_readouts_gone(plan, root))
-    for name, stage, values in _tables(plan, root / "results"):
-        output = f"results/{name}.parquet"
-        if stage == "collect":
-            output = _receipt(values)
+    for path, place in _tables(plan, root):
+        output = output_of(path, place)
         try:
-            key = tables.read_provenance(root / f"results/{name}.parquet").get("key")
+            key = tables.read_provenance(root / path).get("key")
         except BrokenFile as error:
             found[output] = f"{error.path}: {error.why}"
             continue
-        if stage and key != (now := wanted(plan, stage, values)) and _unseen(root, output, now):
-            found[output] = f"results/{name}.parquet: stale, and Snakemake has no record of it"
+        if place and key != (now := wanted(plan, *place)) and records.believes(root, output, now):
+            found[output] = f"{path}: stale, and Snakemake does not know it"
     return found
 
 
-def _tables(plan: Plan, results: Path) -> Iterator[tuple[str, str | None, dict]]:
-    """Name, stage and wildcards of each table of the run; of a generated scan no stage."""
-    patterns = [pattern for several in PATHS.values() for pattern in several]
-    for pattern in patterns:
-        for path in results.glob(re.sub(r"{\w+}", "*", pattern) + ".parquet"):
-            name = path.relative_to(results).as_posix()
-            place = place_of(name)
+def _tables(plan: Plan, root: Path) -> Iterator[tuple[str, tuple | None]]:
+    """Path and place of each table of the run; the scan of a generated set has no key, no place."""
+    for pattern in (pattern for several in PATHS.values() for pattern in several):
+        for path in root.glob("results/" + re.sub(r"{\w+}", "*", pattern) + ".parquet"):
+            place = place_of(path.relative_to(root / "results").as_posix())
             if place and asked(plan, *place):
-                yield name.removesuffix(".parquet"), *place
+                yield path.relative_to(root).as_posix(), place
     for dataset in filter(plan.generated, plan.datasets):
-        if (results / f"corpus/{dataset}/scan.parquet").exists():
-            yield f"corpus/{dataset}/scan", None, {"dataset": dataset}
+        scan = f"results/corpus/{dataset}/scan.parquet"
+        if (root / scan).exists():
+            yield scan, None
 
 
 def _readouts_gone(plan: Plan, root: Path) -> Iterator[tuple[str, str]]:
     """What was collected and is no longer all there: Snakemake knows the list of it alone."""
     for encoder in plan.encoders:
         for dataset in plan.datasets:
-            receipt = _receipt({"encoder": encoder, "dataset": dataset})
-            if not (root / receipt).exists():
+            folder = Path(f"results/embeddings/{encoder}/{dataset}")
+            listed = (folder / "encoder.json").as_posix()
+            if not (root / listed).exists():
                 continue
             try:
-                names = [*tables.read_json(root / receipt)["readouts"], "windows"]
+                names = [*tables.read_json(root / listed)["readouts"], "windows"]
             except BrokenFile as error:
-                yield receipt, f"{error.path}: {error.why}"
+                yield listed, f"{error.path}: {error.why}"
                 continue
-            folder = (root / receipt).parent
-            if gone := [name for name in names if not (folder / f"{name}.parquet").exists()]:
-                yield receipt, f"{folder / gone[0]}.parquet: no longer there"
-
-
-def _receipt(values: dict[str, str]) -> str:
-    """What the rule that collects readouts has for its output."""
-    return "results/embeddings/{encoder}/{dataset}/encoder.json".format(**values)
-
-
-def _unseen(root: Path, output: str, key: str) -> bool:
-    """Whether Snakemake would take a stale ``output`` for fresh: no record, or one of ``key``."""
-    try:
-        return key in json.dumps(tables.read_json(_record(root, "metadata", output)))
-    except StratavoxError:  # lost, or cut short
-        return True
-
-
-def _record(root: Path, kind: str, output: str) -> Path:
-    """Where Snakemake keeps a record (``kind``: metadata or incomplete) of an output."""
-    name = urlsafe_b64encode(output.encode()).decode()
-    longest = os.pathconf(root, "PC_NAME_MAX") - 1
-    pieces = [name[i : i + longest] for i in range(0, len(name), longest)]
-    return root.joinpath(".snakemake", kind, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
+            paths = [folder / f"{name}.parquet" for name in names]
+            if gone := [path for path in paths if not (root / path).exists()]:
+                yield listed, f"{gone[0]}: no longer there"

@@ -10,7 +10,7 @@ import inspect
 import re
 from pathlib import Path
 
-from stratavox import tables
+from stratavox import records, tables
 from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.errors import BrokenFile, StratavoxError
 from stratavox.plan import Plan, plan_of
@@ -44,7 +44,8 @@ FRESH, STALE, BROKEN, OTHER = "fresh", "stale", "broken", "of no run of this con
 def verify(config: Path, root: Path) -> None:
     """Print how many tables below ``root``/results are fresh, and the path of each other one.
 
-    Raises `StratavoxError` where one is stale or cannot be read.
+    Every page is read; the next run makes again what is broken. Raises `StratavoxError` where a
+    table is stale or broken.
     """
     try:
         text = config.read_text(encoding="utf-8")
@@ -56,10 +57,12 @@ def verify(config: Path, root: Path) -> None:
         print(f"{len(paths)} of {len(found)} tables {state}")
         if state != FRESH:
             print("".join(f"  {path}\n" for path in paths), end="")
+    for path in (path for path, was in found.items() if was == BROKEN):
+        records.unfinish(root, output_of(f"results/{path}", place_of(path)))
     if {STALE, BROKEN} & set(found.values()):
         raise StratavoxError(
             f"{root / 'results'}: holds stale or broken tables, listed above; run the workflow "
-            "again with the same config; what is still broken then, delete first"
+            "again with the same config, and it makes them again"
         )
 
 
@@ -97,6 +100,12 @@ def place_of(name: str) -> tuple[str, dict[str, str]] | None:
             if match := re.fullmatch(shape + r"\.parquet", name):
                 return stage, match.groupdict()
     return None
+
+
+def output_of(path: str, place: tuple[str, dict[str, str]] | None) -> str:
+    """The output of a rule that the table at ``path`` is, or comes with."""
+    collected = place is not None and place[0] == "collect"
+    return str(Path(path).with_name("encoder.json")) if collected else path
 
 
 def asked(plan: Plan, stage: str, values: dict[str, str]) -> bool:
