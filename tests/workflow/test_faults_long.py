@@ -49,7 +49,7 @@ def test_a_worker_of_every_stage_is_killed(finished, tmp_path):
     left = ambush.lay(study, ambush.KILL, *STAGES)
     assert until_done(study) > 5
     assert not list(left.iterdir()), "a stage was not met"
-    assert same_tables(finished.here, study.here) == same_tables(study.here, finished.here) > 100
+    assert same_tables(finished.here, study.here) == same_tables(study.here, finished.here) > 80
     assert study.stale() == set()
     hidden = {path.name for path in (study.here / "results").rglob(".*") if path.is_file()}
     assert hidden <= {".snakemake_timestamp"}
@@ -110,6 +110,6 @@ def test_one_table_of_every_kind_is_broken(study, finished):
     """The same command, once, and all is as it was."""
     damage_each_kind(study)
     study.snakemake()
-    assert same_tables(study.here, finished.here) == same_tables(finished.here, study.here) > 100
+    assert same_tables(study.here, finished.here) == same_tables(finished.here, study.here) > 80
     status, _, said = verify(study)
     assert status == 0, said
