@@ -34,7 +34,7 @@ from stratavox.remake import remake
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
     if workflow.is_main_process:
-        refuse_unwritable(Path("."), Path(".snakemake"), Path("results"))
+        refuse_unwritable(Path(".snakemake"), Path("results"))
         hold(Path(".snakemake"))
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
     if workflow.is_main_process:

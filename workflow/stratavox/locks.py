@@ -20,11 +20,12 @@ _held = []
 
 
 def refuse_unwritable(*folders: Path) -> None:
-    """Raise `StratavoxError` for the first folder that is there and may not be written to."""
+    """Raise `StratavoxError` for the first folder that may not be written to, or made."""
     for folder in folders:
-        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        there = folder if folder.exists() else folder.parent
+        if not os.access(there, os.W_OK | os.X_OK):
             raise StratavoxError(
-                f"{folder.resolve()}: cannot be written to: it is read-only, or belongs to someone "
+                f"{there.resolve()}: cannot be written to: it is read-only, or belongs to someone "
                 "else; mend that, or run in another folder (--directory)"
             )
 
