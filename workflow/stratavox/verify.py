@@ -38,6 +38,11 @@ PATHS = {
     "neighbours": ["geometry/{encoder}/{dataset}/{task}.neighbours"],
     "similarity": ["similarity/{dataset}"],
 }
+SHAPES = [
+    (stage, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/.]+)", re.escape(p)) + r"\.parquet"))
+    for stage, patterns in PATHS.items()
+    for p in patterns
+]
 FRESH, STALE, BROKEN, OTHER = "fresh", "stale", "broken", "of no run of this config"
 
 
@@ -94,11 +99,9 @@ def wanted(plan: Plan, stage: str, values: dict[str, str]) -> str:
 
 def place_of(name: str) -> tuple[str, dict[str, str]] | None:
     """The stage that writes a table of this name, and its wildcards."""
-    for stage, patterns in PATHS.items():
-        for pattern in patterns:
-            shape = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/.]+)", re.escape(pattern))
-            if match := re.fullmatch(shape + r"\.parquet", name):
-                return stage, match.groupdict()
+    for stage, shape in SHAPES:
+        if match := shape.fullmatch(name):
+            return stage, match.groupdict()
     return None
 
 
