@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slurm verify check benchmark scale lock
+.PHONY: run test test-slurm test-faults verify check benchmark scale lock
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -22,6 +22,10 @@ verify: $(READY)
 # On Debian as root, with ../shared/slurm/start-slurm.sh: a real SLURM of this machine alone.
 test-slurm: $(READY)
 	$(BIN)/python -m pytest -m slurm tests/slurm
+
+# Every stage's worker killed, every kind of table broken, the whole run each time: half an hour.
+test-faults: $(READY)
+	$(BIN)/python -m pytest -m faults tests/workflow
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from stratavox.errors import StratavoxError
-from stratavox.locks import hold
+from stratavox.locks import hold, refuse_unwritable
 from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.inference import ANSWERS
 from stratavox.plan import (
@@ -31,12 +31,16 @@ from stratavox.plan import (
     Plan,
     canonical,
 )
+from stratavox.remake import remake
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
     if workflow.is_main_process:
+        refuse_unwritable(Path(".snakemake"), Path("results"))
         hold(Path(".snakemake"))
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
+    if workflow.is_main_process:
+        remake(PLAN, Path("."))
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
 

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "tests/workflow"), str(ROOT / "tests/unit")]
-from test_faults import same_tables  # noqa: E402
+from damage import same_tables  # noqa: E402
 from tiny_study import Study, set_up  # noqa: E402
 
 pytestmark = pytest.mark.slurm

@@ -8,7 +8,7 @@ import pytest
 import soundfile as sf
 
 from corpus_data import put, put_table, settings, to_manifest, tone
-from stratavox import tables
+from stratavox import audio, tables
 from stratavox.audio import decode_flac
 from stratavox.corpus import clips as module
 from stratavox.corpus.clips import SCHEMA, store
@@ -156,6 +156,24 @@ def test_a_file_changed_since_the_scan_stops_the_stage_and_nothing_is_written(da
     to_manifest(data.parent, wanted)
     put(data, "b.wav", tone(3000))
     with pytest.raises(StratavoxError, match=r"b\.wav: changed since it was scanned; run .* again"):
+        store(wanted, part(data), 16000, data.parent / "part.parquet", {})
+    assert not (data.parent / "part.parquet").exists()
+
+
+def test_a_file_replaced_while_it_is_read_stops_the_stage(data, monkeypatch):
+    put(data, "a.wav")
+    put_table(data, [["file"], ["a.wav"]])
+    wanted = settings()
+    to_manifest(data.parent, wanted)
+    real = audio.read
+
+    def read(path, *bounds, **more):
+        found = real(path, *bounds, **more)
+        put(data, "a.wav", tone(3000))
+        return found
+
+    monkeypatch.setattr(audio, "read", read)
+    with pytest.raises(StratavoxError, match=r"a\.wav: changed since it was scanned"):
         store(wanted, part(data), 16000, data.parent / "part.parquet", {})
     assert not (data.parent / "part.parquet").exists()
 

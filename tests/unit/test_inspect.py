@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from corpus_data import put, put_table, settings, tone
-from stratavox import tables
+from stratavox import audio, tables
 from stratavox.audio import Audio, AudioError
+from stratavox.corpus.identity import shard_digest
 from stratavox.corpus.inspect import SCHEMA, inspect_shard, measure, share_above
 from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
@@ -117,6 +118,39 @@ def test_a_file_changed_since_the_scan_stops_the_stage(data):
     with pytest.raises(StratavoxError, match=r"a\.wav: cannot be read any more .* run .* again"):
         inspect_shard(settings(), scan_table, 0, out, {})
     assert not out.exists()
+
+
+def test_a_file_replaced_while_it_is_read_stops_the_stage(data, monkeypatch):
+    """Also where what was read of it is no audio any more."""
+    put(data, "a.wav")
+    inspected(data, ["a.wav"])
+    scan_table, out = data.parent / "scan.parquet", data.parent / "other.parquet"
+    real = audio.read
+    for bad in (False, True):
+
+        def read(path, *bounds, bad=bad, **more):
+            put(data, "a.wav", tone(2000))
+            if bad:
+                raise AudioError("truncated")
+            return real(path, *bounds, **more)
+
+        monkeypatch.setattr(audio, "read", read)
+        with pytest.raises(StratavoxError, match=r"a\.wav: changed since it was scanned"):
+            inspect_shard(settings(), scan_table, 0, out, {})
+    assert not out.exists()
+
+
+def test_a_scan_made_anew_during_the_run_stops_the_stage(data):
+    """Its part would carry the key of the files that were there when the run began."""
+    put(data, "a.wav")
+    inspected(data, ["a.wav"])
+    scan_table, out = data.parent / "scan.parquet", data.parent / "other.parquet"
+    begun = settings(content=shard_digest(tables.read_table(scan_table), 0))
+    inspect_shard(begun, scan_table, 0, out, {})
+    put(data, "a.wav", tone(2000))
+    scan(settings(), data.parent, scan_table)
+    with pytest.raises(StratavoxError, match="changed since the run began; run it again"):
+        inspect_shard(begun, scan_table, 0, data.parent / "late.parquet", {})
 
 
 def said_of(samples, rate=16000, channel="mean", subtype="PCM_16"):

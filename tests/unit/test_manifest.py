@@ -12,7 +12,7 @@ import pytest
 from corpus_data import put, put_table, settings, to_manifest, tone
 from stratavox import stage, tables
 from stratavox.corpus import manifest
-from stratavox.corpus.scan import scan
+from stratavox.corpus.scan import label_columns, label_digest, scan
 from stratavox.errors import StratavoxError
 
 PACKAGE = Path(stage.__file__).parents[1]
@@ -135,6 +135,22 @@ def test_a_table_edited_since_the_scan_stops_the_stage(data):
             [data.parent / "inspect/part-000.parquet"],
             data.parent,
         )
+
+
+def test_labels_scanned_anew_during_the_run_stop_the_stage(data):
+    """They would be written under the key of those that were there when the run began."""
+    wanted = settings()
+    to_manifest(data.parent, wanted)
+    scanned = tables.read_table(data.parent / "scan.parquet")
+    columns = label_columns(wanted, data.parent)
+    digest = label_digest(scanned, columns, ["file"])
+    begun = wanted | {"cells": {"columns": ["file"], "sha256": digest}}
+    to_manifest(data.parent, begun)
+    put(data, "late.wav")
+    with open(data / "metadata.csv", "a") as file:
+        file.write("late.wav,other,1\n")
+    with pytest.raises(StratavoxError, match="labels changed since the run began; run it again"):
+        to_manifest(data.parent, begun)
 
 
 def test_parts_of_another_scan_stop_the_stage(data):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from corpus_data import put, put_table, settings, tone
 from stratavox import tables
 from stratavox.corpus import files
-from stratavox.corpus.identity import shard_of
-from stratavox.corpus.scan import label_columns, label_digest, scan, shard_digests
+from stratavox.corpus.identity import shard_digest, shard_digests, shard_of
+from stratavox.corpus.scan import label_columns, label_digest, scan
 from stratavox.errors import StratavoxError
 
 SEGMENTS = settings(start="onset", end="offset")
@@ -260,6 +260,21 @@ def test_only_files_with_another_size_or_time_are_hashed_again(data, monkeypatch
     assert names == ["b.wav"]
 
 
+def test_a_file_replaced_by_one_as_large_whose_time_is_set_back_is_seen(data):
+    first = scanned(data)
+    old = (data / "b.wav").stat()
+    sound = bytearray((data / "b.wav").read_bytes())
+    sound[-1] ^= 1
+    (data / "b.wav").write_bytes(sound)
+    os.utime(data / "b.wav", ns=(old.st_atime_ns, old.st_mtime_ns))
+    new = (data / "b.wav").stat()
+    assert (new.st_size, new.st_mtime_ns) == (old.st_size, old.st_mtime_ns)
+    differ = [
+        a["file"] for a, b in zip(first, scanned(data), strict=True) if a["sha256"] != b["sha256"]
+    ]
+    assert differ == ["b.wav"]
+
+
 def test_a_broken_earlier_scan_is_replaced(data):
     first = scanned(data)
     (data.parent / "scan.parquet").write_bytes(b"PAR1 cut")
@@ -283,7 +298,9 @@ def digests(data, shards=2, columns=("call",)):
     wanted = settings(shards=shards)
     table = scan(wanted, data.parent, data.parent / "scan.parquet")
     labels = label_columns(wanted, data.parent)
-    return shard_digests(table, shards), label_digest(table, labels, list(columns))
+    found = shard_digests(table, shards)
+    assert found == [shard_digest(table, shard) for shard in range(shards)]
+    return found, label_digest(table, labels, list(columns))
 
 
 HEADER = ["file", "call", "bird"]

@@ -1,36 +1,25 @@
-"""What goes wrong costs itself only: a killed run, bad files, a task that cannot be tested."""
+"""What goes wrong costs itself only: killed runs, full disks, bad files, unusable tasks.
+
+docs/faults.md lists them; the longer ones are in test_faults_long.py.
+"""
 
 import csv
 import json
 import os
 import signal
+import subprocess
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+import ambush
+from damage import damage_each_kind, flip_a_bit, same_tables
 from stratavox import tables
-from tiny_study import jobs, set_up
-
-
-def same_tables(one: Path, other: Path) -> int:
-    """Assert that the tables of ``one`` hold the rows of ``other``'s; return how many."""
-    paths = sorted(path.relative_to(one) for path in (one / "results").rglob("*.parquet"))
-    paths = [path for path in paths if path.name != "scan.parquet"]  # it holds the files' times
-    for path in paths:
-        first, second = tables.read_table(one / path), tables.read_table(other / path)
-        assert first.column_names == second.column_names, path
-        for name in first.column_names:
-            if name == "embedding" or str(first[name].type).startswith("fixed_size_list"):
-                a, b = (tables.embedding_matrix(table[name]) for table in (first, second))
-                np.testing.assert_allclose(a, b, atol=1e-5, err_msg=f"{path} {name}")
-            elif str(first[name].type) in ("double", "float"):
-                a, b = (np.array(table[name].to_pylist(), dtype=float) for table in (first, second))
-                np.testing.assert_allclose(a, b, atol=1e-4, err_msg=f"{path} {name}")
-            else:
-                assert first[name].equals(second[name]), f"{path} {name}"
-    return len(paths)
+from stratavox.audio import decode_flac
+from stratavox.corpus.identity import sha256_of, shard_of
+from tiny_study import bare, call, jobs, make_dataset, set_up
 
 
 def wait_for(condition, seconds: float = 120):
@@ -40,8 +29,8 @@ def wait_for(condition, seconds: float = 120):
         time.sleep(0.05)
 
 
-def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
-    """kill -9 of Snakemake and its children; the same command ends with the same tables.
+def test_killed_again_and_again_then_the_same_command(finished, tmp_path):
+    """kill -9 of all processes at once, then of workers; in the end the tables are the same.
 
     As far as the scores, to save time: what follows reads nothing else.
     """
@@ -52,12 +41,14 @@ def test_killed_while_embedding_then_the_same_command(finished, tmp_path):
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert list((study.here / ".snakemake/locks").iterdir()), "it was not running any more"
-    # a dataset's clips are embedded when all of them were inspected, and Snakemake knew it
-    embedding = {path.name.split(".")[1] for path in logs.glob("tiny.*")}
-    done = {f"inspect {dataset} {shard}" for dataset in embedding for shard in ("000", "001")}
-    printed = study.snakemake("--until", "linear")
+    # a shard is embedded when it was inspected, and Snakemake knew it
+    done = {"inspect {1} {2}".format(*path.name.split(".")) for path in logs.glob("tiny.*")}
+    left = ambush.lay(study, ambush.KILL, "embed.part", "embed.collect", "probe.linear")
+    printed = study.snakemake("--until", "linear", ok=False)
+    assert not list(left.iterdir()), "a worker was not killed"
     assert "its lock is removed" in printed
     assert done and not done & jobs(printed)
+    assert not done & jobs(study.snakemake("--until", "linear"))
     assert same_tables(study.here, finished.here) > 30
     assert jobs(study.snakemake("--until", "linear", "--dry-run")) == set()
     assert not [path for path in (study.here / "results").rglob(".*.parquet")]
@@ -73,6 +64,103 @@ def test_a_second_run_on_the_same_folder_is_refused(tmp_path):
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A study of one dataset whose working directory is a disk of 8 MB of its own.
+
+    It must be one: only a disk that is full answers "No space left on device", and root, who runs
+    the tests of many a machine, may write to any folder that is not on a read-only disk.
+    """
+    study = bare(tmp_path)
+    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(study.here)]
+    mounted = subprocess.run(words, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here, so none can be full: {mounted.stderr.strip()}")
+    try:
+        make_dataset(study.here / "data/wood", seed=0)
+        entry = {"source": "folder", "path": "data/wood", "table": "calls.csv", "file": "name"}
+        tasks = {"kind": {"target": "kind", "kind": "classification", "group": "bird"}}
+        study.config = {
+            "run": {"datasets": ["wood"], "encoders": ["logmel"]},
+            "datasets": {"wood": entry | {"shards": 2, "tasks": tasks}},
+        }
+        yield study
+    finally:
+        subprocess.run(["umount", "--lazy", str(study.here)], check=True)
+
+
+def test_a_full_disk_and_a_read_only_one(small_disk, finished):
+    """Both are told in one sentence; once mended, the same command ends with the same tables."""
+    study, room = small_disk, small_disk.here / "room"
+    command = ("--until", "clips")
+    (study.here / "results").mkdir()
+    remount = ["mount", "-o", "remount,{}", str(study.here)]
+    subprocess.run([word.format("ro") for word in remount], check=True)
+    printed = study.snakemake(*command, ok=False)
+    subprocess.run([word.format("rw") for word in remount], check=True)
+    assert f"{study.here}: cannot be written to: it is read-only" in printed
+    assert "Traceback" not in printed
+    # room for one part of clips and not for two
+    free = os.statvfs(study.here)
+    room.write_bytes(bytes(free.f_bavail * free.f_bsize - 260_000))
+    printed = study.snakemake(*command, ok=False)
+    assert "cannot be written (No space left on device)" in printed
+    assert "results/clips/wood/16000/part-00" in printed
+    room.unlink()
+    study.snakemake(*command)
+    assert same_tables(study.here, finished.here) == 4
+    assert not [path for path in (study.here / "results").rglob(".*.parquet")]
+
+
+def test_a_recording_replaced_during_the_run_is_told_and_never_mixed(study):
+    name = "audio/bird0_0_0.wav"
+    old = study.here / "data/wood" / name
+    generator = np.random.default_rng(99)
+    soundfile.write(old, call(generator, 0, 0), 16000)
+    new = study.folder / "new.wav"
+    soundfile.write(new, call(generator, 1, 0), 16000)
+    sound, sha256 = soundfile.read(new, dtype="float32")[0], sha256_of(new)
+    replace = ambush.REPLACE.format(new=str(new), old=str(old))
+    ambush.lay(study, replace, "corpus.clips")
+    printed = study.snakemake("--until", "clips", ok=False)
+    assert f"{name}: changed since it was scanned" in printed and not new.exists()
+    study.snakemake("--until", "clips")
+    shard = f"part-{shard_of(name, 2):03d}.parquet"
+    for kind in ("corpus/wood/inspect", "clips/wood/16000"):
+        rows = tables.read_table(study.here / "results" / kind / shard).to_pylist()
+        (row,) = (row for row in rows if row["clip_id"] == name)
+        if "audio" in row:
+            np.testing.assert_array_equal(decode_flac(row["audio"]["bytes"])[0], sound)
+        else:
+            assert row["sha256"] == sha256
+
+
+def test_a_broken_table_of_any_kind_is_named_and_made_again(study):
+    """Whatever reads it, or nothing: the next run sees the end of each table of its own."""
+    (study.here / "results/embeddings/tiny/wood/block_01.parquet").unlink()
+    broken = damage_each_kind(study)
+    printed = study.snakemake("--dry-run")
+    for path, stage in broken.items():
+        assert f"{path}: not a whole Parquet file" in printed, stage
+        assert any(job.split()[0] == stage for job in jobs(printed)), stage
+    assert "results/embeddings/tiny/wood/block_01.parquet: no longer there" in printed
+    assert "collect tiny wood" in jobs(printed)
+
+
+def test_a_page_that_changed_on_the_disk_is_found_by_its_reader(study, finished):
+    """It is named and set aside; the same command makes it anew, and no more than that is stale."""
+    part = study.here / "results/corpus/wood/inspect/part-000.parquet"
+    sound = part.read_bytes()
+    flip_a_bit(part)
+    study.write_rows("wood", [row | {"day": "a day"} for row in study.rows("wood")])
+    printed = study.snakemake("--until", "manifest", ok=False)
+    assert f"{part.relative_to(study.here)}: not a whole Parquet file" in printed
+    assert "set aside as part-000.parquet.broken" in printed and "Traceback" not in printed
+    assert jobs(study.snakemake("--until", "manifest")) == {"inspect wood 000", "manifest wood"}
+    assert part.read_bytes() == sound
+    assert study.stale() == {"summary"}
 
 
 def test_a_bad_file_costs_itself_only(study):

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+from damage import flip_a_bit
+
 
 def verify(study) -> tuple[int, dict[str, list[str]], str]:
     """Exit status of `stratavox verify`, the tables that it lists by state, and what it said."""
@@ -38,13 +40,15 @@ def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
     study.config = config
     part = study.here / "results/parts/logmel/field/part-000.parquet"
     part.write_bytes(part.read_bytes()[:-9])
+    flip_a_bit(study.here / "results/acoustics/wood/part-001.parquet")
     (study.here / "results/scores/gone/wood").mkdir(parents=True)
     shutil.copy(
         study.here / "results/folds/wood/kind.parquet", study.here / "results/scores/gone/wood"
     )
     status, listed, said = verify(study)
-    assert status == 1 and "delete them and run" in said and "Traceback" not in said
-    assert listed["broken"] == ["parts/logmel/field/part-000.parquet"]
+    assert status == 1 and "run the workflow again" in said and "Traceback" not in said
+    broken = ["acoustics/wood/part-001.parquet", "parts/logmel/field/part-000.parquet"]
+    assert listed["broken"] == broken
     scores = {f"{kind}/logmel/wood/kind.parquet" for kind in ("scores", "predictions", "weights")}
     stale = {path for path in listed["stale"] if "/field/" not in path}
     answers = {path for path in stale if path.startswith("answers/wood/kind/")}
@@ -52,4 +56,17 @@ def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
     assert len(answers) == 6
     other = set(listed["of no run of this config"])
     assert "scores/gone/wood/kind.parquet" in other
-    assert {path.split("/")[1] for path in other} == {"gone", "tiny"}
+    assert "notebook/logmel/field/kind.parquet" in other  # the protocol is not asked for any more
+    others = {path.split("/")[1] for path in other if not path.startswith("notebook/")}
+    assert others == {"gone", "tiny"}
+    # and the same command makes anew what verify named, and no clip
+    planned = study.stale()
+    again = {
+        "acoustics wood 001",
+        "part logmel field 000",
+        "linear logmel wood kind",
+        "infer wood kind",
+    }
+    assert again | {"similarity wood", "similarity field"} <= planned
+    assert not {job for job in planned if job.split()[0] in ("inspect", "clips", "folds")}
+    assert not {job for job in planned if job.startswith("part logmel wood")}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 
 class StratavoxError(Exception):
@@ -14,11 +16,30 @@ class StratavoxError(Exception):
     """
 
 
+class BrokenFile(StratavoxError):
+    """A file in results/ that does not hold what was written there: ``path``, and ``why``."""
+
+    def __init__(self, path: str | os.PathLike, why: str):
+        super().__init__(f"{path}: {why}; delete it and run the workflow again")
+        self.path, self.why = Path(path), why
+
+
 def run(main: Callable[[], None]) -> None:
-    """Run a command; print a `StratavoxError` as one message and exit with 1."""
+    """Run a command; print a `StratavoxError` as one message and exit with 1.
+
+    A broken file that a stage met is set aside, so that the next run makes it again.
+    """
     try:
         main()
+    except BrokenFile as error:
+        aside = error.path.with_name(f"{error.path.name}.broken")
+        os.replace(error.path, aside)
+        _end(f"{error.path}: {error.why}; set aside as {aside.name}, the same command makes it new")
     except StratavoxError as error:
-        sys.stdout.flush()
-        print(f"stratavox: error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
+        _end(str(error))
+
+
+def _end(message: str) -> None:
+    sys.stdout.flush()
+    print(f"stratavox: error: {message}", file=sys.stderr, flush=True)
+    sys.exit(1)

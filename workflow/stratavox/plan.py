@@ -26,6 +26,7 @@ from stratavox import config as configs
 from stratavox import fingerprint, tables
 from stratavox.corpus import archives, join, scan
 from stratavox.corpus.annotations import table as annotated
+from stratavox.corpus.identity import shard_digests
 from stratavox.corpus.labels import check_columns
 from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
@@ -202,19 +203,19 @@ class Plan:
 
     @cache
     def inspect(self, dataset: str, shard: str) -> dict:
-        settings = self._audio(dataset)
-        return _node("corpus.inspect", settings, [self._shard(dataset, shard)])
+        settings, content = self._audio(dataset), self._shard(dataset, shard)
+        if dataset in self._scans:
+            settings |= {"content": content}
+        return _node("corpus.inspect", settings, [content])
 
     @cache
     def manifest(self, dataset: str) -> dict:
         settings = self.corpus_settings(dataset)
-        if self.generated(dataset):
-            rows = []
-        else:
-            labels = self._labels[dataset]
-            columns = [name for name in labels.column_names if name != "row"]
-            rows = [scan.label_digest(self._scans[dataset], labels, columns)]
-            rows.append(_digest(self._scans[dataset].select(["row", "reason"]).to_pydict()))
+        rows = []
+        if not self.generated(dataset):
+            columns = [name for name in self._labels[dataset].column_names if name != "row"]
+            settings |= self._cells(dataset, columns)
+            rows = [_digest(self._scans[dataset].select(["row", "reason"]).to_pydict())]
         shards = [_key(self.inspect(dataset, shard)) for shard in self.shards(dataset)]
         joined = [self._joins[dataset].sha256] if dataset in self._joins else []
         return _node("corpus.manifest", settings, rows + shards + joined)
@@ -249,6 +250,7 @@ class Plan:
             "dataset": dataset,
             "task": task,
             **self._tables(dataset, columns),
+            **self._cells(dataset, columns),
             **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
             "recording": self.datasets[dataset]["recording"],
             **{
@@ -256,16 +258,15 @@ class Plan:
             },
         }
         shards = [_key(self.inspect(dataset, shard)) for shard in self.shards(dataset)]
-        return _node("probe.folds", settings, self._cells(dataset, columns) + shards)
+        return _node("probe.folds", settings, shards)
 
     @cache
     def confounds(self, dataset: str, task: str) -> dict:
         columns = self.confound_columns(dataset, task)
         settings = {"dataset": dataset, "task": task, "confounds": columns}
-        settings |= self._tables(dataset, columns)
+        settings |= self._tables(dataset, columns) | self._cells(dataset, columns)
         settings["seed"] = self.datasets[dataset]["probes"]["seed"]
-        needs = [*self._cells(dataset, columns), _key(self.folds(dataset, task))]
-        return _node("probe.confounds", settings, needs)
+        return _node("probe.confounds", settings, [_key(self.folds(dataset, task))])
 
     @cache
     def acoustics(self, dataset: str, shard: str) -> dict:
@@ -505,11 +506,12 @@ class Plan:
             keys += ["join"] if further.intersection(columns) else []
         return {key: settings[key] for key in keys}
 
-    def _cells(self, dataset: str, columns: list[str]) -> list[str]:
+    def _cells(self, dataset: str, columns: list[str]) -> dict:
         """The labels in ``columns``; of generated sets what makes them is in other keys."""
         if self.generated(dataset):
-            return []
-        return [scan.label_digest(self._scans[dataset], self._labels[dataset], columns)]
+            return {}
+        found = scan.label_digest(self._scans[dataset], self._labels[dataset], columns)
+        return {"cells": {"columns": columns, "sha256": found}}
 
     def _shard(self, dataset: str, shard: str) -> str:
         """Content of a shard: that of its files, or of what generates them."""
@@ -520,7 +522,7 @@ class Plan:
 
     @cache
     def _shard_digests(self, dataset: str) -> list[str]:
-        return scan.shard_digests(self._scans[dataset], self.datasets[dataset]["shards"])
+        return shard_digests(self._scans[dataset], self.datasets[dataset]["shards"])
 
     @cache
     def _weights(self, encoder: str) -> list[str]:

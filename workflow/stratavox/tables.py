@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,33 +15,53 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stratavox.errors import StratavoxError
+from stratavox.errors import BrokenFile, StratavoxError
 
 PROVENANCE = b"stratavox"
+# The machine's fault, not the program's: no room, or no leave to write.
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends well.
 
-    An interrupted or failed block leaves ``path`` as it was.
+    An interrupted or failed block leaves ``path`` as it was. Raises `StratavoxError` where the disk
+    is full or ``path`` may not be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb+") as written:
+                os.fsync(written.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name ``path`` where the block cannot write it for want of room or leave."""
     try:
-        yield temporary
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise StratavoxError(
+            f"{path}: cannot be written ({os.strerror(error.errno)}); mend that and run the same "
+            "command again: it goes on where this run ended"
+        ) from None
 
 
 def remove_leftovers(path: Path) -> None:
@@ -67,6 +88,8 @@ def table_writer(
             compression_level=1,
             use_dictionary=flat,
             use_byte_stream_split=floats,
+            # so that a reader sees a page that changed on the disk
+            write_page_checksum=True,
         ) as writer,
     ):
         yield writer
@@ -88,16 +111,40 @@ def with_provenance(schema: pa.Schema, provenance: dict) -> pa.Schema:
     return schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
 
 
-def open_table(path: str | os.PathLike) -> pq.ParquetFile:
+class Table(pq.ParquetFile):
+    """A Parquet file whose pages are held against their checksums as they are read."""
+
+    def __init__(self, path: str | os.PathLike):
+        super().__init__(path, page_checksum_verification=True)
+        self.path = path
+
+    def read(self, *args, **kwargs) -> pa.Table:
+        with _whole(self.path):
+            return super().read(*args, **kwargs)
+
+    def read_row_group(self, *args, **kwargs) -> pa.Table:
+        with _whole(self.path):
+            return super().read_row_group(*args, **kwargs)
+
+
+def open_table(path: str | os.PathLike) -> Table:
     """Open a Parquet file, or say which file is missing or broken and what to do."""
+    with _whole(path):
+        return Table(path)
+
+
+@contextmanager
+def _whole(path: str | os.PathLike) -> Iterator[None]:
+    """Raise `BrokenFile` where the block finds that ``path`` was truncated or changed on disk."""
     try:
-        return pq.ParquetFile(path)
+        yield
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such file; run the workflow to make it") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StratavoxError(
-            f"{path}: not a whole Parquet file ({error}); delete it and run the workflow again"
-        ) from None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        # a disk that cannot be read has a number, a file that cannot be understood has none
+        if getattr(error, "errno", None):
+            raise StratavoxError(f"{path}: cannot be read ({error})") from None
+        raise BrokenFile(path, f"not a whole Parquet file ({error})") from None
 
 
 def read_table(path: str | os.PathLike, columns: list[str] | None = None) -> pa.Table:
@@ -109,7 +156,18 @@ def read_table(path: str | os.PathLike, columns: list[str] | None = None) -> pa.
 def read_provenance(path: str | os.PathLike) -> dict:
     """The provenance a Parquet file carries in its metadata."""
     with open_table(path) as file:
-        return json.loads((file.schema_arrow.metadata or {}).get(PROVENANCE, b"{}"))
+        written = (file.metadata.metadata or {}).get(PROVENANCE, b"{}")
+    try:
+        return json.loads(written)
+    except ValueError as error:
+        raise BrokenFile(path, f"its provenance is not whole JSON ({error})") from None
+
+
+def check_pages(path: str | os.PathLike) -> None:
+    """Read all of a Parquet file, one row group at a time; raise `BrokenFile` for a bad page."""
+    with open_table(path) as file:
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)
 
 
 def embedding_column(values: np.ndarray) -> pa.FixedSizeListArray:
@@ -166,7 +224,5 @@ def read_json(path: str | os.PathLike) -> dict:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such file; run the workflow to make it") from None
-    except json.JSONDecodeError as error:
-        raise StratavoxError(
-            f"{path}: not whole JSON ({error}); delete it and run the workflow again"
-        ) from None
+    except ValueError as error:
+        raise BrokenFile(path, f"not whole JSON ({error})") from None

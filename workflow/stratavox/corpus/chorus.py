@@ -22,6 +22,8 @@ import numpy as np
 import soundfile as sf
 
 from stratavox.corpus.synthesis import KINDS, Room, Syllable, Voice, in_room, syllable
+from stratavox.errors import StratavoxError
+from stratavox.tables import writing
 
 RATE = 44100
 # Orders of a species' low, middle and high syllable.
@@ -88,9 +90,17 @@ def write(
             **{name: f"{value:.4f}" for name, value in call.values.items()},
         }
         samples = np.rint(np.clip(call.samples, -1, 1) * 32767).astype(np.int16)
-        sf.write(raw / row["file"], samples, RATE, subtype="PCM_16")
+        try:
+            sf.write(raw / row["file"], samples, RATE, subtype="PCM_16")
+        except sf.LibsndfileError as error:
+            raise StratavoxError(
+                f"{raw / row['file']}: cannot be written ({error.error_string}); is the disk full?"
+            ) from None
         rows.append(row)
-    with open(raw / "metadata.csv", "w", encoding="utf-8", newline="") as file:
+    with (
+        writing(raw / "metadata.csv"),
+        open(raw / "metadata.csv", "w", encoding="utf-8", newline="") as file,
+    ):
         table = csv.DictWriter(file, rows[0], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)

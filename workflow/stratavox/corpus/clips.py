@@ -56,14 +56,13 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict
     # Sorted by clip_id, the segments of a file stand together: each file is hashed once.
     for file, segments in groupby(rows, key=lambda row: row["file"]):
         path = Path(settings["path"], file)
-        for place, clip in enumerate(segments):
-            if place == 0:
-                check_unchanged(path, clip["sha256"])
+        for clip in segments:
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
                 signal = audio.mono(sound.samples, settings["channel"])
             except audio.AudioError as error:
+                check_unchanged(path, clip["sha256"])
                 raise StratavoxError(f"{path}: {error}") from None
             samples = audio.resample(signal, sound.rate, rate)
             record = {
@@ -72,6 +71,8 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict
                 "audio": {"bytes": audio.encode_flac(samples, rate), "path": file},
             }
             yield record, audio.count_beyond_full_scale(samples)
+        # after it was read: a file that is replaced meanwhile is not taken for the one scanned
+        check_unchanged(path, clip["sha256"])
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Size, time, hash and recorder of each file of a dataset; only what changed is read again."""
+"""Size, times, hash and recorder of each file of a dataset; only what changed is read again."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from stratavox.progress import Progress
 
 # Hashing that takes longer says how far it is.
 QUIET_S = 2.0
+# Programs can set a file's mtime back, but not its ctime.
+STATUS = ("size", "mtime_ns", "ctime_ns")
 
 
 def look(
-    folder: Path, names: list[str], known: dict[tuple[str, int, int], dict]
+    folder: Path, names: list[str], known: dict[tuple[str, int, int, int], dict]
 ) -> dict[str, dict]:
-    """For each file below ``folder`` its size, mtime_ns, sha256 and `recorder.COLUMNS`.
+    """For each file below ``folder`` its `STATUS`, sha256 and `recorder.COLUMNS`.
 
-    Where it cannot be read, the reason. ``known`` maps (name, size, mtime_ns) to what of sha256
-    and recorder was found before.
+    Where it cannot be read, the reason. ``known`` maps name and `STATUS` to what of sha256 and
+    recorder was found before.
     """
     found = {name: _status(os.path.join(folder, name)) for name in names}
     unread = []
     for name, facts in found.items():
         if "reason" not in facts:
-            facts |= known.get((name, facts["size"], facts["mtime_ns"]), {})
+            facts |= known.get((name, *(facts[key] for key in STATUS)), {})
             if not {"sha256", *recorder.COLUMNS} <= facts.keys():
                 unread.append(name)
     hashes = [found[name].get("sha256") for name in unread]
@@ -47,7 +49,7 @@ def _status(path: str) -> dict:
         return {"reason": f"cannot be read ({error})"}
     if not stat.S_ISREG(status.st_mode):
         return {"reason": "not a file"}
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {key: getattr(status, f"st_{key}") for key in STATUS}
 
 
 def _contents(paths: list[Path], hashes: list[str | None]) -> Iterator[dict]:

@@ -1,9 +1,11 @@
-"""What a clip is called, its shard, whether it can be used, and whether its file is unchanged."""
+"""What a clip is called, its shard, whether it can be used, and whether what it is of changed."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +44,35 @@ def check_unchanged(path: str | os.PathLike, sha256: str) -> None:
         ) from None
     if found != sha256:
         raise StratavoxError(f"{path}: changed since it was scanned; run the workflow again")
+
+
+def good(scan_table: pa.Table) -> pa.Table:
+    """The rows that can be used, as far as a scan can tell."""
+    return scan_table.filter(pc.is_null(scan_table["reason"]))
+
+
+def shard_digest(scan_table: pa.Table, shard: int) -> str:
+    """SHA-256 over what the audio of one shard depends on: its clips, their files, their bounds."""
+    return digest(sorted(_audio(scan_table.filter(pc.equal(scan_table["shard"], shard)))))
+
+
+def shard_digests(scan_table: pa.Table, shards: int) -> list[str]:
+    """`shard_digest` of every shard, from one pass over the scan."""
+    of_shard: list[list[tuple]] = [[] for _ in range(shards)]
+    for shard, row in zip(good(scan_table)["shard"].to_pylist(), _audio(scan_table), strict=True):
+        of_shard[shard].append(row)
+    return [digest(sorted(rows)) for rows in of_shard]
+
+
+def _audio(scan_table: pa.Table) -> Iterator[tuple]:
+    clips = good(scan_table)
+    names = ("clip_id", "sha256", "start_s", "end_s")
+    return zip(*(clips[name].to_pylist() for name in names), strict=True)
+
+
+def digest(value: list) -> str:
+    """SHA-256 of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def usable(clips: pa.Table) -> pa.Table:

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from scipy.signal import welch
 
 from stratavox import audio, stage, tables
-from stratavox.corpus.identity import check_unchanged
-from stratavox.errors import run
+from stratavox.corpus.identity import check_unchanged, good, shard_digest
+from stratavox.errors import StratavoxError, run
 from stratavox.progress import Progress
 
 SCHEMA = pa.schema(
@@ -50,19 +50,21 @@ BLOCK = 1 << 20
 def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance: dict) -> None:
     """Write the shard's part (schema `SCHEMA`, sorted by clip_id) to ``out``.
 
-    ``settings`` holds path, channel and trim_zeros. A clip that cannot be used keeps its row, with
-    a reason and no measures. Raises `StratavoxError` when a file is not the one that was scanned.
+    ``settings`` holds path, channel and trim_zeros, and for a folder content: the shard's digest
+    when the run began. A clip that cannot be used keeps its row, with a reason and no measures.
+    Raises `StratavoxError` when a file is not the one that was scanned, or the scan is another.
     """
-    rows = tables.read_table(scan)
-    rows = rows.filter(pc.and_(pc.is_null(rows["reason"]), pc.equal(rows["shard"], shard)))
+    scanned = tables.read_table(scan)
+    if settings.get("content") not in (None, shard_digest(scanned, shard)):
+        raise StratavoxError(f"{scan}: its files changed since the run began; run it again")
+    rows = good(scanned)
+    rows = rows.filter(pc.equal(rows["shard"], shard))
     rows = rows.select(["clip_id", "file", "start_s", "end_s", "sha256"]).sort_by("file")
     progress = Progress("inspect", len(rows))
     records = []
     for file, clips in groupby(rows.to_pylist(), key=lambda row: row["file"]):
         path = Path(settings["path"], file)
-        for place, clip in enumerate(clips):
-            if place == 0:
-                check_unchanged(path, clip["sha256"])
+        for clip in clips:
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
@@ -71,6 +73,8 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
                 found = {"reason": str(error)}
             records.append(dict.fromkeys(SCHEMA.names) | clip | found)
             progress.add(audio_s=found.get("duration_s", 0.0))
+        # after it was read: a file that is replaced meanwhile is not taken for the one scanned
+        check_unchanged(path, clip["sha256"])
     progress.close()
     part = pa.Table.from_pylist(records, schema=SCHEMA).sort_by("clip_id")
     tables.write_table(part, out, provenance)

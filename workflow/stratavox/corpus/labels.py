@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.corpus.identity import check_unchanged
-from stratavox.corpus.scan import good, label_columns, user_rows, with_recorders
+from stratavox.corpus.identity import check_unchanged, good
+from stratavox.corpus.scan import label_columns, label_digest, user_rows, with_recorders
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
 
@@ -59,11 +59,15 @@ def scanned_rows(settings: dict, scan: Path, root: Path) -> UserTable:
 def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Table:
     """clip_id, every column of the user's and what recorders tell, for ``clips`` in their order.
 
-    ``settings`` and errors are those of `scanned_rows`.
+    ``settings`` and errors are those of `scanned_rows`; cells, where given, are columns and their
+    digest when the run began, which must still hold.
     """
     scanned_rows(settings, scan, root)
     scanned = tables.read_table(scan)
     cells = with_recorders(label_columns(settings, root), scanned)
+    begun = settings.get("cells")
+    if begun and label_digest(scanned, cells, begun["columns"]) != begun["sha256"]:
+        raise StratavoxError(f"{scan}: its labels changed since the run began; run it again")
     kept = good(scanned)
     rows = dict(zip(kept["clip_id"].to_pylist(), kept["row"].to_pylist(), strict=True))
     places = {row: place for place, row in enumerate(cells["row"].to_pylist())}

@@ -1,13 +1,11 @@
 """Which clips there are: the dataset's table, or its annotations, and the files named, hashed.
 
 This runs whenever the Snakefile is parsed, so it imports little, decodes nothing, and hashes a
-file only when its size or time changed.
+file only when its size or times changed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 from pathlib import Path
@@ -18,7 +16,7 @@ import pyarrow.compute as pc
 from stratavox import fingerprint, tables
 from stratavox.corpus import files, join, recorder, user_table
 from stratavox.corpus.annotations import table as annotated
-from stratavox.corpus.identity import clip_name, shard_of
+from stratavox.corpus.identity import clip_name, digest, good, shard_of
 from stratavox.errors import StratavoxError
 
 SCHEMA = pa.schema(
@@ -31,6 +29,7 @@ SCHEMA = pa.schema(
         "sha256": pa.string(),
         "size": pa.int64(),
         "mtime_ns": pa.int64(),
+        "ctime_ns": pa.int64(),
         "recorded_at": pa.string(),
         "recorder": pa.string(),
         "shard": pa.int32(),
@@ -109,16 +108,6 @@ def _by_row(scanned: pa.Table, name: str, rows: list[int]) -> list[str]:
     return [cells.get(row) or "" for row in rows]
 
 
-def shard_digests(scan_table: pa.Table, shards: int) -> list[str]:
-    """SHA-256 a shard over what its audio depends on: its clips, their files, their bounds."""
-    clips, names = good(scan_table), ("clip_id", "sha256", "start_s", "end_s")
-    of_shard: list[list[tuple]] = [[] for _ in range(shards)]
-    rows = zip(*(clips[name].to_pylist() for name in names), strict=True)
-    for shard, row in zip(clips["shard"].to_pylist(), rows, strict=True):
-        of_shard[shard].append(row)
-    return [_digest(sorted(rows)) for rows in of_shard]
-
-
 def label_digest(scan_table: pa.Table, labels_table: pa.Table, columns: list[str]) -> str:
     """SHA-256 over the usable clips and their values in ``columns`` of `label_columns`'s table."""
     missing = [name for name in columns if name not in labels_table.column_names]
@@ -131,16 +120,7 @@ def label_digest(scan_table: pa.Table, labels_table: pa.Table, columns: list[str
     values = dict(zip(labels_table["row"].to_pylist(), cells, strict=True))
     clips = good(scan_table)
     named = zip(clips["clip_id"].to_pylist(), clips["row"].to_pylist(), strict=True)
-    return _digest([columns, sorted((clip, *values[row]) for clip, row in named)])
-
-
-def good(scan_table: pa.Table) -> pa.Table:
-    """The rows that can be used, as far as a scan can tell."""
-    return scan_table.filter(pc.is_null(scan_table["reason"]))
-
-
-def _digest(value: list) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+    return digest([columns, sorted((clip, *values[row]) for clip, row in named)])
 
 
 def _folder(settings: dict, root: Path) -> Path:
@@ -221,7 +201,7 @@ def _earlier(out: Path) -> pa.Table | None:
 def _look_at_files(
     folder: Path, records: list[dict], earlier: pa.Table | None, same_reader: bool
 ) -> None:
-    """Fill in size, time, hash and recorder of each file, or the reason why it cannot be read.
+    """Fill in size, times, hash and recorder of each file, or the reason why it cannot be read.
 
     Nothing is hashed twice; recorders are asked again when the code that understands them changed.
     """
@@ -229,8 +209,8 @@ def _look_at_files(
     if earlier is not None:
         names = ("sha256", *(recorder.COLUMNS if same_reader else ()))
         hashed = earlier.filter(pc.is_valid(earlier["sha256"]))
-        for row in hashed.select(["file", "size", "mtime_ns", *names]).to_pylist():
-            key = (row["file"], row["size"], row["mtime_ns"])
+        for row in hashed.select(["file", *files.STATUS, *names]).to_pylist():
+            key = (row["file"], *(row[name] for name in files.STATUS))
             known[key] = {name: row[name] for name in names}
     usable = [record for record in records if record["reason"] is None]
     found = files.look(folder, sorted({record["file"] for record in usable}), known)

@@ -107,19 +107,20 @@ def _listed(parts: list[Path]) -> str:
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``out`` that takes its place when the block ends well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    tables.remove_leftovers(out)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
-        if out.exists():
-            shutil.rmtree(out)
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with tables.writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        tables.remove_leftovers(out)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o777 & ~umask)
+            if out.exists():
+                shutil.rmtree(out)
+            temporary.rename(out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def main() -> None:

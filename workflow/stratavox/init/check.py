@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from stratavox import tables
+from stratavox.corpus.identity import good
 from stratavox.corpus.labels import labels_of
 from stratavox.corpus.manifest import LEFT_OUT
-from stratavox.corpus.scan import good
 from stratavox.errors import StratavoxError
 from stratavox.init.look import counts
 from stratavox.plan import Plan
