@@ -23,7 +23,7 @@ verify: $(READY)
 test-slurm: $(READY)
 	$(BIN)/python -m pytest -m slurm tests/slurm
 
-# Every stage's worker killed, every kind of table broken, the whole run each time: half an hour.
+# Every stage's worker killed, every kind of table broken: whole runs, some ten minutes.
 test-faults: $(READY)
 	$(BIN)/python -m pytest -m faults tests/workflow
 
