@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 
 ASKED = Path(__file__).with_name("network_asked.txt")
+INTERNET = (socket.AF_INET, socket.AF_INET6)
 HERE = ("127.0.0.1", "::1", "localhost", "", None)
 
 
 def refuse(event: str, arguments: tuple) -> None:
     """Raise for a name looked up or an address spoken to beyond this machine."""
-    if event == "socket.getaddrinfo":
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
         host = arguments[0]
-    elif event in ("socket.connect", "socket.sendto") and arguments[0].family != socket.AF_UNIX:
+    elif event in ("socket.connect", "socket.sendto") and arguments[0].family in INTERNET:
         host = arguments[1][0]
     else:
         return
