@@ -33,6 +33,7 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.probing
 	$(BIN)/python -m benchmarks.coverage
+	$(BIN)/python -m benchmarks.peers $(if $(BACPIPE),--bacpipe $(BACPIPE))
 
 $(READY): envs/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version + "; try make PYTHON=python3.12 ...")'
