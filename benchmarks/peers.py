@@ -90,7 +90,12 @@ def notebook(work: Path) -> Peer:
     """The seed notebook's recipe."""
     peer = Peer(
         "the notebook's recipe",
-        ["python -m venv VENV", "VENV/bin/pip install avex librosa scikit-learn matplotlib"],
+        # without the pins, avex 1.4.0 comes beside a torch that it cannot be imported with
+        [
+            "python -m venv VENV",
+            "VENV/bin/pip install avex torch==2.12.1 torchvision==0.27.1 torchaudio==2.11.0 librosa "
+            "scikit-learn matplotlib",
+        ],
         {
             "split": "random, once",
             "score": "accuracy",
