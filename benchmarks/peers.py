@@ -93,8 +93,8 @@ def notebook(work: Path) -> Peer:
         # without the pins, avex 1.4.0 comes beside a torch that it cannot be imported with
         [
             "python -m venv VENV",
-            "VENV/bin/pip install avex torch==2.12.1 torchvision==0.27.1 torchaudio==2.11.0 librosa "
-            "scikit-learn matplotlib",
+            "VENV/bin/pip install avex torch==2.12.1 torchvision==0.27.1 torchaudio==2.11.0 "
+            "librosa scikit-learn matplotlib",
         ],
         {
             "split": "random, once",
