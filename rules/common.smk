@@ -33,6 +33,12 @@ from stratavox.plan import (
 )
 from stratavox.remake import remake
 
+if set("{}") & set(str(workflow.basedir)):
+    raise WorkflowError(
+        f"{workflow.basedir}: Snakemake takes braces in the path of a workflow for its own; "
+        "move or rename the folder"
+    )
+
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
     if workflow.is_main_process:

@@ -4,15 +4,18 @@ docs/faults.md lists them; the longer ones are in test_faults_long.py.
 """
 
 import csv
+import html
 import json
 import os
 import signal
 import subprocess
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import soundfile
+from plotly.offline import get_plotlyjs
 
 import ambush
 from damage import damage_each_kind, flip_a_bit, same_tables
@@ -20,6 +23,10 @@ from stratavox import tables
 from stratavox.audio import decode_flac
 from stratavox.corpus.identity import sha256_of, shard_of
 from tiny_study import bare, call, jobs, make_dataset, set_up
+
+SCRIPT = "</script><script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(1)>"
+FORMULA = '=HYPERLINK("http://example.org")'
 
 
 def wait_for(condition, seconds: float = 120):
@@ -250,23 +257,51 @@ def test_a_task_with_one_class(study):
     refused_task(study, ["datasets.wood.tasks.kind", "1 of 1 classes", "'one'", "at least 2"])
 
 
-def test_names_with_spaces_quotes_and_markup_go_through(study):
-    """A file name and a label that a shell or a page could take for its own."""
+def test_names_that_a_shell_or_a_page_could_take_for_its_own(tmp_path):
+    """Folders, a recording, labels, groups and an encoder named so as to run code somewhere."""
+    shell = """it's a "b\u00fcrd" $(touch pwned) `touch pwned`; touch pwned"""
+    (tmp_path / shell).mkdir()
+    study = set_up(tmp_path / shell)
+    shell += " {wildcards.here}"
+    config = study.config
+    config["run"]["datasets"] = ["wood"]
+    config["datasets"]["wood"] |= {
+        "path": f"data/{shell}",
+        "recording": "day",
+        "confounds": ["day"],
+    }
+    config["encoders"]["tiny"]["path"] = f"{IMAGE} {shell}"
+    study.config = config
     rows = study.rows("wood")
-    odd = 'audio/it\'s a "b\u00fcrd" $(touch pwned) <script>.wav'
+    odd = f"audio/{shell} <script>\n&& touch pwned.wav"
     (study.here / "data/wood" / rows[0]["name"]).rename(study.here / "data/wood" / odd)
     rows[0]["name"] = odd
     for row in rows:
-        row["kind"] = row["kind"].replace("kind 1", "<script>alert(1)</script>")
+        row["kind"] = row["kind"].replace("kind 1", SCRIPT).replace("kind 2", FORMULA)
+        row["bird"] = row["bird"].replace("bird 1", IMAGE)
+        row["day"] = row["day"].replace("day 1", f'"{IMAGE}')
     study.write_rows("wood", rows)
+    (study.here / "data/wood").rename(study.here / config["datasets"]["wood"]["path"])
+    (study.here / "encoder").rename(study.here / config["encoders"]["tiny"]["path"])
     study.snakemake()
-    kept = tables.read_table(study.here / "results/corpus/wood/clips.parquet")[
-        "clip_id"
-    ].to_pylist()
-    assert odd in kept and len(kept) == 36
-    assert not list(study.folder.rglob("pwned"))
-    for page in (study.here / "results").rglob("*.html"):
-        assert "<script>alert(1)" not in page.read_text(), page
+    clips = tables.read_table(study.here / "results/corpus/wood/clips.parquet")
+    assert odd in clips["clip_id"].to_pylist() and len(clips) == 36
+    assert not list(tmp_path.rglob("pwned*"))
+    pages = list((study.here / "results").rglob("*.html"))
+    assert len(pages) > 5
+    for page in pages:
+        text = page.read_text(encoding="utf-8").replace(get_plotlyjs(), "")
+        assert SCRIPT not in text and IMAGE not in text, page
+    summary = (study.here / "results/report/summary.html").read_text(encoding="utf-8")
+    assert html.escape(SCRIPT) in summary and html.escape(IMAGE) in summary
+    for drawing in (study.here / "results/figures/wood").rglob("*.svg"):
+        for element in ElementTree.parse(drawing).iter():
+            assert not element.tag.endswith(("script", "img", "foreignObject")), drawing
+            assert not [name for name in element.attrib if name.startswith("on")], drawing
+    for table in (study.here / "results/tables").iterdir():
+        with open(table, newline="", encoding="utf-8") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(FORMULA[0])], table
 
 
 def test_tables_for_people_equal_the_estimates(finished):

@@ -66,3 +66,9 @@ def test_every_encoder_met_the_same_folds(finished):
 def test_snakemakes_own_report_can_be_made(finished, tmp_path):
     finished.snakemake("--report", str(tmp_path / "report.zip"))
     assert (tmp_path / "report.zip").stat().st_size > 100_000
+
+
+def test_a_run_without_downloads_asks_no_network(finished):
+    """Nothing that any process of the run looked up or spoke to (tests/unit/test_security.py)."""
+    assert (finished.project / "workflow/sitecustomize.py").exists()
+    assert not (finished.project / "workflow/network_asked.txt").exists()

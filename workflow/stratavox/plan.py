@@ -540,10 +540,15 @@ class Plan:
 def plan_of(text: str, root: Path) -> Plan:
     """The run that the config ``text`` asks for, laid over the default config, in ``root``.
 
-    Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does.
+    Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does, and for
+    what is not YAML.
     """
     default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
-    return Plan(configs.laid_over(default, yaml.safe_load(text) or {}), root)
+    try:
+        given = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise StratavoxError(f"the config is not YAML of plain values: {error}") from None
+    return Plan(configs.laid_over(default, given), root)
 
 
 @contextmanager
