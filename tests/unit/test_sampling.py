@@ -13,6 +13,7 @@ import yaml
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
+from stratavox.init import check
 from stratavox.plan import Plan
 from stratavox.probe import folds
 from stratavox.probe.readouts import matrix
@@ -117,6 +118,7 @@ def test_what_the_sample_stands_for_is_told():
     _, summary = chosen(aviary(), max_clips=25)
     assert summary["drawn_from"] == {"clips": len(aviary()), "groups": 30, "seed": 0}
     assert summary["groups"] < 30
+    assert f"drawn by class from {len(aviary())} clips" in check._say(summary, [])[1]
     _, unknown = chosen(aviary(), max_clips=25, group=None)
     assert unknown["drawn_from"]["groups"] is None
 

@@ -62,6 +62,9 @@ def _say(summary: dict, identical: list[list[str]]) -> list[str]:
     classes = Counter({name: n["clips"] for name, n in summary["classes"].items()})
     of = f" in {summary['groups']} groups" if summary["group"] else ", group unknown"
     said = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
+    if summary["drawn_from"]:
+        whole = summary["drawn_from"]["clips"]
+        said.append(f"    drawn by class from {whole} clips: probes.max_clips says how many")
     for row in summary["left_out"][:SHOWN]:
         said.append(f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}")
     if len(summary["left_out"]) > SHOWN:
