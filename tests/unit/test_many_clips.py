@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import soundfile
 import yaml
-
 from benchmarks import many_clips
+
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
 from stratavox.plan import plan_of
