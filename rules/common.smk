@@ -107,13 +107,13 @@ PROBES = ("linear", "notebook", "atlas", "conditional", "attention", "infer")
 A_SHARDS = ("inspect", "clips", "acoustics", "part", "tokens")
 
 
-def most_clips(rule, wildcards):
-    """How many clips a job of the rule works on at most: some take a sample (docs/scale.md)."""
-    if rule in ("similarity", "neighbours"):
+def most_clips(kind, wildcards):
+    """How many clips such a job works on at most. Some take a sample (docs/scale.md)."""
+    if kind in ("similarity", "neighbours"):
         return PLAN.config["geometry"]["max_clips"]
-    if rule == "umap":
+    if kind == "umap":
         return PLAN.config["figures"]["umap"]["max_clips"]
-    if rule in PROBES:
+    if kind in PROBES:
         return PLAN.datasets[wildcards.dataset]["probes"]["max_clips"] or math.inf
     return math.inf
 
