@@ -104,6 +104,7 @@ def test_dimensions_are_standardised_before_the_map(made):
     assert np.array_equal(*maps)
 
 
+@pytest.mark.filterwarnings("ignore:using precomputed metric")
 def test_the_map_is_that_of_all_pairwise_distances(made):
     """Also where a clip stands twice, and where rounding leaves it at a distance from itself."""
     values = embedding_matrix(read_table(made[0] / "input.parquet")["embedding"])
