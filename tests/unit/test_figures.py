@@ -185,7 +185,7 @@ def test_the_figure_says_what_stands_behind_it(tmp_path):
     assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in said
     given = results(tmp_path)
     given.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
-    assert "40 of 9100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
+    assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
     assert "no bird is in training and test at once" in said
     assert "95 % t interval over groups" in said
     assert "random split, optimistic where training and test share recordings" in said
@@ -389,7 +389,7 @@ def test_panels_say_how_far_to_trust_them(tmp_path):
 
 def test_a_map_of_a_sample_says_so_and_may_lack_clips_of_the_task(tmp_path):
     given = umap_panels(tmp_path, lost=1, whole=9000)
-    assert "43 clips of 9000, drawn at random, coloured by call; 4 outside" in given.notes()[0]
+    assert "43 clips of 9,000, drawn at random, coloured by call; 4 outside" in given.notes()[0]
     given = dataclasses.replace(given, drawn=True)
     assert "4 outside the task or its sample in pale grey" in given.notes()[0]
 

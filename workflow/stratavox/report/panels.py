@@ -79,13 +79,13 @@ class Panels:
         """What must be known to read the panels; printed on them."""
         facts, settings = self.facts, self.settings
         outside = int(self.points["target"].isna().sum()) // len(self.readouts)
-        of = "" if facts["clips"] == facts["whole"] else f" of {facts['whole']}, drawn at random"
+        of = "" if facts["clips"] == facts["whole"] else f" of {facts['whole']:,}, drawn at random"
         said = [
-            f"{style.count(facts['clips'], 'clip')}{of}, coloured by {self.task}; {outside} "
+            f"{style.count(facts['clips'], 'clip')}{of}, coloured by {self.task}; {outside:,} "
             f"{self.outside} in pale grey. Standardised readouts, {facts['n_neighbors']} "
             f"neighbours, min_dist {settings['min_dist']}, seed {settings['seed']}.",
             f"Trustworthiness (1: no made-up neighbours; about 0.5: chance) at "
-            f"{facts['n_neighbors']} neighbours on {facts['trustworthiness_clips']} clips.",
+            f"{facts['n_neighbors']} neighbours on {facts['trustworthiness_clips']:,} clips.",
             CAUTION,
         ]
         rest = self.classes()[1]

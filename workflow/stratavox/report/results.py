@@ -164,7 +164,7 @@ class Results:
         groups = "groups unknown" if self.n_groups is None else count(self.n_groups, "group")
         clips = count(self.n_clips, "clip")
         if whole := facts["drawn_from"]:
-            clips = f"{self.n_clips} of {whole['clips']} clips, drawn by class"
+            clips = f"{self.n_clips:,} of {whole['clips']:,} clips, drawn by class"
             groups += "" if whole["groups"] is None else f" of {whole['groups']}"
         return (
             f"{clips}, {groups}, {count(self.n_classes, 'class')}, chance "
