@@ -62,6 +62,13 @@ shell.prefix(
 )
 
 
+onstart:
+    # Each job that ends under Snakemake 9's limit of jobs a second leaves a timer, which looks at
+    # all ready jobs every second from then on: after 300 jobs the better part of a core, after
+    # thousands no thread is left. --cores and --jobs are limit enough.
+    workflow.scheduler.job_rate_limiter = None
+
+
 wildcard_constraints:
     dataset="[A-Za-z][A-Za-z0-9_]*",
     encoder="[A-Za-z][A-Za-z0-9_]*",
