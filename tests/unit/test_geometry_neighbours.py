@@ -65,29 +65,33 @@ def test_retrieval_is_the_mean_roc_auc_over_queries():
     generator = np.random.default_rng(0)
     x, target, recording = clips_of_recordings(generator, each=4, recordings=12)
     similarity = labelled.cosines(x).round(1)  # many ties
-    for apart in (np.arange(len(x)), recording):
+    aparts = (np.arange(len(x)), recording)
+    for apart, (found, queries) in zip(
+        aparts, labelled.retrieval(similarity, target, *aparts), strict=True
+    ):
         areas = [
             roc_auc_score(target[kept] == target[query], similarity[query, kept])
             for query in range(len(x))
             for kept in [apart != apart[query]]
         ]
-        found, queries = labelled.retrieval(similarity, target, apart)
         assert found == pytest.approx(np.mean(areas), abs=1e-12)
         assert queries == len(x)
 
 
 def test_retrieval_in_blocks_is_the_same(monkeypatch):
     x, target, recording = clips_of_recordings(np.random.default_rng(1))
-    whole = labelled.retrieval(labelled.cosines(x), target, recording)
+    [whole] = labelled.retrieval(labelled.cosines(x), target, recording)
     monkeypatch.setattr(labelled, "BLOCK", 7)
-    assert labelled.retrieval(labelled.cosines(x), target, recording) == pytest.approx(whole)
+    [in_blocks] = labelled.retrieval(labelled.cosines(x), target, recording)
+    assert in_blocks == pytest.approx(whole)
 
 
 def test_queries_with_nothing_to_find_are_not_counted():
     x = np.random.default_rng(2).normal(size=(8, 3))
     target = np.array([0, 0, 0, 0, 0, 0, 1, 1])
     recording = np.array([0, 0, 1, 1, 2, 2, 3, 3])  # class 1 was recorded once
-    assert labelled.retrieval(labelled.cosines(x), target, recording)[1] == 6
+    [(_, queries)] = labelled.retrieval(labelled.cosines(x), target, recording)
+    assert queries == 6
 
 
 def test_copies_in_a_recording_inflate_retrieval_only_where_they_may_be_found(tmp_path):

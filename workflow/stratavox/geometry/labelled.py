@@ -9,7 +9,6 @@ every readout is scored on all clips of the task.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.cluster import KMeans
 from sklearn.metrics import (
     adjusted_mutual_info_score,
@@ -56,29 +55,47 @@ def cosines(x: np.ndarray) -> np.ndarray:
     return unit @ unit.T
 
 
-def retrieval(similarity: np.ndarray, target: np.ndarray, apart: np.ndarray) -> tuple[float, int]:
-    """Mean ROC-AUC over queries, and how many queries it is over.
+def retrieval(
+    similarity: np.ndarray, target: np.ndarray, *aparts: np.ndarray
+) -> list[tuple[float, int]]:
+    """For each of ``aparts``, mean ROC-AUC over queries, and how many queries it is over.
 
-    ``similarity`` (clips, clips); ``target`` (clips,); ``apart`` (clips,) numbers the recordings or
+    ``similarity`` (clips, clips); ``target`` (clips,); an apart (clips,) numbers the recordings or
     groups: a query meets no clip of its own number, itself included. Queries without a positive or
     a negative left are not counted.
     """
     classes = np.unique(target, return_inverse=True)[1]
-    areas = []
+    areas = [[] for _ in aparts]
     for start in range(0, len(target), BLOCK):
         rows = slice(start, start + BLOCK)
-        out = apart[rows, None] == apart
-        positive = (classes[rows, None] == classes) & ~out
-        # what is out ranks below everything, so ranks among the rest are lower by its number
-        rank = rankdata(np.where(out, -np.inf, similarity[rows]), axis=1)
-        n_out, n_positive = out.sum(axis=1), positive.sum(axis=1)
-        n_negative = len(target) - n_out - n_positive
-        # Mann-Whitney: ranks of the positives above the least they could have
-        above = np.sum(rank * positive, axis=1) - n_positive * (n_out + (n_positive + 1) / 2)
-        counted = (n_positive > 0) & (n_negative > 0)
-        areas.append(above[counted] / (n_positive * n_negative)[counted])
-    area = np.concatenate(areas)
-    return float(area.mean()), len(area)
+        # ranked once for all: numpy's plain sort takes a fifth of scipy's ranking
+        order = np.argsort(similarity[rows], axis=1)
+        first, after = _ties(np.take_along_axis(similarity[rows], order, axis=1))
+        same = classes[order] == classes[rows, None]
+        for apart, found in zip(aparts, areas, strict=True):
+            met = apart[order] != apart[rows, None]
+            positive, negative = met & same, met & ~same
+            below = np.zeros((len(order), len(target) + 1), np.int32)
+            np.cumsum(negative, axis=1, out=below[:, 1:])
+            # Mann-Whitney: the negatives that a positive passes, half of those it ties with
+            passed = np.take_along_axis(below, first, 1) + np.take_along_axis(below, after, 1)
+            pairs = positive.sum(axis=1) * negative.sum(axis=1)
+            counted = pairs > 0
+            won = np.sum(passed, axis=1, where=positive)[counted] / 2
+            found.append(won / pairs[counted])
+    return [(float(area.mean()), len(area)) for area in map(np.concatenate, areas)]
+
+
+def _ties(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each place of rows in ascending order, where its equals begin and where they are over."""
+    n = ascending.shape[1]
+    begins = np.ones(ascending.shape, bool)
+    begins[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
+    ends = np.roll(begins, -1, axis=1)
+    places = np.arange(n)
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
+    after = np.minimum.accumulate(np.where(ends, places + 1, n)[:, ::-1], axis=1)[:, ::-1]
+    return first, after
 
 
 def clustering(x: np.ndarray, target: np.ndarray, seed: int) -> dict[str, float]:

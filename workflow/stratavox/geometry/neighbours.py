@@ -160,8 +160,9 @@ def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
     """(measure, value, excluded, n_clips, n_classes) of one readout ``x`` (clips, width)."""
     similarity = labelled.cosines(x)
     n, classes = len(x), len(np.unique(task.target))
-    everyone, queries = labelled.retrieval(similarity, task.target, np.arange(n))
-    apart, queries_apart = labelled.retrieval(similarity, task.target, task.apart)
+    (everyone, queries), (apart, queries_apart) = labelled.retrieval(
+        similarity, task.target, np.arange(n), task.apart
+    )
     rows = [
         (labelled.RETRIEVAL, everyone, "none", queries, classes),
         (labelled.RETRIEVAL_APART, apart, task.excluded, queries_apart, classes),
