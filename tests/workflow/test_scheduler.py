@@ -3,6 +3,7 @@
 import time
 
 import psutil
+
 from tiny_study import bare, make_dataset
 
 MANY = """
