@@ -2,7 +2,7 @@
 
 Prints audio-seconds per second, in fp32 and in bf16, for (a) a notebook's way, which is fp32, (b)
 avex's own forward passes on the same batches in memory, the limit of any reading and writing around
-it, (c) all of our stages, and on a GPU (d) of these the one that it is for. They take turns, so that
+it, (c) all of our stages, and on a GPU (d) of these the one it is for. They take turns, so that
 a busy machine touches each alike. Before them the peak memory of our stage at two sizes. On a slow
 core a quarter of an hour.
 """
