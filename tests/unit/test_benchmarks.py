@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import data, machine, precision
+from benchmarks import data, machine, precision, profile
 
 
 def test_bf16_instructions_are_read_from_the_flags_alone(tmp_path):
@@ -29,3 +29,44 @@ def test_the_digits_are_compared_on_speakers_held_out(shared):
     assert (told[0] == folds["target"]).all()
     assert (told[1] == folds["group"]).all()
     assert len(set(folds["clip_id"])) == 240
+
+
+LOG = """Provided cores: 2
+[Mon Nov 23 05:52:47 2026]
+localrule inspect:
+    output: a.parquet
+    jobid: 6
+    wildcards: dataset=wood, shard=000
+    resources: tmpdir=/tmp
+[Mon Nov 23 05:52:48 2026]
+rule part:
+    output: b.parquet
+    jobid: 7
+    wildcards: encoder=whisper_base, dataset=wood, shard=000
+Select jobs to execute...
+[Mon Nov 23 05:52:50 2026]
+Finished jobid: 6 (Rule: inspect)
+1 of 3 steps (33%) done
+[Mon Nov 23 06:02:48 2026]
+Finished jobid: 7 (Rule: part)
+[Mon Nov 23 06:02:48 2026]
+localrule all:
+    jobid: 0
+[Mon Nov 23 06:02:49 2026]
+Finished jobid: 0 (Rule: all)
+"""
+
+
+def test_a_job_s_seconds_are_from_its_start_to_its_end_in_the_log():
+    assert list(profile.jobs(LOG)) == [
+        profile.Job("inspect", None, 3),
+        profile.Job("part", "whisper_base", 600),
+    ]
+    assert profile.wall(LOG) == 602
+
+
+def test_every_rule_that_runs_a_stage_has_its_module():
+    modules = profile.stage_modules()
+    assert modules["part"] == "stratavox.embed.part"
+    assert modules["task_figures"] == "stratavox.report.draw"
+    assert set(profile.FORWARD + profile.PROBES) < set(modules)

@@ -1,0 +1,139 @@
+"""Where the time of a run went, by stage: forward passes and probes, and all the rest.
+
+Reads the log that Snakemake leaves of every run (``.snakemake/log``; without a path the newest one
+here). Start-up, the import of libraries, is timed here, stage by stage, and counts with the rest,
+also where a job then computes a probe. Seconds are those of jobs, of which several run at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from stratavox import tables
+
+PROJECT = Path(__file__).resolve().parents[1]
+FORWARD = ("part", "tokens")
+PROBES = ("linear", "notebook", "atlas", "conditional", "attention")
+TARGET = 0.1
+STAMP = "%a %b %d %H:%M:%S %Y"
+STARTED = re.compile(r"^(?:local)?rule (\w+):.*?^    jobid: (\d+)$(.*?)(?=^\S|\Z)", re.S | re.M)
+ENDED = re.compile(r"^Finished jobid: (\d+) ", re.M)
+ENCODER = re.compile(r"^    wildcards: .*?\bencoder=(\w+)", re.M)
+
+
+@dataclass
+class Job:
+    """A finished job: its rule, the encoder if it has one, and its wall seconds."""
+
+    rule: str
+    encoder: str | None
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("log", type=Path, nargs="?", help="a file in .snakemake/log")
+    log = parser.parse_args().log or newest(Path(".snakemake/log"))
+    text = log.read_text()
+    found = list(jobs(text))
+    if not found:
+        sys.exit(f"{log}: no job ended in this run; give the log of one that did something")
+    modules = stage_modules()
+    print(f"{log}: {len(found)} jobs in {wall(text):.0f} s{cores(text)}")
+    print(f"{'stage':<18}{'jobs':>6}{'seconds':>9}{'share':>8}{'start-up':>10}")
+    total = sum(job.seconds for job in found)
+    core = 0.0
+    for rule in sorted({job.rule for job in found}, key=lambda name: -took(found, name)):
+        own = [job for job in found if job.rule == rule]
+        begun = sum(start_up(imports(modules[rule], job, log.parents[2])) for job in own)
+        core += max(took(found, rule) - begun, 0) if rule in FORWARD + PROBES else 0
+        share = took(found, rule) / total
+        print(f"{rule:<18}{len(own):>6}{took(found, rule):>9.0f}{share:>8.1%}{begun:>10.0f}")
+    print(f"{'all':<18}{len(found):>6}{total:>9.0f}")
+    print(f"neither forward pass nor probe, start-up counted: {1 - core / total:.1%}")
+    print(f"  target: below {TARGET:.0%}")
+
+
+def newest(folder: Path) -> Path:
+    """The latest log of a run in ``folder``."""
+    logs = sorted(folder.glob("*.snakemake.log"))
+    if not logs:
+        sys.exit(f"{folder.absolute()}: no log of a run there; run the workflow, or name a log")
+    return logs[-1]
+
+
+def jobs(text: str) -> Iterator[Job]:
+    """The jobs that ended in a run, less the target, from its log."""
+    begun: dict[str, tuple[datetime, str, str | None]] = {}
+    for stamp, block in stamped(text):
+        for rule, job, rest in STARTED.findall(block):
+            encoder = ENCODER.search(rest)
+            begun[job] = (stamp, rule, encoder[1] if encoder else None)
+        for job in ENDED.findall(block):
+            if job in begun and begun[job][1] != "all":
+                since, rule, encoder = begun[job]
+                yield Job(rule, encoder, (stamp - since).total_seconds())
+
+
+def stamped(text: str) -> Iterator[tuple[datetime, str]]:
+    """The log's blocks, each with the time that stands before it."""
+    parts = re.split(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]\n", text, flags=re.M)
+    for stamp, block in zip(parts[1::2], parts[2::2], strict=True):
+        yield datetime.strptime(stamp, STAMP), block
+
+
+def wall(text: str) -> float:
+    """Seconds from the first to the last time in a log."""
+    times = [stamp for stamp, _ in stamped(text)]
+    return (times[-1] - times[0]).total_seconds()
+
+
+def cores(text: str) -> str:
+    given = re.search(r"^Provided cores: (\d+)", text, re.M)
+    return f" on {given[1]} cores" if given else ""
+
+
+def took(found: list[Job], rule: str) -> float:
+    return sum(job.seconds for job in found if job.rule == rule)
+
+
+def stage_modules() -> dict[str, str]:
+    """The module that each rule runs."""
+    text = "".join(path.read_text() for path in sorted((PROJECT / "rules").glob("*.smk")))
+    stages = re.findall(r"^rule (\w+):.*?-m (stratavox[\w.]+)", text, re.S | re.M)
+    return dict(stages)
+
+
+def imports(module: str, job: Job, here: Path) -> tuple[str, ...]:
+    """The modules that a job imports; an encoder's libraries come with its family."""
+    if job.rule not in FORWARD:
+        return (module,)
+    told = next(here.glob(f"results/embeddings/{job.encoder}/*/encoder.json"), None)
+    if told is None:
+        sys.exit(f"{here}: no embeddings of {job.encoder} there; profile a run that has ended")
+    return module, f"stratavox.encoders.{tables.read_json(told)['family']}"
+
+
+@cache
+def start_up(modules: tuple[str, ...]) -> float:
+    """Seconds that a new process takes to import ``modules``, the best of three."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", f"import {', '.join(modules)}"], check=True)
+        return time.perf_counter() - started
+
+    return min(once() for _ in range(3))
+
+
+if __name__ == "__main__":
+    main()
