@@ -40,3 +40,12 @@ def test_no_thread_stays_behind_a_job_that_ended(tmp_path):
         time.sleep(0.1)
     assert len(list(study.here.glob("*.done"))) == 60
     assert most < 20
+
+
+def test_a_checkout_with_braces_in_its_path_is_refused_with_the_reason(tmp_path):
+    folder = tmp_path / "my {calls}"
+    folder.mkdir()
+    study = bare(folder)
+    study.config = {}
+    said = study.snakemake("--dry-run", ok=False)
+    assert "my {calls}" in said and "move or rename the folder" in said
