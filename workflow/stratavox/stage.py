@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 
 from stratavox.errors import StratavoxError
 
@@ -33,3 +34,13 @@ def json_object(text: str) -> dict:
     if not isinstance(value, dict):
         raise StratavoxError(f"expected a JSON object on the command line, found {text!r}")
     return value
+
+
+def only(keys: Iterable[str], settings: dict, of: str) -> dict:
+    """``settings`` of the stage ``of``, or an error where their keys are not exactly ``keys``."""
+    if sorted(settings) != sorted(keys):
+        raise StratavoxError(
+            f"--settings of {of}: found the keys {sorted(settings)}, needed are exactly "
+            f"{sorted(keys)}"
+        )
+    return settings

@@ -154,11 +154,7 @@ def refuse_past_budget(clips: Path, encoder: Encoder, wanted: list[str], setting
 
 def checked(settings: dict) -> dict:
     """``settings``, or an error that names the key that is missing, unknown or out of range."""
-    if sorted(settings) != sorted(SETTINGS):
-        raise StratavoxError(
-            f"--settings of embed.tokens: found the keys {sorted(settings)}, needed are exactly "
-            f"{sorted(SETTINGS)}"
-        )
+    stage.only(SETTINGS, settings, of="embed.tokens")
     if settings["keep"] not in KEEP:
         raise StratavoxError(
             f"probes.attention.keep: found {settings['keep']!r}; allowed: {', '.join(KEEP)}"

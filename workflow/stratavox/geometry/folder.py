@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stratavox import tables
+from stratavox import stage, tables
 from stratavox.errors import StratavoxError
 
 
@@ -32,20 +32,16 @@ def some(clips: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(clips, most, replace=False))
 
 
-def checked(stage: str, settings: dict, least: dict[str, int]) -> dict:
+def checked(of: str, settings: dict, least: dict[str, int]) -> dict:
     """``settings``, if its keys are exactly those of ``least`` and each an integer of at least so.
 
     Raises `StratavoxError` naming the key, what was found and what is allowed.
     """
-    if sorted(settings) != sorted(least):
-        raise StratavoxError(
-            f"--settings of {stage}: found the keys {sorted(settings)}, needed are exactly "
-            f"{sorted(least)}"
-        )
+    stage.only(least, settings, of)
     for key, smallest in least.items():
         value = settings[key]
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             raise StratavoxError(
-                f"--settings of {stage}: {key} is {value!r}; give an integer of {smallest} or more"
+                f"--settings of {of}: {key} is {value!r}; give an integer of {smallest} or more"
             )
     return settings

@@ -131,11 +131,7 @@ def subsample(clips: int, seed: int) -> np.ndarray:
 
 def checked(settings: dict) -> dict:
     """``settings``, or an error that names the key that is missing or unknown."""
-    if sorted(settings) != sorted(SETTINGS):
-        raise StratavoxError(
-            f"--settings of geometry.umap: found the keys {sorted(settings)}, "
-            f"needed are exactly {sorted(SETTINGS)}"
-        )
+    stage.only(SETTINGS, settings, of="geometry.umap")
     if settings["n_neighbors"] < 2:
         raise StratavoxError(
             f"figures.umap.n_neighbors: found {settings['n_neighbors']}, the least is 2"

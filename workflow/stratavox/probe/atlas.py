@@ -60,10 +60,10 @@ def main() -> None:
 
 def checked(settings: dict) -> dict:
     """``settings``, or an error that names the key that is missing, unknown or too small."""
-    if set(settings) != {"inner_folds", "seed"} or settings["inner_folds"] < 2:
+    stage.only(("inner_folds", "seed"), settings, of="probe.atlas")
+    if settings["inner_folds"] < 2:
         raise StratavoxError(
-            f"--settings of probe.atlas: found {settings}; needed are exactly inner_folds (2 or "
-            "more) and seed"
+            f"--settings of probe.atlas: inner_folds is {settings['inner_folds']!r}; give 2 or more"
         )
     return settings
 

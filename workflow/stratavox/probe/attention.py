@@ -41,11 +41,7 @@ SETTINGS = (
 
 def checked(settings: dict) -> dict:
     """``settings``, or an error that names the key that is missing, unknown or out of range."""
-    if sorted(settings) != sorted(SETTINGS):
-        raise StratavoxError(
-            f"--settings of probe.attention: found the keys {sorted(settings)}, needed are exactly "
-            f"{sorted(SETTINGS)}"
-        )
+    stage.only(SETTINGS, settings, of="probe.attention")
     unknown = [name for name in settings["probes"] if name not in token_probes.PROBES]
     if unknown or not settings["probes"]:
         raise StratavoxError(
