@@ -195,6 +195,30 @@ def test_c_is_chosen_without_the_test_clips():
     assert (before.c, before.inner_log_loss) == (after.c, after.inner_log_loss)
 
 
+@pytest.mark.parametrize("grid", [[1e-3, 1e-2, 1e-1], [1e-4, 1e-2, 3e-2]])
+def test_c_lies_where_the_parabola_over_log_c_is_least(grid):
+    losses = [0.7 + 0.1 * np.log10(c / 0.015) ** 2 for c in grid]
+    assert nested.least_between(grid, losses) == pytest.approx(0.015)
+
+
+def test_a_tie_of_two_cs_is_no_cliff():
+    grid, losses = [1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.0, 1.0, 1.7]
+    before, after = (nested.least_between(grid[k : k + 3], losses[k : k + 3]) for k in (0, 1))
+    assert before == pytest.approx(after) == pytest.approx(10**-1.5)
+
+
+def test_a_grid_of_decades_finds_nearly_the_c_of_a_fine_one():
+    generator = np.random.default_rng(1)  # the best C is half a decade from any of the grid
+    y, group = np.arange(240) % 3, np.arange(240) // 3 % 12
+    z = generator.standard_normal((240, 20)).astype(np.float32)
+    z[:, :3] += 0.7 * np.eye(3, dtype=np.float32)[y]
+    fine, coarse = (
+        nested.choose_c(z, y, group, SETTINGS | {"c_grid": list(np.logspace(-5, 1, n))})
+        for n in (61, 7)
+    )
+    assert abs(np.log10(coarse.c / fine.c)) < 0.3
+
+
 def test_noise_gives_chance_however_the_block_is_chosen():
     """Over many data sets of noise, the mean score of the chosen block is chance: no leak."""
     generator = np.random.default_rng(5)
