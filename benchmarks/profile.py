@@ -1,8 +1,9 @@
 """Where the time of a run went, by stage: forward passes and probes, and all the rest.
 
-Reads the log that Snakemake leaves of every run (``.snakemake/log``; without a path the newest one
-here). Start-up, the import of libraries, is timed here, stage by stage, and counts with the rest,
-also where a job then computes a probe. Seconds are those of jobs, of which several run at once.
+Reads the logs that Snakemake leaves of every run (``.snakemake/log``; without a path the newest one
+here). Given several, as of a run that was interrupted, a job counts as it was done last. Start-up,
+the import of libraries, is timed here, stage by stage, and counts with the rest, also where a job
+then computes a probe. Seconds are those of jobs, of which several run at once.
 """
 
 from __future__ import annotations
@@ -27,34 +28,41 @@ TARGET = 0.1
 STAMP = "%a %b %d %H:%M:%S %Y"
 STARTED = re.compile(r"^(?:local)?rule (\w+):.*?^    jobid: (\d+)$(.*?)(?=^\S|\Z)", re.S | re.M)
 ENDED = re.compile(r"^Finished jobid: (\d+) ", re.M)
-ENCODER = re.compile(r"^    wildcards: .*?\bencoder=(\w+)", re.M)
+WILDCARDS = re.compile(r"^    wildcards: (.*)", re.M)
 
 
 @dataclass
 class Job:
-    """A finished job: its rule, the encoder if it has one, and its wall seconds."""
+    """A finished job: its rule, its wildcards as they were printed, and its wall seconds."""
 
     rule: str
-    encoder: str | None
+    wildcards: str
     seconds: float
+
+    @property
+    def encoder(self) -> str | None:
+        found = re.search(r"\bencoder=(\w+)", self.wildcards)
+        return found[1] if found else None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("log", type=Path, nargs="?", help="a file in .snakemake/log")
-    log = parser.parse_args().log or newest(Path(".snakemake/log"))
-    text = log.read_text()
-    found = list(jobs(text))
+    parser.add_argument("logs", type=Path, nargs="*", help="files in .snakemake/log")
+    logs = parser.parse_args().logs or [newest(Path(".snakemake/log"))]
+    texts = [log.read_text() for log in logs]
+    last = {(job.rule, job.wildcards): job for text in texts for job in jobs(text)}
+    found = list(last.values())
     if not found:
-        sys.exit(f"{log}: no job ended in this run; give the log of one that did something")
-    modules = stage_modules()
-    print(f"{log}: {len(found)} jobs in {wall(text):.0f} s{cores(text)}")
+        sys.exit(f"{logs[-1]}: no job ended in this run; give the log of one that did something")
+    here, modules = logs[-1].absolute().parents[2], stage_modules()
+    for log, text in zip(logs, texts, strict=True):
+        print(f"{log}: {wall(text):.0f} s{cores(text)}")
     print(f"{'stage':<18}{'jobs':>6}{'seconds':>9}{'share':>8}{'start-up':>10}")
     total = sum(job.seconds for job in found)
     core = 0.0
     for rule in sorted({job.rule for job in found}, key=lambda name: -took(found, name)):
         own = [job for job in found if job.rule == rule]
-        begun = sum(start_up(imports(modules[rule], job, log.parents[2])) for job in own)
+        begun = sum(start_up(imports(modules[rule], job, here)) for job in own)
         core += max(took(found, rule) - begun, 0) if rule in FORWARD + PROBES else 0
         share = took(found, rule) / total
         print(f"{rule:<18}{len(own):>6}{took(found, rule):>9.0f}{share:>8.1%}{begun:>10.0f}")
@@ -73,15 +81,15 @@ def newest(folder: Path) -> Path:
 
 def jobs(text: str) -> Iterator[Job]:
     """The jobs that ended in a run, less the target, from its log."""
-    begun: dict[str, tuple[datetime, str, str | None]] = {}
+    begun: dict[str, tuple[datetime, str, str]] = {}
     for stamp, block in stamped(text):
         for rule, job, rest in STARTED.findall(block):
-            encoder = ENCODER.search(rest)
-            begun[job] = (stamp, rule, encoder[1] if encoder else None)
+            named = WILDCARDS.search(rest)
+            begun[job] = (stamp, rule, named[1] if named else "")
         for job in ENDED.findall(block):
             if job in begun and begun[job][1] != "all":
-                since, rule, encoder = begun[job]
-                yield Job(rule, encoder, (stamp - since).total_seconds())
+                since, rule, wildcards = begun[job]
+                yield Job(rule, wildcards, (stamp - since).total_seconds())
 
 
 def stamped(text: str) -> Iterator[tuple[datetime, str]]:

@@ -59,9 +59,10 @@ Finished jobid: 0 (Rule: all)
 
 def test_a_job_s_seconds_are_from_its_start_to_its_end_in_the_log():
     assert list(profile.jobs(LOG)) == [
-        profile.Job("inspect", None, 3),
-        profile.Job("part", "whisper_base", 600),
+        profile.Job("inspect", "dataset=wood, shard=000", 3),
+        profile.Job("part", "encoder=whisper_base, dataset=wood, shard=000", 600),
     ]
+    assert [job.encoder for job in profile.jobs(LOG)] == [None, "whisper_base"]
     assert profile.wall(LOG) == 602
 
 

@@ -9,6 +9,7 @@ choosing on the clips that are then scored is what makes a published number too 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,8 +157,11 @@ def _held_out(y: np.ndarray, group: np.ndarray | None, settings: dict) -> np.nda
             settings["inner_folds"], shuffle=True, random_state=settings["seed"]
         )
     held = np.zeros((settings["inner_folds"], len(y)), dtype=bool)
-    for k, (_, left_out) in enumerate(split.split(y, y, group)):
-        held[k, left_out] = True
+    with warnings.catch_warnings():
+        # a class in fewer groups than folds is not scored where it was not trained
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        for k, (_, left_out) in enumerate(split.split(y, y, group)):
+            held[k, left_out] = True
     scored = np.any(held & _class_is_trained(y, held), axis=1)
     several = [len(set(y[~left_out])) > 1 for left_out in held]
     held = held[scored & several]
