@@ -12,46 +12,33 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from stratavox import stage, tables
-from stratavox.errors import run
+from stratavox import tables
 from stratavox.inference import atlas, estimates, mixing
 from stratavox.inference.claims import CLAIMS, claims
 from stratavox.inference.contrasts import CONTRASTS, planned
 from stratavox.inference.depths import DEPTHS, depths
 from stratavox.inference.study import Encoder, Study
+from stratavox.stage import Job
 
 # What of the settings the report repeats.
 TOLD = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin", "draws")
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--folds-summary", required=True, help="folds.json of the task")
-    parser.add_argument("--encoders", type=Path, required=True, nargs="+", help="encoder.json")
-    # tables of probes: .../{encoder}/{dataset}/{task}.parquet, which says whose they are
-    parser.add_argument("--scores", type=Path, required=True, nargs="+")
-    parser.add_argument("--predictions", type=Path, required=True, nargs="+")
-    parser.add_argument("--weights", type=Path, required=True, nargs="+")
-    parser.add_argument("--conditional", type=Path, default=[], nargs="*")
-    parser.add_argument("--atlas", type=Path, default=[], nargs="*")
-    parser.add_argument("--token-scores", type=Path, default=[], nargs="*")
-    parser.add_argument("--token-predictions", type=Path, default=[], nargs="*")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the answers")
-    options = parser.parse_args()
-    settings, task = options.settings, tables.read_json(options.folds_summary)
+def run(job: Job) -> None:
+    settings, task = job.settings, tables.read_json(job.input.summary)
     made = {}
-    for path in options.encoders:
+    for path in job.input.encoders:
         encoder = tables.read_json(path)
         made[encoder["encoder"]] = encoder
     study = Study(task, units(made, settings["draws"]))
-    scores = [*options.scores, *options.token_scores]
+    scores = [*job.input.scores, *job.input.token_scores]
     study.scores = pd.concat(
         [tables.read_table(path).to_pandas().assign(encoder=_encoder(path)) for path in scores]
     )
-    for path in [*options.predictions, *options.conditional, *options.token_predictions]:
+    for path in [*job.input.predictions, *job.input.conditional, *job.input.token_predictions]:
         study.add(_encoder(path), tables.read_table(path).to_pandas())
     study.pool_draws()
-    atlases = {_encoder(path): tables.read_table(path).to_pandas() for path in options.atlas}
+    atlases = {_encoder(path): tables.read_table(path).to_pandas() for path in job.input.atlas}
     found = atlas.explained(study, atlases)
     contrasts = planned(study, settings)
     deep = depths(study, found, settings["task"], settings["margin"])
@@ -59,7 +46,11 @@ def main() -> None:
         "estimates": estimates.estimates(study),
         "atlas": atlas.estimates(study, found, atlases),
         "weights": mixing.weights(
-            study, {_encoder(path): tables.read_table(path).to_pandas() for path in options.weights}
+            study,
+            {
+                _encoder(path): tables.read_table(path).to_pandas()
+                for path in job.input.layer_weights
+            },
         ),
         "contrasts": pa.Table.from_pylist(contrasts, schema=CONTRASTS),
         "depths": pa.Table.from_pylist(deep, schema=DEPTHS),
@@ -68,9 +59,9 @@ def main() -> None:
         ),
     }
     for name, table in answers.items():
-        tables.write_table(table, options.out / f"{name}.parquet", options.provenance)
+        tables.write_table(table, getattr(job.output, name), job.provenance)
     summary = task | {key: settings[key] for key in TOLD} | estimates.fits(study)
-    tables.write_json(summary, options.out / "summary.json")
+    tables.write_json(summary, job.output.summary)
 
 
 def units(made: dict[str, dict], draws: dict[str, list[str]]) -> list[Encoder]:
@@ -92,7 +83,3 @@ def units(made: dict[str, dict], draws: dict[str, list[str]]) -> list[Encoder]:
 def _encoder(path: Path) -> str:
     """The encoder of .../{encoder}/{dataset}/{task}.parquet."""
     return path.parent.parent.name
-
-
-if __name__ == "__main__":
-    run(main)
