@@ -199,3 +199,20 @@ def test_no_file_leads_to_one_that_a_stranger_does_not_have():
         if "../shared" in text and not name.startswith(NEED_SHARED):
             leads.append(f"{name}: ../shared")
     assert not leads
+
+
+def test_every_fault_on_the_page_names_tests_that_exist():
+    """A cell such as "`test_faults.py`: `a_full_disk`, `a_second_run`" names a file and tests."""
+    rows = re.findall(
+        r"^\|.*\| (.*`test_.*) \|$", (ROOT / "docs/faults.md").read_text(), flags=re.M
+    )
+    assert len(rows) > 10
+    missing = []
+    for row in rows:
+        for name, tests in re.findall(r"`(test_\w+\.py)`((?:(?!`test_\w+\.py`).)*)", row):
+            texts = [path.read_text() for path in ROOT.glob(f"tests/*/{name}")]
+            missing += [name] if not texts else []
+            for test in re.findall(r"`(\w+)`", tests):
+                if not any(re.search(rf"def test_\w*{test}", text) for text in texts):
+                    missing.append(f"{name}: {test}")
+    assert not missing
