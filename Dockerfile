@@ -16,7 +16,8 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --root-user
 RUN useradd --uid 1000 --create-home stratavox && chmod 1777 /home/stratavox \
     && mkdir /data && chown stratavox /data
 ENV HOME=/home/stratavox
-USER stratavox
+# by number, as Kubernetes asks for
+USER 1000
 WORKDIR /data
 
 ENTRYPOINT ["snakemake", "-s", "/opt/stratavox/Snakefile", "--directory", "/data", "--cores", "all"]

@@ -142,7 +142,7 @@ def test_the_image_has_the_locked_environment_and_runs_the_workflow():
     assert locked.endswith("-r /opt/stratavox/envs/requirements.lock")
     assert own.endswith("-e /opt/stratavox")
     users = [line for line in instructions if line.startswith("USER")]
-    assert users == ["USER stratavox"]
+    assert users == ["USER 1000"]
     (entry,) = (line for line in instructions if line.startswith("ENTRYPOINT"))
     words = yaml.safe_load(entry.removeprefix("ENTRYPOINT"))
     assert words[0] == "snakemake"
