@@ -216,3 +216,17 @@ def test_every_fault_on_the_page_names_tests_that_exist():
                 if not any(re.search(rf"def test_\w*{test}", text) for text in texts):
                     missing.append(f"{name}: {test}")
     assert not missing
+
+
+def test_profiles_on_the_page_of_executors_carry_what_every_profile_must():
+    """A workflow profile takes the place of profiles/default, so its keys must be repeated."""
+    page = (ROOT / "docs/executors.md").read_text()
+    needed, *examples = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, flags=re.S))
+    assert needed == read_yaml("profiles/default/config.yaml")
+    assert needed.items() <= read_yaml("profiles/slurm/config.yaml").items()
+    executors = {example["executor"] for example in examples if "executor" in example}
+    assert executors == {"lsf", "htcondor", "cluster-generic"}
+    rules = "".join(path.read_text() for path in ROOT.glob("rules/*.smk"))
+    for example in examples:
+        for rule in [*example.get("set-resources", {}), *example.get("groups", {})]:
+            assert re.search(rf"^rule {rule}:", rules, flags=re.M), rule
