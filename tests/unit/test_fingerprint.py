@@ -36,14 +36,14 @@ LINEAR, FOLDS, INFER = (f"stratavox.probe.{name}" for name in ("linear", "folds"
 
 def test_comment_docstring_and_blank_line_change_nothing(copy):
     before = fingerprint.code(LINEAR)
-    copy("probe/nested.py", lambda text: text.replace('"""Nested, ', '"""Changed: nested, '))
-    copy("probe/nested.py", lambda text: "# a comment\n\n" + text + "\n\n# more\n")
+    copy("probe/nested_cv.py", lambda text: text.replace('"""Nested, ', '"""Changed: nested, '))
+    copy("probe/nested_cv.py", lambda text: "# a comment\n\n" + text + "\n\n# more\n")
     assert fingerprint.code(LINEAR) == before
 
 
 def test_a_line_of_an_imported_module_changes_its_stages_alone(copy):
     before = {stage: fingerprint.code(stage) for stage in (LINEAR, FOLDS, INFER)}
-    copy("probe/nested.py", lambda text: text.replace("RISES = 2", "RISES = 3"))
+    copy("probe/nested_cv.py", lambda text: text.replace("RISES = 2", "RISES = 3"))
     assert fingerprint.code(LINEAR) != before[LINEAR]
     assert fingerprint.code(FOLDS) == before[FOLDS]
     assert fingerprint.code(INFER) == before[INFER]

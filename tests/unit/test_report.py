@@ -297,11 +297,11 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     assert table["value"].tolist() == pytest.approx(fake.estimates()["value"].tolist())
     names = {path.name for path in tables.iterdir()}
     kinds = (
-        "atlas",
         "claims",
         "contrasts",
         "depths",
-        "weights",
+        "explained_variance",
+        "layer_weights",
         "notebook.deep",
         "neighbours.deep",
     )

@@ -18,21 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from stratavox import sampling, stage, tables
+from stratavox import columns, sampling, stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.geometry import folder, labelled
 from stratavox.progress import Progress
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("measure", pa.string()),
-        ("value", pa.float64()),
-        ("excluded", pa.string()),
-        ("n_clips", pa.int32()),
-        ("n_classes", pa.int32()),
-    ]
-)
+SCHEMA = columns.schema("geometry/{encoder}/{dataset}/{task}.neighbours.parquet")
 SETTINGS = {"seed": 0, "max_clips": 1}
 # What each regime keeps on one side of a split, strictest first.
 APART = {"grouped": "group", "recording": "recording", "random": "none"}

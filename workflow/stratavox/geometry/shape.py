@@ -18,7 +18,7 @@ import pyarrow as pa
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from stratavox import stage, tables
+from stratavox import columns, stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.geometry import folder
 from stratavox.progress import Progress
@@ -35,18 +35,7 @@ PARTICIPATION_RATIO = "participation_ratio"
 # "How contextual are contextualized word representations?", section 4.1, anisotropy.
 MEAN_COSINE = "mean_cosine"
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("measure", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("null", pa.float64()),
-        ("n_clips", pa.int32()),
-        ("n_drawn", pa.int32()),
-    ]
-)
+SCHEMA = columns.schema("geometry/{encoder}/{dataset}/shape.parquet")
 SETTINGS = {"matched_clips": 3, "draws": 1, "seed": 0}
 FEWEST_CLIPS = 3
 

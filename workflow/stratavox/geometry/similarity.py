@@ -16,21 +16,12 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import stage, tables
+from stratavox import columns, stage, tables
 from stratavox.errors import StratavoxError, run
 from stratavox.geometry import cka, folder
 from stratavox.progress import Progress
 
-SCHEMA = pa.schema(
-    [
-        ("a_encoder", pa.string()),
-        ("a_readout", pa.string()),
-        ("b_encoder", pa.string()),
-        ("b_readout", pa.string()),
-        ("cka", pa.float64()),
-        ("n_clips", pa.int32()),
-    ]
-)
+SCHEMA = columns.schema("similarity/{dataset}.parquet")
 SETTINGS = {"max_clips": cka.FEWEST_CLIPS, "seed": 0}
 
 

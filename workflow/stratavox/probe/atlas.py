@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import stage, tables
+from stratavox import columns, stage, tables
 from stratavox.corpus.targets import TARGETS
 from stratavox.errors import StratavoxError, run
 from stratavox.probe import ridge
@@ -28,17 +28,7 @@ from stratavox.probe.readouts import APART, matrix, places, strictest
 from stratavox.probe.workers import workers
 from stratavox.progress import Progress
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("target", pa.string()),
-        ("regime", pa.string()),
-        ("group", pa.string()),
-        ("n_clips", pa.int32()),
-        ("sse", pa.float64()),
-        ("sst", pa.float64()),
-    ]
-)
+SCHEMA = columns.schema("atlas/{encoder}/{dataset}/{task}.parquet")
 TRANSFORMS = {name: target.transform for name, target in TARGETS.items()} | {"padding": "none"}
 FEWEST_CLIPS, FEWEST_GROUPS = 20, 2
 

@@ -28,7 +28,7 @@ import torch
 
 from stratavox import stage, tables
 from stratavox.errors import StratavoxError, run
-from stratavox.probe import nested, token_probes
+from stratavox.probe import nested_cv, token_probes
 from stratavox.probe.readouts import APART, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.progress import Progress
@@ -170,7 +170,7 @@ def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], lis
 def _rows(target: np.ndarray, predicted: np.ndarray, shared: dict) -> list[dict]:
     return [
         shared | {"metric": metric, "value": value, "n_test": len(target)}
-        for metric, value in nested.metrics(target, predicted).items()
+        for metric, value in nested_cv.metrics(target, predicted).items()
     ]
 
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import stage, tables
 from stratavox.errors import run
-from stratavox.probe import nested
+from stratavox.probe import nested_cv
 from stratavox.probe.readouts import APART, clips_of, matrix, places, strictest
 from stratavox.probe.rotation import side_by_side
 from stratavox.probe.schemas import PREDICTIONS
@@ -99,7 +99,7 @@ def _cross_validated(parts: list[np.ndarray], clips, settings: dict):
     for k in sorted(set(clips["fold"])):
         test = (clips["fold"] == k).to_numpy()
         x = side_by_side(parts, ~test)
-        outer, _ = nested.outer_fold(x, y, apart, test, settings, standardise=False)
+        outer, _ = nested_cv.outer_fold(x, y, apart, test, settings, standardise=False)
         predicted[test], log_probability[test] = outer.predicted, outer.log_probability
     group = clips["group"].astype(object).where(clips["group"].notna(), None)
     return clips.assign(predicted=labels[predicted], log_probability=log_probability, group=group)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from stratavox.probe import nested, permute
+from stratavox.probe import nested_cv, permute
 from stratavox.probe.fusion import Source
 from stratavox.probe.readouts import APART, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES, WEIGHTS
@@ -53,7 +53,7 @@ def cross_validate(
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
             x, learned = source.of_fold(y, repeat.apart, test, settings)
-            outer, rotation = nested.outer_fold(
+            outer, rotation = nested_cv.outer_fold(
                 x, y, repeat.apart, test, settings, components=source.components
             )
             predicted[test], log_probability[test] = outer.predicted, outer.log_probability
@@ -66,7 +66,7 @@ def cross_validate(
                 y[test], outer.predicted, named | fold | fit | {"control": "none"}
             )
             for control, drawn in nulls.items():
-                told[control][:, test] = nested.null_fold(rotation, x, drawn, test, outer.c)
+                told[control][:, test] = nested_cv.null_fold(rotation, x, drawn, test, outer.c)
             if learned is not None:
                 place = {"regime": repeat.regime} | fold
                 weights += [
@@ -104,7 +104,7 @@ def metric_rows(target: np.ndarray, predicted: np.ndarray, named: dict) -> list[
     """A row of scores a metric; ``named`` holds the other columns, those it lacks are null."""
     return [
         named | {"metric": metric, "value": value, "n_test": len(target)}
-        for metric, value in nested.metrics(target, predicted).items()
+        for metric, value in nested_cv.metrics(target, predicted).items()
     ]
 
 

@@ -15,22 +15,12 @@ import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from stratavox import sampling, stage, tables
+from stratavox import columns, sampling, stage, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError, run
 
-SCHEMA = pa.schema(
-    [
-        ("regime", pa.string()),
-        ("repeat", pa.int32()),
-        ("fold", pa.int32()),
-        ("clip_id", pa.string()),
-        ("target", pa.string()),
-        ("group", pa.string()),
-        ("recording", pa.string()),
-    ]
-)
+SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
 # Ways to shuffle the groups that are tried until every training set holds every class.
 SHUFFLES = 100
 

@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from stratavox.encoders.sites import branches
-from stratavox.probe import logistic, nested
+from stratavox.probe import logistic, nested_cv
 from stratavox.probe.readouts import matrix
 from stratavox.probe.rotation import Rotation
 
@@ -106,14 +106,14 @@ def learned_weights(
     test: np.ndarray,
     settings: dict,
 ) -> np.ndarray:
-    """Softmax weights (blocks,) that let a linear head tell the classes of the training clips best.
+    """Softmax weights (blocks,) with which a linear head predicts the training clips best.
 
-    Arguments as in `nested.outer_fold`, for ``blocks`` (blocks, clips, width). Weights and head are
-    learned together: the loss of a set of weights is that of its best head, found exactly, and its
-    slope the slope at that head (variable projection; Golub & Pereyra 1973, SIAM J. Numer. Anal.
-    10:413-432). The head's C is the one that the inner folds choose for equal weights.
+    Arguments as in `nested_cv.outer_fold`, for ``blocks`` (blocks, clips, width). Weights and head
+    are learned together: the loss of a set of weights is that of its best head, found exactly, and
+    its slope the slope at that head (variable projection; Golub & Pereyra 1973, SIAM J. Numer.
+    Anal. 10:413-432). The head's C is the one that the inner folds choose for equal weights.
     """
-    nested.refuse_straddling(group, test)
+    nested_cv.refuse_straddling(group, test)
     classes, y = np.unique(y[~test], return_inverse=True)
     inner = None if group is None else group[~test]
     # columns are measured by their spread in the equal mixture, whatever the weights
@@ -124,7 +124,7 @@ def learned_weights(
     count, n, width = x.shape
     every = np.ones(n, dtype=bool)
     equal = Rotation.of(x.mean(axis=0), every, standardise=False)
-    c = nested.choose_c(equal.train, y, inner, settings).c
+    c = nested_cv.choose_c(equal.train, y, inner, settings).c
     penalty = (2 if len(classes) == 2 else 1) / (c * n)
     truth = np.eye(len(classes))[y]
     flat = x.reshape(count, -1)
@@ -137,7 +137,7 @@ def learned_weights(
         square = weights @ alike @ weights
         scale = 1 / np.sqrt(square)
         rotation = Rotation.of(mixed(scale * weights, x), every, standardise=False)
-        fit = logistic.fit(rotation.train, y[None], len(classes), c, tolerance=nested.ROUGH)
+        fit = logistic.fit(rotation.train, y[None], len(classes), c, tolerance=nested_cv.ROUGH)
         log_p = fit.log_probabilities(rotation.train)[0].T.astype(np.float64)
         value = -np.mean(log_p[np.arange(n), y]) + penalty / 2 * np.sum(np.square(fit.weights))
         head = rotation.axes @ fit.weights[0].T

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import stage, tables
 from stratavox.errors import StratavoxError, run
-from stratavox.probe import fusion, nested
+from stratavox.probe import fusion, nested_cv
 from stratavox.probe.crossvalidate import cross_validate, metric_rows
 from stratavox.probe.readouts import clips_of
 from stratavox.probe.schemas import PREDICTIONS, SCORES
@@ -106,7 +106,7 @@ def choose_block(
     """
     frame = scores.to_pandas()
     fits = frame[frame["readout"].isin(blocks) & frame["fold"].notna()]
-    fits = fits[fits["metric"] == nested.METRICS[0]].sort_values("readout", kind="stable")
+    fits = fits[fits["metric"] == nested_cv.METRICS[0]].sort_values("readout", kind="stable")
     best = fits.loc[fits.groupby(FOLD)["inner_log_loss"].idxmin()]
     chosen = best[[*FOLD, "readout"]]
     picked = pd.MultiIndex.from_frame(frame[[*FOLD, "readout"]]).isin(
