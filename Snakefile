@@ -1,9 +1,9 @@
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: f"{workflow.current_basedir.get_path_or_uri(secret_free=False)}/config.yaml"
 
 
 report: "workflow/report/workflow.rst"
@@ -20,5 +20,8 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        "results/report/summary.html",
+        rules.summary.output.page,
         figures(),
+
+
+connect_rules()

@@ -1,41 +1,49 @@
-"""Every helper function of the rules.
+"""What all rules share. A rule block says what is its own: files, stage, settings, needs.
 
-A rule's provenance param holds the key that makes its jobs stale: see workflow/stratavox/plan.py.
-A rule reads only what its key covers. (Were inputs marked ancient() throughout, Snakemake would not
-look at the params of jobs behind one that runs: DAG.update_needrun skips them.)
+Every rule runs `python -m stratavox stage MODULE` (COMMAND) with its named inputs and outputs; its
+log (results/logs/{rule}/) and conda environment are added by `connect_rules`. `stage` makes the two
+params: `provenance` holds the key that makes a job stale (workflow/stratavox/keys.py), `job` what
+the command is given. An input marked ancient() is left out of the key: its content is in the
+settings. (Were all inputs marked so, Snakemake would not look at the params of jobs behind one that
+runs: DAG.update_needrun skips them.)
 """
 
-import inspect
-import json
 import math
 import os
-import re
 import shlex
 import sys
 from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/workflow")
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parent
+sys.path.insert(0, f"{PROJECT}/workflow")
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import DeploymentMethod
 
-from stratavox.errors import StratavoxError
-from stratavox.locks import hold, refuse_unwritable
+from stratavox import snakemake_internals as internals
 from stratavox.encoders.catalogue import BASELINE_RATE
+from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
-from stratavox.plan import (
-    DATASET_FIGURES,
-    FORMATS,
-    NUISANCE_FIGURES,
-    TASK_FIGURES,
-    Plan,
-    canonical,
-)
+from stratavox.jobs import Jobs
+from stratavox.keys import Keys, Stage, content, digest
+from stratavox.locks import hold, refuse_unwritable
+from stratavox.plan import Plan
 from stratavox.remake import remake
+from stratavox.stage import canonical
+from stratavox.tables import write_text
 
-if set("{}") & set(str(workflow.basedir)):
+FORMATS = ("svg", "pdf", "png", "html")
+FIGURES = {
+    "target": ("layers", "comparison", "centres", "atlas", "leakage", "neighbours"),
+    "protocol": ("protocol",),
+    "nuisance": ("layers", "leakage"),
+    "dataset": ("similarity", "shape"),
+    "map": ("umap_{task}",),
+}
+INDEX = "results/report/index.json"
+
+if set("{}") & set(str(PROJECT)):
     raise WorkflowError(
-        f"{workflow.basedir}: Snakemake takes braces in the path of a workflow for its own; "
+        f"{PROJECT}: Snakemake gives braces in the path of a workflow a meaning of its own; "
         "move or rename the folder"
     )
 
@@ -45,28 +53,25 @@ try:
         refuse_unwritable(Path(".snakemake"), Path("results"))
         hold(Path(".snakemake"))
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
-    if workflow.is_main_process:
-        remake(PLAN, Path("."))
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
 
 # envs/stratavox.yaml names the lock file by this: Snakemake copies it away from its folder
-os.environ.update(STRATAVOX_ENVS=f"{workflow.basedir}/envs")
-# No param: where archives stay makes no result stale.
-os.environ.update(STRATAVOX_DOWNLOADS=canonical(PLAN.config["downloads"]))
-# This interpreter and this package, wherever they stand; in a conda environment, its interpreter.
-CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-PATH = "" if CONDA else f"PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
+os.environ.update(STRATAVOX_ENVS=f"{PROJECT}/envs")
+# This interpreter and this package, wherever they are; in a conda environment, its interpreter.
+PATH = f"PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
 shell.prefix(
-    f"set -euo pipefail; export {PATH}PYTHONPATH={shlex.quote(sys.path[0])} PYTHONUNBUFFERED=1; "
+    f"set -euo pipefail; export {'' if internals.in_conda(workflow) else PATH}"
+    f"PYTHONPATH={shlex.quote(sys.path[0])} PYTHONUNBUFFERED=1; "
+)
+COMMAND = (
+    "python -m stratavox stage {params.job[stage]} --job {params.job[json]:q}"
+    " --threads {threads} 2>&1 | tee {log:q}"
 )
 
 
 onstart:
-    # Each job that ends under Snakemake 9's limit of jobs a second leaves a timer, which looks at
-    # all ready jobs every second from then on: after 300 jobs the better part of a core, after
-    # thousands no thread is left. --cores and --jobs are limit enough.
-    workflow.scheduler.job_rate_limiter = None
+    internals.remove_rate_limit(workflow)
 
 
 wildcard_constraints:
@@ -77,94 +82,99 @@ wildcard_constraints:
     rate=r"\d+",
 
 
+def connect_rules():
+    """When all rules are read: their logs, what follows from them, and what is to be made again."""
+    global JOBS
+    internals.add_log_and_environment(workflow, PROJECT / "envs/stratavox.yaml")
+    JOBS = Jobs(internals.Rules(workflow), [rules.summary.output.page, *figures()])
+    try:
+        if workflow.is_main_process:
+            index_file()
+            remake(JOBS, Path("."))
+    except StratavoxError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def stage(name, settings=None, **further):
+    """Params of a rule that runs a stage, a module's name; ``further`` as in `keys.Stage`."""
+    entry = Stage(name, *([settings] if settings else []), **further)
+
+    def provenance(wildcards):
+        return canonical(JOBS.keys.of_stage(entry, wildcards))
+
+    def job(wildcards, input, output):
+        values = {
+            "input": {name: input[name] for name in input.keys()},
+            "output": {name: output[name] for name in output.keys()},
+            "settings": entry.settings(wildcards) | entry.places(wildcards),
+            "wildcards": dict(wildcards.items()),
+            "provenance": JOBS.keys.of_stage(entry, wildcards),
+        }
+        return {"stage": name, "json": canonical(values)}
+
+    provenance.stage = entry
+    return {"provenance": provenance, "job": job}
+
+
+def of_probes(*keys):
+    """A settings function: some of the dataset's probe settings."""
+    return lambda wildcards: PLAN.probes(wildcards.dataset, *keys)
+
+
+def of_geometry(*keys):
+    """A settings function: some of the run's geometry settings."""
+    return lambda wildcards: {key: PLAN.config["geometry"][key] for key in keys}
+
+
+# ---- what a job needs ----
+
+
 def spare_cores(wildcards):
     """Threads of a probing job: several only where there are fewer such jobs than cores."""
     jobs = len(PLAN.encoders) * sum(len(PLAN.tasks(name)) for name in PLAN.datasets)
     return max(1, min(4, (workflow.resource_settings.cores or 1) // jobs))
 
 
-# Memory in MB and time in minutes of a job: what it starts with, and what each clip adds. Measured
-# on the runs of config/real_calls.yaml and config/paper.yaml on one slow core, and rounded up twice.
-NEEDS = {
-    "generate": (1000, 0, 10, 0),
-    "arrange": (1000, 0, 20, 0.01),
-    "inspect": (1000, 0, 10, 0.01),
-    "clips": (1000, 0, 10, 0.01),
-    "manifest": (1000, 0.005, 10, 0),
-    "acoustics": (1500, 0, 10, 0.02),
-    "part": (3500, 0, 20, 0.05),
-    "tokens": (3500, 0.8, 20, 0.05),
-    "collect": (2500, 0.001, 10, 0.002),
-    "folds": (1000, 0.005, 10, 0.001),
-    "confounds": (1000, 0.005, 10, 0.001),
-    "linear": (2000, 0.25, 30, 0.1),
-    "notebook": (1500, 0.05, 10, 0.02),
-    "atlas": (2000, 0.25, 20, 0.05),
-    "conditional": (2000, 0.25, 20, 0.05),
-    "attention": (3000, 0.8, 60, 0.5),
-    "infer": (1500, 0.05, 20, 0.01),
-    "umap": (2000, 0.1, 20, 0.01),
-    "shape": (2000, 0.001, 10, 0.005),
-    "neighbours": (1500, 0.1, 10, 0.02),
-    "similarity": (2000, 0.2, 10, 0.01),
-    "figures": (1500, 0.01, 15, 0),
-    "summary": (1500, 0.01, 15, 0),
-}
-PROBES = ("linear", "notebook", "atlas", "conditional", "attention", "infer")
-A_SHARDS = ("inspect", "clips", "acoustics", "part", "tokens")
+def needs(mb, minutes, at_most=lambda wildcards: math.inf):
+    """Resources of a job: memory and time as (what it starts with, what each clip adds).
 
-
-def most_clips(kind, wildcards):
-    """How many clips such a job works on at most. Some take a sample (docs/scale.md)."""
-    if kind in ("similarity", "neighbours"):
-        return PLAN.config["geometry"]["max_clips"]
-    if kind == "umap":
-        return PLAN.config["figures"]["umap"]["max_clips"]
-    if kind in PROBES:
-        return PLAN.datasets[wildcards.dataset]["probes"]["max_clips"] or math.inf
-    return math.inf
-
-
-def needs(rule):
-    """What a cluster must give a job of the rule: more for more clips, and at each new attempt."""
-    base_mb, each_mb, base_min, each_min = NEEDS[rule]
+    More at each new attempt; a job of one shard has its share of the clips, one that takes a sample
+    ``at_most`` so many. Measured on the runs of config/real_calls.yaml and config/paper.yaml on one
+    slow core, and rounded up twice.
+    """
 
     def clips(wildcards):
-        names = [wildcards.dataset] if "dataset" in wildcards.keys() else PLAN.datasets
-        share = len(PLAN.shards(wildcards.dataset)) if rule in A_SHARDS else 1
-        return (
-            min(sum(map(PLAN.clip_count, names)), most_clips(rule, wildcards)) / share
+        here = "dataset" in wildcards.keys()
+        names = [wildcards.dataset] if here else PLAN.datasets
+        share = (
+            len(PLAN.shards(wildcards.dataset)) if "shard" in wildcards.keys() else 1
+        )
+        return min(sum(map(PLAN.clip_count, names)), at_most(wildcards)) / share
+
+    def resource(start, each):
+        return lambda wildcards, attempt: round(
+            (start + each * clips(wildcards)) * attempt
         )
 
-    return {
-        "mem_mb": lambda wildcards, attempt: round(
-            (base_mb + each_mb * clips(wildcards)) * attempt
-        ),
-        "runtime": lambda wildcards, attempt: round(
-            (base_min + each_min * clips(wildcards)) * attempt
-        ),
-    }
+    return {"mem_mb": resource(*mb), "runtime": resource(*minutes)}
 
 
-def node(stage, wildcards):
-    """A stage's settings and provenance, asked for by place as the plan itself does: made once."""
-    made = getattr(PLAN, stage)
-    return made(*(wildcards[name] for name in inspect.signature(made).parameters))
+def probed_clips(wildcards):
+    """Clips that a task's probes take at most."""
+    return PLAN.datasets[wildcards.dataset]["probes"]["max_clips"] or math.inf
 
 
-def settings(stage):
-    """A params function: what the stage is told, as JSON."""
-    return lambda wildcards: canonical(node(stage, wildcards)["settings"])
+def compared_clips(wildcards):
+    """Clips that readouts are compared on at most."""
+    return PLAN.config["geometry"]["max_clips"]
 
 
-def index(wildcards):
-    """A params function: what the report puts together, as JSON, in the order of the run."""
-    return json.dumps(PLAN.index())
+def mapped_clips(wildcards):
+    """Clips that a map shows at most."""
+    return PLAN.config["figures"]["umap"]["max_clips"]
 
 
-def provenance(stage):
-    """A params function: what the stage's result depends on, as JSON; a change makes it stale."""
-    return lambda wildcards: canonical(node(stage, wildcards)["provenance"])
+# ---- which files ----
 
 
 def datasets_of(source):
@@ -175,9 +185,8 @@ def datasets_of(source):
 
 def scanned(wildcards):
     """The scan: another rule's output, or made before any rule from a folder, content in the keys."""
-    scan = "results/corpus/{dataset}/scan.parquet".format(**wildcards)
-    of_folder = re.fullmatch(datasets_of("folder"), wildcards.dataset)
-    return ancient(scan) if of_folder else scan
+    scan = f"results/corpus/{wildcards.dataset}/scan.parquet"
+    return scan if PLAN.generated(wildcards.dataset) else ancient(scan)
 
 
 def of_each_shard(pattern):
@@ -187,74 +196,35 @@ def of_each_shard(pattern):
     )
 
 
-def fed(wildcards):
-    """The shard of clips at the encoder's rate, and the receipt of weights that are fetched."""
-    rate = PLAN.rate(wildcards.encoder)
-    clips = f"results/clips/{wildcards.dataset}/{rate}/part-{wildcards.shard}.parquet"
-    receipt = PLAN.receipt(wildcards.encoder)
-    return {"clips": clips} | ({"receipt": receipt} if receipt else {})
-
-
 def of_each_encoder(pattern):
     """An input function: the pattern's files for every encoder of the run, in the config's order."""
     return lambda wildcards: expand(pattern, encoder=PLAN.encoders, **wildcards)
 
 
-def further_probes():
-    """Input functions: what beside linear probes there is for a task, by the option it goes to."""
-
-    def of(table, encoders):
-        pattern = f"results/{table}/{{encoder}}/{{dataset}}/{{task}}.parquet"
-        return lambda wildcards: expand(
-            pattern,
-            encoder=encoders(wildcards.dataset, wildcards.task),
-            dataset=wildcards.dataset,
-            task=wildcards.task,
-        )
-
-    def asked(names):
-        return lambda dataset, task: names if task in PLAN.targets(dataset) else []
-
-    return {
-        "atlas": of("atlas", asked(list(PLAN.encoders))),
-        "conditional": of("conditional", asked(PLAN.deep())),
-        "token_scores": of("token_scores", PLAN.attended),
-        "token_predictions": of("token_predictions", PLAN.attended),
-    }
-
-
-def answers():
-    """The tables of answers to a task, and what is to be said of them."""
-    folder = "results/answers/{dataset}/{task}"
-    return {name: f"{folder}/{name}.parquet" for name in ANSWERS} | {
-        "summary": f"{folder}/summary.json"
-    }
-
-
-def embedding_folders(wildcards):
-    """A params function: each encoder's folder of readouts as JSON, in the order of the run."""
-    folder = "results/embeddings/{}/{}"
-    return json.dumps(
-        {name: folder.format(name, wildcards.dataset) for name in PLAN.encoders}
+def of_encoders(pattern, encoders):
+    """An input function: the pattern's files for the encoders that a function of the task names."""
+    return lambda wildcards: expand(
+        pattern, encoder=encoders(wildcards.dataset, wildcards.task), **wildcards
     )
 
 
-def paths_by_encoder(key):
-    """A params function: encoder to path as JSON, from the entry ``key`` of the report's index."""
-
-    def paths(wildcards):
-        entry = PLAN.index()["datasets"][wildcards.dataset]
-        if "task" in wildcards.keys():
-            entry = entry["tasks"][wildcards.task]
-        return json.dumps(entry[key])
-
-    return paths
+def clips_at_rate(wildcards):
+    """The shard of clips at the encoder's rate."""
+    rate = PLAN.rate(wildcards.encoder)
+    return expand(rules.clips.output.clips, rate=rate, allow_missing=True)[0].format(
+        **wildcards
+    )
 
 
-def drawn(folder, figures):
-    """Output files of figures in every format; the SVG go into Snakemake's own report."""
+def receipt_of_weights(wildcards):
+    """The receipt of the encoder's weights, where they are fetched."""
+    return PLAN.receipt(wildcards.encoder) or []
+
+
+def drawn(folder, scope):
+    """Output files of the figures of a scope in every format; the SVG are in Snakemake's report."""
     files = {}
-    for figure in figures:
+    for figure in FIGURES[scope]:
         kind = figure.partition("_")[0]
         files[kind] = report(
             f"results/figures/{folder}/{figure}.svg",
@@ -271,23 +241,131 @@ def drawn(folder, figures):
     return files
 
 
+def drawing(scope):
+    """Params of a rule that draws the figures of a scope."""
+    drawer = {"dataset": "overview", "map": "panels"}.get(scope, "draw")
+    page = PROJECT / "workflow/stratavox/report/templates/interactive.html.j2"
+    return stage(
+        f"report.{drawer}",
+        lambda wildcards: {
+            "source": PLAN.datasets[wildcards.dataset]["source"],
+            "figures": [name.partition("_")[0] for name in FIGURES[scope]],
+            "draws": PLAN.draws,
+        },
+        content=lambda wildcards: [content(page)],
+    )
+
+
+# ---- the report ----
+
+
+def index():
+    """What belongs together, for the report: paths relative to the working directory."""
+    readouts = rules.collect.output.encoder
+    return {
+        "datasets": {dataset: index_of_dataset(dataset) for dataset in PLAN.datasets},
+        "encoders": {
+            encoder: {
+                "dirs": {
+                    dataset: os.path.dirname(
+                        readouts.format(encoder=encoder, dataset=dataset)
+                    )
+                    for dataset in PLAN.datasets
+                }
+            }
+            for encoder in PLAN.encoders
+        },
+        # less the place of the cache, which is this machine's business
+        "config": PLAN.config
+        | {"downloads": {"archives": PLAN.config["downloads"]["archives"]}},
+    }
+
+
+def index_of_dataset(dataset):
+    """A dataset's tables, figures and tasks."""
+    entry = PLAN.datasets[dataset]
+
+    def of(pattern):
+        return pattern.format(dataset=dataset)
+
+    return {
+        "source": entry["source"],
+        "chorus": entry.get("chorus"),
+        "archive": (
+            PLAN.archive_about(dataset) | {"account": of(rules.arrange.output.account)}
+            if entry["source"] == "archive"
+            else None
+        ),
+        "hygiene": of(rules.manifest.output.hygiene),
+        "similarity": of(rules.similarity.output.similarity),
+        "shape": {
+            encoder: rules.shape.output.shape.format(encoder=encoder, dataset=dataset)
+            for encoder in PLAN.encoders
+        },
+        "stems": stems(rules.dataset_figures, dataset=dataset),
+        "tasks": {task: index_of_task(dataset, task) for task in PLAN.tasks(dataset)},
+    }
+
+
+def index_of_task(dataset, task):
+    """A task's tables and figures."""
+    names = {"dataset": dataset, "task": task}
+
+    def by_encoder(pattern, encoders):
+        return {name: pattern.format(encoder=name, **names) for name in encoders}
+
+    target = task in PLAN.targets(dataset)
+    figures = stems(rules.task_figures if target else rules.nuisance_figures, **names)
+    if PLAN.as_notebook(dataset, task):
+        figures |= stems(rules.protocol_figure, **names)
+    return {
+        "role": PLAN.datasets[dataset]["tasks"][task]["role"],
+        "answers": os.path.dirname(rules.infer.output.summary.format(**names)),
+        "folds_json": rules.folds.output.summary.format(**names),
+        "confounds": (
+            rules.confounds.output.confounds.format(**names)
+            if PLAN.confound_columns(dataset, task)
+            else None
+        ),
+        "notebook": by_encoder(
+            rules.notebook.output.scores, PLAN.as_notebook(dataset, task)
+        ),
+        "neighbours": by_encoder(
+            rules.neighbours.output.neighbours, PLAN.described(dataset, task)
+        ),
+        "stems": figures,
+        "umap": {
+            encoder: stems(rules.panels, encoder=encoder, **names)["umap"]
+            for encoder in PLAN.mapped(dataset, task)
+        },
+    }
+
+
+def stems(rule, **wildcards):
+    """The figures that a rule draws: name -> path without its ending."""
+    paths = {name: path.format(**wildcards) for name, path in rule.output.items()}
+    return {
+        name: path.removesuffix(".svg")
+        for name, path in paths.items()
+        if path.endswith(".svg")
+    }
+
+
 def figures():
     """Every figure of the run."""
-    stems = []
-    for dataset in PLAN.index()["datasets"].values():
-        stems += dataset["stems"].values()
+    drawn = []
+    for dataset in index()["datasets"].values():
+        drawn += dataset["stems"].values()
         for task in dataset["tasks"].values():
-            stems += [*task["stems"].values(), *task["umap"].values()]
-    return expand("{stem}.{form}", stem=stems, form=FORMATS)
+            drawn += [*task["stems"].values(), *task["umap"].values()]
+    return expand("{stem}.{form}", stem=drawn, form=FORMATS)
 
 
 def report_tables():
     """What the report reads beside the figures."""
-    entries = PLAN.index()["datasets"].values()
+    entries = index()["datasets"].values()
     files = expand(
-        "results/embeddings/{encoder}/{dataset}/encoder.json",
-        encoder=PLAN.encoders,
-        dataset=PLAN.datasets,
+        rules.collect.output.encoder, encoder=PLAN.encoders, dataset=PLAN.datasets
     )
     for entry in entries:
         files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]
@@ -297,3 +375,17 @@ def report_tables():
             files += [*task["notebook"].values(), *task["neighbours"].values()]
             files += [task["confounds"]] if task["confounds"] else []
     return files
+
+
+def index_file():
+    """Write the index where the report reads it, if it changed."""
+    text = canonical(index())
+    path = Path(INDEX)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(text, path)
+
+
+def templates():
+    """Digests of the page's templates."""
+    folder = PROJECT / "workflow/stratavox/report/templates"
+    return [content(path) for path in sorted(folder.iterdir())]

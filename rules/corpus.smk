@@ -5,144 +5,118 @@ rule generate:
     output:
         scan="results/corpus/{dataset}/scan.parquet",
         raw=directory("results/corpus/{dataset}/raw"),
-    log:
-        "results/logs/generate/{dataset}.log",
     wildcard_constraints:
         dataset=datasets_of("chorus"),
-    conda:
-        "../envs/stratavox.yaml"
     resources:
-        **needs("generate"),
+        **needs(mb=(1000, 0), minutes=(10, 0)),
     params:
-        settings=settings("generate"),
-        provenance=provenance("generate"),
+        **stage("corpus.generate", lambda wildcards: PLAN.generation(wildcards.dataset)),
     shell:
-        "python -m stratavox.corpus.generate --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --raw {output.raw:q} --scan {output.scan:q}"
-        " 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule fetch:
     output:
-        "results/downloads/{dataset}.json",
-    log:
-        "results/logs/fetch/{dataset}.log",
+        receipt="results/downloads/{dataset}.json",
     wildcard_constraints:
         dataset=datasets_of("archive"),
     # not on a cluster's nodes: they often have no network
     localrule: True
-    conda:
-        "../envs/stratavox.yaml"
     params:
-        settings=settings("fetch"),
-        provenance=provenance("fetch"),
+        **stage(
+            "corpus.fetch",
+            lambda wildcards: PLAN.archive_identity(wildcards.dataset),
+            places=lambda wildcards: PLAN.archive_source(wildcards.dataset),
+            versioned=False,
+        ),
     shell:
-        "python -m stratavox.corpus.fetch --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule arrange:
     input:
-        "results/downloads/{dataset}.json",
+        receipt=rules.fetch.output.receipt,
     output:
         scan="results/corpus/{dataset}/scan.parquet",
         raw=directory("results/corpus/{dataset}/raw"),
         account="results/corpus/{dataset}/archive.json",
-    log:
-        "results/logs/arrange/{dataset}.log",
     wildcard_constraints:
         dataset=datasets_of("archive"),
-    conda:
-        "../envs/stratavox.yaml"
     resources:
-        **needs("arrange"),
+        **needs(mb=(1000, 0), minutes=(20, 0.01)),
     params:
-        settings=settings("arrange"),
-        provenance=provenance("arrange"),
+        **stage(
+            "corpus.arrange",
+            lambda wildcards: PLAN.arrangement(wildcards.dataset),
+            code=lambda wildcards: PLAN.layout_code(wildcards.dataset),
+        ),
     shell:
-        "python -m stratavox.corpus.arrange --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --receipt {input:q} --raw {output.raw:q}"
-        " --scan {output.scan:q} --out {output.account:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule inspect:
     input:
-        scanned,
+        scan=scanned,
     output:
-        "results/corpus/{dataset}/inspect/part-{shard}.parquet",
-    log:
-        "results/logs/inspect/{dataset}.{shard}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        part="results/corpus/{dataset}/inspect/part-{shard}.parquet",
     resources:
-        **needs("inspect"),
+        **needs(mb=(1000, 0), minutes=(10, 0.01)),
     params:
-        settings=settings("inspect"),
-        provenance=provenance("inspect"),
+        **stage(
+            "corpus.inspect",
+            lambda wildcards: PLAN.shard(wildcards.dataset, wildcards.shard),
+            places=lambda wildcards: PLAN.folder(wildcards.dataset),
+        ),
     shell:
-        "python -m stratavox.corpus.inspect --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --scan {input:q} --shard {wildcards.shard}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule manifest:
     input:
         scan=scanned,
-        inspect=of_each_shard("results/corpus/{dataset}/inspect/part-{shard}.parquet"),
+        inspect=of_each_shard(rules.inspect.output.part),
     output:
         clips="results/corpus/{dataset}/clips.parquet",
         labels="results/corpus/{dataset}/labels.parquet",
         hygiene="results/corpus/{dataset}/hygiene.json",
-    log:
-        "results/logs/manifest/{dataset}.log",
-    conda:
-        "../envs/stratavox.yaml"
     resources:
-        **needs("manifest"),
+        **needs(mb=(1000, 0.005), minutes=(10, 0)),
     params:
-        settings=settings("manifest"),
-        provenance=provenance("manifest"),
+        **stage(
+            "corpus.manifest",
+            lambda wildcards: PLAN.manifest(wildcards.dataset),
+            places=lambda wildcards: PLAN.tables(wildcards.dataset),
+            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+        ),
     shell:
-        "python -m stratavox.corpus.manifest --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --scan {input.scan:q} --inspect {input.inspect:q}"
-        " --out-clips {output.clips:q} --out-labels {output.labels:q}"
-        " --out-hygiene {output.hygiene:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule clips:
     input:
-        "results/corpus/{dataset}/inspect/part-{shard}.parquet",
+        inspect=rules.inspect.output.part,
     output:
-        "results/clips/{dataset}/{rate}/part-{shard}.parquet",
-    log:
-        "results/logs/clips/{dataset}.{rate}.{shard}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        clips="results/clips/{dataset}/{rate}/part-{shard}.parquet",
     resources:
-        **needs("clips"),
+        **needs(mb=(1000, 0), minutes=(10, 0.01)),
     params:
-        settings=settings("clips"),
-        provenance=provenance("clips"),
+        **stage(
+            "corpus.clips",
+            lambda wildcards: PLAN.audio(wildcards.dataset),
+            places=lambda wildcards: PLAN.folder(wildcards.dataset),
+        ),
     shell:
-        "python -m stratavox.corpus.clips --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --inspect {input:q} --rate {wildcards.rate}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule acoustics:
     input:
-        f"results/clips/{{dataset}}/{BASELINE_RATE}/part-{{shard}}.parquet",
+        clips=f"results/clips/{{dataset}}/{BASELINE_RATE}/part-{{shard}}.parquet",
     output:
-        "results/acoustics/{dataset}/part-{shard}.parquet",
-    log:
-        "results/logs/acoustics/{dataset}.{shard}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        acoustics="results/acoustics/{dataset}/part-{shard}.parquet",
     resources:
-        **needs("acoustics"),
+        **needs(mb=(1500, 0), minutes=(10, 0.02)),
     params:
-        settings=settings("acoustics"),
-        provenance=provenance("acoustics"),
+        **stage("corpus.acoustics", lambda wildcards: {"rate": BASELINE_RATE}),
     shell:
-        "python -m stratavox.corpus.acoustics --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --clips {input:q} --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND

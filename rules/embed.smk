@@ -1,80 +1,68 @@
 """Clips to readouts: one pass of the encoder a shard, then one table a readout."""
 
 
-rule weights:
+rule fetch_weights:
     output:
-        "results/downloads/weights/{encoder}.json",
-    log:
-        "results/logs/weights/{encoder}.log",
+        receipt="results/downloads/weights/{encoder}.json",
     # the machine that Snakemake runs on has the network
     localrule: True
-    conda:
-        "../envs/stratavox.yaml"
     params:
-        settings=settings("weights"),
-        provenance=provenance("weights"),
+        **stage(
+            "encoders.hub",
+            lambda wildcards: PLAN.published(wildcards.encoder),
+            versioned=False,
+        ),
     shell:
-        "python -m stratavox.encoders.hub --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule part:
     input:
-        unpack(fed),
+        clips=clips_at_rate,
+        receipt=receipt_of_weights,
     output:
-        "results/parts/{encoder}/{dataset}/part-{shard}.parquet",
-    log:
-        "results/logs/part/{encoder}.{dataset}.{shard}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        part="results/parts/{encoder}/{dataset}/part-{shard}.parquet",
     resources:
-        **needs("part"),
+        **needs(mb=(3500, 0), minutes=(20, 0.05)),
     params:
-        settings=settings("part"),
-        provenance=provenance("part"),
+        **stage(
+            "embed.part",
+            lambda wildcards: PLAN.encoder(wildcards.encoder),
+            code=lambda wildcards: PLAN.family_code(wildcards.encoder),
+            content=lambda wildcards: PLAN.weights(wildcards.encoder),
+        ),
     shell:
-        "python -m stratavox.embed.part --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --clips {input.clips:q} --out {output:q}"
-        " --threads {threads} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule collect:
     input:
-        of_each_shard("results/parts/{encoder}/{dataset}/part-{shard}.parquet"),
+        parts=of_each_shard(rules.part.output.part),
     output:
-        # written last; the readouts stand beside it
-        "results/embeddings/{encoder}/{dataset}/encoder.json",
-    log:
-        "results/logs/collect/{encoder}.{dataset}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        # written last; the readouts are beside it
+        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
     resources:
-        **needs("collect"),
+        **needs(mb=(2500, 0.001), minutes=(10, 0.002)),
     params:
-        settings=settings("collect"),
-        provenance=provenance("collect"),
-        folder=subpath(output[0], parent=True),
+        **stage("embed.collect"),
     shell:
-        "python -m stratavox.embed.collect --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --parts {input:q} --out {params.folder:q}"
-        " 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule tokens:
     input:
-        unpack(fed),
+        clips=clips_at_rate,
+        receipt=receipt_of_weights,
     output:
-        "results/tokens/{encoder}/{dataset}/part-{shard}.parquet",
-    log:
-        "results/logs/tokens/{encoder}.{dataset}.{shard}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        tokens="results/tokens/{encoder}/{dataset}/part-{shard}.parquet",
     resources:
-        **needs("tokens"),
+        **needs(mb=(3500, 0.8), minutes=(20, 0.05)),
     params:
-        settings=settings("tokens"),
-        provenance=provenance("tokens"),
+        **stage(
+            "embed.tokens",
+            lambda wildcards: PLAN.tokens(wildcards.encoder, wildcards.dataset),
+            code=lambda wildcards: PLAN.family_code(wildcards.encoder),
+            content=lambda wildcards: PLAN.weights(wildcards.encoder),
+        ),
     shell:
-        "python -m stratavox.embed.tokens --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --clips {input.clips:q} --out {output:q}"
-        " --threads {threads} 2>&1 | tee {log:q}"
+        COMMAND

@@ -3,84 +3,52 @@
 
 rule umap:
     input:
-        "results/embeddings/{encoder}/{dataset}/encoder.json",
+        encoder=rules.collect.output.encoder,
     output:
-        "results/geometry/{encoder}/{dataset}/umap.parquet",
-    log:
-        "results/logs/umap/{encoder}.{dataset}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        umap="results/geometry/{encoder}/{dataset}/umap.parquet",
     resources:
-        **needs("umap"),
+        **needs(mb=(2000, 0.1), minutes=(20, 0.01), at_most=mapped_clips),
     params:
-        settings=settings("umap"),
-        provenance=provenance("umap"),
-        embeddings=subpath(input[0], parent=True),
+        **stage("geometry.umap", lambda wildcards: PLAN.config["figures"]["umap"]),
     shell:
-        "python -m stratavox.geometry.umap --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule similarity:
     input:
-        of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
+        encoders=of_each_encoder(rules.collect.output.encoder),
     output:
-        "results/similarity/{dataset}.parquet",
-    log:
-        "results/logs/similarity/{dataset}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        similarity="results/similarity/{dataset}.parquet",
     resources:
-        **needs("similarity"),
+        **needs(mb=(2000, 0.2), minutes=(10, 0.01), at_most=compared_clips),
     params:
-        settings=settings("similarity"),
-        provenance=provenance("similarity"),
-        embeddings=of_each_encoder("results/embeddings/{encoder}/{dataset}"),
+        **stage("geometry.similarity", of_geometry("max_clips", "seed")),
     shell:
-        "python -m stratavox.geometry.similarity --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule shape:
     input:
-        "results/embeddings/{encoder}/{dataset}/encoder.json",
+        encoder=rules.collect.output.encoder,
     output:
-        "results/geometry/{encoder}/{dataset}/shape.parquet",
-    log:
-        "results/logs/shape/{encoder}.{dataset}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        shape="results/geometry/{encoder}/{dataset}/shape.parquet",
     resources:
-        **needs("shape"),
+        **needs(mb=(2000, 0.001), minutes=(10, 0.005)),
     params:
-        settings=settings("shape"),
-        provenance=provenance("shape"),
-        embeddings=subpath(input[0], parent=True),
+        **stage("geometry.shape", of_geometry("matched_clips", "draws", "seed")),
     shell:
-        "python -m stratavox.geometry.shape --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule neighbours:
     input:
-        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
-        folds="results/folds/{dataset}/{task}.parquet",
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
     output:
-        "results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet",
-    log:
-        "results/logs/neighbours/{encoder}.{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        neighbours="results/geometry/{encoder}/{dataset}/{task}.neighbours.parquet",
     resources:
-        **needs("neighbours"),
+        **needs(mb=(1500, 0.1), minutes=(10, 0.02), at_most=compared_clips),
     params:
-        settings=settings("neighbours"),
-        provenance=provenance("neighbours"),
-        embeddings=subpath(input.encoder, parent=True),
+        **stage("geometry.neighbours", of_geometry("max_clips", "seed")),
     shell:
-        "python -m stratavox.geometry.neighbours --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q}"
-        " --folds {input.folds:q} --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND

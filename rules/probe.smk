@@ -5,199 +5,157 @@ rule folds:
     input:
         # not the manifest's labels: those change with every column, a task with its own alone
         scan=scanned,
-        inspect=of_each_shard("results/corpus/{dataset}/inspect/part-{shard}.parquet"),
+        inspect=of_each_shard(rules.inspect.output.part),
     output:
         folds="results/folds/{dataset}/{task}.parquet",
         summary="results/folds/{dataset}/{task}.json",
-    log:
-        "results/logs/folds/{dataset}.{task}.log",
     # a task that cannot be tested should be known before hours of embedding
     priority: 10
-    conda:
-        "../envs/stratavox.yaml"
     resources:
-        **needs("folds"),
+        **needs(mb=(1000, 0.005), minutes=(10, 0.001)),
     params:
-        settings=settings("folds"),
-        provenance=provenance("folds"),
+        **stage(
+            "probe.folds",
+            lambda wildcards: PLAN.folds(wildcards.dataset, wildcards.task),
+            places=lambda wildcards: PLAN.tables(wildcards.dataset),
+            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+        ),
     shell:
-        "python -m stratavox.probe.folds --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --scan {input.scan:q} --inspect {input.inspect:q}"
-        " --out-folds {output.folds:q} --out-summary {output.summary:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule confounds:
     input:
         scan=scanned,
-        folds="results/folds/{dataset}/{task}.parquet",
+        folds=rules.folds.output.folds,
     output:
-        "results/confounds/{dataset}/{task}.json",
-    log:
-        "results/logs/confounds/{dataset}.{task}.log",
+        confounds="results/confounds/{dataset}/{task}.json",
     priority: 10
-    conda:
-        "../envs/stratavox.yaml"
     resources:
-        **needs("confounds"),
+        **needs(mb=(1000, 0.005), minutes=(10, 0.001)),
     params:
-        settings=settings("confounds"),
-        provenance=provenance("confounds"),
+        **stage(
+            "probe.confounds",
+            lambda wildcards: PLAN.confounds(wildcards.dataset, wildcards.task),
+            places=lambda wildcards: PLAN.tables(wildcards.dataset),
+            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+        ),
     shell:
-        "python -m stratavox.probe.confounds --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --scan {input.scan:q} --folds {input.folds:q}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule linear:
     input:
-        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
-        folds="results/folds/{dataset}/{task}.parquet",
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
     output:
         scores="results/scores/{encoder}/{dataset}/{task}.parquet",
         predictions="results/predictions/{encoder}/{dataset}/{task}.parquet",
-        weights="results/weights/{encoder}/{dataset}/{task}.parquet",
-    log:
-        "results/logs/linear/{encoder}.{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        layer_weights="results/layer_weights/{encoder}/{dataset}/{task}.parquet",
     threads: spare_cores
     resources:
-        **needs("linear"),
+        **needs(mb=(2000, 0.25), minutes=(30, 0.1), at_most=probed_clips),
     params:
-        settings=settings("linear"),
-        provenance=provenance("linear"),
-        embeddings=subpath(input.encoder, parent=True),
+        **stage(
+            "probe.linear",
+            of_probes(
+                "inner_folds",
+                "c_grid",
+                "permutations",
+                "control_tasks",
+                "fusions",
+                "seed",
+            ),
+        ),
     shell:
-        "python -m stratavox.probe.linear --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q}"
-        " --folds {input.folds:q} --out-scores {output.scores:q}"
-        " --out-predictions {output.predictions:q} --out-weights {output.weights:q}"
-        " --threads {threads} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule notebook:
     input:
-        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
-        folds="results/folds/{dataset}/{task}.parquet",
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
     output:
-        "results/notebook/{encoder}/{dataset}/{task}.parquet",
-    log:
-        "results/logs/notebook/{encoder}.{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        scores="results/notebook/{encoder}/{dataset}/{task}.parquet",
     resources:
-        **needs("notebook"),
+        **needs(mb=(1500, 0.05), minutes=(10, 0.02), at_most=probed_clips),
     params:
-        settings=settings("notebook"),
-        provenance=provenance("notebook"),
-        embeddings=subpath(input.encoder, parent=True),
+        **stage("probe.notebook"),
     shell:
-        "python -m stratavox.probe.notebook --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q}"
-        " --folds {input.folds:q} --out {output:q} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule atlas:
     input:
-        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
-        folds="results/folds/{dataset}/{task}.parquet",
-        acoustics=of_each_shard("results/acoustics/{dataset}/part-{shard}.parquet"),
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
+        acoustics=of_each_shard(rules.acoustics.output.acoustics),
     output:
-        "results/atlas/{encoder}/{dataset}/{task}.parquet",
-    log:
-        "results/logs/atlas/{encoder}.{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        atlas="results/atlas/{encoder}/{dataset}/{task}.parquet",
     threads: spare_cores
     resources:
-        **needs("atlas"),
+        **needs(mb=(2000, 0.25), minutes=(20, 0.05), at_most=probed_clips),
     params:
-        settings=settings("atlas"),
-        provenance=provenance("atlas"),
-        embeddings=subpath(input.encoder, parent=True),
+        **stage("probe.atlas", of_probes("inner_folds", "seed")),
     shell:
-        "python -m stratavox.probe.atlas --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q}"
-        " --acoustics {input.acoustics:q} --folds {input.folds:q} --out {output:q}"
-        " --threads {threads} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule conditional:
     input:
-        encoder="results/embeddings/{encoder}/{dataset}/encoder.json",
-        folds="results/folds/{dataset}/{task}.parquet",
-        acoustics=of_each_shard("results/acoustics/{dataset}/part-{shard}.parquet"),
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
+        acoustics=of_each_shard(rules.acoustics.output.acoustics),
     output:
-        "results/conditional/{encoder}/{dataset}/{task}.parquet",
-    log:
-        "results/logs/conditional/{encoder}.{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        predictions="results/conditional/{encoder}/{dataset}/{task}.parquet",
     threads: spare_cores
     resources:
-        **needs("conditional"),
+        **needs(mb=(2000, 0.25), minutes=(20, 0.05), at_most=probed_clips),
     params:
-        settings=settings("conditional"),
-        provenance=provenance("conditional"),
-        embeddings=subpath(input.encoder, parent=True),
+        **stage("probe.conditional", of_probes("inner_folds", "c_grid", "seed")),
     shell:
-        "python -m stratavox.probe.conditional --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --embeddings {params.embeddings:q}"
-        " --acoustics {input.acoustics:q} --folds {input.folds:q} --out {output:q}"
-        " --threads {threads} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule attention:
     input:
-        folds="results/folds/{dataset}/{task}.parquet",
-        tokens=of_each_shard("results/tokens/{encoder}/{dataset}/part-{shard}.parquet"),
+        folds=rules.folds.output.folds,
+        tokens=of_each_shard(rules.tokens.output.tokens),
     output:
         scores="results/token_scores/{encoder}/{dataset}/{task}.parquet",
         predictions="results/token_predictions/{encoder}/{dataset}/{task}.parquet",
-    log:
-        "results/logs/attention/{encoder}.{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
     resources:
-        **needs("attention"),
+        **needs(mb=(3000, 0.8), minutes=(60, 0.5), at_most=probed_clips),
     params:
-        settings=settings("attention"),
-        provenance=provenance("attention"),
+        **stage("probe.attention", lambda wildcards: PLAN.attention(wildcards.dataset)),
     shell:
-        "python -m stratavox.probe.attention --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --tokens {input.tokens:q} --folds {input.folds:q}"
-        " --out-scores {output.scores:q} --out-predictions {output.predictions:q}"
-        " --threads {threads} 2>&1 | tee {log:q}"
+        COMMAND
 
 
 rule infer:
     input:
-        **further_probes(),
-        summary="results/folds/{dataset}/{task}.json",
-        encoders=of_each_encoder("results/embeddings/{encoder}/{dataset}/encoder.json"),
-        scores=of_each_encoder("results/scores/{encoder}/{dataset}/{task}.parquet"),
-        predictions=of_each_encoder(
-            "results/predictions/{encoder}/{dataset}/{task}.parquet"
-        ),
-        weights=of_each_encoder("results/weights/{encoder}/{dataset}/{task}.parquet"),
+        summary=rules.folds.output.summary,
+        encoders=of_each_encoder(rules.collect.output.encoder),
+        scores=of_each_encoder(rules.linear.output.scores),
+        predictions=of_each_encoder(rules.linear.output.predictions),
+        layer_weights=of_each_encoder(rules.linear.output.layer_weights),
+        atlas=of_encoders(rules.atlas.output.atlas, PLAN.described),
+        conditional=of_encoders(rules.conditional.output.predictions, PLAN.conditioned),
+        token_scores=of_encoders(rules.attention.output.scores, PLAN.attended),
+        token_predictions=of_encoders(rules.attention.output.predictions, PLAN.attended),
     output:
-        **answers(),
-    log:
-        "results/logs/infer/{dataset}.{task}.log",
-    conda:
-        "../envs/stratavox.yaml"
+        **{
+            name: f"results/answers/{{dataset}}/{{task}}/{name}.parquet"
+            for name in ANSWERS
+        },
+        summary="results/answers/{dataset}/{task}/summary.json",
     resources:
-        **needs("infer"),
+        **needs(mb=(1500, 0.05), minutes=(20, 0.01), at_most=probed_clips),
     params:
-        settings=settings("infer"),
-        provenance=provenance("infer"),
-        folder=subpath(output.summary, parent=True),
+        **stage(
+            "inference.infer",
+            lambda wildcards: PLAN.inference(wildcards.dataset, wildcards.task),
+            code=lambda wildcards: [f"inference.answers.{name}" for name in ANSWERS],
+        ),
     shell:
-        "python -m stratavox.inference.infer --settings {params.settings:q}"
-        " --provenance {params.provenance:q} --folds-summary {input.summary:q}"
-        " --encoders {input.encoders:q} --scores {input.scores:q}"
-        " --predictions {input.predictions:q} --weights {input.weights:q}"
-        " --conditional {input.conditional:q}"
-        " --atlas {input.atlas:q} --token-scores {input.token_scores:q}"
-        " --token-predictions {input.token_predictions:q} --out {params.folder:q}"
-        " 2>&1 | tee {log:q}"
+        COMMAND

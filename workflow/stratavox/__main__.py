@@ -1,11 +1,14 @@
-"""The command line of Stratavox: python -m stratavox init FOLDER, python -m stratavox verify."""
+"""The command line of Stratavox: init, verify, and the stages that the workflow runs."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import json
+import sys
 from pathlib import Path
 
-from stratavox.errors import run
+from stratavox.errors import StratavoxError, run
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +28,14 @@ def main() -> None:
     verify.add_argument(
         "--configfile", type=Path, default=PROJECT / "config.yaml", help="the run's config"
     )
+    stage = commands.add_parser("stage", help="run one job of a stage, as the workflow does")
+    stage.add_argument("module", help="the stage, such as probe.linear")
+    stage.add_argument(
+        "--job",
+        help="JSON object: input and output (name: path or list of paths), settings, wildcards, "
+        "provenance; without it, what the stage does is printed",
+    )
+    stage.add_argument("--threads", type=int, default=1, help="CPU threads")
     options = parser.parse_args()
 
     # heavy, and not needed for --help
@@ -32,10 +43,36 @@ def main() -> None:
         from stratavox.init.command import start
 
         start(options.folder, options.out, options.force)
-    else:
+    elif options.command == "verify":
         from stratavox.verify import verify as compare
 
         compare(options.configfile, Path())
+    else:
+        run_stage(options.module, options.job, options.threads)
+
+
+def run_stage(name: str, text: str | None, threads: int) -> None:
+    """Run the job that the JSON ``text`` describes by the module ``name`` below stratavox."""
+    from stratavox.stage import Job
+
+    try:
+        module = importlib.import_module(f"stratavox.{name}")
+    except ModuleNotFoundError as error:
+        if not f"stratavox.{name}".startswith(error.name or "\0"):
+            raise
+        raise StratavoxError(f"stage {name!r}: there is no module stratavox.{name}") from None
+    if not hasattr(module, "run"):
+        raise StratavoxError(f"stage {name!r}: stratavox.{name} is no stage: it has no run(job)")
+    if text is None:
+        sys.stdout.write(module.__doc__)
+        return
+    try:
+        job = Job.of(json.loads(text), threads)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StratavoxError(
+            f"--job: {text!r} is no JSON object with input and output ({error!r})"
+        ) from None
+    module.run(job)
 
 
 if __name__ == "__main__":

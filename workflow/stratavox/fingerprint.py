@@ -18,15 +18,17 @@ from stratavox.errors import StratavoxError
 PACKAGE = "stratavox"
 ROOT = Path(__file__).resolve().parent
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
-# They carry results from place to place and do not shape them: an upgrade reruns nothing.
-PLUMBING = {"httpx2", "huggingface_hub", "pyarrow"}
+# They carry results from place to place and do not shape them: a change reruns nothing.
+CARRIERS = {"httpx2", "huggingface_hub", "pyarrow"}
+CARRYING_MODULES = {f"{PACKAGE}.{name}" for name in ("errors", "progress", "stage")}
 
 
 @cache
 def code(*roots: str) -> str:
     """SHA-256 over the modules that ``roots`` import, directly or not, inside this package.
 
-    Comments, docstrings, blank lines and the modules' times do not count.
+    What cannot change a result does not count: comments, docstrings, blank lines, type hints, the
+    messages of errors and of progress, and the modules' times.
     """
     digest = hashlib.sha256()
     for module in sorted(closure(roots)):
@@ -37,29 +39,35 @@ def code(*roots: str) -> str:
 @cache
 def versions(*roots: str) -> dict[str, str]:
     """Distribution name -> installed version of every third-party import of these modules."""
-    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    installed = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     for module in closure(roots):
         for name in _imports(module):
             top = name.split(".")[0]
-            if top == PACKAGE or top in sys.stdlib_module_names or top in PLUMBING:
+            if top == PACKAGE or top in sys.stdlib_module_names or top in CARRIERS:
                 continue
             distribution = DISTRIBUTIONS.get(top, top)
-            found[distribution] = _version(distribution)
-    return dict(sorted(found.items()))
+            installed[distribution] = _version(distribution)
+    return dict(sorted(installed.items()))
 
 
 def closure(roots: tuple[str, ...]) -> set[str]:
-    """The modules of this package that importing ``roots`` runs."""
-    seen: set[str] = set()
-    waiting = list(roots)
+    """The modules of this package that importing ``roots`` runs.
+
+    Imports inside functions count; a module that is loaded by its name (importlib) does not, and
+    has to be a root itself. Raises `StratavoxError` for a module that does not exist.
+    """
+    reached: set[str] = set()
+    waiting = [*roots]
     while waiting:
         module = waiting.pop()
-        if module in seen or _path(module) is None:
+        if module in reached or module in CARRYING_MODULES:
             continue
-        seen.add(module)
+        if _path(module) is None:
+            raise StratavoxError(f"{module}: no such module in {ROOT}")
+        reached.add(module)
         waiting += [name for name in _imports(module) if name.split(".")[0] == PACKAGE]
         waiting += [module.rpartition(".")[0]] if "." in module else []
-    return seen
+    return reached
 
 
 @cache
@@ -82,7 +90,8 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    return ast.parse(_path(module).read_text(encoding="utf-8"))
+    """The module's code less what cannot change a result."""
+    return _Stripped().visit(ast.parse(_path(module).read_text(encoding="utf-8")))
 
 
 @cache
@@ -94,16 +103,53 @@ def _imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module)
             # `from package import module` imports a module too
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name for name in inside if name.split(".")[0] == PACKAGE and _path(name)}
     return frozenset(names)
 
 
 @cache
 def _substance(module: str) -> str:
-    tree = _tree(module)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return ast.dump(tree)
+    return ast.dump(_tree(module))
+
+
+class _Stripped(ast.NodeTransformer):
+    """Takes docstrings, type hints and messages out of a module's syntax tree."""
+
+    def visit_Module(self, node):
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = node.body[1:]
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node):
+        return self.visit_Module(node)
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.visit_Module(node)
+
+    def visit_AsyncFunctionDef(self, node):
+        return self.visit_FunctionDef(node)
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node):
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_If(self, node):
+        hints = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if hints else self.generic_visit(node)
+
+    def visit_Raise(self, node):
+        if isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
+
+    def visit_Call(self, node):
+        if isinstance(node.func, ast.Name) and node.func.id in ("print", "Progress"):
+            node.args = []
+        return self.generic_visit(node)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from stratavox.errors import StratavoxError
+from stratavox.snakemake_internals import remove_locks
 
 _held = []
 
@@ -42,10 +42,7 @@ def hold(folder: Path) -> None:
     except BlockingIOError:
         pass
     else:
-        left = folder / "locks"
-        if left.is_dir() and any(left.iterdir()):
+        if remove_locks(folder):
             print("The last run was killed; its lock is removed.", file=sys.stderr)
-            shutil.rmtree(left)
-            left.mkdir()
     fcntl.flock(handle, fcntl.LOCK_SH)
     _held.append(handle)

@@ -1,46 +1,45 @@
-"""What the command line of every stage shares: its settings and the provenance it writes down."""
+"""What a stage of the workflow gets: the files of one job, its settings and its provenance."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 
-from stratavox.errors import StratavoxError
 
+@dataclass(frozen=True)
+class Job:
+    """One job: ``run(job)`` of a stage's module reads ``input`` and writes ``output``.
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the two options each stage takes.
-
-    ``--settings`` is the stage's part of the config as a JSON object. ``--provenance`` is a JSON
-    object (key, code, versions) that is stored unchanged in the metadata of what the stage writes.
+    ``input`` and ``output`` hold the rule's named files: a `Path`, or a list of them where the rule
+    names several. ``settings`` is the stage's part of the config, ``wildcards`` the values of the
+    rule's wildcards, ``provenance`` (key, code, versions) is stored in the metadata of each table.
     """
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.add_argument("--settings", type=json_object, default={}, help="JSON object of settings")
-    made.add_argument(
-        "--provenance", type=json_object, default={}, help="JSON object kept in the outputs"
-    )
-    return made
+
+    input: SimpleNamespace
+    output: SimpleNamespace
+    settings: dict = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+    wildcards: SimpleNamespace = field(default_factory=SimpleNamespace)
+    threads: int = 1
+
+    @classmethod
+    def of(cls, values: dict, threads: int = 1) -> Job:
+        """The job that a rule describes as a JSON object: input, output, settings ..."""
+        files = {
+            kind: SimpleNamespace(**{name: _paths(value) for name, value in values[kind].items()})
+            for kind in ("input", "output")
+        }
+        wildcards = SimpleNamespace(**values.get("wildcards", {}))
+        further = {key: values.get(key, {}) for key in ("settings", "provenance")}
+        return cls(**files, **further, wildcards=wildcards, threads=threads)
 
 
-def json_object(text: str) -> dict:
-    """Parse a JSON object given on the command line."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StratavoxError(f"not a JSON object on the command line: {text!r} ({error})") from None
-    if not isinstance(value, dict):
-        raise StratavoxError(f"expected a JSON object on the command line, found {text!r}")
-    return value
+def canonical(value: object) -> str:
+    """JSON that is the same for equal values: keys sorted, no white space."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def only(keys: Iterable[str], settings: dict, of: str) -> dict:
-    """``settings`` of the stage ``of``, or an error where their keys are not exactly ``keys``."""
-    if sorted(settings) != sorted(keys):
-        raise StratavoxError(
-            f"--settings of {of}: found the keys {sorted(settings)}, needed are exactly "
-            f"{sorted(keys)}"
-        )
-    return settings
+def _paths(value: str | list[str]) -> Path | list[Path]:
+    return Path(value) if isinstance(value, str) else [Path(each) for each in value]

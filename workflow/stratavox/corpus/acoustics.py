@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.audio import decode_flac
 from stratavox.corpus import descriptors, voice
 from stratavox.corpus.targets import TARGETS
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 SCHEMA = pa.schema([("clip_id", pa.string()), *((name, pa.float64()) for name in TARGETS)])
 
@@ -66,18 +67,5 @@ def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
         progress.close()
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
-    parser.add_argument("--out", type=Path, required=True, help="the part of descriptors to write")
-    options = parser.parse_args()
-    if set(options.settings) != {"rate"}:
-        raise StratavoxError(
-            f"--settings of corpus.acoustics: found the keys {sorted(options.settings)}; "
-            "needed is exactly ['rate']"
-        )
-    measure(options.clips, options.settings["rate"], options.out, options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    measure(job.input.clips, job.settings["rate"], job.output.acoustics, job.provenance)

@@ -9,12 +9,13 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus.identity import digest_of, sha256_of
 from stratavox.corpus.layout import Found
 from stratavox.corpus.scan import scan
 from stratavox.corpus.unpack import Bound, new_folder, unzip
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
+from stratavox.stage import Job
 
 TABLE = "metadata.csv"
 # Where files stand until their names are read; no clip's place begins with a dot.
@@ -127,24 +128,14 @@ def _account(receipt: dict, found: Found) -> dict:
     return told
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--receipt", type=Path, required=True, help="what fetch wrote")
-    parser.add_argument("--raw", type=Path, required=True, help="folder to make")
-    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet to write")
-    parser.add_argument("--out", type=Path, required=True, help="archive.json to write")
-    options = parser.parse_args()
-    receipt = tables.read_json(options.receipt)
-    told = arrange(options.settings, receipt, options.raw, options.scan, Path())
-    tables.write_json(told | {"provenance": options.provenance}, options.out)
-    counts = told["counts"]
+def run(job: Job) -> None:
+    receipt = tables.read_json(job.input.receipt)
+    account = arrange(job.settings, receipt, job.output.raw, job.output.scan, Path())
+    tables.write_json(account | {"provenance": job.provenance}, job.output.account)
+    counts = account["counts"]
     print(
         f"{receipt['archive']}: {counts['clips']} clips of {counts['files']} files; "
         f"{counts['merged']} merged, {counts['unread']} with names that do not fit, "
-        f"{counts['not_used']} not used (listed in {options.out})",
+        f"{counts['not_used']} not used (listed in {job.output.account})",
         flush=True,
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stratavox import audio, stage, tables
+from stratavox import audio, tables
 from stratavox.corpus.identity import check_unchanged, usable
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 SCHEMA = pa.schema(
     {
@@ -75,14 +76,6 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict
         check_unchanged(path, clip["sha256"])
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--inspect", type=Path, required=True, help="the shard's part of inspect")
-    parser.add_argument("--rate", type=int, required=True, help="sample rate in Hz to store at")
-    parser.add_argument("--out", type=Path, required=True, help="the shard's part to write")
-    options = parser.parse_args()
-    store(options.settings, options.inspect, options.rate, options.out, options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    rate = int(job.wildcards.rate)
+    store(job.settings, job.input.inspect, rate, job.output.clips, job.provenance)

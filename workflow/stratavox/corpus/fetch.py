@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus import archives, download
-from stratavox.errors import run
+from stratavox.stage import Job
 
 ABOUT = ("layout", "licence", "citation", "doi")
 
@@ -33,20 +32,6 @@ def fetch(name: str, downloads: dict) -> dict:
     return {"archive": name, "files": got, "checked": fetched} | {k: archive[k] for k in ABOUT}
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument(
-        "--downloads",
-        type=stage.json_object,
-        # not among the settings: where archives stay makes no result stale
-        default=os.environ.get("STRATAVOX_DOWNLOADS", "{}"),
-        help="JSON object: folder and archives, as in the config; default $STRATAVOX_DOWNLOADS",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="receipt to write (JSON)")
-    options = parser.parse_args()
-    receipt = fetch(options.settings["archive"], options.downloads)
-    tables.write_json(receipt | {"provenance": options.provenance}, options.out)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    receipt = fetch(job.settings["archive"], job.settings["downloads"])
+    tables.write_json(receipt | {"provenance": job.provenance}, job.output.receipt)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox import stage
 from stratavox.corpus import chorus
 from stratavox.corpus.scan import scan
-from stratavox.errors import run
+from stratavox.stage import Job
 
 
 def generate(settings: dict, raw: Path, out: Path, root: Path) -> None:
@@ -21,13 +20,5 @@ def generate(settings: dict, raw: Path, out: Path, root: Path) -> None:
     scan(folder | {"shards": settings["shards"]}, root, out)
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--raw", type=Path, required=True, help="folder to make")
-    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet to write")
-    options = parser.parse_args()
-    generate(options.settings, options.raw, options.scan, Path())
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    generate(job.settings, job.output.raw, job.output.scan, Path())

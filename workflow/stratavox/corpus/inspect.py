@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.signal import welch
 
-from stratavox import audio, stage, tables
+from stratavox import audio, tables
 from stratavox.corpus.identity import check_unchanged, good, shard_digest
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 SCHEMA = pa.schema(
     {
@@ -144,14 +145,6 @@ def share_above(signal: np.ndarray, rate: int, hz: float) -> float | None:
     return above / total if total else None
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
-    parser.add_argument("--shard", type=int, required=True, help="which shard to inspect")
-    parser.add_argument("--out", type=Path, required=True, help="the shard's part to write")
-    options = parser.parse_args()
-    inspect_shard(options.settings, options.scan, options.shard, options.out, options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    shard = int(job.wildcards.shard)
+    inspect_shard(job.settings, job.input.scan, shard, job.output.part, job.provenance)

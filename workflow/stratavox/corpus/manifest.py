@@ -11,14 +11,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus import join
 from stratavox.corpus.annotations.table import TOO_SHORT, UNANNOTATED
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of, scanned_rows
 from stratavox.corpus.scan import REPEATS
 from stratavox.corpus.user_table import UserTable
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
+from stratavox.stage import Job
 
 SHOWN = 10
 # Reasons that tell of no fault.
@@ -143,18 +144,8 @@ def _share(column: pa.ChunkedArray) -> dict[str, float] | None:
     return {"median": _median(column), "max": pc.max(column).as_py()}
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
-    parser.add_argument("--inspect", type=Path, required=True, nargs="+", help="parts of inspect")
-    for name in ("clips", "labels", "hygiene"):
-        parser.add_argument(f"--out-{name}", type=Path, required=True, help=f"{name} to write")
-    options = parser.parse_args()
-    clips, labels, hygiene = make(options.settings, options.scan, options.inspect, Path())
-    tables.write_table(clips, options.out_clips, options.provenance)
-    tables.write_table(labels, options.out_labels, options.provenance)
-    tables.write_json(hygiene, options.out_hygiene)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    clips, labels, hygiene = make(job.settings, job.input.scan, job.input.inspect, Path())
+    tables.write_table(clips, job.output.clips, job.provenance)
+    tables.write_table(labels, job.output.labels, job.provenance)
+    tables.write_json(hygiene, job.output.hygiene)

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stratavox import stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox import tables
+from stratavox.errors import StratavoxError
+from stratavox.stage import Job
 
 # Of a readout in memory at once, and a row group of its table: what one clip costs to read.
 BLOCK_BYTES, GROUP_CLIPS = 1 << 28, 8192
@@ -123,13 +124,5 @@ def _whole_folder(out: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--parts", type=Path, nargs="+", required=True, help="all parts")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
-    options = parser.parse_args()
-    collect(options.settings["encoder"], options.parts, options.out, options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    collect(job.wildcards.encoder, job.input.parts, job.output.encoder.parent, job.provenance)

@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.audio import AudioError, decode_flac
 from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.pooling import Pooled, Window, pool
 from stratavox.encoders import catalogue
 from stratavox.encoders.encoder import Encoder
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 # The file's metadata, beside its provenance: how long the stage took.
 SECONDS = b"stratavox_seconds"
@@ -120,17 +121,6 @@ def _refuse_not_finite(pooled: Pooled, ids: list[str], path: Path) -> None:
             )
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
-    parser.add_argument("--out", type=Path, required=True, help="the part of readouts to write")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="CPU threads of decoding and encoder"
-    )
-    options = parser.parse_args()
-    encoder = load(options.settings, options.threads)
-    embed(encoder, options.clips, options.out, options.provenance, options.threads)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    encoder = load(job.settings, job.threads)
+    embed(encoder, job.input.clips, job.output.part, job.provenance, job.threads)

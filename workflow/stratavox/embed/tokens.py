@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.part import clip_groups, load
 from stratavox.embed.pooling import fed, windows
 from stratavox.encoders.encoder import Encoder, Grid
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
-SETTINGS = ("budget_gb", "encoder", "keep", "readouts")
 KEEP = ("time", "all")
 LARGEST = float(np.finfo(np.float16).max)
 
@@ -152,31 +152,10 @@ def refuse_past_budget(clips: Path, encoder: Encoder, wanted: list[str], setting
         )
 
 
-def checked(settings: dict) -> dict:
-    """``settings``, or an error that names the key that is missing, unknown or out of range."""
-    stage.only(SETTINGS, settings, of="embed.tokens")
-    if settings["keep"] not in KEEP:
-        raise StratavoxError(
-            f"probes.attention.keep: found {settings['keep']!r}; allowed: {', '.join(KEEP)}"
-        )
-    return settings
-
-
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--clips", type=Path, required=True, help="a part of clips")
-    parser.add_argument("--out", type=Path, required=True, help="the part of tokens to write")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="CPU threads of decoding and encoder"
-    )
-    options = parser.parse_args()
-    settings = checked(options.settings)
-    encoder = load(settings["encoder"], options.threads)
+def run(job: Job) -> None:
+    settings = job.settings
+    encoder = load(settings["encoder"], job.threads)
     wanted = choose_readouts(settings["readouts"], encoder)
-    refuse_past_budget(options.clips, encoder, wanted, settings)
-    told = options.provenance
-    tokens(encoder, options.clips, options.out, wanted, settings["keep"], told, options.threads)
-
-
-if __name__ == "__main__":
-    run(main)
+    refuse_past_budget(job.input.clips, encoder, wanted, settings)
+    out = (job.output.tokens, wanted, settings["keep"], job.provenance, job.threads)
+    tokens(encoder, job.input.clips, *out)

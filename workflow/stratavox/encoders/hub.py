@@ -21,9 +21,10 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus.identity import sha256_of
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
+from stratavox.stage import Job
 
 SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -82,14 +83,7 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="the receipt to write, JSON")
-    options = parser.parse_args()
-    receipt = fetch(**options.settings)
+def run(job: Job) -> None:
+    receipt = fetch(**job.settings)
     print(f"weights: {receipt['path']}, {receipt['bytes'] / 1e6:.1f} MB, {receipt['verified']}")
-    tables.write_json(receipt, options.out)
-
-
-if __name__ == "__main__":
-    run(main)
+    tables.write_json(receipt, job.output.receipt)

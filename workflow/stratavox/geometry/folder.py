@@ -1,4 +1,4 @@
-"""What the geometry stages share: reading a folder of readouts, their settings, seeded subsamples.
+"""What the geometry stages share: reading a folder of readouts, seeded subsamples, writing.
 
 A folder of readouts is what `stratavox.embed.collect` writes for one encoder and dataset:
 ``encoder.json`` and ``{readout}.parquet``, rows sorted by clip_id.
@@ -6,12 +6,14 @@ A folder of readouts is what `stratavox.embed.collect` writes for one encoder an
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from stratavox import stage, tables
-from stratavox.errors import StratavoxError
+from stratavox import tables
+from stratavox.stage import Job
 
 
 def clip_ids(folder: Path, readout: str) -> np.ndarray:
@@ -32,16 +34,12 @@ def some(clips: int, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(clips, most, replace=False))
 
 
-def checked(of: str, settings: dict, least: dict[str, int]) -> dict:
-    """``settings``, if its keys are exactly those of ``least`` and each an integer of at least so.
+def write(table: pa.Table, facts: dict, name: str, job: Job) -> None:
+    """Write a stage's table, the one output of the job ``name``, with its settings and ``facts``.
 
-    Raises `StratavoxError` naming the key, what was found and what is allowed.
+    The facts' ``statements`` are printed.
     """
-    stage.only(least, settings, of)
-    for key, smallest in least.items():
-        value = settings[key]
-        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-            raise StratavoxError(
-                f"--settings of {of}: {key} is {value!r}; give an integer of {smallest} or more"
-            )
-    return settings
+    for statement in facts["statements"]:
+        print(statement, file=sys.stderr, flush=True)
+    provenance = job.provenance | {"settings": job.settings, name: facts}
+    tables.write_table(table, getattr(job.output, name), provenance)

@@ -9,7 +9,6 @@ itself: those of its recording, those of its group, or none. Run as
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from stratavox import columns, sampling, stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox import columns, sampling, tables
+from stratavox.errors import StratavoxError
 from stratavox.geometry import folder, labelled
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 SCHEMA = columns.schema("geometry/{encoder}/{dataset}/{task}.neighbours.parquet")
-SETTINGS = {"seed": 0, "max_clips": 1}
 # What each regime keeps on one side of a split, strictest first.
 APART = {"grouped": "group", "recording": "recording", "random": "none"}
 
@@ -170,22 +169,9 @@ def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
     return [*rows, (labelled.KNN, knn, APART[task.regime], n, classes)]
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", type=Path, required=True, help="folder of readouts")
-    parser.add_argument("--folds", type=Path, required=True, help="folds of the task")
-    parser.add_argument("--out", type=Path, required=True, help="neighbours.parquet")
-    options = parser.parse_args()
-    settings = folder.checked("geometry.neighbours", options.settings, SETTINGS)
+def run(job: Job) -> None:
+    folds = tables.read_table(job.input.folds)
     # One thread: the order of floating-point sums must not depend on the machine.
     with threadpool_limits(1):
-        table, facts = compute(options.embeddings, tables.read_table(options.folds), settings)
-    for statement in facts["statements"]:
-        print(statement, file=sys.stderr, flush=True)
-    provenance = options.provenance | {"settings": settings, "neighbours": facts}
-    tables.write_table(table, options.out, provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+        table, facts = compute(job.input.encoder.parent, folds, job.settings)
+    folder.write(table, facts, "neighbours", job)

@@ -9,7 +9,6 @@ is the mean over the draws, ``low`` and ``high`` their range. Run as
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +17,11 @@ import pyarrow as pa
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from stratavox import columns, stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox import columns, tables
+from stratavox.errors import StratavoxError
 from stratavox.geometry import folder
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 # exp of the entropy of the singular values over their sum: Roy & Vetterli 2007, EUSIPCO, "The
 # effective rank: a measure of effective dimensionality", of the embedding less its mean. RankMe
@@ -36,7 +36,6 @@ PARTICIPATION_RATIO = "participation_ratio"
 MEAN_COSINE = "mean_cosine"
 
 SCHEMA = columns.schema("geometry/{encoder}/{dataset}/shape.parquet")
-SETTINGS = {"matched_clips": 3, "draws": 1, "seed": 0}
 FEWEST_CLIPS = 3
 
 
@@ -148,21 +147,8 @@ def compute(where: Path, settings: dict) -> tuple[pa.Table, dict]:
     return table, facts
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", type=Path, required=True, help="folder of readouts")
-    parser.add_argument("--out", type=Path, required=True, help="shape.parquet")
-    options = parser.parse_args()
-    settings = folder.checked("geometry.shape", options.settings, SETTINGS)
+def run(job: Job) -> None:
     # One thread: the order of floating-point sums must not depend on the machine.
     with threadpool_limits(1):
-        table, facts = compute(options.embeddings, settings)
-    for statement in facts["statements"]:
-        print(statement, file=sys.stderr, flush=True)
-    provenance = options.provenance | {"settings": settings, "shape": facts}
-    tables.write_table(table, options.out, provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+        table, facts = compute(job.input.encoder.parent, job.settings)
+    folder.write(table, facts, "shape", job)

@@ -9,38 +9,26 @@ pair and each readout with itself are there, so a pivot of the table is the heat
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import columns, stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox import columns, tables
+from stratavox.errors import StratavoxError
 from stratavox.geometry import cka, folder
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 SCHEMA = columns.schema("similarity/{dataset}.parquet")
-SETTINGS = {"max_clips": cka.FEWEST_CLIPS, "seed": 0}
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    parser.add_argument(
-        "--embeddings", type=Path, required=True, nargs="+", help="a folder of readouts an encoder"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="similarity.parquet")
-    options = parser.parse_args()
-    settings = folder.checked("geometry.similarity", options.settings, SETTINGS)
+def run(job: Job) -> None:
     # One thread: the order of floating-point sums must not depend on the machine.
     with threadpool_limits(1):
-        table, facts = compute(options.embeddings, settings)
-    for statement in facts["statements"]:
-        print(statement, file=sys.stderr, flush=True)
-    provenance = options.provenance | {"settings": settings, "similarity": facts}
-    tables.write_table(table, options.out, provenance)
+        table, facts = compute([path.parent for path in job.input.encoders], job.settings)
+    folder.write(table, facts, "similarity", job)
 
 
 def compute(folders: list[Path], settings: dict) -> tuple[pa.Table, dict]:
@@ -120,7 +108,3 @@ def _same_clips(readouts: list[tuple[Path, str, str]]) -> np.ndarray:
             f"{cka.FEWEST_CLIPS}; add clips to the dataset or leave it out of run.datasets"
         )
     return clips
-
-
-if __name__ == "__main__":
-    run(main)

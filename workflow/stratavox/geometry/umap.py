@@ -21,12 +21,11 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from umap import layouts, umap_
 
-from stratavox import stage
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.sampling import seeded_order
+from stratavox.stage import Job
 from stratavox.tables import read_embeddings, read_json, read_table, write_table
 
-SETTINGS = ("readouts", "max_clips", "n_neighbors", "min_dist", "seed")
 PLACES = ("first", "middle", "last")
 MIN_CLIPS = 5
 # Trustworthiness is quadratic in clips; on 3,000 of 20,000 points it differed by .002.
@@ -129,16 +128,6 @@ def subsample(clips: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(clips, TRUST_CLIPS, replace=False))
 
 
-def checked(settings: dict) -> dict:
-    """``settings``, or an error that names the key that is missing or unknown."""
-    stage.only(SETTINGS, settings, of="geometry.umap")
-    if settings["n_neighbors"] < 2:
-        raise StratavoxError(
-            f"figures.umap.n_neighbors: found {settings['n_neighbors']}, the least is 2"
-        )
-    return settings
-
-
 def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
     """The table of coordinates for an embeddings directory, and what is to be said about it."""
     encoder = read_json(embeddings / "encoder.json")
@@ -186,19 +175,10 @@ def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
     return pa.concat_tables(parts), facts
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", type=Path, required=True, help="embeddings directory")
-    parser.add_argument("--out", type=Path, required=True, help="umap.parquet")
-    options = parser.parse_args()
-    settings = checked(options.settings)
+def run(job: Job) -> None:
     # One thread: the order of floating-point sums, and so the map, must not depend on the machine.
     numba.set_num_threads(1)
     with threadpool_limits(1):
-        table, facts = compute(options.embeddings, settings)
-    write_table(table, options.out, {**options.provenance, "settings": settings, "umap": facts})
-
-
-if __name__ == "__main__":
-    run(main)
+        table, facts = compute(job.input.encoder.parent, job.settings)
+    provenance = {**job.provenance, "settings": job.settings, "umap": facts}
+    write_table(table, job.output.umap, provenance)

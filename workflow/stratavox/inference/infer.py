@@ -13,50 +13,35 @@ from pathlib import Path
 
 import pandas as pd
 
-from stratavox import stage, tables
-from stratavox.errors import run
+from stratavox import tables
 from stratavox.inference import ANSWERS
 from stratavox.inference.answers import table_of
 from stratavox.inference.study import Encoder, Study, members
+from stratavox.stage import Job
 
 # Settings that the report repeats.
 REPEATED = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin", "draws")
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--folds-summary", required=True, help="folds.json of the task")
-    parser.add_argument("--encoders", type=Path, required=True, nargs="+", help="encoder.json")
-    # tables of probes: .../{encoder}/{dataset}/{task}.parquet, which says whose they are
-    parser.add_argument("--scores", type=Path, required=True, nargs="+")
-    parser.add_argument("--predictions", type=Path, required=True, nargs="+")
-    parser.add_argument("--weights", type=Path, required=True, nargs="+")
-    parser.add_argument("--conditional", type=Path, default=[], nargs="*")
-    parser.add_argument("--atlas", type=Path, default=[], nargs="*")
-    parser.add_argument("--token-scores", type=Path, default=[], nargs="*")
-    parser.add_argument("--token-predictions", type=Path, default=[], nargs="*")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the answers")
-    options = parser.parse_args()
-    settings, task = options.settings, tables.read_json(options.folds_summary)
-    descriptions = [tables.read_json(path) for path in options.encoders]
+def run(job: Job) -> None:
+    settings, task = job.settings, tables.read_json(job.input.summary)
+    descriptions = [tables.read_json(path) for path in job.input.encoders]
     study = Study(task, encoders_of(descriptions, settings["draws"]), settings)
     study.scores = pd.concat(
         table.assign(encoder=name)
-        for name, table in _by_encoder([*options.scores, *options.token_scores])
+        for name, table in _by_encoder([*job.input.scores, *job.input.token_scores])
     )
-    predictions = [*options.predictions, *options.conditional, *options.token_predictions]
+    predictions = [*job.input.predictions, *job.input.conditional, *job.input.token_predictions]
     for name, table in _by_encoder(predictions):
         study.add(name, table)
-    for name, table in _by_encoder(options.atlas):
+    for name, table in _by_encoder(job.input.atlas):
         study.add_atlas(name, table)
-    study.layer_weights = dict(_by_encoder(options.weights))
+    study.layer_weights = dict(_by_encoder(job.input.layer_weights))
     study.pool_draws()
     for name in ANSWERS:
-        tables.write_table(
-            table_of(study, name), options.out / f"{name}.parquet", options.provenance
-        )
+        tables.write_table(table_of(study, name), getattr(job.output, name), job.provenance)
     summary = task | {key: settings[key] for key in REPEATED} | fits(study)
-    tables.write_json(summary, options.out / "summary.json")
+    tables.write_json(summary, job.output.summary)
 
 
 def encoders_of(descriptions: list[dict], draws: dict[str, list[str]]) -> list[Encoder]:
@@ -94,7 +79,3 @@ def _by_encoder(paths: list[Path]) -> Iterator[tuple[str, pd.DataFrame]]:
     """The encoder and the table of each .../{encoder}/{dataset}/{task}.parquet."""
     for path in paths:
         yield path.parent.parent.name, tables.read_table(path).to_pandas()
-
-
-if __name__ == "__main__":
-    run(main)

@@ -20,42 +20,23 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import columns, stage, tables
+from stratavox import columns, tables
 from stratavox.corpus.targets import TARGETS
-from stratavox.errors import StratavoxError, run
 from stratavox.probe import ridge
 from stratavox.probe.readouts import APART, matrix, places, strictest
 from stratavox.probe.workers import workers
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 SCHEMA = columns.schema("atlas/{encoder}/{dataset}/{task}.parquet")
 TRANSFORMS = {name: target.transform for name, target in TARGETS.items()} | {"padding": "none"}
 FEWEST_CLIPS, FEWEST_GROUPS = 20, 2
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", required=True, type=Path, help="folder of readouts")
-    parser.add_argument("--acoustics", required=True, type=Path, nargs="+", help="parts of it")
-    parser.add_argument("--folds", required=True, type=Path, help="folds of the task")
-    parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--threads", type=int, default=1, help="readouts at once")
-    options = parser.parse_args()
-    settings = checked(options.settings)
-    table, facts = atlas(
-        options.embeddings, options.acoustics, options.folds, settings, options.threads
-    )
-    tables.write_table(table, options.out, {**options.provenance, "atlas": facts})
-
-
-def checked(settings: dict) -> dict:
-    """``settings``, or an error that names the key that is missing, unknown or too small."""
-    stage.only(("inner_folds", "seed"), settings, of="probe.atlas")
-    if settings["inner_folds"] < 2:
-        raise StratavoxError(
-            f"--settings of probe.atlas: inner_folds is {settings['inner_folds']!r}; give 2 or more"
-        )
-    return settings
+def run(job: Job) -> None:
+    folder = job.input.encoder.parent
+    table, facts = atlas(folder, job.input.acoustics, job.input.folds, job.settings, job.threads)
+    tables.write_table(table, job.output.atlas, {**job.provenance, "atlas": facts})
 
 
 def atlas(
@@ -200,7 +181,3 @@ def regress(
             "strongest": int(np.sum(place == len(ridge.PENALTIES) - 1)),
         }
     return pd.concat(rows), chosen
-
-
-if __name__ == "__main__":
-    run(main)

@@ -26,32 +26,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from stratavox import stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox import tables
+from stratavox.errors import StratavoxError
 from stratavox.probe import nested_cv, token_probes
 from stratavox.probe.readouts import APART, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.progress import Progress
-
-SETTINGS = (
-    *("batch_size", "epochs", "heads", "layers", "learning_rate", "probes", "repeats", "seed"),
-    "weight_decay",
-)
-
-
-def checked(settings: dict) -> dict:
-    """``settings``, or an error that names the key that is missing, unknown or out of range."""
-    stage.only(SETTINGS, settings, of="probe.attention")
-    unknown = [name for name in settings["probes"] if name not in token_probes.PROBES]
-    if unknown or not settings["probes"]:
-        raise StratavoxError(
-            f"probes.attention.probes: found {unknown or 'none'}; allowed: "
-            f"{', '.join(token_probes.PROBES)}"
-        )
-    for key in ("batch_size", "epochs", "heads", "layers", "repeats"):
-        if settings[key] < 1:
-            raise StratavoxError(f"probes.attention.{key}: found {settings[key]}; at least 1")
-    return settings
+from stratavox.stage import Job
 
 
 def chosen_folds(folds: pa.Table, repeats: int) -> pa.Table:
@@ -194,34 +175,23 @@ def _refuse_straddling(part) -> None:
             )
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--tokens", type=Path, required=True, nargs="+", help="parts of tokens")
-    parser.add_argument("--folds", required=True, help="folds.parquet of the task")
-    parser.add_argument("--out-scores", required=True)
-    parser.add_argument("--out-predictions", required=True)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
-    options = parser.parse_args()
-    settings = checked(options.settings)
-    torch.set_num_threads(options.threads)
-    folds = chosen_folds(tables.read_table(options.folds), settings["repeats"])
+def run(job: Job) -> None:
+    settings, parts = job.settings, job.input.tokens
+    torch.set_num_threads(job.threads)
+    folds = chosen_folds(tables.read_table(job.input.folds), settings["repeats"])
     clip_ids = folds.filter(pc.equal(folds["repeat"], 0))["clip_id"].to_pylist()
-    readouts = readouts_of(options.tokens)
+    readouts = readouts_of(parts)
     fits = pc.count_distinct(folds["fold"]).as_py() * settings["repeats"] * len(settings["probes"])
     progress = Progress("probes on tokens", len(readouts) * fits * settings["epochs"], "epochs")
     scores, predictions = [], []
     for readout in readouts:
-        clips = read_tokens(options.tokens, readout, clip_ids)
+        clips = read_tokens(parts, readout, clip_ids)
         rows = probe_readout(clips, readout, folds, settings, progress.add)
         scores += rows[0]
         predictions += rows[1]
     progress.close()
     for rows, schema, out in (
-        (scores, SCORES, options.out_scores),
-        (predictions, PREDICTIONS, options.out_predictions),
+        (scores, SCORES, job.output.scores),
+        (predictions, PREDICTIONS, job.output.predictions),
     ):
-        tables.write_table(pa.Table.from_pylist(rows, schema), out, options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+        tables.write_table(pa.Table.from_pylist(rows, schema), out, job.provenance)

@@ -16,45 +16,37 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import stage, tables
-from stratavox.errors import run
+from stratavox import tables
 from stratavox.probe import nested_cv
 from stratavox.probe.readouts import APART, clips_of, matrix, places, strictest
 from stratavox.probe.rotation import side_by_side
 from stratavox.probe.schemas import PREDICTIONS
 from stratavox.probe.workers import workers
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 ALONE = "acoustics"
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", required=True, type=Path, help="folder of readouts")
-    parser.add_argument("--acoustics", required=True, type=Path, nargs="+", help="all parts")
-    parser.add_argument("--folds", required=True, help="folds.parquet of the task")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--threads", type=int, default=1, help="readouts probed at once")
-    options = parser.parse_args()
-    encoder = tables.read_json(options.embeddings / "encoder.json")
-    folds = tables.read_table(options.folds)
-    folds = strictest(folds)
-    described = descriptors(options.acoustics, clips_of(folds)[0])
+def run(job: Job) -> None:
+    encoder, folder = tables.read_json(job.input.encoder), job.input.encoder.parent
+    folds = strictest(tables.read_table(job.input.folds))
+    described = descriptors(job.input.acoustics, clips_of(folds)[0])
     curve = [name for name in encoder["readouts"] if name in ("input", *encoder["blocks"])]
     readouts = [ALONE, *curve]
     done: dict[str, pa.Table] = {}
     progress = Progress(f"acoustics and {encoder['encoder']}", len(readouts), "readouts")
-    with workers(options.threads) as pool:
+    with workers(job.threads) as pool:
         waiting = {
-            pool.submit(beside, options.embeddings, name, described, folds, options.settings): name
+            pool.submit(beside, folder, name, described, folds, job.settings): name
             for name in readouts
         }
         for future in as_completed(waiting):
             done[waiting[future]] = future.result()
             progress.add()
     progress.close()
-    found = pa.concat_tables([done[name] for name in readouts])
-    tables.write_table(found, options.out, options.provenance)
+    predictions = pa.concat_tables([done[name] for name in readouts])
+    tables.write_table(predictions, job.output.predictions, job.provenance)
 
 
 def descriptors(parts: list[Path], clip_ids: list[str]) -> np.ndarray:
@@ -103,7 +95,3 @@ def _cross_validated(parts: list[np.ndarray], clips, settings: dict):
         predicted[test], log_probability[test] = outer.predicted, outer.log_probability
     group = clips["group"].astype(object).where(clips["group"].notna(), None)
     return clips.assign(predicted=labels[predicted], log_probability=log_probability, group=group)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -12,31 +12,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus.labels import check_columns, labels_of
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
+from stratavox.stage import Job
 
 EMPTY = "(empty)"
 SHUFFLES = 200
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
-    parser.add_argument("--folds", type=Path, required=True, help="folds of the task")
-    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
-    options = parser.parse_args()
-    settings = options.settings
-    clips = clips_of(options.folds)
-    labels = labels_of(settings, options.scan, clips, Path())
-    told = [
-        association(
-            clips["target"].to_pylist(), cells_of(labels, column, settings), settings["seed"]
-        )
+def run(job: Job) -> None:
+    settings, clips = job.settings, clips_of(job.input.folds)
+    labels = labels_of(settings, job.input.scan, clips, Path())
+    target = clips["target"].to_pylist()
+    confounds = [
+        association(target, cells_of(labels, column, settings), settings["seed"])
         | {"column": column}
         for column in settings["confounds"]
     ]
-    tables.write_json({"confounds": told, "provenance": options.provenance}, options.out)
+    content = {"confounds": confounds, "provenance": job.provenance}
+    tables.write_json(content, job.output.confounds)
 
 
 def clips_of(folds: Path) -> pa.Table:
@@ -126,7 +121,3 @@ def from_column(counts: np.ndarray) -> float:
     It guesses for each value the class of which that value holds the largest share.
     """
     return float((counts / counts.sum(axis=1, keepdims=True)).max(axis=0).sum() / len(counts))
-
-
-if __name__ == "__main__":
-    run(main)

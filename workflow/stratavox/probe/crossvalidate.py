@@ -11,7 +11,7 @@ import pyarrow as pa
 from stratavox.probe import nested_cv, permute
 from stratavox.probe.fusion import Source
 from stratavox.probe.readouts import APART, strictest
-from stratavox.probe.schemas import PREDICTIONS, SCORES, WEIGHTS
+from stratavox.probe.schemas import LAYER_WEIGHTS, PREDICTIONS, SCORES
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def cross_validate(
     return (
         pa.Table.from_pylist(scores, schema=SCORES),
         pa.concat_tables(predictions),
-        pa.Table.from_pylist(weights, schema=WEIGHTS),
+        pa.Table.from_pylist(weights, schema=LAYER_WEIGHTS),
     )
 
 

@@ -15,30 +15,26 @@ import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from stratavox import columns, sampling, stage, tables
+from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
+from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
 # Ways to shuffle the groups that are tried until every training set holds every class.
 SHUFFLES = 100
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--scan", type=Path, required=True, help="scan.parquet of the dataset")
-    parser.add_argument("--inspect", type=Path, required=True, nargs="+", help="parts of inspect")
-    parser.add_argument("--out-folds", required=True)
-    parser.add_argument("--out-summary", required=True)
-    options = parser.parse_args()
-    settings = options.settings
-    sounds = usable(inspected(tables.read_table(options.scan), options.inspect))
-    clips, summary = choose_clips(labels_of(settings, options.scan, sounds, Path()), settings)
+def run(job: Job) -> None:
+    scanned = tables.read_table(job.input.scan)
+    sounds = usable(inspected(scanned, job.input.inspect))
+    labels = labels_of(job.settings, job.input.scan, sounds, Path())
+    clips, summary = choose_clips(labels, job.settings)
     summary["identical_across_groups"] = identical_across_groups(sounds, clips)
-    rows, summary["regimes"], summary["regimes_left_out"] = assign(clips, settings)
-    tables.write_table(rows, options.out_folds, options.provenance)
-    tables.write_json(summary, options.out_summary)
+    rows, summary["regimes"], summary["regimes_left_out"] = assign(clips, job.settings)
+    tables.write_table(rows, job.output.folds, job.provenance)
+    tables.write_json(summary, job.output.summary)
 
 
 def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray], dict]:
@@ -279,7 +275,3 @@ def _numbered(splits, n: int) -> np.ndarray:
     for number, (_, test) in enumerate(splits):
         fold[test] = number
     return fold
-
-
-if __name__ == "__main__":
-    run(main)

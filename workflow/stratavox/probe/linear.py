@@ -17,41 +17,34 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import stage, tables
-from stratavox.errors import StratavoxError, run
+from stratavox import tables
+from stratavox.errors import StratavoxError
 from stratavox.probe import fusion, nested_cv
 from stratavox.probe.crossvalidate import cross_validate, metric_rows
 from stratavox.probe.readouts import clips_of
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.probe.workers import workers
 from stratavox.progress import Progress
+from stratavox.stage import Job
 
 FOLD = ["regime", "repeat", "fold"]
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", required=True, type=Path, help="folder of readouts")
-    parser.add_argument("--folds", required=True, help="folds.parquet of the task")
-    parser.add_argument("--out-scores", required=True)
-    parser.add_argument("--out-predictions", required=True)
-    parser.add_argument("--out-weights", required=True, help="rows where weighted is probed")
-    parser.add_argument("--threads", type=int, default=1, help="readouts probed at once")
-    options = parser.parse_args()
-    encoder = tables.read_json(options.embeddings / "encoder.json")
-    folds = tables.read_table(options.folds)
+def run(job: Job) -> None:
+    encoder, folder = tables.read_json(job.input.encoder), job.input.encoder.parent
+    folds = tables.read_table(job.input.folds)
     blocks = encoder["blocks"]
-    fused = _fusions(encoder, options.settings["fusions"])
+    fused = _fusions(encoder, job.settings["fusions"])
     readouts = [*encoder["readouts"], *fused]
     done: dict[str, tuple[pa.Table, pa.Table, pa.Table]] = {}
     what = f"probes of {encoder['encoder']}"
     progress = Progress(what, len(readouts), "readouts")
-    with workers(options.threads) as pool:
+    with workers(job.threads) as pool:
         # the dearest first, so that the longest fit does not start last
         waiting = {
             pool.submit(
-                *(probe_readout, options.embeddings, fused.get(name, blocks), name, folds),
-                options.settings,
+                *(probe_readout, folder, fused.get(name, blocks), name, folds),
+                job.settings,
             ): name
             for name in reversed(readouts)
         }
@@ -63,9 +56,9 @@ def main() -> None:
     scores, predictions, weights = (pa.concat_tables(parts) for parts in made)
     if blocks:
         scores, predictions = choose_block(scores, predictions, blocks)
-    tables.write_table(scores, options.out_scores, options.provenance)
-    tables.write_table(predictions, options.out_predictions, options.provenance)
-    tables.write_table(weights, options.out_weights, options.provenance)
+    tables.write_table(scores, job.output.scores, job.provenance)
+    tables.write_table(predictions, job.output.predictions, job.provenance)
+    tables.write_table(weights, job.output.layer_weights, job.provenance)
 
 
 def _fusions(encoder: dict, wanted: list[str]) -> dict[str, list[str]]:
@@ -127,7 +120,3 @@ def choose_block(
         pa.concat_tables([scores, per_fold, pa.Table.from_pylist(rows, schema=SCORES)]),
         pa.concat_tables([predictions, told]),
     )
-
-
-if __name__ == "__main__":
-    run(main)

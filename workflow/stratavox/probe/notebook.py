@@ -8,7 +8,6 @@ on the rest. Nothing here is an estimate of how a readout does on new animals.
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
-from stratavox import columns, stage, tables
-from stratavox.errors import run
+from stratavox import columns, tables
 from stratavox.probe.readouts import clips_of, matrix
+from stratavox.stage import Job
 
 SCHEMA = columns.schema("notebook/{encoder}/{dataset}/{task}.parquet")
 TEST_SHARE, SPLIT_SEED, C, STEPS = 0.2, 42, 1.0, 1000
@@ -49,21 +48,13 @@ def score(x: np.ndarray, target: np.ndarray) -> dict:
     }
 
 
-def main() -> None:
-    parser = stage.parser(__doc__)
-    parser.add_argument("--embeddings", required=True, type=Path, help="folder of readouts")
-    parser.add_argument("--folds", required=True, help="folds.parquet of the task")
-    parser.add_argument("--out", required=True)
-    options = parser.parse_args()
-    encoder = tables.read_json(options.embeddings / "encoder.json")
-    clip_ids, target = clips_of(tables.read_table(options.folds))
+def run(job: Job) -> None:
+    encoder, folder = tables.read_json(job.input.encoder), job.input.encoder.parent
+    clip_ids, target = clips_of(tables.read_table(job.input.folds))
     with threadpool_limits(1):
         rows = [
-            {"readout": readout, **score(matrix(options.embeddings, readout, clip_ids), target)}
+            {"readout": readout, **score(matrix(folder, readout, clip_ids), target)}
             for readout in encoder["readouts"]
         ]
-    tables.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), options.out, options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    tables.write_table(table, job.output.scores, job.provenance)

@@ -1,15 +1,12 @@
 """The figures of one task, named in the settings' ``figures``, from its answers.
 
-One process draws them all: importing the libraries takes longer than drawing. Run as
-``python -m stratavox.report.draw``.
+One process draws them all: importing the libraries takes longer than drawing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox import stage
-from stratavox.errors import run
 from stratavox.report import (
     atlas,
     centres,
@@ -19,8 +16,9 @@ from stratavox.report import (
     neighbours,
     protocol,
 )
-from stratavox.report.options import figure_options
+from stratavox.report.results import load
 from stratavox.report.saving import save_figure
+from stratavox.stage import Job
 from stratavox.tables import read_table
 
 FIGURES = {
@@ -34,21 +32,22 @@ FIGURES = {
 }
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    for kind in ("neighbours", "notebook"):
-        parser.add_argument(f"--{kind}", type=stage.json_object, help="JSON: encoder -> table")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the figures")
-    results, options = figure_options(parser)
-    beside = {"neighbours": options.neighbours, "protocol": options.notebook}
-    for name in options.settings["figures"]:
+def run(job: Job) -> None:
+    settings, wildcards = job.settings, job.wildcards
+    folders = {path.parent.parent.name: path.parent for path in job.input.encoders}
+    answers = job.input.answers.parent
+    results = load(wildcards.dataset, wildcards.task, settings["source"], answers, folders)
+    beside = {"neighbours": "neighbours", "protocol": "notebook"}
+    for name in settings["figures"]:
         figure, given = FIGURES[name], [results]
         if name in beside:
-            given.append({key: read_table(path).to_pandas() for key, path in beside[name].items()})
+            paths = getattr(job.input, beside[name])
+            given.append({encoder_of(path): read_table(path).to_pandas() for path in paths})
         title = f"{results.heading}, {figure.TITLE}"
-        save_figure(figure, given, options.out / name, title, options.provenance)
+        stem = getattr(job.output, name).with_suffix("")
+        save_figure(figure, given, stem, title, job.provenance)
 
 
-if __name__ == "__main__":
-    run(main)
+def encoder_of(path: Path) -> str:
+    """The encoder of results/{kind}/{encoder}/{dataset}/{table}."""
+    return path.parent.parent.name

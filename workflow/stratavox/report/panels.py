@@ -15,12 +15,12 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
-from stratavox import stage
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.report import style
 from stratavox.report.saving import RC, save_interactive, save_static
 from stratavox.report.screen import plain
 from stratavox.report.static import legend_and_notes
+from stratavox.stage import Job
 from stratavox.tables import read_json, read_provenance, read_table
 
 COLUMNS, WIDTH_IN = 3, 7.5
@@ -223,27 +223,13 @@ def interactive(panels: Panels) -> go.Figure:
     return figure
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--task", required=True)
-    parser.add_argument("--encoder", required=True)
-    parser.add_argument("--umap", type=Path, required=True, help="umap.parquet")
-    parser.add_argument("--folds", type=Path, required=True, help="folds .parquet of the task")
-    parser.add_argument("--folds-json", type=Path, required=True, help="the JSON beside it")
-    parser.add_argument("--embeddings", type=Path, required=True, help="embeddings directory")
-    parser.add_argument("--out-stem", type=Path, required=True, help="path without its ending")
-    options = parser.parse_args()
-    weights = read_json(options.embeddings / "encoder.json")["weights"]
-    encoder = style.encoder_label(options.encoder, weights)
-    dataset = style.dataset_label(options.dataset, options.settings["source"])
-    title = f"{dataset}, {encoder}: UMAP by {options.task}"
-    panels = load(options.umap, options.folds, options.folds_json, title, options.task)
-    save_static(static(panels), options.out_stem, options.provenance)
-    figure = interactive(panels)
-    save_interactive(figure, options.out_stem, title, panels.notes(), options.provenance)
-
-
-if __name__ == "__main__":
-    run(main)
+def run(job: Job) -> None:
+    wildcards = job.wildcards
+    weights = read_json(job.input.encoder)["weights"]
+    encoder = style.encoder_label(wildcards.encoder, weights)
+    dataset = style.dataset_label(wildcards.dataset, job.settings["source"])
+    title = f"{dataset}, {encoder}: UMAP by {wildcards.task}"
+    panels = load(job.input.umap, job.input.folds, job.input.summary, title, wildcards.task)
+    stem = job.output.umap.with_suffix("")
+    save_static(static(panels), stem, job.provenance)
+    save_interactive(interactive(panels), stem, title, panels.notes(), job.provenance)

@@ -1,11 +1,11 @@
 """The report of a run: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
 
-``--index`` is a JSON object, as `stratavox.plan.Plan.index` makes it: ``datasets`` (name -> source,
-chorus, archive, hygiene, similarity, shape (encoder -> table), stems (figure -> stem), tasks (name
--> role, answers, folds_json, confounds (a JSON or null), notebook and neighbours (encoder ->
-table), stems, umap (encoder -> stem))), ``encoders`` (name -> dirs (dataset -> embeddings folder))
-and ``config``, the merged config. All paths are relative to the working directory. Run as
-``python -m stratavox.report.summary``.
+Its input ``index`` is a JSON object that the rules write (rules/common.smk, index): ``datasets``
+(name -> source, chorus, archive, hygiene, similarity, shape (encoder -> table), stems (figure ->
+stem), tasks (name -> role, answers, folds_json, confounds (a JSON or null), notebook and neighbours
+(encoder -> table), stems, umap (encoder -> stem))), ``encoders`` (name -> dirs (dataset ->
+embeddings folder)) and ``config``, the merged config. All paths are relative to the working
+directory.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from urllib.parse import quote
 import yaml
 from markupsafe import Markup
 
-from stratavox import stage
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError
 from stratavox.report import findings, gather
 from stratavox.report.templating import TEMPLATES, environment
-from stratavox.tables import atomic_path, read_table, write_json, write_text
+from stratavox.stage import Job
+from stratavox.tables import atomic_path, read_json, read_table, write_json, write_text
 
 FORMATS = ("html", "svg", "pdf", "png")
 # A page that a phone still opens; figures past it are linked and not shown.
@@ -83,21 +83,13 @@ def config_text(config: dict) -> str:
     return yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
 
 
-def main() -> None:
-    """Command line of the stage."""
-    parser = stage.parser(__doc__)
-    parser.add_argument("--index", type=stage.json_object, required=True, help="JSON, see above")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the page")
-    parser.add_argument("--tables", type=Path, required=True, help="folder of the CSV tables")
-    options = parser.parse_args()
-    content = gather.content(options.index)
-    for name, path in gather.csv_tables(options.index).items():
-        with atomic_path(options.tables / name) as temporary:
+def run(job: Job) -> None:
+    index = read_json(job.input.index)
+    out, tables = job.output.page.parent, job.output.tables
+    content = gather.content(index)
+    for name, path in gather.csv_tables(index).items():
+        with atomic_path(tables / name) as temporary:
             read_table(path).to_pandas().to_csv(temporary, index=False)
-    write_json(content | {"provenance": options.provenance}, options.out / "summary.json")
-    write_text(config_text(options.index["config"]), options.out / "config.yaml")
-    write_text(render(content, options.out, options.tables), options.out / "summary.html")
-
-
-if __name__ == "__main__":
-    run(main)
+    write_json(content | {"provenance": job.provenance}, job.output.json)
+    write_text(config_text(index["config"]), job.output.config)
+    write_text(render(content, out, tables), job.output.page)

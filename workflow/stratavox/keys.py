@@ -1,0 +1,96 @@
+"""Computes the key that decides what reruns.
+
+The key of a job is a digest of the code that it runs, the versions of what that code imports, its
+settings, and the keys of the jobs whose files it reads, which follow from Snakemake's own rules. A
+changed key is all that makes Snakemake rerun a job: times of files do not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stratavox import fingerprint
+from stratavox.errors import StratavoxError
+from stratavox.stage import canonical
+
+if TYPE_CHECKING:
+    from stratavox.snakemake_internals import Rules
+
+
+def _nothing(wildcards: object) -> dict:
+    return {}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a rule runs, and what beside its input files the result depends on.
+
+    ``module`` is the stage's, below stratavox. Functions of the wildcards: ``settings``, the part
+    of the config in the key; ``places``, what else the stage is given (paths) and its result does
+    not depend on; ``code``, further modules that run for this job; ``content``, digests of what is
+    read and is no output of a rule. Without ``versioned`` the result does not depend on code.
+    """
+
+    module: str
+    settings: Callable[[object], dict] = _nothing
+    places: Callable[[object], dict] = _nothing
+    code: Callable[[object], Iterable[str]] = _nothing
+    content: Callable[[object], Iterable[str]] = _nothing
+    versioned: bool = True
+
+
+class Keys:
+    """The keys of all jobs, each computed once."""
+
+    def __init__(self, rules: Rules):
+        self._rules = rules
+        self._provenance: dict[tuple, dict] = {}
+
+    def of_stage(self, stage: Stage, wildcards: dict[str, str]) -> dict:
+        """Stage, code, versions and key of the job of the rule that has ``stage``."""
+        return self.provenance(self._rules.with_stage(stage), dict(wildcards.items()))
+
+    def of_file(self, path: str) -> str:
+        """The key of the job that writes ``path``; raises where no rule writes it."""
+        job = self._rules.producer(path)
+        if job is None:
+            raise StratavoxError(f"{path}: no rule makes it, and the rule that reads it has no key")
+        return self.provenance(*job)["key"]
+
+    def provenance(self, rule, wildcards: dict[str, str]) -> dict:
+        """Stage, code, versions and key of the job of a rule that has a `Stage`."""
+        job = (rule.name, *sorted(wildcards.items()))
+        if job not in self._provenance:
+            self._provenance[job] = self._compute(rule, wildcards)
+        return self._provenance[job]
+
+    def _compute(self, rule, wildcards: dict[str, str]) -> dict:
+        stage, values = rule.params.provenance.stage, _Wildcards(wildcards)
+        made = {"stage": stage.module}
+        if stage.versioned:
+            roots = [f"stratavox.{name}" for name in (stage.module, *stage.code(values))]
+            made |= {"code": fingerprint.code(*roots), "versions": fingerprint.versions(*roots)}
+        inputs = [self.of_file(path) for path in self._rules.inputs(rule, wildcards)]
+        needs = [list(dict.fromkeys(inputs)), list(stage.content(values))]
+        return made | {"key": digest([made, stage.settings(values), needs])}
+
+
+class _Wildcards(dict):
+    """Values of wildcards, as items and as attributes, as Snakemake passes them."""
+
+    __getattr__ = dict.__getitem__
+
+
+def digest(value: object) -> str:
+    """SHA-256 of a value that JSON can hold; the order of keys does not matter."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def content(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,166 @@
+"""All that Stratavox uses of Snakemake beside its documented language, in one place.
+
+Seen to hold for the versions in `SEEN`; tests/workflow/test_internals.py is the contract. Where a
+new major version breaks it, this is the one file to change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from base64 import urlsafe_b64encode
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stratavox import tables
+from stratavox.errors import StratavoxError
+
+if TYPE_CHECKING:
+    from snakemake.rules import Rule
+    from snakemake.workflow import Workflow
+
+SEEN = ("9.27",)
+
+
+# ---- the rules, as the Snakefile declares them ----
+
+
+class Rules:
+    """Which rule makes a file, and what that rule reads to make it.
+
+    Rules whose module was renamed or that another workflow added are followed like any other.
+    """
+
+    def __init__(self, workflow: Workflow):
+        self._outputs = defaultdict(list)
+        self._with_stage: dict[int, Rule] = {}
+        for rule in workflow.rules:
+            if provenance := rule.params.get("provenance"):
+                self._with_stage[id(provenance.stage)] = rule
+            for pattern in rule.output:
+                self._outputs[_folder(pattern)].append((rule, pattern))
+
+    def producer(self, path: str) -> tuple[Rule, dict[str, str]] | None:
+        """The rule that makes ``path``, and the values of its wildcards; None where none does."""
+        for rule, pattern in self._outputs[_folder(path)]:
+            if match := pattern.match(path):
+                return rule, match.groupdict()
+        return None
+
+    def with_stage(self, stage: object) -> Rule:
+        """The rule whose param ``provenance`` holds ``stage``."""
+        return self._with_stage[id(stage)]
+
+    def inputs(self, rule: Rule, wildcards: dict[str, str]) -> list[str]:
+        """The files that a job of the rule reads, less those marked ancient()."""
+        files, *_ = rule.expand_input(wildcards)
+        return [str(file) for file in files if not file.is_ancient]
+
+    def outputs(self, rule: Rule, wildcards: dict[str, str]) -> list[str]:
+        """The files that a job of the rule writes."""
+        return [str(file) for file in rule.expand_output(wildcards)[0]]
+
+
+def _folder(path: object) -> tuple[str, ...]:
+    """The first two folders of a path: no pattern of ours has a wildcard there."""
+    return tuple(str(path).split("/")[:2])
+
+
+def add_log_and_environment(workflow: Workflow, environment: Path) -> None:
+    """Give each rule that runs a command its log, named after it, and the conda environment."""
+    from snakemake.sourcecache import LocalSourceFile
+
+    for rule in workflow.rules:
+        if rule.shellcmd and not rule.log:
+            wildcards = ".".join(f"{{{name}}}" for name in sorted(rule.wildcard_names))
+            rule.log_modifier = rule.output_modifier
+            rule.set_log(f"results/logs/{rule.name}/{wildcards or 'run'}.log")
+            rule.conda_env = LocalSourceFile(str(environment))
+
+
+def in_conda(workflow: Workflow) -> bool:
+    """Whether jobs run in conda environments of their own."""
+    from snakemake.settings.types import DeploymentMethod
+
+    return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+
+
+def remove_rate_limit(workflow: Workflow) -> None:
+    """Switch off the limit of jobs a second.
+
+    Each job that ends under it leaves a timer, which looks at all ready jobs every second from then
+    on: after 300 jobs most of a core, after thousands no thread is left. --cores and --jobs limit
+    enough.
+    """
+    workflow.scheduler.job_rate_limiter = None
+
+
+def load(snakefile: Path, config: Path, folder: Path) -> dict:
+    """The global names of ``snakefile``, read in ``folder`` with a config laid over its own.
+
+    Raises `StratavoxError` with Snakemake's message where it cannot be read.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import WorkflowError
+    from snakemake.settings.types import (
+        ConfigSettings,
+        OutputSettings,
+        Quietness,
+        ResourceSettings,
+    )
+
+    quiet = OutputSettings(quiet={Quietness.ALL})
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), SnakemakeApi(quiet) as api:
+            read = api.workflow(
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(configfiles=[config.resolve()]),
+                snakefile=snakefile,
+                workdir=folder,
+            )
+            return read._workflow.globals
+    except WorkflowError as error:
+        raise StratavoxError(str(error)) from None
+
+
+# ---- Snakemake's own records in .snakemake/ ----
+
+
+def mark_incomplete(root: Path, output: str) -> None:
+    """Mark ``output``, relative to ``root``, as that of a job that was killed.
+
+    Snakemake then makes it again (rerun-incomplete, profiles/default).
+    """
+    mark = _record(root, "incomplete", output)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text('{"external_jobid": null}')
+
+
+def counts_as_made_of(root: Path, output: str, key: str) -> bool:
+    """Whether Snakemake's record would let ``output`` pass as made of ``key``."""
+    try:
+        return key in json.dumps(tables.read_json(_record(root, "metadata", output)))
+    except StratavoxError:  # the record is lost, or cut short
+        return True
+
+
+def remove_locks(folder: Path) -> bool:
+    """Remove the lock files in ``folder`` (.snakemake); whether there were any."""
+    locks = folder / "locks"
+    if not locks.is_dir() or not any(locks.iterdir()):
+        return False
+    shutil.rmtree(locks)
+    locks.mkdir()
+    return True
+
+
+def _record(root: Path, kind: str, output: str) -> Path:
+    """Where Snakemake keeps a record (``kind``: metadata or incomplete) of an output."""
+    name = urlsafe_b64encode(output.encode()).decode()
+    longest = os.pathconf(root, "PC_NAME_MAX") - 1
+    pieces = [name[i : i + longest] for i in range(0, len(name), longest)]
+    return root.joinpath(".snakemake", kind, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
