@@ -114,7 +114,7 @@ def test_training_does_not_depend_on_how_a_batch_is_cut(monkeypatch):
         made.append(token_probes.fit("attention_pool", clips, y, SETTINGS, seed=1))
     weights = [probe.module.classifier.weight.detach().numpy() for probe in made]
     np.testing.assert_allclose(*weights, atol=1e-5)
-    untrained = token_probes.build("attention_pool", 8, 3, 2, 1).classifier.weight.detach().numpy()
+    untrained = token_probes.AttentionPool(8, 3, 2, 1).classifier.weight.detach().numpy()
     assert np.abs(weights[0] - untrained).max() > 1e-2
 
 
@@ -155,7 +155,7 @@ def test_a_single_telling_token_is_found_by_attention_and_lost_in_the_mean():
 @pytest.mark.parametrize(("width", "classes"), [(512, 3), (768, 38), (64, 2)])
 def test_the_mlp_has_as_many_parameters_as_the_attention_probe(width, classes):
     sizes = [
-        token_probes.count(token_probes.build(probe, width, classes, heads=8, layers=2))
+        token_probes.count(token_probes.PROBES[probe].module(width, classes, heads=8, layers=2))
         for probe in ("mlp", "attention")
     ]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
