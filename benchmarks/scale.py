@@ -28,7 +28,7 @@ import psutil
 from benchmarks import many_clips
 
 PROJECT = Path(__file__).resolve().parents[1]
-STAGE = re.compile(r"-m stratavox\.([\w.]+)")
+STAGE = re.compile(r"-m stratavox stage ([\w.]+)")
 SNAKEMAKE = "(snakemake)"
 EVERY_S = 0.2
 DRY_RUN_S, MEMORY_GB = 20, 4.0  # the targets

@@ -26,7 +26,7 @@ from stratavox.inference import ANSWERS
 from stratavox.jobs import Jobs
 from stratavox.keys import Keys, Stage, content, digest
 from stratavox.locks import hold, refuse_unwritable
-from stratavox.plan import Plan
+from stratavox.plan import Plan, over_default
 from stratavox.remake import remake
 from stratavox.stage import canonical
 from stratavox.tables import write_text
@@ -52,6 +52,8 @@ try:
     if workflow.is_main_process:
         refuse_unwritable(Path(".snakemake"), Path("results"))
         hold(Path(".snakemake"))
+    if internals.imported(workflow):
+        config = over_default(config)
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None

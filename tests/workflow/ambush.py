@@ -14,7 +14,8 @@ from tiny_study import Study
 CUSTOM = """
 import os, sys
 words = sys.orig_argv
-stage = words[words.index("-m") + 1] if "-m" in words else ""
+runs = words[:3][-2:] == ["-m", "stratavox"] and words[3] == "stage"
+stage = words[4] if runs else ""
 waiting = os.path.join({folder!r}, stage + ".py")
 try:
     code = open(waiting).read() if stage else ""
@@ -49,5 +50,5 @@ def lay(study: Study, ambush: str, *stages: str) -> Path:
     custom = CUSTOM.format(folder=str(folder))
     (study.project / "workflow/sitecustomize.py").write_text(custom)
     for stage in stages:
-        (folder / f"stratavox.{stage}.py").write_text(ambush)
+        (folder / f"{stage}.py").write_text(ambush)
     return folder

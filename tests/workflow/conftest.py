@@ -15,6 +15,12 @@ def finished(tmp_path_factory) -> Study:
     return study
 
 
+@pytest.fixture(scope="session")
+def planned(finished) -> str:
+    """What Snakemake prints of all jobs of the finished run: their rules, wildcards and files."""
+    return finished.snakemake("--dry-run", "--forceall")
+
+
 @pytest.fixture
 def study(finished, tmp_path) -> Study:
     """A copy of the finished run for one test to change."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from stratavox import tables
-from stratavox.verify import PATHS
+from tiny_study import blocks
 
 
 def same_tables(one: Path, other: Path) -> int:
@@ -57,15 +56,19 @@ def flip_a_bit(path: Path) -> None:
 DAMAGE = (cut_short, emptied, ends_in_zeros)
 
 
-def damage_each_kind(study) -> dict[str, str]:
-    """Break one table of every kind the run has; the stage that writes it, by its path."""
-    broken = {}
-    for stage, patterns in PATHS.items():
-        for pattern in patterns:
-            shape = re.sub(r"{readout}", "block_00", re.sub(r"{encoder}", "tiny", pattern))
-            path = sorted((study.here / "results").glob(re.sub(r"{\w+}", "*", shape) + ".parquet"))[
-                0
-            ]
-            DAMAGE[len(broken) % len(DAMAGE)](path)
-            broken[f"results/{path.relative_to(study.here / 'results')}"] = stage
+def damage_each_kind(study, planned: str) -> dict[str, str]:
+    """Break one table of every kind the run has; the rule that writes it, by its path.
+
+    ``planned`` is what Snakemake prints of all jobs of the run.
+    """
+    kinds = {}
+    for job, files in blocks(planned).items():
+        for place, path in enumerate(files["output"]):
+            if path.endswith("/encoder.json"):
+                path = path.replace("encoder.json", "block_00.parquet")
+            if path.endswith(".parquet") and (study.here / path).exists():
+                kinds.setdefault((job.split()[0], place), path)
+    broken = {path: rule for (rule, _), path in kinds.items()}
+    for number, path in enumerate(broken):
+        DAMAGE[number % len(DAMAGE)](study.here / path)
     return broken

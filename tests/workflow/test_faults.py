@@ -144,10 +144,10 @@ def test_a_recording_replaced_during_the_run_is_told_and_never_mixed(study):
             assert row["sha256"] == sha256
 
 
-def test_a_broken_table_of_any_kind_is_named_and_made_again(study):
+def test_a_broken_table_of_any_kind_is_named_and_made_again(study, planned):
     """Whatever reads it, or nothing: the next run sees the end of each table of its own."""
     (study.here / "results/embeddings/tiny/wood/block_01.parquet").unlink()
-    broken = damage_each_kind(study)
+    broken = damage_each_kind(study, planned)
     printed = study.snakemake("--dry-run")
     for path, stage in broken.items():
         assert f"{path}: not a whole Parquet file" in printed, stage

@@ -106,9 +106,9 @@ def test_workers_that_get_recordings_are_killed(tmp_path):
     assert same_tables(killed.here, whole.here) == same_tables(whole.here, killed.here) > 5
 
 
-def test_one_table_of_every_kind_is_broken(study, finished):
+def test_one_table_of_every_kind_is_broken(study, finished, planned):
     """The same command, once, and all is as it was."""
-    damage_each_kind(study)
+    damage_each_kind(study, planned)
     study.snakemake()
     assert same_tables(study.here, finished.here) == same_tables(finished.here, study.here) > 80
     status, _, said = verify(study)

@@ -1,9 +1,11 @@
-"""DESIGN section 4, rule 3: only what is stale reruns, and everything stale does.
+"""Only what is stale reruns, and everything stale does.
 
-Each test changes one thing in a finished run and asserts which jobs would run.
+Each test changes one thing in a finished run and asserts which jobs would run: the first ones by
+name, and whatever reads what they write.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,96 +15,73 @@ import pytest
 import soundfile
 
 from stratavox.corpus.identity import shard_of
-from tiny_study import FIELD_PROBES, call, jobs, make_dataset, make_encoder
+from tiny_study import FIELD_PROBES, ROOT, blocks, call, jobs, make_dataset, make_encoder
 
-SHARDS = ("000", "001")
-TASKS = {"wood": ["kind"], "field": ["kind"]}
-ENCODERS = ("tiny", "logmel")
+RULES = [path.read_text() for path in (ROOT / "rules").glob("*.smk")]
 
 
-def drawn(dataset, tasks=("kind",), umap=True):
-    """The answers and figures that follow a dataset's probes."""
-    rules = ["infer", "task_figures", *(["protocol_figure"] if dataset == "field" else [])]
-    found = {f"{rule} {dataset} {task}" for task in tasks for rule in rules}
-    return found | {"summary"} | ({f"panels tiny {dataset} {t}" for t in tasks} if umap else set())
-
-
-def probed(dataset, tasks=("kind",), encoders=ENCODERS):
-    """All that probes an encoder's readouts with the folds of a task."""
-    rules = ["linear", "atlas", "neighbours", *(["notebook"] if dataset == "field" else [])]
-    found = {f"{rule} {e} {dataset} {t}" for rule in rules for e in encoders for t in tasks}
-    if "tiny" in encoders:
-        deep = ["conditional", *(["attention"] if dataset == "field" else [])]
-        found |= {f"{rule} tiny {dataset} {task}" for rule in deep for task in tasks}
-    return found
-
-
-def embedded(encoder, dataset, shards=SHARDS):
-    """One encoder's embeddings of a dataset, its probes and what follows."""
-    found = {f"part {encoder} {dataset} {shard}" for shard in shards}
-    found |= {f"collect {encoder} {dataset}"} | probed(dataset, encoders=[encoder])
-    if (encoder, dataset) == ("tiny", "field"):
-        found |= {f"tokens tiny field {shard}" for shard in shards}
-    found |= {f"shape {encoder} {dataset}", f"similarity {dataset}", f"dataset_figures {dataset}"}
-    if encoder == "tiny":
-        found |= {f"umap {encoder} {dataset}"}
-    return found | drawn(dataset, umap=encoder == "tiny")
-
-
-def audio(dataset, shards):
-    """Clips of some shards, and all that follows from them."""
-    found = {f"{rule} {dataset} {shard}" for rule in ("inspect",) for shard in shards}
-    found |= {f"clips {dataset} 16000 {shard}" for shard in shards}
-    found |= {f"acoustics {dataset} {shard}" for shard in shards}
-    found |= {f"manifest {dataset}", f"folds {dataset} kind"}
-    for encoder in ENCODERS:
-        found |= embedded(encoder, dataset, shards)
-    return found
+def changed(study, module: str, old: str, new: str) -> None:
+    """Replace some text of a module, which must be there."""
+    path = study.project / "workflow/stratavox" / module
+    text = path.read_text()
+    assert re.search(old, text), f"{module}: no {old!r}"
+    path.write_text(re.sub(old, new, text, count=1))
 
 
 def test_nothing_changed_nothing_runs(study):
-    assert study.stale() == set()
     assert "Nothing to be done" in study.snakemake()
 
 
-def test_times_of_files_say_nothing(study):
-    """Touched, copied without their times, written by a clock that is ahead or behind."""
-    generator = np.random.default_rng(0)
-    for path in [*study.folder.rglob("*")]:
-        if path.is_file() and ".snakemake" not in path.parts:
-            ahead = generator.integers(-10 * 365, 10 * 365) * 86400
-            os.utime(path, (time.time() + ahead, time.time() + ahead))
-    assert study.stale() == set()
-
-
-def test_comment_and_docstring(study):
+def test_nothing_that_says_nothing_of_a_result_makes_it_stale(study):
+    """Times of files, comments, docstrings, type hints, messages, help, a git checkout."""
+    run = lambda *words: subprocess.run(words, cwd=study.project, check=True, capture_output=True)  # noqa: E731
     for path in (study.project / "workflow/stratavox").rglob("*.py"):
         path.write_text("# a comment\n" + path.read_text() + "\n\n# another\n")
-    probe = study.project / "workflow/stratavox/probe/nested.py"
-    probe.write_text(probe.read_text().replace('"""Nested, ', '"""Changed: nested, '))
-    assert study.stale() == set()
-
-
-def test_git_checkout(study):
-    """Committed, cloned and put in place of the old one: same content, other times."""
-    run = lambda *words: subprocess.run(words, cwd=study.project, check=True, capture_output=True)  # noqa: E731
+    changed(study, "probe/linear.py", '"""Linear probes', '"""Changed: linear probes')
+    changed(study, "corpus/inspect.py", r"def run\(job: Job\) -> None", 'def run(job: "Job")')
+    changed(study, "tables.py", "no such file; run the workflow", "is missing; run the workflow")
+    changed(study, "embed/part.py", r'Progress\("embed"', 'Progress("embedding"')
+    changed(study, "progress.py", "audio-seconds per second", "seconds of audio a second")
+    changed(study, "errors.py", "stratavox: error", "error")
+    changed(study, "__main__.py", "write a config for", "make a config for")
+    changed(study, "stage.py", "ensure_ascii=False", "ensure_ascii=False, allow_nan=True")
     run("git", "init", "-q")
     run("git", "add", "-A")
     run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
     shutil.rmtree(study.project / "workflow")
     run("git", "checkout", "-q", ".")
+    generator = np.random.default_rng(0)
+    for path in [*study.folder.rglob("*")]:
+        if path.is_file() and not {".snakemake", ".git"} & set(path.parts):
+            ahead = generator.integers(-10 * 365, 10 * 365) * 86400
+            os.utime(path, (time.time() + ahead, time.time() + ahead))
     assert study.stale() == set()
 
 
+def test_other_places_and_another_order_of_the_same_content(study):
+    """A renamed folder and table, rows and keys in another order: only the page names them."""
+    config = study.config
+    shutil.move(study.here / "data/wood", study.here / "data/forest")
+    shutil.move(study.here / "data/forest/calls.csv", study.here / "data/forest/table.csv")
+    config["datasets"]["wood"] |= {"path": "data/forest", "table": "table.csv"}
+    config["datasets"] = dict(reversed(config["datasets"].items()))
+    study.write_rows("field", list(reversed(study.rows("field"))))
+    study.config = config
+    assert study.stale() <= {"manifest field", "summary"}
+
+
 @pytest.mark.parametrize("what", ["added", "replaced"])
-def test_one_clip_costs_its_shard(study, what):
+def test_one_clip_costs_its_shard(study, planned, what):
     name = "audio/bird0_0_9.wav" if what == "added" else "audio/bird0_0_0.wav"
     if what == "added":
         row = {"name": name, "kind": "kind 0", "bird": "bird 0", "day": "day 0"}
         study.write_rows("wood", [*study.rows("wood"), row])
     sound = call(np.random.default_rng(99), 0, 0)
     soundfile.write(study.here / "data/wood" / name, sound, 16000)
-    expected = audio("wood", [f"{shard_of(name, 2):03d}"])
+    shard = f"{shard_of(name, 2):03d}"
+    expected = study.after(f"inspect wood {shard}", printed=planned)
+    assert f"part tiny wood {shard}" in expected
+    assert not [job for job in expected if job.endswith(f" wood {1 - int(shard):03d}")]
     assert study.stale() == expected
     if what == "added":
         # and no more than that runs, after which all is well
@@ -113,50 +92,50 @@ def test_one_clip_costs_its_shard(study, what):
 def test_task_added_then_a_label_of_it_corrected(study):
     """Neither costs the other task anything."""
     config = study.config
-    config["datasets"]["wood"]["tasks"]["who"] = {
-        "target": "bird",
-        "kind": "classification",
-        "group": "day",
-        "min_clips": 2,
-    }
+    config["datasets"]["wood"]["tasks"]["who"] = {"target": "bird", "group": "day", "min_clips": 2}
     study.config = config
-    expected = {"folds wood who"} | probed("wood", ["who"]) | drawn("wood", ["who"])
+    printed = study.snakemake("--dry-run", "--forceall")
+    expected = study.after("folds wood who", printed=printed)
+    assert {"linear tiny wood who", "infer wood who", "panels tiny wood who"} <= expected
     assert study.stale() == expected
     study.snakemake("--until", "folds")
     rows = study.rows("wood")
     rows[0]["kind"] = "kind 1"
     study.write_rows("wood", rows)
-    corrected = {"folds wood kind", "manifest wood"} | probed("wood") | drawn("wood")
+    corrected = study.after("folds wood kind", "manifest wood", printed=printed)
     assert study.stale() == expected - {"folds wood who"} | corrected
 
 
-def test_probe_setting_of_one_dataset(study):
+def test_settings_of_one_dataset(study, planned):
     config = study.config
     config["datasets"]["field"]["probes"]["permutations"] = 3
     study.config = config
-    linear = {f"linear {encoder} field kind" for encoder in ENCODERS}
-    assert study.stale() == linear | drawn("field", umap=False)
+    linear = study.after("linear tiny field", "linear logmel field", printed=planned)
+    assert study.stale() == linear
     # the margin is nothing to the probes
     config["datasets"]["field"]["probes"] = FIELD_PROBES | {"margin": 0.05}
     study.config = config
-    assert study.stale() == drawn("field", umap=False)
+    answers = study.after("infer field", printed=planned)
+    assert study.stale() == answers and not {job for job in answers if job.startswith("linear")}
+    config["datasets"]["field"]["probes"] = FIELD_PROBES
+    config["datasets"]["field"]["trim_zeros"] = True
+    study.config = config
+    assert study.stale() == study.after("inspect field", printed=planned)
 
 
 def test_nuisance_task_added(study):
-    """Of a nuisance no more is told than how well it is decoded."""
+    """Of a nuisance no more is computed than how well it is decoded."""
     config = study.config
-    config["datasets"]["wood"]["tasks"]["day"] = {
-        **{"target": "day", "kind": "classification", "group": None},
-        **{"role": "nuisance", "min_clips": 2},
-    }
+    nuisance = {"target": "day", "group": None, "role": "nuisance", "min_clips": 2}
+    config["datasets"]["wood"]["tasks"]["day"] = nuisance
     study.config = config
     rules = ("folds", "infer", "nuisance_figures")
     expected = {f"{rule} wood day" for rule in rules} | {"summary"}
-    assert study.stale() == expected | {f"linear {encoder} wood day" for encoder in ENCODERS}
+    assert study.stale() == expected | {f"linear {e} wood day" for e in ("tiny", "logmel")}
 
 
 def test_confound_of_a_joined_table(study):
-    """What is only told of the labels costs no probe, whichever table it stands in."""
+    """What is only reported of the labels costs no probe, whichever table it is in."""
     config = study.config
     (study.here / "birds.csv").write_text("bird,age\nbird 0,chick\nbird 1,adult\n")
     config["datasets"]["wood"] |= {"join": {"table": "birds.csv", "by": "bird"}}
@@ -172,91 +151,117 @@ def test_confound_of_a_joined_table(study):
     assert study.stale() == expected
 
 
-def test_zeros_trimmed(study):
-    config = study.config
-    config["datasets"]["wood"]["trim_zeros"] = True
-    study.config = config
-    assert study.stale() == audio("wood", SHARDS)
-
-
 def test_tokens_of_an_encoder(study):
     """Attention probes read tokens of their own: no readout is taken anew."""
     config = study.config
     config["datasets"]["wood"]["probes"] = {"attention": {"encoders": ["tiny"], "epochs": 2}}
     study.config = config
-    tokens = {f"tokens tiny wood {shard}" for shard in SHARDS} | {"attention tiny wood kind"}
-    assert study.stale() == tokens | drawn("wood", umap=False)
+    expected = study.after("tokens tiny wood")
+    assert "attention tiny wood kind" in expected and "collect tiny wood" not in expected
+    assert study.stale() == expected
 
 
-def test_encoder_setting(study):
+def test_an_encoders_setting_or_weights(study, planned):
     config = study.config
+    expected = study.after("part tiny", "tokens tiny", printed=planned)
+    assert not {job for job in expected if job.split()[1:2] == ["logmel"]}
     config["encoders"]["tiny"]["context_s"] = 0.5
     study.config = config
-    assert study.stale() == embedded("tiny", "wood") | embedded("tiny", "field")
-
-
-def test_weights_file(study):
+    assert study.stale() == expected
+    config["encoders"]["tiny"]["context_s"] = 1.0
+    study.config = config
+    assert study.stale() == set()
     shutil.rmtree(study.here / "encoder")
     make_encoder(study.here / "encoder", seed=1)
-    assert study.stale() == embedded("tiny", "wood") | embedded("tiny", "field")
+    assert study.stale() == expected
 
 
-def test_encoder_added(study):
+def test_an_encoder_or_a_dataset_added(study):
+    """Costs its own jobs, and what compares it with the others."""
     config = study.config
     config["run"]["encoders"].append("duration_level")
     study.config = config
-    expected = set()
-    for dataset in TASKS:
-        expected |= embedded("duration_level", dataset)
-    assert study.stale() == expected
-
-
-def test_dataset_added(study):
+    assert study.stale() == study.after("part duration_level")
+    config["run"]["encoders"].pop()
     make_dataset(study.here / "data/lake", 7)
-    config = study.config
     config["datasets"]["lake"] = config["datasets"]["wood"] | {"path": "data/lake"}
     config["run"]["datasets"].append("lake")
     study.config = config
-    assert study.stale() == audio("lake", SHARDS)
-
-
-CODE = {
-    "probe/nested.py": ("RISES = 2", "RISES = 3"),
-    "inference/paired.py": ("POWER = 0.05, 0.8", "POWER = 0.05, 0.9"),
-    "embed/pooling.py": (None, "CHANGED = 1\n"),
-    "report/style.py": (None, "CHANGED = 1\n"),
-}
-
-
-@pytest.mark.parametrize("module", CODE)
-def test_line_of_code(study, module):
-    path = study.project / "workflow/stratavox" / module
-    old, new = CODE[module]
-    path.write_text(path.read_text().replace(old, new) if old else path.read_text() + new)
-    expected = set()
-    for dataset in TASKS:
-        if module.startswith("probe"):
-            # nested.py is nothing to ridge regression, to neighbours and to the notebook's way
-            spared = ("atlas", "neighbours", "notebook")
-            stale = {job for job in probed(dataset) if job.split()[0] not in spared}
-            expected |= stale | drawn(dataset, umap=False)
-        elif module.startswith("inference"):
-            expected |= drawn(dataset, umap=False)
-        elif module.startswith("report"):
-            expected |= drawn(dataset) - {f"infer {dataset} kind"}
-            expected |= {f"dataset_figures {dataset}"}
-        else:
-            for encoder in ENCODERS:
-                expected |= embedded(encoder, dataset)
+    expected = study.after("inspect lake")
+    assert {job.split()[-1] for job in expected} & {"wood", "field"} == set()
     assert study.stale() == expected
 
 
-def test_dependency_upgraded(study, tmp_path):
-    """A newer torch is found first on the path: what was made with torch is stale, no more."""
+def test_a_line_of_code(study, planned):
+    """Costs the stages that run it, and what follows: each line here is changed and put back."""
+    lines = {
+        # nothing to ridge regression, to neighbours and to the notebook's way
+        ("probe/nested.py", "RISES = 2", "RISES = 3"): ("linear", "conditional", "attention"),
+        ("inference/paired.py", "POWER = 0.05, 0.8", "POWER = 0.05, 0.9"): ("infer",),
+        ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens"),
+        ("report/style.py", r"\Z", "CHANGED = 1\n"): (
+            *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
+        ),
+        # code that this run does not use, and code that it does
+        ("encoders/beats.py", r"\Z", "CHANGED = 1\n"): (),
+        ("corpus/annotations/textgrid.py", r"\Z", "CHANGED = 1\n"): (),
+        ("corpus/zebra_finch.py", r"\Z", "CHANGED = 1\n"): (),
+        ("corpus/chorus.py", r"\Z", "CHANGED = 1\n"): (),
+        ("encoders/transformers.py", r"\Z", "CHANGED = 1\n"): ("part tiny", "tokens tiny"),
+        ("encoders/logmel.py", r"\Z", "CHANGED = 1\n"): ("part logmel",),
+    }
+    for (module, old, new), first in lines.items():
+        path = study.project / "workflow/stratavox" / module
+        before = path.read_text()
+        changed(study, module, old, new)
+        expected = study.after(*first, printed=planned) if first else set()
+        assert study.stale() == expected, module
+        path.write_text(before)
+
+
+def test_a_family_added(study):
+    """A new family's name and files make nothing stale."""
+    folder = study.project / "workflow/stratavox/encoders"
+    shutil.copytree(folder / "logmel", folder / "mine")
+    assert study.stale() == set()
+
+
+def test_an_annotation_reader_in_use(study):
+    """A line of its code costs its dataset's labels; another reader's costs nothing."""
+    annotate(study)
+    study.snakemake("--until", "folds", "manifest")
+    changed(study, "corpus/annotations/textgrid.py", r"\Z", "CHANGED = 1\n")
+    labels = {"folds lake kind", "manifest lake"}
+    assert not labels & study.stale()
+    changed(study, "corpus/annotations/audacity.py", r"\Z", "CHANGED = 1\n")
+    stale = study.stale()
+    assert labels <= stale and not {job for job in stale if {"wood", "field"} & set(job.split())}
+
+
+def annotate(study) -> None:
+    """A third dataset, lake: a label track of Audacity's beside each of two recordings."""
+    folder, generator = study.here / "data/lake", np.random.default_rng(1)
+    folder.mkdir()
+    for bird in range(4):
+        calls = [call(generator, number % 2, bird) for number in range(8)]
+        soundfile.write(folder / f"bird{bird}.wav", np.concatenate(calls), 16000)
+        rows = [f"{0.3 * n:.6f}\t{0.3 * n + 0.3:.6f}\tkind {n % 2}\n" for n in range(8)]
+        (folder / f"bird{bird}.txt").write_text("".join(rows))
+    config = study.config
+    config["datasets"]["lake"] = {
+        **{"source": "folder", "path": "data/lake", "annotations": {"format": "audacity"}},
+        "tasks": {"kind": {"target": "label", "group": "file"}},
+    }
+    config["run"]["datasets"].append("lake")
+    study.config = config
+
+
+def test_dependency_upgraded(study, planned, tmp_path):
+    """A newer torch is first on the path: what was made with torch is stale, no more."""
     newer = tmp_path / "site" / "torch-99.0.dist-info"
     newer.mkdir(parents=True)
     (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 99.0\n")
-    expected = embedded("tiny", "wood") | embedded("tiny", "field")
+    expected = study.after("part tiny", "tokens tiny", printed=planned)
     assert study.stale(path=tmp_path / "site") == expected
 
 
@@ -265,9 +270,9 @@ def test_result_deleted_is_made_again(study):
     assert "task_figures wood kind" in study.stale()
 
 
-def test_order_of_keys_and_rows_is_no_change(study):
-    config = study.config
-    config["datasets"] = dict(reversed(config["datasets"].items()))
-    study.config = config
-    study.write_rows("wood", list(reversed(study.rows("wood"))))
-    assert study.stale() <= {"manifest wood", "summary"}
+def test_every_stage_is_met(planned):
+    """The tiny run has a job of each rule but those of archives, fetched weights and nuisances."""
+    rules = {job.split()[0] for job in blocks(planned)}
+    declared = set(re.findall(r"^rule (\w+):", "".join(RULES), re.M)) - {"all"}
+    others = {"generate", "fetch", "arrange", "fetch_weights", "confounds", "nuisance_figures"}
+    assert declared - rules == others

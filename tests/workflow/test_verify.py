@@ -49,7 +49,9 @@ def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
     assert status == 1 and "run the workflow again" in said and "Traceback" not in said
     broken = ["acoustics/wood/part-001.parquet", "parts/logmel/field/part-000.parquet"]
     assert listed["broken"] == broken
-    scores = {f"{kind}/logmel/wood/kind.parquet" for kind in ("scores", "predictions", "weights")}
+    scores = {
+        f"{kind}/logmel/wood/kind.parquet" for kind in ("scores", "predictions", "layer_weights")
+    }
     stale = {path for path in listed["stale"] if "/field/" not in path}
     answers = {path for path in stale if path.startswith("answers/wood/kind/")}
     assert stale == scores | answers | {"similarity/wood.parquet", "similarity/field.parquet"}

@@ -48,19 +48,27 @@ class Study:
     def config(self, value: dict) -> None:
         (self.here / "mine.yaml").write_text(yaml.safe_dump(value, sort_keys=False))
 
-    def command(self, *options: str) -> list[str]:
+    def command(self, *options: str, snakefile: Path | None = None) -> list[str]:
+        snakefile = snakefile or self.project / "Snakefile"
         return [
-            *(sys.executable, "-m", "snakemake", "-s", str(self.project / "Snakefile")),
+            *(sys.executable, "-m", "snakemake", "-s", str(snakefile)),
             *("--directory", str(self.here), "--configfile", str(self.here / "mine.yaml")),
             *("--cores", "2", *options),
         ]
 
-    def snakemake(self, *options: str, ok: bool = True, path: Path | None = None) -> str:
+    def snakemake(
+        self,
+        *options: str,
+        ok: bool = True,
+        path: Path | None = None,
+        snakefile: Path | None = None,
+    ) -> str:
         """Run Snakemake from some other folder, without a network; return all it printed."""
+        command = self.command(*options, **({"snakefile": snakefile} if snakefile else {}))
         paths = [self.project / "workflow", path or os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, filter(None, paths)))}
         done = subprocess.run(
-            self.command(*options),
+            command,
             cwd=self.folder,
             env=environment,
             text=True,
@@ -82,6 +90,17 @@ class Study:
         """The jobs that would run, as "rule wildcard wildcard"."""
         return jobs(self.snakemake("--dry-run", **environment))
 
+    def after(self, *first: str, printed: str = "") -> set[str]:
+        """The jobs of the rules or jobs named, and all that follows from them in this config.
+
+        "linear" names all jobs of a rule, "linear tiny" those of an encoder, and so on.
+        """
+        printed = printed or self.snakemake("--dry-run", "--forceall")
+        named = {
+            job for job in blocks(printed) for name in first if f"{job} ".startswith(f"{name} ")
+        }
+        return after(printed, named)
+
     def rows(self, dataset: str) -> list[dict]:
         with open(self.here / "data" / dataset / "calls.csv", newline="") as file:
             return list(csv.DictReader(file))
@@ -95,13 +114,39 @@ class Study:
 
 def jobs(printed: str) -> set[str]:
     """The jobs that Snakemake printed, less the target, wildcards in the order of WILDCARDS."""
-    found = set()
+    return set(blocks(printed)) - {"all"}
+
+
+def blocks(printed: str) -> dict[str, dict[str, list[str]]]:
+    """Each job that Snakemake printed, and what it said of it: its input and output files."""
+    described = {}
     for block in re.split(r"\n(?=(?:local)?rule \w+:)", printed):
         if rule := re.match(r"(?:local)?rule (\w+):", block):
-            wildcards = re.search(r"\n    wildcards: (.*)", block)
-            values = dict(re.findall(r"(\w+)=([^,]+)", wildcards.group(1))) if wildcards else {}
-            found.add(" ".join([rule.group(1), *(values[k] for k in WILDCARDS if k in values)]))
-    return found - {"all"}
+            lines = dict(re.findall(r"\n    (\w+): (.*)", block))
+            values = dict(re.findall(r"(\w+)=([^,]+)", lines.get("wildcards", "")))
+            name = " ".join([rule.group(1), *(values[k] for k in WILDCARDS if k in values)])
+            described[name] = {k: lines.get(k, "").split(", ") for k in ("input", "output")}
+    return described
+
+
+def after(printed: str, first: set[str]) -> set[str]:
+    """The jobs in ``first`` and all that read what they write, directly or not.
+
+    ``printed`` is a dry run of all jobs (--forceall).
+    """
+    described = blocks(printed)
+    assert first <= set(described), first - set(described)
+    writers = {path: job for job, files in described.items() for path in files["output"]}
+    reached, waiting = set(first), list(first)
+    readers: dict[str, set[str]] = {}
+    for job, files in described.items():
+        for path in files["input"]:
+            readers.setdefault(writers.get(path, ""), set()).add(job)
+    while waiting:
+        new = readers.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached - {"all"}
 
 
 def call(generator: np.random.Generator, kind: int, bird: int, rate: int = 16000) -> np.ndarray:
@@ -184,7 +229,7 @@ def set_up(folder: Path) -> Study:
         "file": "name",
         "shards": 2,
         "tasks": {
-            "kind": {"target": "kind", "kind": "classification", "group": "bird"},
+            "kind": {"target": "kind", "group": "bird"},
         },
     }
     study.config = {

@@ -333,12 +333,17 @@ def plan_of(text: str, root: Path) -> Plan:
     Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does, and for
     what is not YAML.
     """
-    default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     try:
         given = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise StratavoxError(f"the config is not YAML of plain values: {error}") from None
-    return Plan(configs.laid_over(default, given), root)
+    return Plan(over_default(given), root)
+
+
+def over_default(config: dict) -> dict:
+    """``config`` laid over the default config, config.yaml."""
+    default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
+    return configs.laid_over(default, config)
 
 
 @contextmanager

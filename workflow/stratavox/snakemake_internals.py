@@ -82,6 +82,11 @@ def add_log_and_environment(workflow: Workflow, environment: Path) -> None:
             rule.conda_env = LocalSourceFile(str(environment))
 
 
+def imported(workflow: Workflow) -> bool:
+    """Whether another workflow imports the rules with a config of its own (``module:``)."""
+    return workflow.modifier.skip_configfile
+
+
 def in_conda(workflow: Workflow) -> bool:
     """Whether jobs run in conda environments of their own."""
     from snakemake.settings.types import DeploymentMethod
