@@ -17,6 +17,7 @@ from umap import UMAP
 
 from stratavox.errors import StratavoxError
 from stratavox.geometry import umap
+from stratavox.sampling import random_rows
 from stratavox.tables import (
     embedding_column,
     embedding_matrix,
@@ -118,11 +119,11 @@ def test_the_map_is_that_of_all_pairwise_distances(made):
 
 
 def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():
-    rows = umap.subsample(5000, seed=1)
+    rows = random_rows(5000, umap.TRUST_CLIPS, seed=1)
     assert len(rows) == len(set(rows)) == 3000
-    assert np.array_equal(rows, umap.subsample(5000, seed=1))
-    assert not np.array_equal(rows, umap.subsample(5000, seed=2))
-    assert np.array_equal(umap.subsample(3000, seed=1), np.arange(3000))
+    assert np.array_equal(rows, random_rows(5000, umap.TRUST_CLIPS, seed=1))
+    assert not np.array_equal(rows, random_rows(5000, umap.TRUST_CLIPS, seed=2))
+    assert np.array_equal(random_rows(3000, umap.TRUST_CLIPS, seed=1), np.arange(3000))
 
 
 ENCODER = {"encoder": "enc", "readouts": ["input", *BLOCKS], "blocks": BLOCKS}

@@ -96,13 +96,15 @@ def clip_groups(
 
 def _decoded(data: bytes, rate: int, length: int, which: str) -> np.ndarray:
     try:
-        samples, found = decode_flac(data)
+        samples, decoded_rate = decode_flac(data)
     except AudioError as error:
         raise StratavoxError(
             f"{which} is {error}; delete the part and run the workflow again"
         ) from None
-    if found != rate:
-        raise StratavoxError(f"{which} is at {found} Hz; this encoder takes clips at {rate} Hz")
+    if decoded_rate != rate:
+        raise StratavoxError(
+            f"{which} is at {decoded_rate} Hz; this encoder takes clips at {rate} Hz"
+        )
     if len(samples) != length or not length:
         raise StratavoxError(
             f"{which} has {len(samples)} samples where its row says {length}, and a clip has at "
