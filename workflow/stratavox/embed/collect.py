@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 # Of a readout in memory at once, and a row group of its table: what one clip costs to read.
 BLOCK_BYTES, GROUP_CLIPS = 1 << 28, 8192
-CLIP_COLUMNS = ["clip_id", "n_samples", "n_windows", "n_tokens", "padded"]
+CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet").names
 
 
 def collect(name: str, parts: list[Path], out: Path, provenance: dict) -> None:

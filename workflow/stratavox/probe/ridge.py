@@ -3,7 +3,7 @@
 One eigendecomposition of a training set's covariance, or of its kernel where there are fewer clips
 than dimensions, serves every penalty and every target that is defined on the same clips
 (Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, 3.4.1 and 18.3.5).
-scikit-learn's RidgeCV has such a path for leave-one-out only, which mixes the clips of a group.
+scikit-learn's RidgeCV has such a path only for leave-one-out, which would split groups.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from stratavox.probe.readouts import refuse_straddling
 
-# A training clip's share of the penalty on standardised columns: scikit-learn's alpha by clips.
+# Penalties on standardised columns for each training clip: scikit-learn's alpha / clips.
 PENALTIES = np.logspace(-5, 5, 21)
 
 
