@@ -20,8 +20,13 @@ def declared() -> dict[str, dict[str, list[str]]]:
     return yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
 
 
+def types(table: str) -> dict[str, str] | None:
+    """Column -> type of ``table``; None for a file that is not declared."""
+    if table not in declared():
+        return None
+    return {name: kind for name, (kind, _) in declared()[table].items()}
+
+
 def schema(table: str) -> pa.Schema:
     """The columns of ``table`` as an Arrow schema."""
-    return pa.schema(
-        [(name, pa.type_for_alias(kind)) for name, (kind, _) in declared()[table].items()]
-    )
+    return pa.schema({name: pa.type_for_alias(kind) for name, kind in types(table).items()})
