@@ -229,4 +229,4 @@ def test_seeds_stand_for_one_encoder_each(tmp_path):
     for seed, name in enumerate(drawn):
         assert plan.encoders[name] == shared | {"seed": seed}
     # what stands beside the report can be run again
-    assert config.check(plan.index()["config"]) == plan.config
+    assert config.check(plan.config) == plan.config
