@@ -1,13 +1,13 @@
 """Probes find what is planted, nothing else, and never see what they are tested on."""
 
 import json
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.probe import folds, fusion, linear, nested_cv, permute
@@ -71,14 +71,11 @@ def study(folder, table, readouts, **changed):
     rows, _, _ = folds.assign(clips, FOLDS | known)
     tables.write_table(rows, folder / "folds.parquet", {})
     store(folder, readouts, table["clip_id"])
-    names = ("scores", "predictions", "weights")
-    told = [f"--out-{name}={folder / name}.parquet" for name in names]
-    arguments = [f"--embeddings={folder}", f"--folds={folder / 'folds.parquet'}", *told]
-    with pytest.MonkeyPatch.context() as patch:
-        settings = json.dumps(SETTINGS | changed)
-        patch.setattr(sys, "argv", ["linear", f"--settings={settings}", *arguments])
-        linear.main()
-    return [tables.read_table(folder / f"{name}.parquet").to_pandas() for name in names]
+    names = ("scores", "predictions", "layer_weights")
+    read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
+    out = {name: folder / f"{name}.parquet" for name in names}
+    linear.run(stage_jobs.job(read, out, SETTINGS | changed))
+    return [tables.read_table(path).to_pandas() for path in out.values()]
 
 
 def pooled(scores, readout, regime="grouped", control="none"):
