@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from stratavox.probe import logistic, nested
+from stratavox.probe import logistic, nested_cv
 
 SIZES = [(500, 768), (3000, 768), (500, 9216)]
 LARGE = (3000, 9216)
@@ -64,9 +64,9 @@ def readout(n: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def compare(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> None:
     """Time both ways on one outer fold and print a line of the table, and one of what was found."""
     test = group < TESTED
-    (outer, rotation), ours = timed(lambda: nested.outer_fold(x, y, group, test, SETTINGS))
+    (outer, rotation), ours = timed(lambda: nested_cv.outer_fold(x, y, group, test, SETTINGS))
     draws = np.random.default_rng(1).permuted(np.tile(y, (PERMUTATIONS, 1)), axis=1)
-    _, null = timed(lambda: nested.null_fold(rotation, x, draws, test, outer.c))
+    _, null = timed(lambda: nested_cv.null_fold(rotation, x, draws, test, outer.c))
     search, theirs = timed(lambda: grid_search(x, y, group, test))
     # the same steps as in outer_fold, which keeps the probability of the true class alone
     fit = logistic.fit(rotation.train, y[~test][None], CLASSES, outer.c)

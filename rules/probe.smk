@@ -155,6 +155,7 @@ rule infer:
         **stage(
             "inference.infer",
             lambda wildcards: PLAN.inference(wildcards.dataset, wildcards.task),
+            code=lambda wildcards: [f"inference.answers.{name}" for name in ANSWERS],
         ),
     shell:
         COMMAND

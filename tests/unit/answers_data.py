@@ -10,19 +10,19 @@ from stratavox.inference.study import Encoder, Study
 
 BLOCKS = ["block_00", "block_01", "block_02", "block_03"]
 READOUTS = ["input", *BLOCKS]
-SETTINGS = {"folds": 5, "margin": 0.02}
+SETTINGS = {"folds": 5, "margin": 0.02, "task": "call"}
 
 
 def encoder(name: str, weights: str = "file", members: list[str] | None = None) -> Encoder:
     """An encoder with four blocks, or a baseline where ``weights`` is none."""
     deep = weights != "none"
     readouts = READOUTS if deep else ["features"]
-    made = {
+    description = {
         **{"encoder": name, "weights": weights, "family": "toy" if deep else "logmel"},
         **{"blocks": BLOCKS if deep else [], "readouts": readouts, "rate": 16000},
         "widths": dict.fromkeys(readouts, 8),
     }
-    return Encoder(name, made, members or [name])
+    return Encoder(name, description, members or [name])
 
 
 def clips(groups: int = 12, classes: int = 3, each: int = 4) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def clips(groups: int = 12, classes: int = 3, each: int = 4) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["clip_id", "target", "group", "fold"])
 
 
-def told(
+def predicted(
     table: pd.DataFrame, readout: str, strength: float, generator: np.random.Generator, **where
 ) -> pd.DataFrame:
     """Predictions right with probability ``strength``, which varies a little by group."""
@@ -79,15 +79,15 @@ def study(strengths: dict[str, dict[str, float]], seed: int, encoders=None, grou
             encoder(n, "none" if list(s) == ["features"] else "file") for n, s in strengths.items()
         ]
     task = {"chance": 1 / 3, "regimes": ["grouped", "random"], "clips": len(table)}
-    made = Study(task, encoders)
+    study = Study(task, encoders, SETTINGS)
     scores = []
     for name, readouts in strengths.items():
-        rows = [told(table, readout, p, generator) for readout, p in readouts.items()]
+        rows = [predicted(table, readout, p, generator) for readout, p in readouts.items()]
         predictions = pd.concat(rows)
-        made.add(name, predictions)
+        study.add(name, predictions)
         own = scored(predictions)
         null = own[own["fold"].isna()].assign(control="permutation", value=1 / 3)
         scores.append(pd.concat([own, null]).assign(encoder=name))
-    made.scores = pd.concat(scores)
-    made.pool_draws()
-    return made
+    study.scores = pd.concat(scores)
+    study.pool_draws()
+    return study

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+import stage_jobs
 from stratavox.tables import embedding_column, write_json, write_table
 
 
@@ -31,11 +30,7 @@ def folder(where: Path, readouts: dict[str, np.ndarray], encoder: str = "enc") -
     return where
 
 
-def command(stage: str, settings: dict, *options: object) -> subprocess.CompletedProcess:
-    """Run ``python -m stratavox.geometry.{stage}`` with a provenance that is to be kept."""
-    return subprocess.run(
-        [sys.executable, "-m", f"stratavox.geometry.{stage}", *map(str, options)]
-        + ["--settings", json.dumps(settings), "--provenance", '{"key": "kept"}'],
-        capture_output=True,
-        text=True,
-    )
+def command(stage: str, settings: dict, read: dict, out: Path) -> subprocess.CompletedProcess:
+    """Run the stage geometry.{stage} with a provenance that is to be kept."""
+    kept = {"key": "kept"}
+    return stage_jobs.run(f"geometry.{stage}", read, {stage: out}, settings, provenance=kept)

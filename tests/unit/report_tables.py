@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from stratavox.inference.claims import EARLY_LATE
+from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.tables import write_json, write_table
 
 NASTY = "<script>alert(1)</script>"
@@ -249,8 +249,8 @@ def write(
     told = {
         "estimates": estimates(grouped) if estimate_rows is None else estimate_rows,
         "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
-        **{"claims": claims(grouped), "atlas": atlas(), "depths": depths(grouped)},
-        "weights": weights(),
+        **{"claims": claims(grouped), "explained_variance": atlas(), "depths": depths(grouped)},
+        "layer_weights": weights(),
     }
     answers = results / "answers" / dataset / "call"
     provenance = {
@@ -280,7 +280,7 @@ def write(
     further: dict[str, dict[str, str]] = {}
     for kind in BESIDE:
         for name in ENCODERS:
-            path = results / kind / dataset / f"{name}.parquet"
+            path = results / kind / name / dataset / "table.parquet"
             table = pa.Table.from_pandas(beside(kind, name), preserve_index=False)
             write_table(table, path, provenance)
             further.setdefault(kind, {})[name] = str(path)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import stage_jobs
 from stratavox import audio
 from stratavox.corpus import acoustics
 from stratavox.corpus.clips import SCHEMA
@@ -181,14 +179,8 @@ def write_clips(path, sounds: dict[str, np.ndarray], rate: int = RATE):
 def test_the_command_writes_a_row_a_clip_with_nulls_where_undefined(tmp_path):
     sounds = {"a": sine(440), "b": noise(0.3), "c": np.zeros(1000)}
     clips = write_clips(tmp_path / "clips.parquet", sounds)
-    done = subprocess.run(
-        [sys.executable, "-m", "stratavox.corpus.acoustics", "--clips", clips]
-        + ["--out", tmp_path / "out.parquet", "--settings", '{"rate": 16000}']
-        + ["--provenance", json.dumps({"key": "kept"})],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    out, kept = {"acoustics": tmp_path / "out.parquet"}, {"key": "kept"}
+    acoustics.run(stage_jobs.job({"clips": clips}, out, {"rate": 16000}, provenance=kept))
     table = read_table(tmp_path / "out.parquet")
     assert table.schema.names == ["clip_id", *acoustics.TARGETS]
     assert table["clip_id"].to_pylist() == ["a", "b", "c"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import stage_jobs
 from annotation_files import RAVEN, annotated, put_lines, put_raven, put_text, textgrid
 from corpus_data import put, put_table, to_manifest, tone
 from stratavox.corpus import manifest
@@ -438,11 +439,13 @@ def planned(data, target="Species", **entry) -> dict[str, str]:
     songs = {"source": "folder", "path": "data", "annotations": annotations, "shards": 1}
     config["datasets"] = {"songs": songs | {"tasks": {"species": task}}}
     config["run"] = {"datasets": ["songs"], "encoders": ["logmel"]}
-    plan = Plan(config, data.parent)
-    nodes = {"inspect": plan.inspect("songs", "000"), "manifest": plan.manifest("songs")}
-    nodes["folds"] = plan.folds("songs", "species")
-    assert all(nodes[name]["settings"]["annotations"] for name in ("manifest", "folds"))
-    return {name: node["provenance"]["key"] for name, node in nodes.items()}
+    assert Plan(config, data.parent).tables("songs")["annotations"]
+    files = {
+        "inspect": "results/corpus/songs/inspect/part-000.parquet",
+        "manifest": "results/corpus/songs/labels.parquet",
+        "folds": "results/folds/songs/species.parquet",
+    }
+    return stage_jobs.keys(config, data.parent, files)
 
 
 def test_what_reruns_when_annotations_change(data):

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from answers_data import BLOCKS, READOUTS, SETTINGS, clips, encoder, study, told
-from stratavox.inference import contrasts as c
-from stratavox.inference.claims import EARLY_LATE, REFUTED, SUPPORTED, UNDETERMINED, claims
-from stratavox.inference.depths import APART, BEST, SATURATION, depths
-from stratavox.inference.estimates import estimates
-from stratavox.inference.infer import units
+from answers_data import BLOCKS, READOUTS, clips, encoder, predicted, study
+from stratavox.inference.answers import claims, depths, table_of
+from stratavox.inference.answers import contrasts as c
+from stratavox.inference.answers.claims import EARLY_LATE, REFUTED, SUPPORTED, UNDETERMINED
+from stratavox.inference.answers.depths import APART, BEST, SATURATION
+from stratavox.inference.infer import encoders_of
 from stratavox.inference.measures import Balanced, Explained
+from stratavox.inference.study import Place
 
 NOISE = dict.fromkeys([*READOUTS, "nested", "concat"], 1 / 3)
 
@@ -21,13 +22,19 @@ def the(rows: list[dict], question: str, encoder_name: str = "deep") -> dict:
     return found[0]
 
 
+def verdicts(made, contrasts=(), depths=()) -> dict[str, str]:
+    """Claim -> verdict, from the rows of contrasts and of depths."""
+    made.answers = {"contrasts": list(contrasts), "depths": list(depths)}
+    return {row["claim"]: row["verdict"] for row in claims.rows(made)}
+
+
 def acoustic(made, curve: dict[str, float], name: str = "deep", target: str = "f0"):
     """Variance explained along ``curve``, a little different from group to group."""
     generator = np.random.default_rng(1)
     spread = 5 + generator.random(made.groups.n)
     noise = 0.05 * generator.standard_normal(made.groups.n)
     return {
-        (name, target, readout): Explained(spread * (1 - value + noise), spread)
+        Place(name, target, readout): Explained(spread * (1 - value + noise), spread)
         for readout, value in curve.items()
     }
 
@@ -43,7 +50,7 @@ def test_noise_in_nothing_found():
             rates = generator.beta(6, 12, len(measure.clips))[:, None]
             guessed = generator.binomial(measure.clips.astype(int), rates).astype(float)
             made.correct[key] = Balanced(guessed, measure.clips)
-        rows = c.planned(made, SETTINGS)
+        rows = c.rows(made)
         assert len(rows) >= 6
         false += any(row["resolved"] for row in rows)
     assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
@@ -52,14 +59,16 @@ def test_noise_in_nothing_found():
 def test_a_strong_encoder_is_found_and_its_claims_supported():
     strengths = {"deep": NOISE | {"block_02": 0.8, "nested": 0.8}, "logmel": {"features": 0.45}}
     made = study(strengths, 0)
-    rows = c.planned(made, SETTINGS)
+    rows = c.rows(made)
     above = the(rows, c.ABOVE_CHANCE)
     assert above["resolved"] and above["a_value"] == pytest.approx(0.8, abs=0.08)
     assert the(rows, c.BASELINE)["resolved"]
     assert the(rows, c.LAST_OR_CHOSEN)["difference"] < -0.3
-    told_of = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
-    assert told_of["call is linearly decodable from deep"] == SUPPORTED
-    assert told_of["the last block of deep is as good as the block chosen in training"] == REFUTED
+    verdict_of = verdicts(made, rows)
+    assert verdict_of["call is linearly decodable from deep"] == SUPPORTED
+    assert (
+        verdict_of["the last block of deep is as good as the block chosen in training"] == REFUTED
+    )
 
 
 def test_equal_scores_are_equal_only_where_precise():
@@ -70,72 +79,71 @@ def test_equal_scores_are_equal_only_where_precise():
     own = made.correct[best]
     nearly = 0.05 * np.random.default_rng(0).standard_normal(own.total.shape)
     made.correct[last] = Balanced(own.total + nearly, own.clips)
-    found = the(c.planned(made, SETTINGS), c.LAST_OR_CHOSEN)
+    found = the(c.rows(made), c.LAST_OR_CHOSEN)
     assert found["equivalent"] and not found["resolved"]
     assert "equal within 0.020" in found["sentence"]
-    vague = the(c.planned(study({"deep": NOISE}, 1), SETTINGS), c.LAST_OR_CHOSEN)
+    vague = the(c.rows(study({"deep": NOISE}, 1)), c.LAST_OR_CHOSEN)
     assert not vague["equivalent"] and "not resolved" in vague["sentence"]
     assert vague["detectable"] > 0.02
     # one and the same set of predictions says nothing of how precise it is
     made.correct[last] = own
-    same = the(c.planned(made, SETTINGS), c.LAST_OR_CHOSEN)
+    same = the(c.rows(made), c.LAST_OR_CHOSEN)
     assert same["equivalent"] is None and same["detectable"] is None
-    assert claims(made, [same], [], "call")[0]["verdict"] == UNDETERMINED
+    assert list(verdicts(made, [same]).values()) == [UNDETERMINED]
 
 
 def test_a_probe_that_learned_nothing_does_not_refute_order():
     made = study({"deep": NOISE | {"nested": 0.6}}, 0)
     generator = np.random.default_rng(2)
     for strength, verdict in ((1 / 3, UNDETERMINED), (0.8, REFUTED)):
-        ordered = told(clips(), "block_03", strength, generator, probe="attention_order")
+        ordered = predicted(clips(), "block_03", strength, generator, probe="attention_order")
         made.add("deep", ordered)
         made.add("deep", ordered.assign(control="shuffled"))
         key = next(k for k in made.correct if k.control == "shuffled")
         nearly = 0.01 * generator.standard_normal(made.correct[key].total.shape)
         made.correct[key] = Balanced(made.correct[key].total + nearly, made.correct[key].clips)
-        row = the(c.planned(made, SETTINGS), c.ORDER)
+        row = the(c.rows(made), c.ORDER)
         assert row["equivalent"] and row["b_control"] == "shuffled"
-        assert claims(made, [row], [], "call")[0]["verdict"] == verdict
+        assert list(verdicts(made, [row]).values()) == [verdict]
 
 
 def test_too_few_groups_are_not_tested():
     made = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=5)
-    above = the(c.planned(made, SETTINGS), c.ABOVE_CHANCE)
+    above = the(c.rows(made), c.ABOVE_CHANCE)
     assert above["resolved"] is None and above["p_value"] is None
     assert "not tested: too few groups" in above["sentence"]
-    assert claims(made, [above], [], "call")[0]["verdict"] == UNDETERMINED
+    assert list(verdicts(made, [above]).values()) == [UNDETERMINED]
 
 
 def test_permuted_labels_above_chance_are_what_has_to_be_beaten():
     made = study({"deep": NOISE | {"nested": 0.55}}, 0)
     made.scores.loc[made.scores["control"] == "permutation", "value"] = 0.5
-    above = the(c.planned(made, SETTINGS), c.ABOVE_CHANCE)
+    above = the(c.rows(made), c.ABOVE_CHANCE)
     assert (above["b_readout"], above["b_value"]) == ("permuted labels", 0.5)
 
 
-def test_leakage_is_told():
+def test_leakage_is_predicted():
     made = study({"deep": NOISE | {"nested": 1 / 3}}, 0)
-    random = told(clips(), "nested", 0.85, np.random.default_rng(5), regime="random")
+    random = predicted(clips(), "nested", 0.85, np.random.default_rng(5), regime="random")
     made.add("deep", random)
-    rows = c.planned(made, SETTINGS)
+    rows = c.rows(made)
     gap = the(rows, c.LEAKAGE)
     assert gap["resolved"] and gap["difference"] > 0.4
     assert gap["p_resampled"] is None  # folds of two regimes do not pair
     assert (gap["a_regime"], gap["b_regime"]) == ("random", "grouped")
-    said = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
-    assert said["a random split is optimistic for call with deep"] == SUPPORTED
+    assert verdicts(made, rows)["a random split is optimistic for call with deep"] == SUPPORTED
 
 
 def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
     deep, twin = encoder("deep"), encoder("twin", "random")
-    twin.made["widths"] = twin.made["widths"] | {"ffn_00": 8}
+    twin.description["widths"] = twin.description["widths"] | {"ffn_00": 8}
     assert deep.same_architecture(twin)
     kinds = [encoder("whisper"), encoder("hubert", "random"), encoder("other", "random")]
     for kind, model in zip(kinds, ("whisper", "hubert", "whisper"), strict=True):
-        kind.made |= {"family": "transformers", "model": model}
+        kind.description |= {"family": "transformers", "model": model}
     assert not kinds[0].same_architecture(kinds[1])
     assert kinds[0].same_architecture(kinds[2])
-    twin.made["widths"]["block_00"] = 16
+    twin.description["widths"]["block_00"] = 16
     assert not deep.same_architecture(twin)
 
 
@@ -145,14 +153,14 @@ def test_random_draws_are_one_control():
     weak = NOISE | {"nested": 0.5}
     strengths = {"deep": NOISE | {"nested": 0.8}, "twin_seed0": weak, "twin_seed1": weak}
     made = study(strengths, 0, encoders)
-    trained = the(c.planned(made, SETTINGS), c.TRAINED)
+    trained = the(c.rows(made), c.TRAINED)
     drawn = [
         made.correct[k].value
         for k in made.correct
         if k.encoder in ("twin_seed0", "twin_seed1") and k.readout == "nested"
     ]
     assert trained["b_encoder"] == "twin" and trained["b_value"] == pytest.approx(np.mean(drawn))
-    table = estimates(made).to_pandas()
+    table = table_of(made, "estimates").to_pandas()
     assert set(table["encoder"]) == {"deep", "twin"}
     row = table[
         (table["encoder"] == "twin")
@@ -163,10 +171,10 @@ def test_random_draws_are_one_control():
     assert (row["draws_low"], row["draws_high"]) == (min(drawn), max(drawn))
 
 
-def test_units_gather_draws_in_the_order_of_the_run():
-    made = {name: {"encoder": name} for name in ("a", "r_seed0", "r_seed1", "z")}
-    found = units(made, {"r": ["r_seed0", "r_seed1"]})
-    assert [(unit.name, unit.members) for unit in found] == [
+def test_draws_are_gathered_in_the_order_of_the_run():
+    descriptions = [{"encoder": name} for name in ("a", "r_seed0", "r_seed1", "z")]
+    compared = encoders_of(descriptions, {"r": ["r_seed0", "r_seed1"]})
+    assert [(encoder.name, encoder.members) for encoder in compared] == [
         ("a", ["a"]),
         ("r", ["r_seed0", "r_seed1"]),
         ("z", ["z"]),
@@ -180,13 +188,11 @@ def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
     task, sound = (deep, early) if late else (early, deep)
     strengths = {"deep": dict(zip(READOUTS, task, strict=True)) | {"nested": 0.9}}
     made = study(strengths, 3)
-    found = acoustic(made, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
-    rows = depths(made, found, "call", 0.02)
+    made.explained = acoustic(made, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
+    rows = depths.rows(made)
     apart = next(row for row in rows if row["target"] == APART)
     assert (apart["value"] > 0.2) == late and (apart["low"] > 0 or apart["high"] < 0)
-    said = claims(made, [], rows, "call")
-    assert said[0]["claim"] == EARLY_LATE
-    assert said[0]["verdict"] == (SUPPORTED if late else REFUTED)
+    assert verdicts(made, depths=rows) == {EARLY_LATE: SUPPORTED if late else REFUTED}
 
 
 @pytest.mark.parametrize("groups", [8, 16])
@@ -198,8 +204,8 @@ def test_a_curve_of_one_group_alone_has_no_centre(groups):
         if key.readout == "block_02":
             right[0] = measure.clips[0]
         made.correct[key] = Balanced(right, measure.clips)
-    heard = acoustic(made, dict(zip(READOUTS, (0.8, 0.6, 0.4, 0.3, 0.2), strict=True)))
-    rows = {r["target"]: r for r in depths(made, heard, "call", 0.02) if r["measure"] == "centre"}
+    made.explained = acoustic(made, dict(zip(READOUTS, (0.8, 0.6, 0.4, 0.3, 0.2), strict=True)))
+    rows = {row["target"]: row for row in depths.rows(made) if row["measure"] == "centre"}
     assert rows["f0"]["low"] < rows["f0"]["value"] < rows["f0"]["high"]
     for undecided in ("call", APART):
         assert rows[undecided]["value"] is rows[undecided]["low"] is None
@@ -207,9 +213,8 @@ def test_a_curve_of_one_group_alone_has_no_centre(groups):
 
 def test_flat_curves_leave_the_question_open():
     made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
-    found = acoustic(made, dict.fromkeys([*READOUTS, "concat"], 0.5))
-    said = claims(made, [], depths(made, found, "call", 0.02), "call")
-    assert [row["verdict"] for row in said] == [UNDETERMINED]
+    made.explained = acoustic(made, dict.fromkeys([*READOUTS, "concat"], 0.5))
+    assert verdicts(made, depths=depths.rows(made)) == {EARLY_LATE: UNDETERMINED}
 
 
 def test_a_curve_within_the_margin_has_no_centre():
@@ -219,25 +224,25 @@ def test_a_curve_within_the_margin_has_no_centre():
     for place, readout in enumerate(READOUTS):
         key = next(key for key in made.correct if key.readout == readout)
         made.correct[key] = Balanced(steady.total * (1 + place / 1000), steady.clips)
-    found = acoustic(made, dict(zip(READOUTS, [0.9, 0.6, 0.3, 0.1, 0.05], strict=True)))
-    rows = depths(made, found, "call", 0.02)
-    assert claims(made, [], rows, "call")[0]["verdict"] == UNDETERMINED
+    made.explained = acoustic(made, dict(zip(READOUTS, [0.9, 0.6, 0.3, 0.1, 0.05], strict=True)))
+    rows = depths.rows(made)
+    assert verdicts(made, depths=rows) == {EARLY_LATE: UNDETERMINED}
     assert next(row for row in rows if row["target"] == "call")["value"] is None
-    rows = depths(made, found, "call", 0.001)
-    assert claims(made, [], rows, "call")[0]["verdict"] == SUPPORTED
+    made.settings = made.settings | {"margin": 0.001}
+    assert verdicts(made, depths=depths.rows(made)) == {EARLY_LATE: SUPPORTED}
 
 
 @pytest.mark.parametrize("peak", [0, 2, 4])
 def test_centre_moves_with_the_planted_block(peak):
     strengths = {name: 0.9 if place == peak else 0.34 for place, name in enumerate(READOUTS)}
     made = study({"deep": strengths | {"nested": 0.9}}, 0)
-    row = next(r for r in depths(made, {}, "call", 0.02) if r["measure"] == "centre")
+    row = next(r for r in depths.rows(made) if r["measure"] == "centre")
     assert row["value"] == pytest.approx(peak / 4, abs=0.13)
 
 
 def test_saturation_and_the_set_of_best_blocks():
     strengths = dict(zip(READOUTS, [0.34, 0.4, 0.9, 0.9, 0.5], strict=True)) | {"nested": 0.9}
-    rows = depths(study({"deep": strengths}, 0), {}, "call", 0.02)
+    rows = depths.rows(study({"deep": strengths}, 0))
     named = {row["measure"]: row["readouts"] for row in rows if row["readouts"]}
     assert named[SATURATION] == BLOCKS[1]
     assert named[BEST] == f"{BLOCKS[1]}, {BLOCKS[2]}"
@@ -246,11 +251,13 @@ def test_saturation_and_the_set_of_best_blocks():
 def test_what_a_block_adds_to_acoustic_descriptors():
     made = study({"deep": NOISE}, 0)
     generator = np.random.default_rng(7)
-    made.add("deep", told(clips(), "acoustics", 0.5, generator))
-    made.add("deep", told(clips(), f"{BLOCKS[-1]}+acoustics", 0.8, generator))
-    rows = c.planned(made, SETTINGS)
+    made.add("deep", predicted(clips(), "acoustics", 0.5, generator))
+    made.add("deep", predicted(clips(), f"{BLOCKS[-1]}+acoustics", 0.8, generator))
+    rows = c.rows(made)
     adds = the(rows, c.ADDS)
     assert adds["metric"] == "bits" and adds["resolved"] and adds["margin"] is None
     assert adds["difference"] == pytest.approx(adds["a_value"] - adds["b_value"])
-    said = {row["claim"]: row["verdict"] for row in claims(made, rows, [], "call")}
-    assert said["block_03 of deep adds to the acoustic descriptors about call"] == SUPPORTED
+    assert (
+        verdicts(made, rows)["block_03 of deep adds to the acoustic descriptors about call"]
+        == SUPPORTED
+    )

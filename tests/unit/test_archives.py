@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -15,6 +12,7 @@ import soundfile
 import yaml
 
 import archive_data as data
+import stage_jobs
 from stratavox import config, tables
 from stratavox.corpus import archives, giant_otter, zebra_finch
 from stratavox.corpus.arrange import arrange
@@ -354,24 +352,23 @@ def test_an_archive_lost_or_changed_since_it_was_fetched(tmp_path, monkeypatch):
 
 def test_commands_write_receipt_account_and_scan(tmp_path):
     (tmp_path / "site").mkdir()
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    here = {"cwd": tmp_path, "check": True}
     with data.serving(tmp_path / "site") as server:
         own = data.write_table(tmp_path / "own.yaml", giant_otter=few_otters(tmp_path, server))
-        environment["STRATAVOX_DOWNLOADS"] = json.dumps({"folder": "cache", "archives": str(own)})
-        run = [sys.executable, "-m", "stratavox.corpus.fetch", "--out", "receipt.json"]
-        run += ["--settings", '{"archive": "giant_otter"}', "--provenance", '{"key": "k"}']
-        subprocess.run(run, cwd=tmp_path, env=environment, check=True)
+        downloads = {"folder": "cache", "archives": str(own)}
+        wanted = {"archive": "giant_otter", "downloads": downloads}
+        out, key = {"receipt": "receipt.json"}, {"key": "k"}
+        stage_jobs.run("corpus.fetch", {}, out, wanted, provenance=key, given=here)
     receipt = json.loads((tmp_path / "receipt.json").read_text())
     assert receipt["provenance"] == {"key": "k"} and receipt["citation"]
     assert receipt["files"][0]["path"] == str(
         tmp_path / "cache/archives/giant_otter/giant_otters.zip"
     )
     settings = archives.entry("giant_otter", own) | {"shards": 1}
-    run = [sys.executable, "-m", "stratavox.corpus.arrange", "--receipt", "receipt.json"]
-    run += ["--raw", "raw", "--scan", "scan.parquet", "--out", "archive.json"]
-    run += ["--settings", json.dumps(settings)]
-    done = subprocess.run(run, cwd=tmp_path, env=environment, check=True, capture_output=True)
-    assert b"21 clips of 24 files" in done.stdout
+    read = {"receipt": "receipt.json"}
+    out = {"raw": "raw", "scan": "scan.parquet", "account": "archive.json"}
+    done = stage_jobs.run("corpus.arrange", read, out, settings, given=here)
+    assert "21 clips of 24 files" in done.stdout
     assert json.loads((tmp_path / "archive.json").read_text())["counts"]["clips"] == 21
     assert len(tables.read_table(tmp_path / "scan.parquet")) == 21
 
@@ -395,8 +392,8 @@ def study(**more) -> dict:
 def test_the_plan_is_made_without_the_archive(tmp_path):
     plan = Plan(study(shards=3), tmp_path)
     assert plan.generated("otters") and plan.shards("otters") == ["000", "001", "002"]
-    assert plan.folds("otters", "call")["settings"]["path"] == "results/corpus/otters/raw"
-    assert plan.index()["datasets"]["otters"]["archive"]["licence"] == "CC BY 4.0"
+    assert plan.tables("otters")["path"] == "results/corpus/otters/raw"
+    assert plan.archive_about("otters")["licence"] == "CC BY 4.0"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -430,14 +427,14 @@ def keys(tmp_path, given, **entry) -> dict[str, str]:
     archive = data.entry("giant_otter", [file]) | entry
     data.write_table(tmp_path / "own.yaml", giant_otter=archive)
     given["downloads"] = given["downloads"] | {"archives": "own.yaml"}
-    plan = Plan(given, tmp_path)
-    return {
-        "fetch": plan.fetch("otters")["provenance"]["key"],
-        "arrange": plan.arrange("otters")["provenance"]["key"],
-        "inspect": plan.inspect("otters", "000")["provenance"]["key"],
-        "folds": plan.folds("otters", "call")["provenance"]["key"],
-        "summary": plan.summary()["provenance"]["key"],
+    files = {
+        "fetch": "results/downloads/otters.json",
+        "arrange": "results/corpus/otters/archive.json",
+        "inspect": "results/corpus/otters/inspect/part-000.parquet",
+        "folds": "results/folds/otters/call.parquet",
+        "summary": "results/report/summary.html",
     }
+    return stage_jobs.keys(given, tmp_path, files)
 
 
 FILE = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}

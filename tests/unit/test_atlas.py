@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
+import stage_jobs
 from stratavox import tables
 from stratavox.corpus.acoustics import SCHEMA, TARGETS
 from stratavox.errors import StratavoxError
@@ -181,7 +179,7 @@ def test_a_target_that_cannot_be_regressed_is_left_out_with_its_reason(defined, 
     assert found is None if reason is None else found.startswith(reason)
 
 
-def write_inputs(root: Path, regime: str) -> list[str]:
+def write_inputs(root: Path, regime: str) -> dict:
     """An encoder of two blocks, the second of which holds log F0; half the clips have no F0."""
     generator = np.random.default_rng(4)
     clips = design(160, 16, regime)
@@ -216,23 +214,15 @@ def write_inputs(root: Path, regime: str) -> list[str]:
     folds = pd.concat(parts).assign(target="", recording=None)
     table = pa.Table.from_pandas(folds, FOLDS, preserve_index=False)
     tables.write_table(table, root / "folds.parquet", {})
-    return ["--embeddings", root / "enc", "--folds", root / "folds.parquet"] + [
-        "--acoustics",
-        root / "acoustics-0.parquet",
-        root / "acoustics-1.parquet",
-    ]
+    acoustics = [root / "acoustics-0.parquet", root / "acoustics-1.parquet"]
+    files = {"encoder": root / "enc/encoder.json", "folds": root / "folds.parquet"}
+    return files | {"acoustics": acoustics}
 
 
 @pytest.mark.parametrize("regime", ["grouped", "random"])
 def test_the_command_writes_a_row_a_readout_target_and_group(tmp_path, regime):
-    done = subprocess.run(
-        [sys.executable, "-m", "stratavox.probe.atlas", *write_inputs(tmp_path, regime)]
-        + ["--out", tmp_path / "out.parquet", "--settings", json.dumps(SETTINGS)]
-        + ["--provenance", '{"key": "kept"}'],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    read, out = write_inputs(tmp_path, regime), {"atlas": tmp_path / "out.parquet"}
+    atlas.run(stage_jobs.job(read, out, SETTINGS, provenance={"key": "kept"}))
     table = tables.read_table(tmp_path / "out.parquet")
     assert table.schema.equals(atlas.SCHEMA)
     rows = table.to_pandas()
@@ -301,7 +291,7 @@ def test_padding_is_the_share_of_zeros_in_the_shortest_input(tmp_path):
     assert "padding" not in atlas.read_targets(tmp_path / "enc", short, parts, clips.index)
 
 
-def test_clips_without_descriptors_and_wrong_settings_are_errors(tmp_path):
+def test_clips_without_descriptors_are_errors(tmp_path):
     write_inputs(tmp_path, "grouped")
     encoder = tables.read_json(tmp_path / "enc" / "encoder.json")
     clips = atlas.first_repeat(tmp_path / "folds.parquet")
@@ -311,5 +301,3 @@ def test_clips_without_descriptors_and_wrong_settings_are_errors(tmp_path):
     with pytest.raises(StratavoxError, match="'c0000' stands twice"):
         twice = [*parts, *parts, tmp_path / "acoustics-1.parquet"]
         atlas.read_targets(tmp_path / "enc", encoder, twice, clips.index)
-    with pytest.raises(StratavoxError, match="inner_folds"):
-        atlas.checked({"inner_folds": 1, "seed": 0})

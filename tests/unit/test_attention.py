@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
+import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.probe import attention, token_probes
@@ -114,7 +113,7 @@ def test_training_does_not_depend_on_how_a_batch_is_cut(monkeypatch):
         made.append(token_probes.fit("attention_pool", clips, y, SETTINGS, seed=1))
     weights = [probe.module.classifier.weight.detach().numpy() for probe in made]
     np.testing.assert_allclose(*weights, atol=1e-5)
-    untrained = token_probes.build("attention_pool", 8, 3, 2, 1).classifier.weight.detach().numpy()
+    untrained = token_probes.AttentionPool(8, 3, 2, 1).classifier.weight.detach().numpy()
     assert np.abs(weights[0] - untrained).max() > 1e-2
 
 
@@ -155,7 +154,7 @@ def test_a_single_telling_token_is_found_by_attention_and_lost_in_the_mean():
 @pytest.mark.parametrize(("width", "classes"), [(512, 3), (768, 38), (64, 2)])
 def test_the_mlp_has_as_many_parameters_as_the_attention_probe(width, classes):
     sizes = [
-        token_probes.count(token_probes.build(probe, width, classes, heads=8, layers=2))
+        token_probes.count(token_probes.PROBES[probe].module(width, classes, heads=8, layers=2))
         for probe in ("mlp", "attention")
     ]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
@@ -233,18 +232,15 @@ def put_tokens(folder: Path, clips: list[np.ndarray]) -> list[Path]:
     return paths
 
 
-def test_the_command_writes_the_tables_of_the_linear_probe(tmp_path, monkeypatch):
+def test_the_command_writes_the_tables_of_the_linear_probe(tmp_path):
     clips, target, group = noise(24), [0, 1, 2] * 8, np.arange(24) // 4
     grouped = folds_of(target, group)
     both = pa.concat_tables([folds_of(target, group, "random"), grouped])
     backwards = both.take(list(range(both.num_rows))[::-1])
     tables.write_table(backwards, tmp_path / "folds.parquet", {})
-    line = ["--settings", json.dumps(SETTINGS), "--provenance", '{"key": "k"}', "--tokens"]
-    line += [str(path) for path in put_tokens(tmp_path, clips)]
-    for name in ("folds", "out-scores", "out-predictions"):
-        line += [f"--{name}", str(tmp_path / f"{name.removeprefix('out-')}.parquet")]
-    monkeypatch.setattr(sys, "argv", ["probe.attention", *line])
-    attention.main()
+    read = {"folds": tmp_path / "folds.parquet", "tokens": put_tokens(tmp_path, clips)}
+    out = {name: tmp_path / f"{name}.parquet" for name in ("scores", "predictions")}
+    attention.run(stage_jobs.job(read, out, SETTINGS, provenance={"key": "k"}))
     scores = tables.read_table(tmp_path / "scores.parquet")
     predictions = tables.read_table(tmp_path / "predictions.parquet")
     assert scores.schema.equals(SCORES) and predictions.schema.equals(PREDICTIONS)
@@ -292,16 +288,7 @@ def test_folds_are_grouped_where_they_can_be_and_clips_must_be_there(tmp_path):
         attention.read_tokens(parts, "block_00", ["c000", "c099"])
 
 
-def test_bad_settings_name_their_key():
-    assert attention.checked(SETTINGS) == SETTINGS
-    for changed, said in (
-        ({"probes": ["attention", "lstm"]}, r"attention\.probes: found \['lstm'\]; allowed: atten"),
-        ({"probes": []}, r"attention\.probes: found none"),
-        ({"epochs": 0}, r"attention\.epochs: found 0; at least 1"),
-        ({"dropout": 0.1}, "found the keys .*'dropout'"),
-    ):
-        with pytest.raises(StratavoxError, match=said):
-            attention.checked(SETTINGS | changed)
+def test_heads_must_divide_the_width():
     folds = folds_of([0, 1] * 6, np.arange(12) // 2)
     with pytest.raises(StratavoxError, match="heads: found 3; it must divide the width of bl.* 8"):
         attention.probe_readout(noise(12), "block_00", folds, SETTINGS | {"heads": 3})

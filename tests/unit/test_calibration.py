@@ -19,7 +19,7 @@ from stratavox.embed.pooling import pool
 from stratavox.encoders import beats, catalogue, train_small, weights
 from stratavox.inference.groups import Groups, interval
 from stratavox.inference.measures import Balanced, Explained
-from stratavox.probe import atlas, nested
+from stratavox.probe import atlas, nested_cv
 
 SIZES = {"seed": 0, "species": 3, "individuals": 4, "call_types": 4, "renditions": 6}
 SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-3, 1e-2, 0.1, 1.0], "seed": 0}
@@ -70,7 +70,7 @@ class Set:
         ):
             tested = np.isin(np.arange(len(y)), test)
             x = self.x[encoder][readout]
-            found, _ = nested.outer_fold(x, y, groups if grouped else None, tested, SETTINGS)
+            found, _ = nested_cv.outer_fold(x, y, groups if grouped else None, tested, SETTINGS)
             right[tested] = found.predicted == y[tested]
         return right
 

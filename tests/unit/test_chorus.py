@@ -1,10 +1,6 @@
 """The synthetic set: the same bytes for the same seed, sizes as asked, truth as told."""
 
 import csv
-import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,8 +9,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
+import stage_jobs
 from corpus_data import settings, to_manifest
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus import chorus
 from stratavox.corpus.generate import generate
 
@@ -164,14 +161,8 @@ def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatc
 
 
 def test_the_stage_as_a_command(tmp_path):
-    line = [sys.executable, "-m", "stratavox.corpus.generate", "--raw", "raw", "--scan"]
-    made = subprocess.run(
-        [*line, "scan.parquet", "--settings", json.dumps(SMALL | {"shards": 1})],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(stage.__file__).parents[1])},
-    )
+    out, wanted = {"raw": "raw", "scan": "scan.parquet"}, SMALL | {"shards": 1}
+    made = stage_jobs.run("corpus.generate", {}, out, wanted, given={"cwd": tmp_path})
     assert made.returncode == 0, made.stderr
     chorus.write(tmp_path / "same", **SMALL)
     assert contents(tmp_path / "raw") == contents(tmp_path / "same")

@@ -122,6 +122,48 @@ def test_message(changes, parts):
         assert part in message
 
 
+def tokens(**changed) -> dict:
+    """Settings of probes on tokens."""
+    return {"probes__attention": {"encoders": ["beats_small"], **changed}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"probes__inner_folds": 1}, ["probes.inner_folds", "found 1", "minimum of 2"]),
+        (
+            {"datasets__chorus__probes": {"inner_folds": 1}},
+            ["datasets.chorus.probes.inner_folds", "found 1", "minimum of 2"],
+        ),
+        ({"probes__seed": "x"}, ["probes.seed", "found 'x'", "integer"]),
+        (tokens(probes=["attention", "lstm"]), ["attention.probes.1", "'lstm'", "attention_pool"]),
+        (tokens(probes=[]), ["probes.attention.probes", "found []"]),
+        (tokens(keep="bands"), ["probes.attention.keep", "found 'bands'; allowed: time, all"]),
+        (tokens(budget_gb=0), ["probes.attention.budget_gb", "found 0"]),
+        (tokens(dropout=0.1), ["probes.attention: unknown key 'dropout'", "allowed: batch_size"]),
+        *(
+            (tokens(**{key: 0}), [f"probes.attention.{key}: found 0", "minimum of 1"])
+            for key in ("batch_size", "epochs", "heads", "layers", "repeats")
+        ),
+        ({"figures__umap__n_neighbors": 1}, ["figures.umap.n_neighbors", "found 1", "of 2"]),
+        (
+            {"figures__umap": {"neighbors": 15}},
+            ["figures.umap", "'neighbors' (did you mean 'n_neighbors'?)", "min_dist"],
+        ),
+        ({"geometry__max_clips": 9}, ["geometry.max_clips", "found 9", "minimum of 10"]),
+        ({"geometry__max_clips": True}, ["geometry.max_clips", "found True", "integer"]),
+        ({"geometry__matched_clips": 9}, ["geometry.matched_clips", "found 9", "minimum of 10"]),
+        ({"geometry__draws": 0}, ["geometry.draws", "found 0", "minimum of 1"]),
+        ({"geometry__seed": "x"}, ["geometry.seed", "found 'x'", "integer"]),
+        ({"geometry__clips": 100}, ["geometry: unknown key 'clips'", "matched_clips, max_clips"]),
+    ],
+)
+def test_settings_that_no_stage_can_use_are_refused_with_the_config(changes, parts):
+    message = refused(**changes)
+    for part in parts:
+        assert part in message, message
+
+
 def test_annotations_stand_for_a_table():
     given = default()
     given["datasets"]["chorus"] = long(format="textgrid")
@@ -229,4 +271,4 @@ def test_seeds_stand_for_one_encoder_each(tmp_path):
     for seed, name in enumerate(drawn):
         assert plan.encoders[name] == shared | {"seed": seed}
     # what stands beside the report can be run again
-    assert config.check(plan.index()["config"]) == plan.config
+    assert config.check(plan.config) == plan.config

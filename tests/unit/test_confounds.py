@@ -1,7 +1,6 @@
 """What goes with the label: known truths of its numbers, and what the report says of them."""
 
 import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 from scipy.stats.contingency import association as uncorrected
 
 import report_tables as fake
+import stage_jobs
 from corpus_data import put_table, settings
 from stratavox import tables
 from stratavox.corpus.scan import scan
@@ -161,10 +161,8 @@ def run_stage(here, columns):
     rows, _, _ = folds.assign(folds.choose_clips(labels, task)[0], task)
     tables.write_table(rows, here / "folds.parquet", {})
     told = settings() | {"dataset": "zoo", "task": "call", "confounds": columns, "seed": 0}
-    arguments = ["--scan=scan.parquet", "--folds=folds.parquet", "--out=told.json"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["confounds", f"--settings={json.dumps(told)}", *arguments])
-        confounds.main()
+    read = {"scan": "scan.parquet", "folds": "folds.parquet"}
+    confounds.run(stage_jobs.job(read, {"confounds": "told.json"}, told))
     return tables.read_json(here / "told.json")["confounds"]
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import stage_jobs
 from stratavox import tables
 from stratavox.audio import encode_flac
 from stratavox.corpus.clips import SCHEMA
@@ -273,27 +271,17 @@ def test_parts_of_two_encoders_or_with_a_clip_twice_are_refused(tmp_path):
 def test_the_commands(tmp_path):
     """As the workflow calls them: two shards, one of them empty, then the folder."""
     waves = clips("x", "y")
-    run = [sys.executable, "-m"]
-    settings = json.dumps({"family": "duration_level"})
+    settings, key = {"family": "duration_level"}, {"key": "k"}
     for shard, mine in (("000", waves), ("001", {})):
         source = put(tmp_path / f"clips-{shard}.parquet", mine)
-        subprocess.run(
-            [
-                *(*run, "stratavox.embed.part", "--settings", settings),
-                *("--provenance", '{"key": "k"}', "--clips", source),
-                *("--out", tmp_path / f"part-{shard}.parquet", "--threads", "1"),
-            ],
-            check=True,
-        )
+        out = {"part": tmp_path / f"part-{shard}.parquet"}
+        done = stage_jobs.run("embed.part", {"clips": source}, out, settings, provenance=key)
+        assert done.returncode == 0, done.stderr
     parts = sorted(tmp_path.glob("part-*.parquet"))
     assert len(parts) == 2
-    subprocess.run(
-        [
-            *(*run, "stratavox.embed.collect", "--settings", '{"encoder": "levels"}'),
-            *("--parts", *parts, "--out", tmp_path / "out"),
-        ],
-        check=True,
-    )
+    out, named = {"encoder": tmp_path / "out/encoder.json"}, {"encoder": "levels"}
+    done = stage_jobs.run("embed.collect", {"parts": parts}, out, wildcards=named)
+    assert done.returncode == 0, done.stderr
     table = tables.read_table(tmp_path / "out" / "features.parquet")
     duration = tables.embedding_matrix(table["embedding"])[:, 0]
     np.testing.assert_allclose(
@@ -303,13 +291,7 @@ def test_the_commands(tmp_path):
 
 
 def test_a_bad_setting_is_one_message_and_exit_code_1(tmp_path):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "stratavox.embed.part", "--settings", '{"family": "perch"}'),
-            *("--clips", "x", "--out", tmp_path / "part.parquet"),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    out = {"part": tmp_path / "part.parquet"}
+    done = stage_jobs.run("embed.part", {"clips": "x"}, out, {"family": "perch"})
     assert done.returncode == 1
     assert done.stderr.startswith("stratavox: error: family: found 'perch'")

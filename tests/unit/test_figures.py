@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import report_tables as fake
+import stage_jobs
 from stratavox.errors import StratavoxError
 from stratavox.report import (
     atlas,
@@ -494,26 +493,23 @@ def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
 def test_one_command_draws_all_figures_of_a_task_and_one_those_of_a_dataset(tmp_path):
     index = fake.write(tmp_path)
     zoo = index["datasets"]["zoo"]
-    task, shared = zoo["tasks"]["call"], ["--dataset", "zoo", "--provenance", '{"key": "kept"}']
-    shared += ["--encoders", json.dumps(fake.folders(index)), "--out", str(tmp_path / "out")]
+    task = zoo["tasks"]["call"]
+    shared = {"encoders": [f"{path}/encoder.json" for path in fake.folders(index).values()]}
     commands = {
         "draw": [*task["stems"]],
         "overview": [*zoo["stems"]],
     }
     own = {
-        "draw": ["--task", "call", "--answers", task["answers"]]
-        + ["--neighbours", json.dumps(task["neighbours"])]
-        + ["--notebook", json.dumps(task["notebook"])],
-        "overview": ["--similarity", zoo["similarity"], "--shape", json.dumps(zoo["shape"])],
+        "draw": {"answers": f"{task['answers']}/summary.json"}
+        | {kind: [*task[kind].values()] for kind in ("neighbours", "notebook")},
+        "overview": {"similarity": zoo["similarity"], "shape": [*zoo["shape"].values()]},
     }
+    about = {"wildcards": {"dataset": "zoo", "task": "call"}, "provenance": {"key": "kept"}}
     for module, figures in commands.items():
-        settings = json.dumps({"source": "folder", "figures": figures, "draws": {}})
-        done = subprocess.run(
-            [sys.executable, "-m", f"stratavox.report.{module}", *shared, *own[module]]
-            + ["--settings", settings],
-            capture_output=True,
-            text=True,
-        )
+        settings = {"source": "folder", "figures": figures, "draws": {}}
+        out = {name: tmp_path / f"out/{name}.svg" for name in figures}
+        read = shared | own[module]
+        done = stage_jobs.run(f"report.{module}", read, out, settings, **about)
         assert done.returncode == 0, done.stderr
         for figure in figures:
             for kind in ("svg", "pdf", "png", "html"):

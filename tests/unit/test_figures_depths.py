@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from stratavox.inference import atlas as inferred
-from stratavox.inference.claims import CLAIMS, EARLY_LATE
-from stratavox.inference.depths import ACOUSTICS, APART, BEST, CENTRE, DEPTHS, SATURATION
+from stratavox import columns
+from stratavox.inference.answers.claims import EARLY_LATE
+from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, SATURATION
 from stratavox.report import atlas, centres
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
@@ -24,6 +24,10 @@ CHANCE = 0.2
 def close_figures():
     yield
     plt.close("all")
+
+
+def answer_columns(name: str) -> list[str]:
+    return columns.schema(f"answers/{{dataset}}/{{task}}/{name}.parquet").names
 
 
 def scores() -> pd.DataFrame:
@@ -53,7 +57,7 @@ def explained() -> pd.DataFrame:
     # concat and the nuisance come first, so that order is the figure's work
     table = pd.concat(parts).iloc[::-1]
     table = table.assign(low=table["value"] - 0.05, high=table["value"] + 0.05)
-    return table[inferred.ATLAS.names]
+    return table[answer_columns("explained_variance")]
 
 
 def centre_rows() -> pd.DataFrame:
@@ -69,7 +73,9 @@ def centre_rows() -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["target", "kind", "measure", "value", "readouts"])
     table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.12, encoder="deep")
-    return table.assign(interval="t over groups", n_groups=7).reindex(columns=DEPTHS.names)
+    return table.assign(interval="t over groups", n_groups=7).reindex(
+        columns=answer_columns("depths")
+    )
 
 
 def results(**changed) -> Results:
@@ -83,10 +89,10 @@ def results(**changed) -> Results:
     }
     made = Results(
         **{"dataset": "zoo", "task": NASTY, "source": "folder", "estimates": scores()},
-        **{"atlas": explained(), "depths": centre_rows(), "encoders": encoders},
-        weights=pd.DataFrame(),
+        **{"explained_variance": explained(), "depths": centre_rows(), "encoders": encoders},
+        layer_weights=pd.DataFrame(),
         contrasts=pd.DataFrame(),
-        claims=pd.DataFrame([verdict], columns=CLAIMS.names),
+        claims=pd.DataFrame([verdict], columns=answer_columns("claims")),
         facts={**facts, "repeats": 2, "permutations": 20, "draws": {}},
     )
     return replace(made, **changed)
@@ -100,7 +106,7 @@ def unknown() -> Results:
     return replace(
         given,
         estimates=estimates.assign(**bare),
-        atlas=given.atlas.assign(**bare),
+        explained_variance=given.explained_variance.assign(**bare),
         depths=given.depths.iloc[:0],
         claims=given.claims.iloc[:0],
         facts={**given.facts, "regimes": ["random"], "group": None},
@@ -209,13 +215,13 @@ def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():
 def test_a_target_that_an_encoder_lacks_is_not_measured_rather_than_zero():
     table = explained()
     some = table[~((table["target"] == "level") & (table["encoder"] == "deep"))]
-    heat = {trace.meta: trace for trace in atlas.interactive(results(atlas=some)).data}
+    heat = {trace.meta: trace for trace in atlas.interactive(results(explained_variance=some)).data}
     assert set(heat["deep level"].z[0]) == {None}
     assert heat["deep level"].customdata[0][0][2] == "not measured"
 
 
 def test_an_atlas_without_rows_says_so():
-    empty = results(atlas=explained().iloc[:0])
+    empty = results(explained_variance=explained().iloc[:0])
     assert atlas.NOTHING in words(atlas.static(empty))
     assert atlas.NOTHING in [n.text for n in atlas.interactive(empty).layout.annotations]
     assert "GROUP UNKNOWN" in words(atlas.static(unknown()))

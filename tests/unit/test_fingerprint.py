@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stratavox import fingerprint
+from stratavox.errors import StratavoxError
 
 PACKAGE = Path(fingerprint.__file__).parent
 
@@ -31,19 +32,92 @@ def copy(tmp_path, monkeypatch):
     clear()
 
 
-LINEAR, FOLDS, INFER = (f"stratavox.probe.{name}" for name in ("linear", "folds", "infer"))
+LINEAR, FOLDS = "stratavox.probe.linear", "stratavox.probe.folds"
+INFER, ATTENTION = "stratavox.inference.infer", "stratavox.probe.attention"
+STAGES = [
+    path.relative_to(PACKAGE).with_suffix("")
+    for path in PACKAGE.rglob("*.py")
+    if "\ndef run(job: Job)" in path.read_text()
+]
 
 
-def test_comment_docstring_and_blank_line_change_nothing(copy):
-    before = fingerprint.code(LINEAR)
-    copy("probe/nested.py", lambda text: text.replace('"""Nested, ', '"""Changed: nested, '))
-    copy("probe/nested.py", lambda text: "# a comment\n\n" + text + "\n\n# more\n")
-    assert fingerprint.code(LINEAR) == before
+def replaced(old: str, new: str):
+    """A change for `copy`: ``old``, which must be there, becomes ``new``."""
+
+    def change(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("module", "change"),
+    [
+        ("probe/nested_cv.py", replaced('"""Nested, ', '"""Changed: nested, ')),
+        ("probe/nested_cv.py", replaced('"""Train on ', '"""Changed: train on ')),
+        ("probe/nested_cv.py", lambda text: "# a comment\n\n" + text + "\n\n# more\n"),
+        ("probe/readouts.py", replaced("on both sides of {fold}", "in and out of {fold}")),
+        ("probe/nested_cv.py", replaced("    test: np.ndarray,\n", "    test: object,\n")),
+        ("probe/nested_cv.py", replaced("    c: float\n", "    c: object\n")),
+        ("probe/nested_cv.py", replaced("-> tuple[Outer, Rotation]:", "-> tuple:")),
+        ("probe/attention.py", replaced('Progress("probes on tokens"', 'Progress("changed"')),
+        ("progress.py", lambda text: text + "CHANGED = 1\n"),
+        ("errors.py", lambda text: text + "CHANGED = 1\n"),
+        ("stage.py", lambda text: text + "CHANGED = 1\n"),
+    ],
+    ids=[
+        *("docstring of a module", "docstring of a function", "comments", "message"),
+        *("hint of an argument", "hint of a field", "hint of a result"),
+        *("text of progress", "progress", "errors", "stage"),
+    ],
+)
+def test_what_cannot_change_a_result_changes_no_key(copy, module, change):
+    before = fingerprint.code(LINEAR, ATTENTION)
+    copy(module, change)
+    assert fingerprint.code(LINEAR, ATTENTION) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "change"),
+    [
+        ("probe/nested_cv.py", replaced("train = ~test", "train = ~test | test")),
+        # what a message is raised on, and which error it is
+        ("probe/readouts.py", replaced("    if both:\n", "    if len(both) > 1:\n")),
+        ("probe/nested_cv.py", replaced("raise StratavoxError(", "raise ValueError(")),
+        # a default is no hint
+        ("probe/nested_cv.py", replaced("standardise: bool = True", "standardise: bool = False")),
+    ],
+    ids=["line", "condition", "error", "default"],
+)
+def test_a_changed_line_changes_the_key(copy, module, change):
+    before = fingerprint.code(LINEAR, ATTENTION)
+    copy(module, change)
+    assert fingerprint.code(LINEAR, ATTENTION) != before
+
+
+def test_a_module_that_does_not_exist_is_refused(copy):
+    for refuse in (fingerprint.code, fingerprint.versions):
+        with pytest.raises(StratavoxError, match=r"stratavox\.probe\.infer: no such module"):
+            refuse("stratavox.probe.infer")
+    own = "from stratavox.probe import logistic"
+    copy("probe/nested_cv.py", replaced(own, "import stratavox.gone"))
+    with pytest.raises(StratavoxError, match=r"stratavox\.gone: no such module"):
+        fingerprint.code(LINEAR)
+
+
+def test_what_carries_jobs_and_messages_is_in_no_closure():
+    assert len(STAGES) > 20
+    for path in STAGES:
+        name = ".".join(("stratavox", *path.parts))
+        modules = fingerprint.closure((name,))
+        assert name in modules
+        assert not {f"stratavox.{name}" for name in ("errors", "progress", "stage")} & modules
 
 
 def test_a_line_of_an_imported_module_changes_its_stages_alone(copy):
     before = {stage: fingerprint.code(stage) for stage in (LINEAR, FOLDS, INFER)}
-    copy("probe/nested.py", lambda text: text.replace("RISES = 2", "RISES = 3"))
+    copy("probe/nested_cv.py", lambda text: text.replace("RISES = 2", "RISES = 3"))
     assert fingerprint.code(LINEAR) != before[LINEAR]
     assert fingerprint.code(FOLDS) == before[FOLDS]
     assert fingerprint.code(INFER) == before[INFER]

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import fusion, nested
+from stratavox.probe import fusion, nested_cv
 
 SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-3, 1e-2, 0.1, 1.0], "seed": 0}
 
@@ -33,7 +33,7 @@ def written(folder, blocks):
 
 def accuracy(source, y, group, test):
     x, _ = source.of_fold(y, group, test, SETTINGS)
-    outer, _ = nested.outer_fold(x, y, group, test, SETTINGS, components=source.components)
+    outer, _ = nested_cv.outer_fold(x, y, group, test, SETTINGS, components=source.components)
     return np.mean(outer.predicted == y[test])
 
 
@@ -70,13 +70,13 @@ def test_matched_components_are_as_wide_as_a_block_and_fitted_on_training_clips(
     names, ids = written(tmp_path, blocks)
     matched = fusion.source(tmp_path, "concat_pca", names, ids)
     assert matched.columns.shape == (120, 21)
-    _, rotation = nested.outer_fold(
+    _, rotation = nested_cv.outer_fold(
         matched.columns, y, group, test, SETTINGS, components=matched.components
     )
     assert rotation.train.shape == (96, 7)
     moved = matched.columns.copy()
     moved[test] *= 100
-    _, again = nested.outer_fold(moved, y, group, test, SETTINGS, components=matched.components)
+    _, again = nested_cv.outer_fold(moved, y, group, test, SETTINGS, components=matched.components)
     np.testing.assert_array_equal(rotation.axes, again.axes)
 
 
@@ -125,8 +125,8 @@ def test_weights_are_those_of_a_head_trained_with_them():
     weights = fusion.learned_weights(blocks, y, group, test, settings)
     x = blocks[:, ~test].astype(np.float64)
     x = (x - x.mean(axis=1, keepdims=True)) / x.mean(axis=0).std(axis=0)
-    c = nested.choose_c(
-        nested.Rotation.of(x.mean(axis=0), np.ones(x.shape[1], bool), False).train,
+    c = nested_cv.choose_c(
+        nested_cv.Rotation.of(x.mean(axis=0), np.ones(x.shape[1], bool), False).train,
         y[~test],
         group[~test],
         settings,

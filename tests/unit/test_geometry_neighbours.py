@@ -192,8 +192,8 @@ def test_the_command_writes_tidy_rows_for_the_clips_of_the_task_alone(tmp_path):
     folds = folds_of(target, session, session)
     write_table(folds, tmp_path / "folds.parquet", {})
     out = tmp_path / "neighbours.parquet"
-    options = ("--embeddings", where, "--folds", tmp_path / "folds.parquet", "--out", out)
-    done = command("neighbours", SETTINGS | {"max_clips": 60}, *options)
+    read = {"encoder": where / "encoder.json", "folds": tmp_path / "folds.parquet"}
+    done = command("neighbours", SETTINGS | {"max_clips": 60}, read, out)
     assert done.returncode == 0, done.stderr
     assert "neighbours on 60 of 120 clips" in done.stderr
     table = read_table(out)

@@ -80,7 +80,7 @@ def test_the_command_writes_one_row_a_readout_and_measure(tmp_path):
     x = {"block_00": generator.normal(size=(90, 7)), "block_01": np.full((90, 7), 0.1)}
     out = tmp_path / "shape.parquet"
     where = folder(tmp_path / "embeddings", x)
-    done = command("shape", SETTINGS, "--embeddings", where, "--out", out)
+    done = command("shape", SETTINGS, {"encoder": where / "encoder.json"}, out)
     assert done.returncode == 0, done.stderr
     table = read_table(out)
     assert table.schema.equals(shape.SCHEMA)

@@ -12,7 +12,6 @@ from scipy.stats import ortho_group
 from geometry_data import command, folder
 from stratavox.errors import StratavoxError
 from stratavox.geometry import cka, similarity
-from stratavox.geometry.folder import checked
 from stratavox.tables import read_provenance, read_table
 
 SETTINGS = {"max_clips": 100, "seed": 0}
@@ -86,7 +85,8 @@ def test_the_table_is_a_whole_symmetric_square_over_encoders_of_unlike_width(tmp
     )
     b = folder(tmp_path / "b", {"features": generator.normal(size=(60, 300))}, "b")
     out = tmp_path / "similarity.parquet"
-    done = command("similarity", SETTINGS, "--embeddings", a, b, "--out", out)
+    read = {"encoders": [a / "encoder.json", b / "encoder.json"]}
+    done = command("similarity", SETTINGS, read, out)
     assert done.returncode == 0, done.stderr
     table = read_table(out)
     assert table.schema.equals(similarity.SCHEMA)
@@ -136,21 +136,8 @@ def test_folders_of_other_clips_are_refused_by_name(tmp_path):
         similarity.compute([one, one], SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"max_clips": 100}, r"\['max_clips'\], needed are exactly \['max_clips', 'seed'\]"),
-        ({"max_clips": 3, "seed": 0}, "max_clips is 3; give an integer of 4 or more"),
-        ({"max_clips": 100, "seed": "x"}, "seed is 'x'"),
-    ],
-)
-def test_wrong_settings_are_named(settings, said):
-    with pytest.raises(StratavoxError, match=said):
-        checked("geometry.similarity", settings, similarity.SETTINGS)
-
-
 def test_an_error_is_one_message(tmp_path):
-    options = ("--embeddings", tmp_path, "--out", tmp_path / "out.parquet")
-    done = command("similarity", SETTINGS, *options)
+    read = {"encoders": [tmp_path / "encoder.json"]}
+    done = command("similarity", SETTINGS, read, tmp_path / "out.parquet")
     assert done.returncode == 1 and "encoder.json: no such file" in done.stderr
     assert "Traceback" not in done.stderr

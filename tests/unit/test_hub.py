@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import stage_jobs
 from loopback_hub import Hub, serving
 
 REPOSITORY, FILE = (
@@ -31,13 +30,8 @@ def fetch(hub: Hub, folder: Path, sha256: str | None = None, file: str = FILE, *
     out = folder / "receipt.json"
     out.unlink(missing_ok=True)
     settings = {"repository": REPOSITORY, "file": file, "sha256": sha256}
-    done = subprocess.run(
-        [sys.executable, "-m", "stratavox.encoders.hub", "--settings", json.dumps(settings)]
-        + ["--out", str(out)],
-        env=hub.environment(folder / "cache") | environment,
-        text=True,
-        capture_output=True,
-    )
+    given = {"env": hub.environment(folder / "cache") | environment}
+    done = stage_jobs.run("encoders.hub", {}, {"receipt": out}, settings, given=given)
     assert (done.returncode == 0) == out.exists()
     assert "Traceback" not in done.stderr
     return json.loads(out.read_text()) if out.exists() else None, done.stderr

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import stage_jobs
 from corpus_data import put, put_table, settings, to_manifest
 from stratavox import tables
 from stratavox.corpus import manifest
@@ -134,26 +135,29 @@ def planned(here, source=None, **more) -> Plan:
 
 
 def keys(plan: Plan) -> dict[str, str]:
-    found = {task: plan.folds("zoo", task) for task in plan.tasks("zoo")}
-    found |= {"manifest": plan.manifest("zoo"), "inspect": plan.inspect("zoo", "000")}
+    files = {task: f"results/folds/zoo/{task}.parquet" for task in plan.tasks("zoo")}
+    files |= {
+        "manifest": "results/corpus/zoo/labels.parquet",
+        "inspect": "results/corpus/zoo/inspect/part-000.parquet",
+    }
     told = [task for task in plan.tasks("zoo") if plan.confound_columns("zoo", task)]
-    found |= {f"{task} confounds": plan.confounds("zoo", task) for task in told}
-    return {name: node["provenance"]["key"] for name, node in found.items()}
+    files |= {f"{task} confounds": f"results/confounds/zoo/{task}.json" for task in told}
+    return stage_jobs.keys(plan.config, plan.root, files)
 
 
-def changed(before: Plan, after: Plan) -> set[str]:
-    old, new = keys(before), keys(after)
+def changed(old: dict[str, str], after: Plan) -> set[str]:
+    new = keys(after)
     return {name for name in old if old[name] != new[name]}
 
 
 def test_a_cell_costs_the_tasks_that_use_its_column(here):
-    before = planned(here)
+    before = keys(planned(here))
     put_table(here, [FURTHER[0], ["Möwe", "sub/a.wav", "8"], FURTHER[2]], "individuals.csv")
     assert changed(before, planned(here)) == {"age", "manifest"}
 
 
 def test_a_cell_of_a_confound_costs_no_probe(here):
-    before = planned(here, confounds=["age"])
+    before = keys(planned(here, confounds=["age"]))
     put_table(here, [FURTHER[0], ["Möwe", "sub/a.wav", "8"], FURTHER[2]], "individuals.csv")
     found = changed(before, planned(here, confounds=["age"]))
     # of age itself only the folds: a target is no confound of its own
@@ -161,20 +165,19 @@ def test_a_cell_of_a_confound_costs_no_probe(here):
 
 
 def test_a_join_added_or_its_rows_turned_round_costs_no_task_of_the_datasets_own_columns(here):
-    with_join = planned(here)
+    with_join = keys(planned(here))
     put_table(here, [FURTHER[0], FURTHER[2], FURTHER[1]], "individuals.csv")
     assert changed(with_join, planned(here)) == {"manifest"}
-    before = keys(with_join)["call"]
     put_table(here / "data", TABLE)
     dataset = planned(here).config["datasets"]["zoo"]
     alone = {key: value for key, value in dataset.items() if key != "join"}
     alone["tasks"] = {"call": dataset["tasks"]["call"]}
     config = planned(here).config | {"datasets": {"zoo": alone}}
-    assert Plan(config, here).folds("zoo", "call")["provenance"]["key"] == before
+    assert keys(Plan(config, here))["call"] == with_join["call"]
 
 
 def test_a_row_that_says_nothing_still_changes_the_count_in_the_manifest(here):
-    before = planned(here)
+    before = keys(planned(here))
     put_table(here, [*FURTHER, ["", "b.wav", ""]], "individuals.csv")
     assert changed(before, planned(here)) == {"manifest"}
 
@@ -201,15 +204,16 @@ def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     files = [row["file"] for row in tables.read_table(here / "scan.parquet").to_pylist()]
     put_table(here, [["file", "bird", "age"], [files[0], "Möwe", "7"]], "individuals.csv")
     before = planned(here, **more)
+    old = keys(before)
     put_table(here, [["file", "bird", "age"], [files[0], "Ente", "7"]], "individuals.csv")
     after = planned(here, **more)
-    assert changed(before, after) == {"bird", "age", "manifest"}
+    assert changed(old, after) == {"bird", "age", "manifest"}
     # the stage reads the joined columns, and sees that the table is another than was planned with
     inspect_shard(settings(path="raw"), here / "scan.parquet", 0, here / "part.parquet", {})
     clips = tables.read_table(here / "part.parquet")
-    told = after.folds("zoo", "bird")["settings"] | {"path": "raw"}
+    told = after.folds("zoo", "bird") | after.tables("zoo") | {"path": "raw"}
     labels = labels_of(told, here / "scan.parquet", clips, here)
     assert [cell for cell in labels["bird"].to_pylist() if cell] == ["Ente"]
-    told = before.folds("zoo", "bird")["settings"] | {"path": "raw"}
+    told = before.folds("zoo", "bird") | before.tables("zoo") | {"path": "raw"}
     with pytest.raises(StratavoxError, match="changed since it was scanned"):
         labels_of(told, here / "scan.parquet", clips, here)

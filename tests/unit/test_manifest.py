@@ -1,21 +1,17 @@
 """Clips and labels of what can be used, and the report on what cannot."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import stage_jobs
 from corpus_data import put, put_table, settings, to_manifest, tone
-from stratavox import stage, tables
+from stratavox import tables
 from stratavox.corpus import manifest
 from stratavox.corpus.scan import label_columns, label_digest, scan
 from stratavox.errors import StratavoxError
-
-PACKAGE = Path(stage.__file__).parents[1]
 
 
 @pytest.fixture
@@ -167,38 +163,32 @@ def test_parts_of_another_scan_stop_the_stage(data):
         )
 
 
-def command(name, wanted, *paths):
+def command(name, read, out, wanted, **wildcards):
     """Run a stage as the workflow does."""
-    line = [sys.executable, "-m", f"stratavox.corpus.{name}", "--settings", json.dumps(wanted)]
-    return subprocess.run(
-        [*line, "--provenance", '{"key": "k"}', *paths],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(PACKAGE)},
-    )
+    about = {"provenance": {"key": "k"}, "wildcards": wildcards}
+    return stage_jobs.run(f"corpus.{name}", read, out, wanted, **about)
 
 
 def test_the_stages_as_commands(data):
     wanted = settings(shards=2)
     scan(wanted, data.parent, data.parent / "scan.parquet")
     for shard in ("000", "001"):
-        paths = ["--scan", "scan.parquet", "--shard", shard, "--out", f"part-{shard}.parquet"]
-        assert command("inspect", wanted, *paths).returncode == 0
-    parts = ["--inspect", "part-000.parquet", "part-001.parquet"]
-    outs = ["--out-clips", "c.parquet", "--out-labels", "l.parquet", "--out-hygiene", "h.json"]
-    refused = command(
-        "manifest", wanted | {"max_bad": 0.1}, "--scan", "scan.parquet", *parts, *outs
-    )
+        out = {"part": f"part-{shard}.parquet"}
+        done = command("inspect", {"scan": "scan.parquet"}, out, wanted, shard=shard)
+        assert done.returncode == 0, done.stderr
+    read = {"scan": "scan.parquet", "inspect": ["part-000.parquet", "part-001.parquet"]}
+    outs = {"clips": "c.parquet", "labels": "l.parquet", "hygiene": "h.json"}
+    refused = command("manifest", read, outs, wanted | {"max_bad": 0.1})
     assert refused.returncode == 1
     assert refused.stderr.startswith("stratavox: error: data/metadata.csv: 3 of 9 rows")
     assert "Traceback" not in refused.stderr
-    assert not any(Path(name).exists() for name in outs)
-    made = command("manifest", wanted, "--scan", "scan.parquet", *parts, *outs)
+    assert not any(Path(name).exists() for name in outs.values())
+    made = command("manifest", read, outs, wanted)
     assert made.returncode == 0, made.stderr
     assert len(tables.read_table("c.parquet")) == len(tables.read_table("l.parquet")) == 5
     assert tables.read_provenance("l.parquet") == {"key": "k"}
     assert tables.read_json("h.json")["clips"] == 5
-    to_store = ["--inspect", "part-001.parquet", "--rate", "16000", "--out", "s.parquet"]
-    stored = command("clips", wanted, *to_store)
+    of_one = {"inspect": "part-001.parquet"}
+    stored = command("clips", of_one, {"clips": "s.parquet"}, wanted, rate="16000")
     assert stored.returncode == 0, stored.stderr
     assert 0 < len(tables.read_table("s.parquet")) < 5

@@ -8,7 +8,7 @@ from stratavox.inference.groups import Groups
 from stratavox.inference.measures import Balanced
 from stratavox.inference.multiplicity import holm
 from stratavox.inference.paired import sign_flip
-from stratavox.probe import nested, notebook
+from stratavox.probe import nested_cv, notebook
 
 # Printed in the seed notebook, block 0 to 11.
 OTTER = [0.25, 0.083, 0.25, 0.167, 0.083, 0.333, 0.0, 0.083, 0.25, 0.167, 0.167, 0.167]
@@ -47,7 +47,7 @@ def test_the_sound_protocol_finds_nothing_there():
             right = np.empty(len(y))
             for _, tested in folds.split(x, y):
                 test = np.isin(np.arange(len(y)), tested)
-                outer, _ = nested.outer_fold(x.astype(np.float32), y, None, test, settings)
+                outer, _ = nested_cv.outer_fold(x.astype(np.float32), y, None, test, settings)
                 right[test] = outer.predicted == y[test]
             measure = Balanced.of(right, target, np.arange(len(y)))
             chance = 1 / len(classes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import report_tables as fake
-from stratavox.inference.claims import EARLY_LATE
+from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.report.planted import (
     ACOUSTICS,
     AS_PLANTED,
@@ -76,7 +76,8 @@ def test_of_a_model_without_blocks_or_without_input_nothing_is_expected(tmp_path
     told = [row["planted"] for row in planted(results, "call_type", CROSSED)]
     assert ORDER in told and ACOUSTICS in told
     results.encoders["logmel"] |= {"weights": "file", "readouts": ["output"]}
-    without = replace(results, atlas=results.atlas[results.atlas["readout"] != "input"])
+    atlas = results.explained_variance
+    without = replace(results, explained_variance=atlas[atlas["readout"] != "input"])
     told = [row["planted"] for row in planted(without, "call_type", CROSSED)]
     assert ORDER not in told and ACOUSTICS not in told
     assert planted(without, "species", CROSSED)

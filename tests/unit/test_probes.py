@@ -1,16 +1,16 @@
 """Probes find what is planted, nothing else, and never see what they are tested on."""
 
 import json
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import folds, fusion, linear, nested, permute
+from stratavox.probe import folds, fusion, linear, nested_cv, permute
 
 SETTINGS = {
     "inner_folds": 3,
@@ -71,14 +71,11 @@ def study(folder, table, readouts, **changed):
     rows, _, _ = folds.assign(clips, FOLDS | known)
     tables.write_table(rows, folder / "folds.parquet", {})
     store(folder, readouts, table["clip_id"])
-    names = ("scores", "predictions", "weights")
-    told = [f"--out-{name}={folder / name}.parquet" for name in names]
-    arguments = [f"--embeddings={folder}", f"--folds={folder / 'folds.parquet'}", *told]
-    with pytest.MonkeyPatch.context() as patch:
-        settings = json.dumps(SETTINGS | changed)
-        patch.setattr(sys, "argv", ["linear", f"--settings={settings}", *arguments])
-        linear.main()
-    return [tables.read_table(folder / f"{name}.parquet").to_pandas() for name in names]
+    names = ("scores", "predictions", "layer_weights")
+    read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
+    out = {name: folder / f"{name}.parquet" for name in names}
+    linear.run(stage_jobs.job(read, out, SETTINGS | changed))
+    return [tables.read_table(path).to_pandas() for path in out.values()]
 
 
 def pooled(scores, readout, regime="grouped", control="none"):
@@ -144,9 +141,9 @@ def test_inner_folds_keep_apart_what_each_regime_does(tmp_path, monkeypatch):
 
     def choose(z, y, group, settings):
         seen.append(None if group is None else {name.split()[0] for name in group})
-        return nested.Chosen(1.0, False, 0.0, True)
+        return nested_cv.Chosen(1.0, False, 0.0, True)
 
-    monkeypatch.setattr(nested, "choose_c", choose)
+    monkeypatch.setattr(nested_cv, "choose_c", choose)
     study(tmp_path, table, {"features": np.random.default_rng(0).standard_normal((120, 5))})
     # two repeats of four folds in each regime, in the order of their names
     assert seen == [{"bird"}] * 8 + [None] * 8 + [{"tape"}] * 8
@@ -178,7 +175,7 @@ def test_a_leaked_group_is_refused():
     test = np.zeros(40, bool)
     test[:5] = True
     with pytest.raises(StratavoxError, match="groups on both sides of a fold: a"):
-        nested.outer_fold(x, np.arange(40) % 2, group, test, SETTINGS)
+        nested_cv.outer_fold(x, np.arange(40) % 2, group, test, SETTINGS)
 
 
 def test_c_is_chosen_without_the_test_clips():
@@ -189,21 +186,21 @@ def test_c_is_chosen_without_the_test_clips():
     x[:, 0] += y
     group = np.repeat(np.arange(8), 10)
     test = group == 0
-    before, _ = nested.outer_fold(x, y, group, test, SETTINGS)
+    before, _ = nested_cv.outer_fold(x, y, group, test, SETTINGS)
     x[test] = 1e3
-    after, _ = nested.outer_fold(x, np.where(test, 1 - y, y), group, test, SETTINGS)
+    after, _ = nested_cv.outer_fold(x, np.where(test, 1 - y, y), group, test, SETTINGS)
     assert (before.c, before.inner_log_loss) == (after.c, after.inner_log_loss)
 
 
 @pytest.mark.parametrize("grid", [[1e-3, 1e-2, 1e-1], [1e-4, 1e-2, 3e-2]])
 def test_c_lies_where_the_parabola_over_log_c_is_least(grid):
     losses = [0.7 + 0.1 * np.log10(c / 0.015) ** 2 for c in grid]
-    assert nested.least_between(grid, losses) == pytest.approx(0.015)
+    assert nested_cv.least_between(grid, losses) == pytest.approx(0.015)
 
 
 def test_a_tie_of_two_cs_is_no_cliff():
     grid, losses = [1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.0, 1.0, 1.7]
-    before, after = (nested.least_between(grid[k : k + 3], losses[k : k + 3]) for k in (0, 1))
+    before, after = (nested_cv.least_between(grid[k : k + 3], losses[k : k + 3]) for k in (0, 1))
     assert before == pytest.approx(after) == pytest.approx(10**-1.5)
 
 
@@ -213,7 +210,7 @@ def test_a_grid_of_decades_finds_nearly_the_c_of_a_fine_one():
     z = generator.standard_normal((240, 20)).astype(np.float32)
     z[:, :3] += 0.7 * np.eye(3, dtype=np.float32)[y]
     fine, coarse = (
-        nested.choose_c(z, y, group, SETTINGS | {"c_grid": list(np.logspace(-5, 1, n))})
+        nested_cv.choose_c(z, y, group, SETTINGS | {"c_grid": list(np.logspace(-5, 1, n))})
         for n in (61, 7)
     )
     assert abs(np.log10(coarse.c / fine.c)) < 0.3
@@ -230,7 +227,7 @@ def test_noise_gives_chance_however_the_block_is_chosen():
         blocks = generator.standard_normal((3, 48, 10))
         for k in range(4):
             test = group % 4 == k
-            fits = [nested.outer_fold(x, y, group, test, settings)[0] for x in blocks]
+            fits = [nested_cv.outer_fold(x, y, group, test, settings)[0] for x in blocks]
             best = min(fits, key=lambda fit: fit.inner_log_loss)
             right.append(np.mean(best.predicted == y[test]))
         found.append(np.mean(right))
@@ -241,10 +238,10 @@ def test_noise_gives_chance_however_the_block_is_chosen():
 def test_draws_solved_together_predict_as_each_alone():
     generator = np.random.default_rng(6)
     x, y, test = generator.standard_normal((90, 30)), np.arange(90) % 3, np.arange(90) < 20
-    _, rotation = nested.outer_fold(x, y, None, test, SETTINGS)
+    _, rotation = nested_cv.outer_fold(x, y, None, test, SETTINGS)
     # one draw lacks a class, as a control task may
     draws = np.stack([*(generator.permutation(y) for _ in range(4)), y % 2])
-    together = nested.null_fold(rotation, x, draws, test, 0.1)
+    together = nested_cv.null_fold(rotation, x, draws, test, 0.1)
     for drawn, found in zip(draws, together, strict=True):
         alone = LogisticRegression(C=0.1, tol=1e-8, max_iter=10_000)
         alone.fit(rotation.train.astype(float), drawn[~test])

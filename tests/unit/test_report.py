@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 import yaml
 
 import report_tables as fake
+import stage_jobs
 from stratavox.errors import StratavoxError
 from stratavox.report import findings, gather, summary
 from stratavox.report.results import load
@@ -279,12 +278,11 @@ def test_a_missing_figure_is_an_error(tmp_path):
 def test_command_writes_page_json_config_and_tables(tmp_path):
     index = drawn(fake.write(tmp_path))
     out, tables = tmp_path / "report", tmp_path / "tables"
-    done = subprocess.run(
-        [sys.executable, "-m", "stratavox.report.summary", "--index", json.dumps(index)]
-        + ["--provenance", '{"key": "kept"}', "--out", str(out), "--tables", str(tables)],
-        capture_output=True,
-        text=True,
-    )
+    write_json(index, tmp_path / "index.json")
+    files = {"page": "summary.html", "json": "summary.json", "config": "config.yaml"}
+    written = {name: out / file for name, file in files.items()} | {"tables": tables}
+    read, kept = {"index": tmp_path / "index.json"}, {"key": "kept"}
+    done = stage_jobs.run("report.summary", read, written, provenance=kept)
     assert done.returncode == 0, done.stderr
     shown = Page((out / "summary.html").read_text(encoding="utf-8"))
     said = json.loads((out / "summary.json").read_text(encoding="utf-8"))
@@ -297,11 +295,11 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     assert table["value"].tolist() == pytest.approx(fake.estimates()["value"].tolist())
     names = {path.name for path in tables.iterdir()}
     kinds = (
-        "atlas",
         "claims",
         "contrasts",
         "depths",
-        "weights",
+        "explained_variance",
+        "layer_weights",
         "notebook.deep",
         "neighbours.deep",
     )

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
+import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.init import check
-from stratavox.plan import Plan
 from stratavox.probe import folds
 from stratavox.probe.readouts import matrix
 from stratavox.sampling import seeded_order
@@ -137,15 +137,16 @@ def test_another_sample_makes_that_datasets_probes_stale_and_no_embedding(tmp_pa
     changed["datasets"]["other"]["probes"]["max_clips"] = 40
 
     def keys(config):
-        plan = Plan(config, tmp_path)
-        stages = {}
+        files = {}
         for name in ("chorus", "other"):
-            for stage in ("folds", "linear", "neighbours", "infer"):
-                encoder = ["logmel"] if stage in ("linear", "neighbours") else []
-                made = getattr(plan, stage)(*encoder, name, "species")
-                stages[name, stage] = made["provenance"]["key"]
-            stages[name, "collect"] = plan.collect("logmel", name)["provenance"]["key"]
-        return stages
+            files |= {
+                (name, "folds"): f"results/folds/{name}/species.parquet",
+                (name, "linear"): f"results/scores/logmel/{name}/species.parquet",
+                (name, "neighbours"): f"results/geometry/logmel/{name}/species.neighbours.parquet",
+                (name, "infer"): f"results/answers/{name}/species/summary.json",
+                (name, "collect"): f"results/embeddings/logmel/{name}/encoder.json",
+            }
+        return stage_jobs.keys(config, tmp_path, files)
 
     before, after = keys(default), keys(changed)
     stale = {stage for stage in before if before[stage] != after[stage]}

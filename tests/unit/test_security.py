@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from stratavox import plan
+from stratavox import plan, snakemake_internals
 from stratavox.corpus import archives
 from stratavox.embed.part import load
 from stratavox.encoders.weights import load_exact
@@ -74,7 +74,7 @@ def test_a_pickle_in_a_models_folder_is_never_opened(bait, name):
         load({"family": "transformers", "path": "encoder"})
 
 
-@pytest.mark.parametrize("reader", ["snakemake", "verify", "archives"])
+@pytest.mark.parametrize("reader", ["snakemake", "verify", "init", "archives"])
 def test_yaml_makes_no_objects(tmp_path, reader):
     from snakemake.common.configfile import load_configfile
     from snakemake_interface_common.exceptions import WorkflowError
@@ -87,7 +87,8 @@ def test_yaml_makes_no_objects(tmp_path, reader):
     path.write_text(text)
     read = {
         "snakemake": lambda: load_configfile(path),
-        "verify": lambda: plan.plan_of(text, tmp_path),
+        "verify": lambda: snakemake_internals.load(ROOT / "Snakefile", path, tmp_path),
+        "init": lambda: plan.plan_of(text, tmp_path),
         "archives": lambda: archives.table(path),
     }[reader]
     with pytest.raises((StratavoxError, WorkflowError), match=r"python/object|not valid JSON"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import torch
 import transformers
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+import stage_jobs
 from stratavox import tables
 from stratavox.audio import encode_flac
 from stratavox.corpus.clips import SCHEMA
@@ -172,34 +171,22 @@ def test_last_is_the_last_block_and_a_readout_is_kept_once(encoders):
         stage.choose_readouts(["last"], load({"family": "logmel"}))
 
 
-def test_settings_are_these_alone():
-    good = {"encoder": BEATS, "readouts": ["last"], "keep": "time", "budget_gb": 1.0}
-    assert stage.checked(good) == good
-    with pytest.raises(StratavoxError, match="budget"):
-        stage.checked({key: good[key] for key in ("encoder", "readouts", "keep")})
-    with pytest.raises(StratavoxError, match=r"keep: found 'bands'; allowed: time, all"):
-        stage.checked(good | {"keep": "bands"})
+def command(settings: dict, clips: Path, out: Path) -> None:
+    stage.run(stage_jobs.job({"clips": clips}, {"tokens": out}, settings))
 
 
-def command(monkeypatch, settings: dict, clips: Path, out: Path) -> None:
-    """What ``python -m stratavox.embed.tokens`` does, without the seconds of starting it."""
-    line = ["--settings", json.dumps(settings), "--clips", str(clips), "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", ["embed.tokens", "--threads", "1", *line])
-    stage.main()
-
-
-def test_the_command_and_an_empty_part(encoders, settings, tmp_path, monkeypatch):
+def test_the_command_and_an_empty_part(encoders, settings, tmp_path):
     """Refused past the budget before anything is written; an empty shard gives the same columns."""
     asked = {"encoder": settings["whisper"], "readouts": ["last"], "keep": "time"}
     source, out = put(tmp_path / "clips.parquet", noise(9000, 9000)), tmp_path / "part.parquet"
     with pytest.raises(StratavoxError, match="probes.attention.budget_gb"):
-        command(monkeypatch, asked | {"budget_gb": 1e-9}, source, out)
+        command(asked | {"budget_gb": 1e-9}, source, out)
     assert not out.exists()
-    command(monkeypatch, asked | {"budget_gb": 1.0}, source, out)
+    command(asked | {"budget_gb": 1.0}, source, out)
     here = tmp_path / "here.parquet"
     stage.tokens(encoders["whisper"], source, here, ["block_01"], "time", {})
     assert tables.read_table(out).equals(tables.read_table(here))
     empty, none = put(tmp_path / "empty.parquet", []), tmp_path / "none.parquet"
-    command(monkeypatch, asked | {"budget_gb": 1.0}, empty, none)
+    command(asked | {"budget_gb": 1.0}, empty, none)
     assert tables.read_table(none).num_rows == 0
     assert tables.read_table(none).schema.equals(tables.read_table(out).schema)

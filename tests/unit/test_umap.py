@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,10 @@ from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 from umap import UMAP
 
+import stage_jobs
 from stratavox.errors import StratavoxError
 from stratavox.geometry import umap
+from stratavox.sampling import random_rows
 from stratavox.tables import (
     embedding_column,
     embedding_matrix,
@@ -48,12 +48,8 @@ def embeddings(folder: Path, clips: int = 40, blocks: list[str] = BLOCKS) -> Pat
 
 
 def command(folder: Path, out: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "stratavox.geometry.umap", "--embeddings", folder, "--out", out]
-        + ["--settings", json.dumps(SETTINGS), "--provenance", '{"key": "kept"}'],
-        capture_output=True,
-        text=True,
-    )
+    read, kept = {"encoder": folder / "encoder.json"}, {"key": "kept"}
+    return stage_jobs.run("geometry.umap", read, {"umap": out}, SETTINGS, provenance=kept)
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +114,11 @@ def test_the_map_is_that_of_all_pairwise_distances(made):
 
 
 def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():
-    rows = umap.subsample(5000, seed=1)
+    rows = random_rows(5000, umap.TRUST_CLIPS, seed=1)
     assert len(rows) == len(set(rows)) == 3000
-    assert np.array_equal(rows, umap.subsample(5000, seed=1))
-    assert not np.array_equal(rows, umap.subsample(5000, seed=2))
-    assert np.array_equal(umap.subsample(3000, seed=1), np.arange(3000))
+    assert np.array_equal(rows, random_rows(5000, umap.TRUST_CLIPS, seed=1))
+    assert not np.array_equal(rows, random_rows(5000, umap.TRUST_CLIPS, seed=2))
+    assert np.array_equal(random_rows(3000, umap.TRUST_CLIPS, seed=1), np.arange(3000))
 
 
 ENCODER = {"encoder": "enc", "readouts": ["input", *BLOCKS], "blocks": BLOCKS}
@@ -165,8 +161,3 @@ def test_too_few_clips_are_an_error(tmp_path):
     folder = embeddings(tmp_path / "few", clips=4, blocks=[])
     with pytest.raises(StratavoxError, match=r"features.parquet: 4 clips are too few.* 5"):
         umap.compute(folder, SETTINGS)
-
-
-def test_a_misspelt_setting_is_an_error():
-    with pytest.raises(StratavoxError, match="neighbors"):
-        umap.checked({"readouts": ["first"], "neighbors": 15, "min_dist": 0.1, "seed": 0})

@@ -83,8 +83,11 @@ def _filling(base):
 def _leaves(errors):
     """The errors that say most: those inside allOf/oneOf branches rather than the branch itself."""
     for error in errors:
-        if error.context and error.validator in ("allOf", "if"):
-            yield from _leaves(error.context)
+        inside = error.context if error.validator in ("allOf", "if") else []
+        if error.validator == "oneOf" and isinstance(error.instance, dict):
+            inside = [each for each in error.context if each.validator not in ("type", "const")]
+        if inside:
+            yield from _leaves(inside)
         else:
             yield error
 

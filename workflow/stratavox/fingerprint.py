@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
 # They carry results from place to place and do not shape them: a change reruns nothing.
 CARRIERS = {"httpx2", "huggingface_hub", "pyarrow"}
-CARRYING_MODULES = {f"{PACKAGE}.{name}" for name in ("errors", "progress", "stage")}
+CARRYING_MODULES = {f"{PACKAGE}.{name}" for name in ("columns", "errors", "progress", "stage")}
 
 
 @cache

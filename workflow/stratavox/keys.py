@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stratavox import fingerprint
+from stratavox import columns, fingerprint
 from stratavox.errors import StratavoxError
 from stratavox.stage import canonical
 
@@ -76,7 +76,8 @@ class Keys:
             made |= {"code": fingerprint.code(*roots), "versions": fingerprint.versions(*roots)}
         inputs = [self.of_file(path) for path in self._rules.inputs(rule, wildcards)]
         needs = [list(dict.fromkeys(inputs)), list(stage.content(values))]
-        return made | {"key": digest([made, stage.settings(values), needs])}
+        tables = [columns.types(path.removeprefix("results/")) for path in rule.output]
+        return made | {"key": digest([made, stage.settings(values), needs, tables])}
 
 
 class _Wildcards(dict):

@@ -209,8 +209,10 @@ class Plan:
     def manifest(self, dataset: str) -> dict:
         """What of the dataset's entry the manifest depends on, beside the inspected clips."""
         settings = self.audio(dataset) | {"max_bad": self.datasets[dataset]["max_bad"]}
-        if "join" in self.datasets[dataset]:
-            settings["join"] = self.corpus_settings(dataset)["join"]
+        if dataset in self._joins:
+            # all of the file counts, as the clips that it does not mention are counted
+            joined = {"sha256": self._joins[dataset].sha256}
+            settings["join"] = self.datasets[dataset]["join"] | joined
         if self.generated(dataset):
             return settings
         columns = [name for name in self._labels[dataset].column_names if name != "row"]

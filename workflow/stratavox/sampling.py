@@ -1,8 +1,8 @@
-"""Which clips stand for all of them: seeded, by class, and the same for a clip whatever others are.
+"""Seeded samples of clips.
 
-A clip's place in the order depends on the seed and its own id. So adding a clip moves at most one
-other out of a sample, and samples of one dataset with the same seed hold the same clips as far as
-their sizes allow.
+In `seeded_order` a clip's place depends on the seed and its own id alone. So adding a clip moves at
+most one other out of a sample, and samples of one dataset with the same seed hold the same clips as
+far as their sizes allow.
 """
 
 from __future__ import annotations
@@ -11,6 +11,13 @@ import hashlib
 from collections.abc import Iterable
 
 import numpy as np
+
+
+def random_rows(clips: int, most: int, seed: int) -> np.ndarray:
+    """Row numbers, ascending: all ``clips``, or ``most`` of them drawn without replacement."""
+    if clips <= most:
+        return np.arange(clips)
+    return np.sort(np.random.default_rng(seed).choice(clips, most, replace=False))
 
 
 def seeded_order(clip_ids: Iterable[str], seed: int) -> np.ndarray:

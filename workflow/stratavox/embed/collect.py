@@ -14,20 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 # Of a readout in memory at once, and a row group of its table: what one clip costs to read.
 BLOCK_BYTES, GROUP_CLIPS = 1 << 28, 8192
-CLIP_COLUMNS = ["clip_id", "n_samples", "n_windows", "n_tokens", "padded"]
+CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet").names
 
 
 def collect(name: str, parts: list[Path], out: Path, provenance: dict) -> None:
     """Write the folder ``out``: {readout}.parquet, windows.parquet and encoder.json of ``name``.
 
-    Rows are sorted by clip_id; `BLOCK_BYTES` of one readout are in memory at a time, whatever the
-    number of clips. The folder appears whole.
+    Rows are sorted by clip_id; at most `BLOCK_BYTES` of one readout are in memory. The folder
+    appears only when it is complete.
     Raises `StratavoxError` for parts of different encoders and for a clip in two parts.
     """
     encoder = _one_encoder(parts)
@@ -39,7 +39,9 @@ def collect(name: str, parts: list[Path], out: Path, provenance: dict) -> None:
     ids = clips["clip_id"].to_pylist()
     for first, second in zip(ids, ids[1:], strict=False):
         if first == second:
-            raise StratavoxError(f"clip {first!r} stands twice in {_listed(parts)}; delete them")
+            raise StratavoxError(
+                f"clip {first!r} stands twice in {', '.join(map(str, parts))}; delete them"
+            )
     provenance = provenance | {"encoder": encoder}
     with tables.open_table(parts[0]) as file:
         types = {name: file.schema_arrow.field(name).type for name in encoder["readouts"]}
@@ -73,19 +75,19 @@ def _rows(
     parts: list[Path], starts: np.ndarray, rows: np.ndarray, readout: str, width: int
 ) -> np.ndarray:
     """Embeddings (rows, width) of ``rows``, numbered through the parts that begin at ``starts``."""
-    found = np.empty((len(rows), width), dtype=np.float32)
+    values = np.empty((len(rows), width), dtype=np.float32)
     for part, start, end in zip(parts, starts, starts[1:], strict=False):
         here = np.flatnonzero((rows >= start) & (rows < end))
         if len(here):
-            found[here] = tables.read_embeddings(part, rows[here] - start, readout)
-    return found
+            values[here] = tables.read_embeddings(part, rows[here] - start, readout)
+    return values
 
 
 def _one_encoder(parts: list[Path]) -> dict:
-    """The encoder that made all the parts; they may differ in the device they ran on."""
-    made = [tables.read_provenance(part)["encoder"] for part in parts]
-    devices = sorted({encoder["device"] for encoder in made})
-    alike = [encoder | {"device": ", ".join(devices)} for encoder in made]
+    """The encoder of all the parts; they may differ in the device they ran on."""
+    encoders = [tables.read_provenance(part)["encoder"] for part in parts]
+    devices = sorted({encoder["device"] for encoder in encoders})
+    alike = [encoder | {"device": ", ".join(devices)} for encoder in encoders]
     for part, encoder in zip(parts, alike, strict=True):
         differ = sorted(key for key in alike[0] | encoder if alike[0].get(key) != encoder.get(key))
         if differ:
@@ -99,10 +101,6 @@ def _one_encoder(parts: list[Path]) -> dict:
 def _seconds(part: Path) -> float:
     with tables.open_table(part) as file:
         return json.loads(file.metadata.metadata[b"stratavox_seconds"])
-
-
-def _listed(parts: list[Path]) -> str:
-    return ", ".join(str(part) for part in parts)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Work done in a thread beside the encoder's: what comes next is made, what is done is written.
+"""Work in a thread beside the encoder's: the next item is prepared, the last result is written.
 
-One item waits on either side and none overtakes another, so results and memory are told as easily
-as without. The encoder itself stays in the main thread, which holds its number of threads.
+One item waits on either side and their order stays, so results are the same as without threads and
+memory is limited. The encoder stays in the main thread, which has the setting of torch's threads.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ END = object()
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """``items`` in their order, each made while the one before is in use.
+    """``items`` in their order, each prepared while the one before is in use.
 
-    What making an item raises is raised where the item would have come.
+    An exception while an item is prepared is raised in the place of the item.
     """
     source = iter(items)
     with ThreadPoolExecutor(1) as maker:
@@ -30,9 +30,9 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
 
 @contextmanager
 def behind(call: Callable[..., object]) -> Iterator[Callable[..., None]]:
-    """Yield a function that has ``call`` done meanwhile, after the call before has ended.
+    """Yield a function that runs ``call`` in a thread, after the call before has ended.
 
-    What a call raises is raised by the next one, or at the end of the block.
+    An exception in a call is raised by the next one, or at the end of the block.
     """
     last: Future | None = None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.audio import AudioError, decode_flac
 from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.pooling import Pooled, Window, pool
@@ -25,13 +25,8 @@ from stratavox.stage import Job
 
 # The file's metadata, beside its provenance: how long the stage took.
 SECONDS = b"stratavox_seconds"
-CLIP_FIELDS = [
-    pa.field("clip_id", pa.string()),
-    pa.field("n_samples", pa.int64()),
-    pa.field("n_windows", pa.int32()),
-    pa.field("n_tokens", pa.int32()),
-    pa.field("padded", pa.bool_()),
-]
+# The table has a further column for each readout.
+CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet")
 
 
 def load(settings: dict, threads: int = 1) -> Encoder:
@@ -52,7 +47,7 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict, threads: i
     readouts = [
         pa.field(name, pa.list_(pa.float32(), width)) for name, width in encoder.widths.items()
     ]
-    schema = pa.schema([*CLIP_FIELDS, *readouts])
+    schema = pa.schema([*CLIP_COLUMNS, *readouts])
     provenance = provenance | {"encoder": encoder.provenance}
     with tables.open_table(clips) as file, tables.table_writer(out, schema, provenance) as writer:
         progress = Progress("embed", file.metadata.num_rows)
@@ -65,7 +60,7 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict, threads: i
             for ids, waves in ahead(clip_groups(file, clips, encoder.rate, threads)):
                 pooled = pool(encoder, waves, done)
                 _refuse_not_finite(pooled, ids, clips)
-                columns = [
+                arrays = [
                     pa.array(ids),
                     pa.array([len(wave) for wave in waves], pa.int64()),
                     pa.array(pooled.n_windows),
@@ -73,7 +68,7 @@ def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict, threads: i
                     pa.array(pooled.padded),
                     *(tables.embedding_column(pooled.means[name]) for name in encoder.widths),
                 ]
-                write(pa.Table.from_arrays(columns, schema=writer.schema))
+                write(pa.Table.from_arrays(arrays, schema=writer.schema))
         progress.close()
         seconds = time.monotonic() - started
         writer.add_key_value_metadata({SECONDS: json.dumps(round(seconds, 3)).encode()})
@@ -96,13 +91,15 @@ def clip_groups(
 
 def _decoded(data: bytes, rate: int, length: int, which: str) -> np.ndarray:
     try:
-        samples, found = decode_flac(data)
+        samples, decoded_rate = decode_flac(data)
     except AudioError as error:
         raise StratavoxError(
             f"{which} is {error}; delete the part and run the workflow again"
         ) from None
-    if found != rate:
-        raise StratavoxError(f"{which} is at {found} Hz; this encoder takes clips at {rate} Hz")
+    if decoded_rate != rate:
+        raise StratavoxError(
+            f"{which} is at {decoded_rate} Hz; this encoder takes clips at {rate} Hz"
+        )
     if len(samples) != length or not length:
         raise StratavoxError(
             f"{which} has {len(samples)} samples where its row says {length}, and a clip has at "

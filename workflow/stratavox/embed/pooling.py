@@ -1,7 +1,7 @@
 """Clips to pooled readouts: windows, batches of like length, exact means over valid tokens.
 
-Nothing here knows an encoder's family: its `Grid` says which samples are fed and how many tokens
-they make.
+This works for any family of encoders: its `Grid` says which samples are fed and how many tokens
+they give.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Pooled:
 
 
 def windows(clip: int, n_samples: int, grid: Grid) -> list[Window]:
-    """The clip in as few windows as its context allows, all of the same length give or take one."""
+    """The clip in as few windows as the context allows; their lengths differ by one at most."""
     count = 1 if grid.context is None else -(-n_samples // grid.context)
     edges = [n_samples * place // count for place in range(count + 1)]
     return [
@@ -61,7 +61,7 @@ def batches(cut: list[Window], samples: int, least: int = 1) -> Iterator[list[Wi
 
 
 def waves_of(batch: list[Window], clips: list[np.ndarray]) -> np.ndarray:
-    """What the model is fed for windows of one fed length: (batch, fed), zeros after the clip."""
+    """Input of the model for windows of one fed length: (batch, fed), zeros after the clip."""
     waves = np.zeros((len(batch), batch[0].fed), dtype=np.float32)
     for row, window in zip(waves, batch, strict=True):
         piece = clips[window.clip][window.start : window.start + window.length][: window.fed]
@@ -74,11 +74,11 @@ def fed(
 ) -> Iterator[tuple[list[Window], np.ndarray]]:
     """The windows ``cut`` of each clip in the encoder's batches, each with its waves.
 
-    The next batch is laid out while one is in use: a GPU need not wait for it.
+    The next batch is prepared while one is in use, so that a GPU need not wait for it.
     """
     flat = list(chain.from_iterable(cut))
-    made = batches(flat, round(encoder.batch_s * encoder.rate), encoder.grid.least)
-    return ahead((batch, waves_of(batch, clips)) for batch in made)
+    ordered = batches(flat, round(encoder.batch_s * encoder.rate), encoder.grid.least)
+    return ahead((batch, waves_of(batch, clips)) for batch in ordered)
 
 
 def pool(
@@ -88,9 +88,9 @@ def pool(
 ) -> Pooled:
     """The pooled readouts of ``clips``, each a float32 (samples,) at the encoder's rate.
 
-    A clip's windows count by their tokens, so the result is the mean over all its valid tokens.
-    It does not depend on the other clips, beyond the last bits of a float. ``done`` is told
-    each batch.
+    Windows are weighted by their tokens, so the result is the mean over all valid tokens of a clip.
+    It does not depend on the other clips, except for the last bits of a float. ``done`` is called
+    with each batch.
     """
     grid = encoder.grid
     cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
@@ -114,7 +114,7 @@ def pool(
 def _of_clips(
     read: dict[str, np.ndarray], cut: list[list[Window]], n_tokens: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Means (clips, width) of those of the windows ``cut`` of each clip, (windows, width)."""
+    """Means (clips, width) from the means (windows, width) of the windows ``cut`` of each clip."""
     first = np.cumsum([0, *map(len, cut)])
     means = {name: values[first[:-1]] for name, values in read.items()}
     for clip, own in enumerate(cut):

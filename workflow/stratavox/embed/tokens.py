@@ -3,7 +3,7 @@
 Reads a part of clips/{dataset}/{rate}; writes clip_id, n_tokens and a column a readout, each row a
 list of n_tokens vectors of half floats. With ``keep: time`` the tokens of one step of time (the
 eight frequency bands of BEATs) are averaged, so that tokens follow each other in time; with ``all``
-they stay apart. Their mean is the pooled readout, to half precision.
+they are kept. Their mean is the pooled readout, to half precision.
 """
 
 from __future__ import annotations
@@ -46,10 +46,13 @@ def tokens(
         pa.field(name, pa.list_(pa.list_(pa.float16(), encoder.widths[name]))) for name in wanted
     ]
     schema = pa.schema([("clip_id", pa.string()), ("n_tokens", pa.int32()), *columns])
-    told = {"encoder": encoder.provenance, "tokens": {"keep": keep, "readouts": wanted}}
+    provenance = provenance | {
+        "encoder": encoder.provenance,
+        "tokens": {"keep": keep, "readouts": wanted},
+    }
     with (
         tables.open_table(clips) as file,
-        tables.table_writer(out, schema, provenance | told) as writer,
+        tables.table_writer(out, schema, provenance) as writer,
         behind(writer.write_table) as write,
     ):
         progress = Progress("tokens", file.metadata.num_rows)
@@ -68,21 +71,21 @@ def tokens(
 def whole(
     encoder: Encoder, clips: list[np.ndarray], wanted: list[str], keep: str
 ) -> dict[str, list[np.ndarray]]:
-    """For each readout the tokens of each clip, float32 (tokens, width), windows one after another.
+    """For each readout the tokens of each clip, float32 (tokens, width), window after window.
 
     ``clips`` are float32 (samples,) at the encoder's rate.
     """
     grid = encoder.grid
     cut = [windows(place, len(clip), grid) for place, clip in enumerate(clips)]
-    found = {}
+    of_window = {}
     for batch, waves in fed(encoder, cut, clips):
         read = encoder.tokens(waves, wanted)
         for place, window in enumerate(batch):
             for name in wanted:
                 valid = read[name][place, : window.tokens]
-                found[window, name] = _per_step(valid, grid) if keep == "time" else valid.copy()
+                of_window[window, name] = _per_step(valid, grid) if keep == "time" else valid.copy()
     return {
-        name: [np.concatenate([found[window, name] for window in own]) for own in cut]
+        name: [np.concatenate([of_window[window, name] for window in own]) for own in cut]
         for name in wanted
     }
 
@@ -139,14 +142,14 @@ def size_of(n_samples: list[int], encoder: Encoder, wanted: list[str], keep: str
 
 
 def refuse_past_budget(clips: Path, encoder: Encoder, wanted: list[str], settings: dict) -> None:
-    """Print what the tokens of ``clips`` will take; raise where that is more than the budget."""
+    """Print the size of the tokens of ``clips``; raise where it is more than the budget."""
     n_samples = tables.read_table(clips, ["n_samples"])["n_samples"].to_pylist()
     takes = size_of(n_samples, encoder, wanted, settings["keep"]) / 1e9
-    asked = f"{', '.join(wanted)} of {len(n_samples)} clips (keep: {settings['keep']})"
-    print(f"tokens: {asked} take {takes:.3g} GB", file=sys.stderr, flush=True)
+    what = f"{', '.join(wanted)} of {len(n_samples)} clips (keep: {settings['keep']})"
+    print(f"tokens: {what} take {takes:.3g} GB", file=sys.stderr, flush=True)
     if takes > settings["budget_gb"]:
         raise StratavoxError(
-            f"{clips}: the tokens of {asked} would take {takes:.3g} GB, past the "
+            f"{clips}: the tokens of {what} would take {takes:.3g} GB, past the "
             f"{settings['budget_gb']:.3g} GB that this part has of probes.attention.budget_gb; "
             "raise it, name fewer probes.attention.readouts, or keep: time"
         )

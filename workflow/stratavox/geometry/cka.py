@@ -22,12 +22,12 @@ def signature(x: np.ndarray) -> np.ndarray | None:
     """The U-centred linear Gram matrix of ``x`` (clips, width) as a unit vector, float32.
 
     Its length is clips * (clips - 1) / 2, the part above the diagonal. None for a readout whose
-    clips are all alike: no arrangement, so no CKA. Needs `FEWEST_CLIPS` clips.
+    clips are all equal, as CKA is undefined then. Needs `FEWEST_CLIPS` clips.
     """
     if np.all(x == x[0]):
         return None
     n = len(x)
-    # HSIC_1 does not change with an offset of x; without it no digits are lost to the offset.
+    # HSIC_1 does not depend on an offset of x, which would cost precision
     x = x - x.mean(axis=0, dtype=np.float64)
     gram = x @ x.T
     np.fill_diagonal(gram, 0)

@@ -1,4 +1,4 @@
-"""What the geometry stages share: reading a folder of readouts, seeded subsamples, writing.
+"""What the geometry stages share: reading a folder of readouts, and writing their table.
 
 A folder of readouts is what `stratavox.embed.collect` writes for one encoder and dataset:
 ``encoder.json`` and ``{readout}.parquet``, rows sorted by clip_id.
@@ -27,15 +27,8 @@ def matrix(folder: Path, readout: str, rows: np.ndarray | None = None) -> np.nda
     return tables.read_embeddings(folder / f"{readout}.parquet", rows)
 
 
-def some(clips: int, most: int, seed: int) -> np.ndarray:
-    """Row numbers, ascending: all ``clips``, or ``most`` of them drawn without replacement."""
-    if clips <= most:
-        return np.arange(clips)
-    return np.sort(np.random.default_rng(seed).choice(clips, most, replace=False))
-
-
 def write(table: pa.Table, facts: dict, name: str, job: Job) -> None:
-    """Write a stage's table, the one output of the job ``name``, with its settings and ``facts``.
+    """Write a stage's table to the output ``name``, with its settings and ``facts`` as metadata.
 
     The facts' ``statements`` are printed.
     """

@@ -1,9 +1,9 @@
-"""How the clips of one readout lie beside their labels: neighbours and clusters, no trained probe.
+"""Agreement of the clips of one readout with their labels: neighbours and clusters, no probe.
 
 Retrieval ROC-AUC, NMI and ARI are defined as avex 1.4 (``evaluation/retrieval.py`` and
-``clustering.py``) computes them for the columns of its paper (Miron et al., "What matters for
-bioacoustic encoding"), on readouts as they are. avex scores the last layer on its test split; here
-every readout is scored on all clips of the task.
+``clustering.py``) computes them for its paper (Miron et al., "What matters for bioacoustic
+encoding"). avex scores the last layer on its test split; here every readout is scored on all clips
+of the task.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 from stratavox.errors import StratavoxError
+from stratavox.probe.readouts import refuse_straddling
 
 # Each clip a query, all others ranked by cosine, those of its class the positives: mean ROC-AUC
 # over queries with a positive and a negative. Chance .5. As avex's retrieval_roc_auc.
 RETRIEVAL = "retrieval_roc_auc"
-# The same without the clips of the query's own recording or group, which are near copies of it in
-# background and voice. Not in avex.
+# The same without the clips of the query's own recording or group, which share its background and
+# voice. Not in avex.
 RETRIEVAL_APART = "retrieval_roc_auc_apart"
 # k-means with as many clusters as classes against the classes. As avex's clustering_nmi and
 # clustering_ari. NMI of unrelated clusters grows with their number; AMI (Vinh, Epps & Bailey 2010,
@@ -49,7 +50,7 @@ BLOCK = 256
 def cosines(x: np.ndarray) -> np.ndarray:
     """Cosine (clips, clips) between the rows of ``x``; 0 with a row of zeros.
 
-    In double precision: in a readout whose clips all point one way the cosines differ late.
+    In float64: where all clips point in nearly one direction, cosines differ in late digits.
     """
     unit = normalize(x.astype(np.float64))
     return unit @ unit.T
@@ -72,7 +73,7 @@ def retrieval(
         order = np.argsort(similarity[rows], axis=1)
         first, after = _ties(np.take_along_axis(similarity[rows], order, axis=1))
         same = classes[order] == classes[rows, None]
-        for apart, found in zip(aparts, areas, strict=True):
+        for apart, of_apart in zip(aparts, areas, strict=True):
             met = apart[order] != apart[rows, None]
             positive, negative = met & same, met & ~same
             below = np.zeros((len(order), len(target) + 1), np.int32)
@@ -82,12 +83,12 @@ def retrieval(
             pairs = positive.sum(axis=1) * negative.sum(axis=1)
             counted = pairs > 0
             won = np.sum(passed, axis=1, where=positive)[counted] / 2
-            found.append(won / pairs[counted])
+            of_apart.append(won / pairs[counted])
     return [(float(area.mean()), len(area)) for area in map(np.concatenate, areas)]
 
 
 def _ties(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each place of rows in ascending order, where its equals begin and where they are over."""
+    """For each place of rows in ascending order, where its equals begin and where they end."""
     n = ascending.shape[1]
     begins = np.ones(ascending.shape, bool)
     begins[:, 1:] = ascending[:, 1:] != ascending[:, :-1]
@@ -101,11 +102,11 @@ def _ties(ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def clustering(x: np.ndarray, target: np.ndarray, seed: int) -> dict[str, float]:
     """NMI, AMI and ARI of k-means clusters of ``x`` (clips, width) with the classes."""
     means = KMeans(len(np.unique(target)), n_init=STARTS, max_iter=300, random_state=seed)
-    found = means.fit_predict(x)
+    clusters = means.fit_predict(x)
     return {
-        NMI: float(normalized_mutual_info_score(target, found)),
-        AMI: float(adjusted_mutual_info_score(target, found)),
-        ARI: float(adjusted_rand_score(target, found)),
+        NMI: float(normalized_mutual_info_score(target, clusters)),
+        AMI: float(adjusted_mutual_info_score(target, clusters)),
+        ARI: float(adjusted_rand_score(target, clusters)),
     }
 
 
@@ -127,11 +128,7 @@ def knn(similarity: np.ndarray, target: np.ndarray, fold: np.ndarray, held: np.n
     distance = np.maximum(1 - similarity, 0)
     for k in np.unique(fold):
         test = fold == k
-        if np.intersect1d(held[test], held[~test]).size:
-            raise StratavoxError(
-                "groups on both sides of a fold; the folds table does not fit the labels: delete "
-                "it and run again"
-            )
+        refuse_straddling(held, test)
         if np.sum(~test) < K:
             raise StratavoxError(
                 f"fold {k} leaves {np.sum(~test)} clips to vote, the kNN probe needs {K}; add "

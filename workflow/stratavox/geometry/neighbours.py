@@ -1,10 +1,8 @@
-"""How far neighbours in each readout share a label: retrieval, clusters, silhouette and kNN.
+"""Stage: how far neighbours in each readout share a label: retrieval, clusters, silhouette, kNN.
 
 Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``) and the folds of a task;
-writes one tidy table: readout, measure, value, excluded, n_clips, n_classes. Readouts are taken as
-they are, neither standardised nor mapped. ``excluded`` says which clips no query meets beside
-itself: those of its recording, those of its group, or none. Run as
-``python -m stratavox.geometry.neighbours``.
+writes one row a readout and measure. Readouts are not standardised. ``excluded`` says which clips
+are not compared with a query: those of its recording, those of its group, or none.
 """
 
 from __future__ import annotations
@@ -17,33 +15,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from stratavox import sampling, tables
+from stratavox import columns, sampling, tables
 from stratavox.errors import StratavoxError
 from stratavox.geometry import folder, labelled
+from stratavox.probe.readouts import APART, matrix, strictest
 from stratavox.progress import Progress
 from stratavox.stage import Job
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("measure", pa.string()),
-        ("value", pa.float64()),
-        ("excluded", pa.string()),
-        ("n_clips", pa.int32()),
-        ("n_classes", pa.int32()),
-    ]
-)
-# What each regime keeps on one side of a split, strictest first.
-APART = {"grouped": "group", "recording": "recording", "random": "none"}
+SCHEMA = columns.schema("geometry/{encoder}/{dataset}/{task}.neighbours.parquet")
 
 
 @dataclass(frozen=True)
 class Task:
-    """The clips of a task, as arrays (clips,), and what no query and no training set may share.
+    """The clips of a task, as arrays (clips,), and what retrieval and the kNN probe keep apart.
 
-    ``apart`` numbers the recordings or groups that retrieval excludes and ``excluded`` names them;
-    ``fold`` are the folds of repeat 0 of the strictest ``regime``, which keeps ``held`` (numbers)
-    apart; ``whole`` is how many clips the task has where these are a subsample.
+    ``apart`` numbers the recordings or groups that retrieval excludes, ``excluded`` says which of
+    both; ``fold`` is the fold in repeat 0 of the strictest ``regime``, which keeps the clips of one
+    number in ``held`` on one side; ``whole`` is the number of clips that these were drawn from.
     """
 
     clip_id: np.ndarray
@@ -58,11 +46,9 @@ class Task:
 
 def task_of(folds: pa.Table, settings: dict) -> Task:
     """The task that a folds table (`stratavox.probe.folds`) describes, on at most max_clips."""
-    there = set(folds["regime"].to_pylist())
-    regime = next(name for name in APART if name in there)
-    every = folds.filter(
-        pc.and_(pc.equal(folds["regime"], regime), pc.equal(folds["repeat"], 0))
-    ).sort_by("clip_id")
+    folds = strictest(folds)
+    regime = folds["regime"][0].as_py()
+    every = folds.filter(pc.equal(folds["repeat"], 0)).sort_by("clip_id")
     labels = np.array(every["target"].to_pylist())
     used = every.take(stratified(labels, settings["max_clips"], settings["seed"]))
     target = np.array(used["target"].to_pylist())
@@ -77,7 +63,7 @@ def task_of(folds: pa.Table, settings: dict) -> Task:
         apart=units[excluded],
         excluded=excluded,
         fold=used["fold"].to_numpy(),
-        held=units[APART[regime]],
+        held=units[APART[regime] or "none"],
         regime=regime,
         whole=every.num_rows,
     )
@@ -86,8 +72,8 @@ def task_of(folds: pa.Table, settings: dict) -> Task:
 def exclusion(target: np.ndarray, units: dict[str, np.ndarray]) -> str:
     """What retrieval excludes: recording where it is known, else group, else none.
 
-    ``units`` (clips,) numbers by name. One that holds all clips of every class would leave no query
-    anything to find, and is passed by.
+    ``units`` (clips,) numbers by name. If each class had one number alone, excluding it would leave
+    a query no clip of its class; such a unit is not used.
     """
     for name in ("recording", "group"):
         if name in units:
@@ -100,7 +86,7 @@ def exclusion(target: np.ndarray, units: dict[str, np.ndarray]) -> str:
 def stratified(target: np.ndarray, most: int, seed: int) -> np.ndarray:
     """Row numbers, ascending, of at most ``most`` clips with each class in its proportion.
 
-    Each class keeps at least two clips: one would have nothing to find.
+    Each class keeps at least two clips: a query needs another clip of its class.
     """
     if len(target) <= most:
         return np.arange(len(target))
@@ -115,14 +101,14 @@ def stratified(target: np.ndarray, most: int, seed: int) -> np.ndarray:
 
 
 def compute(where: Path, folds: pa.Table, settings: dict) -> tuple[pa.Table, dict]:
-    """The table for a folder of readouts and a task, and what is to be said about it."""
+    """The table for a folder of readouts and a task, and the facts for its metadata."""
     encoder = tables.read_json(where / "encoder.json")
     task = task_of(folds, settings)
     rows = []
     what = f"neighbours of {encoder['encoder']}"
     progress = Progress(what, len(encoder["readouts"]), "readouts")
     for readout in encoder["readouts"]:
-        x = folder.matrix(where, readout, _rows(where, readout, task.clip_id))
+        x = matrix(where, readout, task.clip_id.tolist())
         rows += [(readout, *row) for row in _measures(x, task, settings["seed"], where / readout)]
         progress.add()
     progress.close()
@@ -142,17 +128,6 @@ def compute(where: Path, folds: pa.Table, settings: dict) -> tuple[pa.Table, dic
             f"seed {settings['seed']}"
         )
     return table, facts
-
-
-def _rows(where: Path, readout: str, wanted: np.ndarray) -> np.ndarray:
-    there = folder.clip_ids(where, readout)
-    absent = sorted(set(wanted) - set(there))
-    if absent:
-        raise StratavoxError(
-            f"{where / readout}.parquet: {len(absent)} of {len(wanted)} clips of the folds are not "
-            f"in it, first {absent[0]!r}; delete the folder and run the workflow again"
-        )
-    return np.searchsorted(there, wanted)
 
 
 def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
@@ -175,7 +150,7 @@ def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
         knn = labelled.knn(similarity, task.target, task.fold, task.held)
     except StratavoxError as error:
         raise StratavoxError(f"{where}: {error}") from None
-    return [*rows, (labelled.KNN, knn, APART[task.regime], n, classes)]
+    return [*rows, (labelled.KNN, knn, APART[task.regime] or "none", n, classes)]
 
 
 def run(job: Job) -> None:

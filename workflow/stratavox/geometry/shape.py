@@ -1,10 +1,9 @@
-"""How many directions each readout of an encoder uses, and how far its clips point one way.
+"""Stage: effective rank, participation ratio and mean cosine of each readout of an encoder.
 
-Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``); writes one tidy table:
-readout, measure, value, low, high, null, n_clips, n_drawn. Each measure is taken on draws of
-``matched_clips`` clips without replacement, because all grow with the number of clips: ``value``
-is the mean over the draws, ``low`` and ``high`` their range. Run as
-``python -m stratavox.geometry.shape``.
+Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``); writes one row for each
+readout and measure. The ranks grow with the number of clips, so each measure is taken on draws of
+``matched_clips`` clips without replacement: ``value`` is the mean over the draws, ``low`` and
+``high`` their range.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ import pyarrow as pa
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.errors import StratavoxError
 from stratavox.geometry import folder
 from stratavox.progress import Progress
 from stratavox.stage import Job
 
 # exp of the entropy of the singular values over their sum: Roy & Vetterli 2007, EUSIPCO, "The
-# effective rank: a measure of effective dimensionality", of the embedding less its mean. RankMe
-# (Garrido et al. 2023, ICML) is the same formula with the mean left in, which is one direction
-# more and where clips share an offset the largest: that is what the mean cosine tells.
+# effective rank: a measure of effective dimensionality", of the embedding minus its mean. RankMe
+# (Garrido et al. 2023, ICML) is the same formula without subtracting the mean, which adds one
+# direction; where clips share an offset it is the largest, and the mean cosine shows it.
 EFFECTIVE_RANK = "effective_rank"
 # (sum of l)^2 / sum of l^2 over eigenvalues l of the covariance: Gao et al. 2017, bioRxiv 214262,
 # "A theory of multineuronal dimensionality, dynamics and measurement".
@@ -35,23 +34,12 @@ PARTICIPATION_RATIO = "participation_ratio"
 # "How contextual are contextualized word representations?", section 4.1, anisotropy.
 MEAN_COSINE = "mean_cosine"
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("measure", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("null", pa.float64()),
-        ("n_clips", pa.int32()),
-        ("n_drawn", pa.int32()),
-    ]
-)
+SCHEMA = columns.schema("geometry/{encoder}/{dataset}/shape.parquet")
 FEWEST_CLIPS = 3
 
 
 def singular_values(x: np.ndarray) -> np.ndarray:
-    """Singular values of ``x`` (clips, width) less its mean, in double precision."""
+    """Singular values of ``x`` (clips, width) minus its mean, in double precision."""
     return np.linalg.svd(x - x.mean(axis=0, dtype=np.float64), compute_uv=False)
 
 
@@ -81,53 +69,49 @@ def mean_cosine(x: np.ndarray) -> float:
 def uncorrelated(x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """``x`` with each column permuted on its own.
 
-    The null of both ranks: every dimension keeps its values, and so its scale and its tails, and
-    only the correlation between dimensions is gone. Noise of equal variance in all dimensions
-    would instead blame a readout for dimensions of unlike scale.
+    The null of both ranks: every dimension keeps its values, only the correlation between
+    dimensions is removed. Noise of equal variance in all dimensions would also differ from a
+    readout in the scales of its dimensions.
     """
     return generator.permuted(x, axis=0)
 
 
 def draws(clips: int, settings: dict) -> Iterator[tuple[np.ndarray, np.random.Generator]]:
-    """Row numbers of each draw of ``clips``, and the generator that its null goes on with.
+    """Row numbers of each draw of ``clips``, and the generator to continue with for its null.
 
     They depend on the seed and the number of clips alone, so all readouts see the same clips.
     """
     for draw in range(settings["draws"]):
         generator = np.random.default_rng([settings["seed"], draw])
-        yield (
-            generator.choice(clips, min(settings["matched_clips"], clips), replace=False),
-            generator,
-        )
+        drawn = min(settings["matched_clips"], clips)
+        yield generator.choice(clips, drawn, replace=False), generator
 
 
 def measures(x: np.ndarray, rows: np.ndarray, clips: int, settings: dict) -> list[tuple]:
     """(measure, value, low, high, null) of the embeddings of ``clips`` clips.
 
-    ``x`` (rows, width) are those that `draws` asks for, ``rows`` (rows,) their numbers, ascending.
+    ``x`` (rows, width) are the rows of all draws, ``rows`` (rows,) their numbers, ascending.
     A value is not a number where a draw does not vary; the mean cosine has no null.
     """
-    found: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: [], MEAN_COSINE: []}
+    values: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: [], MEAN_COSINE: []}
     null: dict[str, list[float]] = {EFFECTIVE_RANK: [], PARTICIPATION_RATIO: []}
     for drawn, generator in draws(clips, settings):
         chosen = x[np.searchsorted(rows, drawn)]
-        for into, values in ((found, chosen), (null, uncorrelated(chosen, generator))):
-            singular = singular_values(values)
+        for into, of in ((values, chosen), (null, uncorrelated(chosen, generator))):
+            singular = singular_values(of)
             into[EFFECTIVE_RANK].append(effective_rank(singular))
             into[PARTICIPATION_RATIO].append(participation_ratio(singular))
-        found[MEAN_COSINE].append(mean_cosine(chosen))
+        values[MEAN_COSINE].append(mean_cosine(chosen))
     return [
-        (name, np.mean(each), np.min(each), np.max(each), np.mean(null[name]))
-        if name in null
-        else (name, np.mean(each), np.min(each), np.max(each), np.nan)
-        for name, each in found.items()
+        (name, np.mean(each), np.min(each), np.max(each), np.mean(null.get(name, np.nan)))
+        for name, each in values.items()
     ]
 
 
 def compute(where: Path, settings: dict) -> tuple[pa.Table, dict]:
-    """The table for a folder of readouts, and what is to be said about it; undefined is null."""
+    """The table for a folder of readouts, and the facts for its metadata; undefined is null."""
     encoder = tables.read_json(where / "encoder.json")
-    found = []
+    table_rows = []
     progress = Progress(f"shape of {encoder['encoder']}", len(encoder["readouts"]), "readouts")
     for readout in encoder["readouts"]:
         with tables.open_table(where / f"{readout}.parquet") as file:
@@ -140,16 +124,20 @@ def compute(where: Path, settings: dict) -> tuple[pa.Table, dict]:
         drawn = min(settings["matched_clips"], clips)
         rows = np.unique(np.concatenate([each for each, _ in draws(clips, settings)]))
         x = folder.matrix(where, readout, rows)
-        told = measures(x, rows, clips, settings)
-        found += [(readout, *row, clips, drawn) for row in told]
+        measured = measures(x, rows, clips, settings)
+        table_rows += [(readout, *row, clips, drawn) for row in measured]
         progress.add()
     progress.close()
-    names, kinds, *numbers, clips_column, drawn_column = zip(*found, strict=True)
+    names, kinds, *numbers, clips_column, drawn_column = zip(*table_rows, strict=True)
     floats = [pa.array(np.array(column), from_pandas=True) for column in numbers]
     table = pa.table([names, kinds, *floats, clips_column, drawn_column], schema=SCHEMA)
-    facts = {"clips": clips, "matched_clips": settings["matched_clips"], "clips_drawn": drawn}
-    facts["null"] = "columns permuted independently"
-    facts["statements"] = []
+    facts = {
+        "clips": clips,
+        "matched_clips": settings["matched_clips"],
+        "clips_drawn": drawn,
+        "null": "columns permuted independently",
+        "statements": [],
+    }
     if drawn < settings["matched_clips"]:
         facts["statements"].append(
             f"{clips} clips are fewer than matched_clips: {settings['matched_clips']}; ranks of "

@@ -1,10 +1,8 @@
-"""Debiased linear CKA between every two readouts of all encoders of a run on one dataset.
+"""Stage: debiased linear CKA between every two readouts of all encoders of a run on one dataset.
 
 Reads one folder of readouts an encoder (``encoder.json`` and ``{readout}.parquet``) of the same
-clips; writes one table: a_encoder, a_readout, b_encoder, b_readout, cka, n_clips. Both orders of a
-pair and each readout with itself are there, so a pivot of the table is the heat map. Above
-``max_clips`` a seeded subsample of the clips stands for all, and the provenance says so. Run as
-``python -m stratavox.geometry.similarity``.
+clips; writes one row for each pair of readouts, in both orders and with itself. Above ``max_clips``
+a random sample of the clips is used, which the table's metadata says.
 """
 
 from __future__ import annotations
@@ -15,22 +13,13 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import tables
+from stratavox import columns, sampling, tables
 from stratavox.errors import StratavoxError
 from stratavox.geometry import cka, folder
 from stratavox.progress import Progress
 from stratavox.stage import Job
 
-SCHEMA = pa.schema(
-    [
-        ("a_encoder", pa.string()),
-        ("a_readout", pa.string()),
-        ("b_encoder", pa.string()),
-        ("b_readout", pa.string()),
-        ("cka", pa.float64()),
-        ("n_clips", pa.int32()),
-    ]
-)
+SCHEMA = columns.schema("similarity/{dataset}.parquet")
 
 
 def run(job: Job) -> None:
@@ -41,15 +30,15 @@ def run(job: Job) -> None:
 
 
 def compute(folders: list[Path], settings: dict) -> tuple[pa.Table, dict]:
-    """The table for the readouts in ``folders``, and what is to be said about it.
+    """The table for the readouts in ``folders``, and the facts for its metadata.
 
-    In memory are one readout at a time and, for each, n (n - 1) / 2 half-finished values in single
-    precision, n being at most ``max_clips``. ``cka`` is null for a readout that does not vary.
+    In memory are one readout and, for each, n (n - 1) / 2 values in float32, n being at most
+    ``max_clips``. ``cka`` is null for a readout that does not vary.
     Raises `StratavoxError` where the folders hold different clips, or too few.
     """
     readouts = _readouts(folders)
     clips = _same_clips(readouts)
-    rows = folder.some(len(clips), settings["max_clips"], settings["seed"])
+    rows = sampling.random_rows(len(clips), settings["max_clips"], settings["seed"])
     n = len(rows)
     vectors = np.zeros((len(readouts), n * (n - 1) // 2), dtype=np.float32)
     varies = np.ones(len(readouts), dtype=bool)
@@ -82,17 +71,17 @@ def compute(folders: list[Path], settings: dict) -> tuple[pa.Table, dict]:
 
 
 def _readouts(folders: list[Path]) -> list[tuple[Path, str, str]]:
-    """(folder, encoder, readout) of every readout, in the order given; an encoder only once."""
-    found: dict[str, Path] = {}
+    """(folder, encoder, readout) of every readout, in the order of ``folders``."""
+    of_encoder: dict[str, Path] = {}
     readouts = []
     for where in folders:
         encoder = tables.read_json(where / "encoder.json")
-        if encoder["encoder"] in found:
+        if encoder["encoder"] in of_encoder:
             raise StratavoxError(
-                f"--embeddings: {where} and {found[encoder['encoder']]} are both of encoder "
+                f"--embeddings: {where} and {of_encoder[encoder['encoder']]} are both of encoder "
                 f"{encoder['encoder']!r}; give each encoder's folder once"
             )
-        found[encoder["encoder"]] = where
+        of_encoder[encoder["encoder"]] = where
         readouts += [(where, encoder["encoder"], readout) for readout in encoder["readouts"]]
     return readouts
 

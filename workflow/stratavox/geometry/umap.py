@@ -1,8 +1,8 @@
-"""UMAP coordinates of an encoder's readouts on one dataset, and how far to trust them.
+"""Stage: UMAP coordinates of an encoder's readouts on one dataset, and their trustworthiness.
 
-Reads an embeddings directory (``encoder.json`` and ``{readout}.parquet``), writes one table with
-the columns readout, clip_id, x, y. Past ``max_clips`` a seeded sample of the clips is mapped, and
-the provenance says so. Run as ``python -m stratavox.geometry.umap``.
+Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``); writes one row for each
+readout and clip. Above ``max_clips`` a seeded sample of the clips is mapped, which the table's
+metadata says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from umap import layouts, umap_
 
 from stratavox.errors import StratavoxError
-from stratavox.sampling import seeded_order
+from stratavox.sampling import random_rows, seeded_order
 from stratavox.stage import Job
 from stratavox.tables import read_embeddings, read_json, read_table, write_table
 
@@ -45,31 +45,31 @@ def choose_readouts(wanted: list[str], encoder: dict) -> list[str]:
     """The readouts that ``wanted`` names, in that order, each once.
 
     ``first``, ``middle`` and ``last`` are blocks (the middle one of an even number is the later of
-    the two); any other entry is a readout's name. An encoder without blocks has one readout, which
-    stands for whatever was asked.
+    the two); any other entry is a readout's name. Of an encoder without blocks it is its readout,
+    whatever ``wanted`` is.
     """
-    there, blocks = encoder["readouts"], encoder["blocks"]
+    readouts, blocks = encoder["readouts"], encoder["blocks"]
     if not blocks:
-        return [there[-1]]
+        return [readouts[-1]]
     places = dict(zip(PLACES, (blocks[0], blocks[len(blocks) // 2], blocks[-1]), strict=True))
     chosen = [places.get(name, name) for name in wanted]
-    unknown = [name for name in chosen if name not in there]
+    unknown = [name for name in chosen if name not in readouts]
     if unknown or not chosen:
-        found = f"{unknown} are not readouts" if unknown else "no readout is named"
+        problem = f"{unknown} are not readouts" if unknown else "no readout is named"
         raise StratavoxError(
-            f"figures.umap.readouts: {found} of encoder {encoder['encoder']}; "
-            f"name some of {list(PLACES)} or of {there}"
+            f"figures.umap.readouts: {problem} of encoder {encoder['encoder']}; "
+            f"name some of {list(PLACES)} or of {readouts}"
         )
     return list(dict.fromkeys(chosen))
 
 
-def neighbours(asked: int, clips: int) -> int:
-    """The neighbourhood's size: ``asked``, or less where there are few clips.
+def neighbours(requested: int, clips: int) -> int:
+    """The size of neighbourhoods: ``requested``, or less where there are few clips.
 
     Trustworthiness is defined for fewer than half as many neighbours as points, and map and measure
     must use the same neighbourhood, so (clips - 1) // 2 is the most.
     """
-    return min(asked, (clips - 1) // 2)
+    return min(requested, (clips - 1) // 2)
 
 
 def project(embedding: np.ndarray, n_neighbors: int, min_dist: float, seed: int) -> np.ndarray:
@@ -80,8 +80,8 @@ def project(embedding: np.ndarray, n_neighbors: int, min_dist: float, seed: int)
     dimensions in transformer language models obscure representational quality") and would decide
     the Euclidean neighbours alone. UMAP: McInnes, Healy & Melville 2018, arXiv:1802.03426.
 
-    It is given exact neighbours: its own are approximate from 4,096 clips on, and below that it
-    measures each pair in Python.
+    Exact neighbours are passed to it: those that UMAP computes are approximate from 4,096 clips on,
+    and below that it measures each pair in Python.
     """
     standardised = StandardScaler().fit_transform(embedding)
     reducer = umap.UMAP(
@@ -100,8 +100,8 @@ def project(embedding: np.ndarray, n_neighbors: int, min_dist: float, seed: int)
 def nearest(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Each row's ``k`` nearest rows of ``x`` (clips, width), itself first: numbers, distances.
 
-    Both (clips, k), distances float32. A row is at 0 from itself, not at what rounding leaves: UMAP
-    takes the least distance over 0 for the nearest neighbour's.
+    Both (clips, k), distances float32. A row's distance from itself is exactly 0, as UMAP takes the
+    least distance above 0 for that of the nearest neighbour.
     """
     distances, rows = NearestNeighbors(n_neighbors=k - 1).fit(x).kneighbors()
     itself = np.arange(len(x))[:, None]
@@ -110,26 +110,19 @@ def nearest(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trust(embedding: np.ndarray, coordinates: np.ndarray, k: int, seed: int) -> float:
-    """Trustworthiness of a map, from 0 to 1: how few of its k-neighbourhoods are made up.
+    """Trustworthiness of a map, from 0 to 1: less where neighbours in it are not neighbours.
 
     Venna & Kaski 2001 (ICANN, "Neighborhood preservation in nonlinear projection methods"), by
-    scikit-learn, against the standardised embedding that the map was made of; on a seeded subsample
-    of at most 3,000 clips. A random map scores about .5.
+    scikit-learn, against the standardised embedding that was mapped; on a random sample of at most
+    3,000 clips. A random map scores about .5.
     """
     standardised = StandardScaler().fit_transform(embedding)
-    kept = subsample(len(embedding), seed)
+    kept = random_rows(len(embedding), TRUST_CLIPS, seed)
     return float(trustworthiness(standardised[kept], coordinates[kept], n_neighbors=k))
 
 
-def subsample(clips: int, seed: int) -> np.ndarray:
-    """Row numbers, ascending, of the clips on which trustworthiness is taken."""
-    if clips <= TRUST_CLIPS:
-        return np.arange(clips)
-    return np.sort(np.random.default_rng(seed).choice(clips, TRUST_CLIPS, replace=False))
-
-
 def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
-    """The table of coordinates for an embeddings directory, and what is to be said about it."""
+    """The table of coordinates for a folder of readouts, and the facts for its metadata."""
     encoder = read_json(embeddings / "encoder.json")
     readouts = choose_readouts(settings["readouts"], encoder)
     parts, trusts, k = [], {}, settings["n_neighbors"]

@@ -1,8 +1,9 @@
-"""Intervals over groups: whatever varies from individual to individual or session to session.
+"""Intervals over groups, such as individuals or recording sessions.
 
-Clips of one group resemble each other, so an interval over clips is far too narrow (FACTS: .59
-coverage at a nominal .95). Every estimate here is a statistic of weighted groups: all weights one
-is the estimate, one of them zero a jackknife replicate, multinomial counts a bootstrap replicate.
+Clips of one group resemble each other, so an interval over clips is far too narrow (measured: .59
+coverage at a nominal .95). Every estimate here is a statistic of weighted groups: with all weights
+1 it is the estimate, with one weight 0 a jackknife replicate, with multinomial counts a bootstrap
+replicate.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from scipy.stats import t as student
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 LEVEL = 0.95
-# Below this number of groups nothing but their range is told; from the second on, the bootstrap's
-# asymmetry is worth more than t's guard against few groups (FACTS: its coverage is .83 at 5).
+# With fewer groups than the first there is only their range. From the second on the bootstrap is
+# used: its bounds may be asymmetric, but it is too narrow for few groups (coverage .83 at 5).
 FEWEST_T, FEWEST_BOOTSTRAP = 6, 15
 RESAMPLES = 2000
 RANGE, STUDENT, BCA = "range over groups", "t over groups", "BCa over groups"
@@ -53,12 +54,13 @@ class Groups:
     def of(cls, clips: np.ndarray) -> Groups:
         """Groups with ``clips`` (groups, classes) clips of each class.
 
-        Where each group has a single class (an individual's days), the classes are strata:
-        otherwise a resample could lack a class, and an error would count what cannot vary.
+        Where each group has a single class (a nested design, such as days of an individual), the
+        classes are strata: otherwise a resample could lack a class, and the error would include
+        differences between classes, which are fixed.
         """
         has = clips > 0
-        nested = (has.sum(axis=1) == 1).all()
-        return cls(has.argmax(axis=1) if nested else np.zeros(len(clips), dtype=int))
+        nested_design = (has.sum(axis=1) == 1).all()
+        return cls(has.argmax(axis=1) if nested_design else np.zeros(len(clips), dtype=int))
 
     @property
     def n(self) -> int:
@@ -71,12 +73,12 @@ class Groups:
 
     @property
     def freedom(self) -> int:
-        """Degrees of freedom: groups less strata."""
+        """Degrees of freedom: groups minus strata."""
         return self.n - len(np.unique(self.strata))
 
     @property
     def kind(self) -> str:
-        """What interval these groups allow; where they are nested, the smallest class counts."""
+        """The kind of interval for so many groups; in a nested design for so many of a class."""
         if self.n < FEWEST_T or self.freedom < 2 or self.sizes.min() < 2:
             return RANGE
         return STUDENT if self.sizes.min() < FEWEST_BOOTSTRAP else BCA
@@ -103,7 +105,7 @@ class Groups:
         return weights
 
     def influence(self, without: np.ndarray) -> np.ndarray:
-        """Each group's part (groups, ...) in the error of a statistic; squares sum to its square.
+        """Each group's part (groups, ...) in the standard error: its square is the sum of theirs.
 
         ``without`` (groups, ...) are values with one group left out each. Delete-a-group jackknife
         (Efron & Tibshirani 1993, An Introduction to the Bootstrap, p. 141), centred by stratum
@@ -117,10 +119,10 @@ class Groups:
         return parts
 
     def pseudo_values(self, statistic: Statistic) -> np.ndarray:
-        """What each group (groups,) says of the statistic by itself; their mean is about it.
+        """The statistic of each single group (groups,); their mean is about the statistic.
 
-        Tukey's pseudo-values (Efron & Tibshirani 1993, p. 145): groups of unlike make-up, which
-        have one class more often than another, are put on one footing.
+        Tukey's pseudo-values (Efron & Tibshirani 1993, p. 145) make groups comparable that have
+        different shares of the classes.
         """
         value = statistic(self.everyone)[0]
         return self.n * value - (self.n - 1) * statistic(self.without)
@@ -132,21 +134,26 @@ class Groups:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, its bounds, and what these are; ``error`` and ``freedom`` where not a range."""
+    """An estimate, its bounds and what these are; ``error`` and ``freedom`` unless a range."""
 
     value: float
-    low: float | None
-    high: float | None
-    kind: str
+    low: float | None = None
+    high: float | None = None
+    kind: str = "none"
     error: float | None = None
     freedom: int | None = None
 
+    def bounds(self) -> dict:
+        """The columns value, low, high and interval of a table of answers."""
+        return {"value": self.value, "low": self.low, "high": self.high, "interval": self.kind}
+
 
 def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Interval:
-    """The statistic with bounds of 95 %: t, BCa or a mere range, by the number of groups.
+    """The statistic with bounds of 95 %: t, BCa or only a range, by the number of groups.
 
-    ``share``: the statistic lies between 0 and 1, and t's bounds are drawn on the logit's scale,
-    where it is nearer to symmetric (benchmarks/coverage.py; .94 without at 6 groups, .95 with).
+    ``share``: the statistic lies between 0 and 1, and the bounds of t are computed on the logit
+    scale, where it is more symmetric (coverage at 6 groups .94 without, .95 with;
+    benchmarks/coverage.py).
     """
     value = float(statistic(groups.everyone)[0])
     if groups.kind == RANGE:
@@ -165,9 +172,10 @@ def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Inter
 def t_bounds(
     value: float, without: np.ndarray, groups: Groups, times: float, share: bool
 ) -> tuple[float, float]:
-    """Bounds ``times`` the standard error on either side, of a share on the logit's scale.
+    """Bounds at ``times`` the standard error on either side, for a share on the logit scale.
 
-    Where a share is 0 or 1 in some replicate its logit is not defined: it is cut at 0 and 1.
+    Where a share is 0 or 1 in some replicate its logit is undefined; the bounds are then computed
+    on the plain scale and cut at 0 and 1.
     """
     inside = share and min(value, without.min()) > 0 and max(value, without.max()) < 1
     if not inside:
@@ -182,7 +190,7 @@ def bca(value: float, without: np.ndarray, resampled: np.ndarray) -> tuple[float
     """Bias-corrected and accelerated bounds from jackknife and bootstrap values.
 
     Efron 1987, J. Am. Stat. Assoc. 82:171-185, equations 6.4 to 6.7. Replicates in which the
-    statistic is undefined (no group with a signal was drawn) are left out.
+    statistic is undefined are left out.
     """
     resampled = resampled[np.isfinite(resampled)]
     if np.ptp(resampled) == 0:

@@ -1,85 +1,81 @@
-"""From out-of-fold predictions to answers: estimates, contrasts, depths and claims of one task.
+"""Stage: from the out-of-fold predictions of one task to its tables of answers.
 
-Reads, for every encoder of the run, the scores and predictions of its probes on one task (linear,
-beside acoustic descriptors, and on tokens where asked for), its atlas and its encoder.json. Writes
-one table each of estimates, atlas, weights, contrasts, depths and claims, and a JSON of counts.
+Reads, for every encoder of the run, the scores and predictions of its probes on the task (linear,
+beside acoustic descriptors, and on tokens where requested), its atlas, the learned weights of its
+fusion ``weighted`` and its encoder.json. Writes each table of `stratavox.inference.answers`, and
+a JSON of counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from stratavox import tables
-from stratavox.inference import atlas, estimates, mixing
-from stratavox.inference.claims import CLAIMS, claims
-from stratavox.inference.contrasts import CONTRASTS, planned
-from stratavox.inference.depths import DEPTHS, depths
-from stratavox.inference.study import Encoder, Study
+from stratavox.inference import ANSWERS
+from stratavox.inference.answers import table_of
+from stratavox.inference.study import Encoder, Study, members
 from stratavox.stage import Job
 
-# What of the settings the report repeats.
-TOLD = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin", "draws")
+# Settings that the report repeats.
+REPEATED = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin", "draws")
 
 
 def run(job: Job) -> None:
     settings, task = job.settings, tables.read_json(job.input.summary)
-    made = {}
-    for path in job.input.encoders:
-        encoder = tables.read_json(path)
-        made[encoder["encoder"]] = encoder
-    study = Study(task, units(made, settings["draws"]))
-    scores = [*job.input.scores, *job.input.token_scores]
+    descriptions = [tables.read_json(path) for path in job.input.encoders]
+    study = Study(task, encoders_of(descriptions, settings["draws"]), settings)
     study.scores = pd.concat(
-        [tables.read_table(path).to_pandas().assign(encoder=_encoder(path)) for path in scores]
+        table.assign(encoder=name)
+        for name, table in _by_encoder([*job.input.scores, *job.input.token_scores])
     )
-    for path in [*job.input.predictions, *job.input.conditional, *job.input.token_predictions]:
-        study.add(_encoder(path), tables.read_table(path).to_pandas())
+    predictions = [*job.input.predictions, *job.input.conditional, *job.input.token_predictions]
+    for name, table in _by_encoder(predictions):
+        study.add(name, table)
+    for name, table in _by_encoder(job.input.atlas):
+        study.add_atlas(name, table)
+    study.layer_weights = dict(_by_encoder(job.input.layer_weights))
     study.pool_draws()
-    atlases = {_encoder(path): tables.read_table(path).to_pandas() for path in job.input.atlas}
-    found = atlas.explained(study, atlases)
-    contrasts = planned(study, settings)
-    deep = depths(study, found, settings["task"], settings["margin"])
-    answers = {
-        "estimates": estimates.estimates(study),
-        "atlas": atlas.estimates(study, found, atlases),
-        "weights": mixing.weights(
-            study,
-            {
-                _encoder(path): tables.read_table(path).to_pandas()
-                for path in job.input.layer_weights
-            },
-        ),
-        "contrasts": pa.Table.from_pylist(contrasts, schema=CONTRASTS),
-        "depths": pa.Table.from_pylist(deep, schema=DEPTHS),
-        "claims": pa.Table.from_pylist(
-            claims(study, contrasts, deep, settings["task"]), schema=CLAIMS
-        ),
-    }
-    for name, table in answers.items():
-        tables.write_table(table, getattr(job.output, name), job.provenance)
-    summary = task | {key: settings[key] for key in TOLD} | estimates.fits(study)
+    for name in ANSWERS:
+        tables.write_table(table_of(study, name), getattr(job.output, name), job.provenance)
+    summary = task | {key: settings[key] for key in REPEATED} | fits(study)
     tables.write_json(summary, job.output.summary)
 
 
-def units(made: dict[str, dict], draws: dict[str, list[str]]) -> list[Encoder]:
-    """What is compared: each encoder, and the draws of a random one under their shared name.
-
-    ``made`` are the encoder.json by name; ``draws`` says which names are draws of one encoder.
-    """
-    shared = {member: name for name, members in draws.items() for member in members}
-    found: dict[str, Encoder] = {}
-    for name, encoder in made.items():
-        unit = shared.get(name, name)
-        if unit in found:
-            found[unit].members.append(name)
-        else:
-            found[unit] = Encoder(unit, encoder, [name])
-    return list(found.values())
+def encoders_of(descriptions: list[dict], draws: dict[str, list[str]]) -> list[Encoder]:
+    """What is compared, from the encoder.json of every encoder: see `study.members`."""
+    by_name = {description["encoder"]: description for description in descriptions}
+    return [
+        Encoder(name, by_name[encoders[0]], encoders)
+        for name, encoders in members(by_name, draws).items()
+    ]
 
 
-def _encoder(path: Path) -> str:
-    """The encoder of .../{encoder}/{dataset}/{task}.parquet."""
-    return path.parent.parent.name
+def fits(study: Study) -> dict[str, dict]:
+    """Counts of the fits by encoder: outer ones, penalty at the grid's edge, not converged."""
+    counts: dict[str, dict] = {"outer_fits": {}, "at_edge": {}, "not_converged": {}, "nested": {}}
+    scores = study.scores
+    outer = scores[
+        scores["fold"].notna()
+        & (scores["metric"] == "balanced_accuracy")
+        & (scores["readout"] != "nested")
+        & (scores["probe"] == "linear")
+    ]
+    for encoder in study.encoders:
+        own = outer[outer["encoder"].isin(encoder.members)]
+        counts["outer_fits"][encoder.name] = len(own)
+        counts["at_edge"][encoder.name] = int(own["at_edge"].astype(bool).sum())
+        counts["not_converged"][encoder.name] = int((~own["converged"].astype(bool)).sum())
+        chosen = own[(own["chosen"] == True) & (own["regime"] == study.regime)]  # noqa: E712
+        if encoder.blocks:
+            blocks = chosen["readout"].value_counts(sort=False).sort_index()
+            counts["nested"][encoder.name] = {name: int(n) for name, n in blocks.items()}
+    return counts
+
+
+def _by_encoder(paths: list[Path]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The encoder and the table of each .../{encoder}/{dataset}/{task}.parquet."""
+    for path in paths:
+        yield path.parent.parent.name, tables.read_table(path).to_pandas()

@@ -34,7 +34,7 @@ class Balanced:
 
     @classmethod
     def mean(cls, several: list[Balanced]) -> Balanced:
-        """The mean of measures on the same clips, such as those of several random draws."""
+        """The mean of the measures of several random draws on the same clips."""
         return cls(np.mean([one.total for one in several], axis=0), several[0].clips)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
@@ -57,6 +57,11 @@ class Explained:
     error: np.ndarray
     spread: np.ndarray
 
+    @classmethod
+    def mean(cls, several: list[Explained]) -> Explained:
+        """The mean error of several random draws on the same clips."""
+        return cls(np.mean([one.error for one in several], axis=0), several[0].spread)
+
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         spread = weights @ self.spread
         ratio = np.divide(
@@ -68,10 +73,10 @@ class Explained:
 def centre(scores: np.ndarray, chance: float) -> np.ndarray:
     """Centre of gravity (draws,) of curves ``scores`` (draws, readouts) over relative depth.
 
-    Depth runs from 0 (the first readout) to 1 (the last). A curve is corrected for ``chance``,
-    what is below counts as nothing, and is normalised by its own range, so that it is its shape
-    that counts; NaN where it is flat. After Tenney et al. 2019 (ACL, section 3.1), who average
-    layers by learned mixing weights: here by held-out scores, as a weight is no importance.
+    Depth runs from 0 (the first readout) to 1 (the last). Each readout is weighted by its score
+    above ``chance`` (0 where it is below), minus the least such value of the curve; NaN where the
+    curve is flat. After Tenney et al. 2019 (ACL, section 3.1), who weight layers by learned mixing
+    weights: held-out scores are used here because such a weight does not measure importance.
     """
     above = np.clip(scores - chance, 0, None)
     above = above - above.min(axis=1, keepdims=True)

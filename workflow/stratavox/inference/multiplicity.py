@@ -1,4 +1,4 @@
-"""Many readouts and many contrasts at once: simultaneous bands, the set of best blocks, Holm."""
+"""Multiple comparisons: simultaneous bands, the confidence set of best blocks, Holm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRAWS = 10_000
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values adjusted so that the chance of any false finding stays at the level.
+    """P values adjusted so that the chance of any false positive stays at the level.
 
     Holm 1979, Scand. J. Stat. 6:65-70.
     """
@@ -27,12 +27,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def critical(influence: np.ndarray, freedom: int) -> float:
-    """What the largest of several |t| stays below with 95 %, given how they go together.
+    """The 95 % quantile of the largest of several correlated |t|.
 
     ``influence`` (groups, statistics) as `Groups.influence` gives it. Single-step max-t: Hothorn,
     Bretz & Westfall 2008, Biometrical Journal 50:346-363, by simulation of the multivariate t.
-    Correlations known from few groups look stronger than they are and are shrunk by one over the
-    root of ``freedom`` (benchmarks/coverage.py: .90 to .93 without at 6 groups, .94 with).
+    Correlations estimated from few groups are too strong, so they are shrunk by one over the root
+    of ``freedom`` (coverage at 6 groups .90 to .93 without, .94 with; benchmarks/coverage.py).
     """
     error = np.linalg.norm(influence, axis=0)
     unit = influence[:, error > 0] / error[error > 0]
@@ -61,7 +61,7 @@ def bands(shares: Sequence[Statistic], groups: Groups) -> list[tuple[float, floa
 def confidence_set(statistics: Sequence[Statistic], groups: Groups) -> list[int] | None:
     """Those of ``statistics`` that may be the largest, with 95 %; None where groups are too few.
 
-    One is out when another is above it in a simultaneous comparison of all pairs (multiple
+    One is excluded when another is above it in a simultaneous comparison of all pairs (multiple
     comparisons with the best: Hsu 1984, Ann. Stat. 12:1136-1144).
     """
     if groups.kind == RANGE:

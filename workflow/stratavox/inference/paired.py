@@ -1,4 +1,4 @@
-"""Two scores of the same clips: is one above the other, are they equal, what could be seen?"""
+"""Tests of the difference of two scores of the same clips, and the difference they can detect."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ SIGNIFICANT, POWER = 0.05, 0.8
 MOST_EXACT = 14
 
 
-def group_p(found: Interval) -> float | None:
+def group_p(difference: Interval) -> float | None:
     """Two-sided p of a difference from its error over groups; None where there is only a range."""
-    if found.error is None:
+    if difference.error is None:
         return None
-    if found.error == 0:
-        return 1.0 if found.value == 0 else 0.0
-    return float(2 * student.sf(abs(found.value) / found.error, found.freedom))
+    if difference.error == 0:
+        return 1.0 if difference.value == 0 else 0.0
+    return float(2 * student.sf(abs(difference.value) / difference.error, difference.freedom))
 
 
 def sign_flip(differences: np.ndarray) -> float:
-    """Two-sided p of the mean of group-wise ``differences`` (groups,) when signs mean nothing.
+    """Two-sided p of the mean of group-wise ``differences`` (groups,) under random signs.
 
     Exact up to 14 groups, else 2 ** 14 random patterns with the observed one among them
     (Fisher 1935; Winkler et al. 2014, NeuroImage 92:381-397, on sign flipping).
@@ -36,12 +36,12 @@ def sign_flip(differences: np.ndarray) -> float:
         signs = generator.choice((1.0, -1.0), (2**MOST_EXACT, len(differences)))
         signs[0] = 1.0
     sums = np.abs(signs @ differences)
-    # sums that are equal on paper may differ in the last bits
+    # equal sums may differ in the last bits
     return float(np.mean(sums >= abs(differences.sum()) * (1 - 1e-9)))
 
 
 def corrected_resampled(differences: np.ndarray, test_by_train: float) -> float | None:
-    """Two-sided p of fold-wise ``differences`` (repeats x folds,), overlap of training sets mended.
+    """Two-sided p of fold-wise ``differences`` (repeats x folds,), whose training sets overlap.
 
     ``test_by_train`` is the number of test clips over that of training clips. Nadeau & Bengio
     2003, Machine Learning 52:239-281, section 3 (the corrected resampled t).
@@ -55,26 +55,26 @@ def corrected_resampled(differences: np.ndarray, test_by_train: float) -> float 
     return float(2 * student.sf(abs(differences.mean()) / error, n - 1))
 
 
-def equivalent(found: Interval, margin: float) -> bool | None:
+def equivalent(difference: Interval, margin: float) -> bool | None:
     """Whether the difference lies within +-``margin``: two one-sided tests at 5 % each.
 
     Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657-680. None where there is only a range, or
-    where no group differs from another: then nothing is known of how precise the difference is.
+    where no group differs from another, as the precision of the difference is then unknown.
     """
-    if not found.error:
+    if not difference.error:
         return None
-    half = student.ppf(1 - SIGNIFICANT, found.freedom) * found.error
-    return bool(abs(found.value) + half < margin)
+    half = student.ppf(1 - SIGNIFICANT, difference.freedom) * difference.error
+    return bool(abs(difference.value) + half < margin)
 
 
-def detectable(found: Interval, tests: int) -> float | None:
-    """The least difference found with a chance of 80 % at the level that ``tests`` tests leave.
+def detectable(difference: Interval, tests: int) -> float | None:
+    """The least difference detected with a chance of 80 % at the level that ``tests`` tests leave.
 
-    From the error over groups and Bonferroni's level, which is Holm's first step. None where there
-    is no error to go by.
+    From the error over groups and Bonferroni's level, which is Holm's first step. None where the
+    error is unknown or 0.
     """
-    if not found.error:
+    if not difference.error:
         return None
     level = SIGNIFICANT / tests
-    steps = student.ppf(1 - level / 2, found.freedom) + student.ppf(POWER, found.freedom)
-    return float(steps * found.error)
+    steps = student.ppf(1 - level / 2, difference.freedom) + student.ppf(POWER, difference.freedom)
+    return float(steps * difference.error)

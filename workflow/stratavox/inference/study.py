@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stratavox.inference.groups import Groups
-from stratavox.inference.measures import Balanced
+from stratavox.inference.measures import Balanced, Explained
 
 
 class Key(NamedTuple):
@@ -22,29 +23,49 @@ class Key(NamedTuple):
     regime: str = "grouped"
 
 
+class Place(NamedTuple):
+    """Which acoustic target was predicted from which readout."""
+
+    encoder: str
+    target: str
+    readout: str
+
+
+def members(encoders: Iterable[str], draws: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What is compared, by name, and the ``encoders`` that each stands for, in their order.
+
+    ``draws`` gives, for each name that several random draws share, the encoders that are its draws.
+    """
+    shared = {encoder: name for name, drawn in draws.items() for encoder in drawn}
+    grouped: dict[str, list[str]] = {}
+    for encoder in encoders:
+        grouped.setdefault(shared.get(encoder, encoder), []).append(encoder)
+    return grouped
+
+
 @dataclass
 class Encoder:
     """An encoder of the run, or the random draws of one taken together.
 
-    ``made`` is the encoder.json (of the first draw); ``members`` the encoders it stands for.
+    ``description`` is its encoder.json (of the first draw); ``members`` the encoders it stands for.
     """
 
     name: str
-    made: dict
+    description: dict
     members: list[str]
 
     @property
     def blocks(self) -> list[str]:
-        return self.made["blocks"]
+        return self.description["blocks"]
 
     @property
     def random(self) -> bool:
-        return self.made["weights"] == "random"
+        return self.description["weights"] == "random"
 
     @property
     def curve(self) -> list[str]:
         """The readouts that have a depth, in its order."""
-        return [name for name in ("input", *self.blocks) if name in self.made["readouts"]]
+        return [name for name in ("input", *self.blocks) if name in self.description["readouts"]]
 
     def same_architecture(self, other: Encoder) -> bool:
         return self._architecture == other._architecture
@@ -55,22 +76,32 @@ class Encoder:
 
         ``model`` names weights, too, in avex's families. What is read inside blocks plays no part.
         """
-        made = self.made
+        made = self.description
         kind = made["model"] if made["family"] in ("transformers", "module") else None
         return made["family"], made["rate"], kind, {b: made["widths"][b] for b in self.blocks}
 
 
 @dataclass
 class Study:
-    """All measures of one task. ``task`` is the JSON of its folds, ``groups`` None if unknown."""
+    """All measures of one task.
+
+    ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
+    they are unknown. ``scores``, ``atlases`` and ``layer_weights`` are tables of the probes, the
+    last two by encoder; ``answers`` are the rows of the tables of answers computed so far.
+    """
 
     task: dict
     encoders: list[Encoder]
+    settings: dict
+    scores: pd.DataFrame | None = None
+    atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
+    layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
-    scores: pd.DataFrame | None = None
+    explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
+    answers: dict[str, list[dict]] = field(default_factory=dict)
 
     @property
     def regime(self) -> str:
@@ -84,17 +115,17 @@ class Study:
     def add(self, encoder: str, predictions: pd.DataFrame) -> None:
         """Count one encoder's out-of-fold predictions; a clip's repeats are averaged."""
         known = predictions["group"].notna().all()
-        told = predictions.assign(
+        scored = predictions.assign(
             correct=(predictions["predicted"] == predictions["target"]).astype(float),
             bits=predictions["log_probability"] / np.log(2),
             group=predictions["group"] if known else predictions["clip_id"],
         )
         parts = ["readout", "probe", "control", "regime"]
-        clips = told.groupby([*parts, "clip_id"], sort=True, observed=True).agg(
+        clips = scored.groupby([*parts, "clip_id"], sort=True, observed=True).agg(
             {"correct": "mean", "bits": "mean", "target": "first", "group": "first"}
         )
-        for where, part in clips.groupby(level=parts, sort=False):
-            key = Key(encoder, *where)
+        for cell, part in clips.groupby(level=parts, sort=False):
+            key = Key(encoder, *cell)
             target, group = part["target"].to_numpy(str), part["group"].to_numpy(str)
             self.correct[key] = Balanced.of(part["correct"].to_numpy(), target, group)
             self.bits[key] = Balanced.of(part["bits"].to_numpy(), target, group)
@@ -102,16 +133,28 @@ class Study:
                 self.groups = Groups.of(self.correct[key].clips)
                 self.group_names = sorted(set(group))
 
+    def add_atlas(self, encoder: str, atlas: pd.DataFrame) -> None:
+        """Count one encoder's atlas: its squared errors by group, in the order of the groups.
+
+        Needs the groups, which `add` takes from the predictions.
+        """
+        self.atlases[encoder] = atlas
+        for cell, part in atlas.groupby(["target", "readout"], sort=False):
+            errors = part.groupby(part["group"].fillna(""))[["sse", "sst"]].sum()
+            errors = errors.reindex(self.group_names or [""], fill_value=0.0)
+            self.explained[Place(encoder, *cell)] = Explained(
+                errors["sse"].to_numpy(), errors["sst"].to_numpy()
+            )
+
     def pool_draws(self) -> None:
         """Add the mean over the random draws of each encoder that has several."""
         for encoder in self.encoders:
             if len(encoder.members) < 2:
                 continue
-            for measures in (self.correct, self.bits):
-                of_first = [key for key in measures if key.encoder == encoder.members[0]]
-                for key in of_first:
-                    several = [measures[key._replace(encoder=name)] for name in encoder.members]
-                    measures[key._replace(encoder=encoder.name)] = Balanced.mean(several)
+            for measures in (self.correct, self.bits, self.explained):
+                for key in [key for key in measures if key.encoder == encoder.members[0]]:
+                    drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
+                    measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
 
     def permuted(self, encoder: Encoder) -> float:
         """Mean balanced accuracy under permuted labels, over the readouts and draws."""
@@ -124,19 +167,19 @@ class Study:
         return float(rows["value"].mean())
 
     def fold_differences(self, a: Key, b: Key) -> np.ndarray:
-        """Balanced accuracy of ``a`` less that of ``b`` (repeats x folds,), draws averaged."""
-        found = []
-        for key in (a, b):
-            members = next(e.members for e in self.encoders if e.name == key.encoder)
-            rows = self.scores
-            rows = rows[
-                rows["encoder"].isin(members)
-                & (rows["readout"] == key.readout)
-                & (rows["probe"] == key.probe)
-                & (rows["control"] == key.control)
-                & (rows["regime"] == key.regime)
-                & (rows["metric"] == "balanced_accuracy")
-                & rows["fold"].notna()
-            ]
-            found.append(rows.groupby(["repeat", "fold"])["value"].mean())
-        return (found[0] - found[1]).dropna().to_numpy()
+        """Balanced accuracy of ``a`` minus that of ``b`` (repeats x folds,), draws averaged."""
+        return (self._fold_scores(a) - self._fold_scores(b)).dropna().to_numpy()
+
+    def _fold_scores(self, key: Key) -> pd.Series:
+        encoder = next(one for one in self.encoders if one.name == key.encoder)
+        rows = self.scores
+        rows = rows[
+            rows["encoder"].isin(encoder.members)
+            & (rows["readout"] == key.readout)
+            & (rows["probe"] == key.probe)
+            & (rows["control"] == key.control)
+            & (rows["regime"] == key.regime)
+            & (rows["metric"] == "balanced_accuracy")
+            & rows["fold"].notna()
+        ]
+        return rows.groupby(["repeat", "fold"])["value"].mean()

@@ -1,18 +1,16 @@
-"""Stage: the acoustic atlas, how well each readout of an encoder tells each acoustic descriptor.
+"""Stage: the acoustic atlas, how well each acoustic descriptor is predicted from each readout.
 
 Reads the readouts, the descriptors (parts of acoustics) and the task's folds, of which the first
-repeat of the strictest regime is used. Writes one row
-a readout, target and group with the squared error of ridge regression on held-out clips (``sse``)
-and that of the training mean (``sst``), both of the transformed target in training standard
-deviations: variance explained is 1 - sum sse / sum sst over groups. ``concat`` is all
-blocks side by side; the target ``padding`` is the share of zeros in the encoder's shortest input.
-The file's metadata says under ``atlas`` which targets were left out and why, and how often the
-penalty chosen stood at an end of its grid.
+repeat of the strictest regime is used. Writes one row a readout, target and group with the squared
+error of ridge regression on held-out clips (``sse``) and that of the training mean (``sst``), both
+of the transformed target in training standard deviations: variance explained is 1 - sum sse /
+sum sst over groups. ``concat`` is all blocks side by side; the target ``padding`` is the share of
+zeros in the encoder's shortest input. The file's metadata lists under ``atlas`` which targets were
+left out and why, and how often the chosen penalty is at an end of its grid.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +18,14 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.corpus.targets import TARGETS
 from stratavox.probe import ridge
 from stratavox.probe.readouts import APART, matrix, places, strictest
-from stratavox.probe.workers import workers
-from stratavox.progress import Progress
+from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("target", pa.string()),
-        ("regime", pa.string()),
-        ("group", pa.string()),
-        ("n_clips", pa.int32()),
-        ("sse", pa.float64()),
-        ("sst", pa.float64()),
-    ]
-)
+SCHEMA = columns.schema("atlas/{encoder}/{dataset}/{task}.parquet")
 TRANSFORMS = {name: target.transform for name, target in TARGETS.items()} | {"padding": "none"}
 FEWEST_CLIPS, FEWEST_GROUPS = 20, 2
 
@@ -52,7 +39,7 @@ def run(job: Job) -> None:
 def atlas(
     folder: Path, acoustics: list[Path], folds: Path, settings: dict, threads: int
 ) -> tuple[pa.Table, dict]:
-    """The rows (`SCHEMA`) of every readout, and what is to be said about them."""
+    """The rows (`SCHEMA`) of every readout, and the facts for the file's metadata."""
     encoder = tables.read_json(folder / "encoder.json")
     clips = first_repeat(folds)
     targets = read_targets(folder, encoder, acoustics, clips.index)
@@ -61,21 +48,15 @@ def atlas(
     members = {name: [name] for name in encoder["readouts"]} if len(kept.columns) else {}
     if members and len(encoder["blocks"]) > 1:
         members["concat"] = encoder["blocks"]
-    done: dict[str, tuple[pd.DataFrame, dict]] = {}
-    progress = Progress(f"atlas of {encoder['encoder']}", len(members), "readouts")
-    with workers(threads) as pool:
-        # widest first, so that the longest does not start last
-        waiting = {
-            pool.submit(atlas_readout, folder, members[name], kept, clips, settings): name
-            for name in reversed(members)
-        }
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
-            progress.add()
-    progress.close()
+    done = of_each_readout(
+        f"atlas of {encoder['encoder']}",
+        atlas_readout,
+        {name: (folder, members[name], kept, clips, settings) for name in members},
+        threads,
+    )
     rows = [
-        pa.Table.from_pandas(done[name][0].assign(readout=name), SCHEMA, preserve_index=False)
-        for name in members
+        pa.Table.from_pandas(errors.assign(readout=name), SCHEMA, preserve_index=False)
+        for name, (errors, _) in done.items()
     ]
     facts = {
         "regime": clips.attrs["regime"],
@@ -85,7 +66,7 @@ def atlas(
         "penalties": [float(ridge.PENALTIES[0]), float(ridge.PENALTIES[-1])],
         "chosen": {
             name: {
-                key: sum(done[readout][1][name][key] for readout in members)
+                key: sum(chosen[name][key] for _, chosen in done.values())
                 for key in ("fits", "weakest", "strongest")
             }
             for name in kept
@@ -96,9 +77,10 @@ def atlas(
 
 
 def first_repeat(folds: Path) -> pd.DataFrame:
-    """fold, group and apart of the first repeat, index clip_id; ``attrs["regime"]`` says of which.
+    """fold, group and apart of the clips in the first repeat, indexed by clip_id.
 
-    ``apart`` is what the regime's folds keep apart: the clip itself in the random one.
+    ``apart`` is what the folds of the regime (``attrs["regime"]``) keep on one side of a split: the
+    clip itself in the random one.
     """
     clips = strictest(tables.read_table(folds)).to_pandas()
     clips = clips[clips["repeat"] == 0].set_index("clip_id")
@@ -113,15 +95,15 @@ def read_targets(
 ) -> pd.DataFrame:
     """Every target (columns) of the clips (rows, in order), NaN where undefined.
 
-    ``padding`` is among them where it is not the same for all.
+    ``padding`` is among them unless it is the same for all.
     """
     frame = pa.concat_tables([tables.read_table(part) for part in acoustics]).to_pandas()
-    found = places(frame["clip_id"].tolist(), list(clip_ids), ", ".join(map(str, acoustics)))
-    frame = frame.iloc[found].set_index("clip_id")
+    rows = places(frame["clip_id"].tolist(), list(clip_ids), ", ".join(map(str, acoustics)))
+    frame = frame.iloc[rows].set_index("clip_id")
     path = folder / "windows.parquet"
     windows = tables.read_table(path, ["clip_id", "n_samples"]).to_pandas()
-    found = places(windows["clip_id"].tolist(), list(clip_ids), path)
-    n_samples = windows.iloc[found].set_index("clip_id")["n_samples"]
+    rows = places(windows["clip_id"].tolist(), list(clip_ids), path)
+    n_samples = windows.iloc[rows].set_index("clip_id")["n_samples"]
     padding = (1 - n_samples / (encoder["shortest_s"] * encoder["rate"])).clip(lower=0)
     frame = frame[list(TARGETS)]
     return frame.assign(padding=padding) if padding.nunique() > 1 else frame
@@ -129,15 +111,15 @@ def read_targets(
 
 def left_out(values: pd.Series, clips: pd.DataFrame, settings: dict) -> str | None:
     """Why a target cannot be regressed on these folds; None where it can."""
-    there = values.notna()
-    if there.sum() < FEWEST_CLIPS:
-        return f"defined for {there.sum()} clips, fewer than {FEWEST_CLIPS}"
+    defined = values.notna()
+    if defined.sum() < FEWEST_CLIPS:
+        return f"defined for {defined.sum()} clips, fewer than {FEWEST_CLIPS}"
     kind = APART[clips.attrs["regime"]] or "clip"
-    groups = clips["apart"][there].nunique()
+    groups = clips["apart"][defined].nunique()
     if groups < FEWEST_GROUPS:
         return f"defined in {groups} {kind}s, fewer than {FEWEST_GROUPS}"
-    for fold in clips["fold"][there].unique():
-        train = there & (clips["fold"] != fold)
+    for fold in clips["fold"][defined].unique():
+        train = defined & (clips["fold"] != fold)
         if values[train].nunique() < 2:
             return f"without variance in the training clips of fold {fold}"
         apart = clips["apart"][train].nunique()
@@ -180,9 +162,11 @@ def regress(
         places.append(outer.place)
     rows, chosen = [], {}
     for column, name in enumerate(targets):
-        there = targets[name].notna().to_numpy()
-        errors = pd.DataFrame({"n_clips": 1, "sse": sse[there, column], "sst": sst[there, column]})
-        summed = errors.groupby(group[there], dropna=False).sum().rename_axis("group")
+        defined = targets[name].notna().to_numpy()
+        errors = pd.DataFrame(
+            {"n_clips": 1, "sse": sse[defined, column], "sst": sst[defined, column]}
+        )
+        summed = errors.groupby(group[defined], dropna=False).sum().rename_axis("group")
         rows.append(summed.reset_index().assign(target=name, regime=regime))
         place = np.array(places)[:, column]
         chosen[name] = {

@@ -1,19 +1,19 @@
-"""Probes on a clip's tokens: avex's attention probe beside what its gain is to be measured against.
+"""Probes on a clip's tokens: avex's attention probe, and probes to compare it with.
 
-Reads the parts of embed.tokens and the shared folds; writes the tables of probe.linear, in which
-the column ``probe`` says which one:
+Reads the parts of embed.tokens and the shared folds; writes the tables of probe.linear, with one of
+these in the column ``probe``:
 
 - ``attention``: avex's `AttentionProbe` on the tokens;
-- ``attention_mean``: the same on their mean as a sequence of length 1, the seed notebook's case.
-  Its softmax is over a single key, so its queries and keys do nothing;
+- ``attention_mean``: the same on the mean of the tokens as a sequence of length 1, as in Earth
+  Species's notebook. Its softmax has a single key, so queries and keys have no effect;
 - ``attention_pool``: one learned query, softmax over the tokens, a linear layer;
-- ``attention_order``: the only one that is told the tokens' places;
+- ``attention_order``: the only one that is given the positions of the tokens;
 - ``mlp``: one hidden layer on the mean, with as many parameters as ``attention``.
 
 The control ``shuffled`` is the same trained probe on the tested clips with their tokens in random
-order: equal to ``none`` but for rounding where a probe cannot know order. The regime is grouped, or
-random where the task has no groups. Every probe is trained for the set number of epochs; the tested
-clips have no say in when it stops.
+order: equal to ``none``, except for rounding, where a probe cannot use order. Only the strictest
+regime is probed. Every probe is trained for a fixed number of epochs, so that the tested clips do
+not affect when it stops.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ import torch
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import nested, token_probes
-from stratavox.probe.readouts import APART, strictest
+from stratavox.probe import token_probes
+from stratavox.probe.metrics import metric_rows, of_the_label
+from stratavox.probe.readouts import APART, refuse_straddling, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.progress import Progress
 from stratavox.stage import Job
@@ -38,11 +39,11 @@ from stratavox.stage import Job
 def chosen_folds(folds: pa.Table, repeats: int) -> pa.Table:
     """The rows of the strictest regime, of the first ``repeats``."""
     folds = strictest(folds)
-    there = pc.count_distinct(folds["repeat"]).as_py()
-    if repeats > there:
+    available = pc.count_distinct(folds["repeat"]).as_py()
+    if repeats > available:
         raise StratavoxError(
-            f"probes.attention.repeats: found {repeats}; the folds have {there}: lower it or raise "
-            "probes.repeats"
+            f"probes.attention.repeats: found {repeats}; the folds have {available}: lower it or "
+            "raise probes.repeats"
         )
     return folds.filter(pc.less(folds["repeat"], repeats))
 
@@ -55,7 +56,7 @@ def readouts_of(parts: list[Path]) -> list[str]:
 
 def read_tokens(parts: list[Path], readout: str, clip_ids: list[str]) -> list[np.ndarray]:
     """Half-precision tokens (tokens, width) of each of ``clip_ids``, in that order."""
-    wanted, found = set(clip_ids), {}
+    tokens: dict[str, np.ndarray] = {}
     for path in parts:
         with tables.open_table(path) as file:
             for group in range(file.num_row_groups):
@@ -68,14 +69,14 @@ def read_tokens(parts: list[Path], readout: str, clip_ids: list[str]) -> list[np
                 values = column.flatten().flatten().to_numpy().reshape(-1, width)
                 ends = pc.list_value_length(column).to_numpy().cumsum()
                 own = np.split(values, ends[:-1])
-                found |= dict(zip(table["clip_id"].to_pylist(), own, strict=True))
-    absent = wanted - set(found)
+                tokens |= dict(zip(table["clip_id"].to_pylist(), own, strict=True))
+    absent = set(clip_ids) - set(tokens)
     if absent:
         raise StratavoxError(
-            f"{parts[0].parent}: {len(absent)} of {len(wanted)} clips of the folds have no tokens, "
-            f"first {min(absent)!r}; delete the folder and run the workflow again"
+            f"{parts[0].parent}: {len(absent)} of {len(set(clip_ids))} clips of the folds have no "
+            f"tokens, first {min(absent)!r}; delete the folder and run the workflow again"
         )
-    return [found[clip_id] for clip_id in clip_ids]
+    return [tokens[clip_id] for clip_id in clip_ids]
 
 
 def probe_readout(
@@ -88,8 +89,8 @@ def probe_readout(
     """Rows of scores and of predictions of every probe on one readout.
 
     ``clips`` are tokens (tokens, width) of the clips that ``folds`` lists in each repeat, in the
-    order of its repeat 0. ``done`` is told each epoch. Raises `StratavoxError` where a group is on
-    both sides of a fold, or the heads do not divide the width.
+    order of its repeat 0. ``done`` is called after each epoch. Raises `StratavoxError` where a
+    group is on both sides of a fold, or the heads do not divide the width.
     """
     width = clips[0].shape[1]
     if width % settings["heads"]:
@@ -102,7 +103,10 @@ def probe_readout(
     scores, predictions = [], []
     for repeat in range(settings["repeats"]):
         part = frame[frame["repeat"] == repeat].set_index("clip_id").loc[order].reset_index()
-        _refuse_straddling(part)
+        if held := APART[part["regime"][0]]:
+            fold, group = part["fold"].to_numpy(), part[held].to_numpy()
+            for k in np.unique(fold):
+                refuse_straddling(group, fold == k, held, f"fold {k}")
         for probe in settings["probes"]:
             rows = _cross_validate(probe, clips, part, settings, done)
             names = {"readout": readout, "probe": probe}
@@ -122,57 +126,31 @@ def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], lis
     for k in np.unique(fold):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         classes, trained = np.unique(y[train], return_inverse=True)
-        keys = [settings["seed"], repeat, k, token_probes.PROBES.index(probe)]
+        keys = [settings["seed"], repeat, k, list(token_probes.PROBES).index(probe)]
         seeds = np.random.SeedSequence([int(key) for key in keys])
         seed = int(seeds.generate_state(1)[0])
         fitted = token_probes.fit(probe, [clips[i] for i in train], trained, settings, seed, done)
-        # the same for every probe and readout: an order of a clip's tokens, seeded
+        # the order of a clip's tokens depends on the seed alone: probes and readouts have the same
         mixed = np.random.default_rng([settings["seed"], int(repeat), int(k)])
         fed = {
             "none": [clips[i] for i in test],
             "shuffled": [mixed.permutation(clips[i]) for i in test],
         }
-        for control, told in predicted.items():
+        for control, labelled in predicted.items():
             log_p = fitted.log_probabilities(fed[control])
-            told[test] = classes[log_p.argmax(axis=1)]
-            log_probability[control][test] = _of_the_label(log_p, classes, y[test])
-            scores += _rows(y[test], told[test], shared | {"control": control, "fold": int(k)})
-    for control, told in predicted.items():
-        scores += _rows(y, told, shared | {"control": control})
+            labelled[test] = classes[log_p.argmax(axis=1)]
+            log_probability[control][test] = of_the_label(log_p, classes, y[test])
+            named = shared | {"control": control, "fold": int(k)}
+            scores += metric_rows(y[test], labelled[test], named)
+    for control, labelled in predicted.items():
+        scores += metric_rows(y, labelled, shared | {"control": control})
     part["group"] = part["group"].astype(object).where(part["group"].notna(), None)
     columns = ["regime", "repeat", "fold", "clip_id", "group", "target"]
     rows = []
-    for control, told in predicted.items():
-        own = part[columns].assign(control=control, predicted=labels[told])
+    for control, labelled in predicted.items():
+        own = part[columns].assign(control=control, predicted=labels[labelled])
         rows += own.assign(log_probability=log_probability[control]).to_dict("records")
     return scores, rows
-
-
-def _rows(target: np.ndarray, predicted: np.ndarray, shared: dict) -> list[dict]:
-    return [
-        shared | {"metric": metric, "value": value, "n_test": len(target)}
-        for metric, value in nested.metrics(target, predicted).items()
-    ]
-
-
-def _of_the_label(log_p: np.ndarray, classes: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The log-probability of each clip's own class; -inf for one that was never trained on."""
-    every = np.full((len(target), max(classes.max(), target.max()) + 1), -np.inf)
-    every[:, classes] = log_p
-    return every[np.arange(len(target)), target]
-
-
-def _refuse_straddling(part) -> None:
-    apart = APART[part["regime"][0]]
-    if apart is None:
-        return
-    for k, tested in part.groupby("fold"):
-        both = set(tested[apart]) & set(part.loc[part["fold"] != k, apart])
-        if both:
-            raise StratavoxError(
-                f"{apart}s on both sides of fold {k}: {', '.join(sorted(map(str, both))[:5])}; the "
-                "folds table does not fit the labels: delete it and run again"
-            )
 
 
 def run(job: Job) -> None:

@@ -1,4 +1,4 @@
-"""What a block and the acoustic descriptors tell of the labels beyond each other.
+"""What a block adds to the acoustic descriptors about the labels, and the other way round.
 
 Reads the readouts of one encoder, the acoustic descriptors and the shared folds; writes out-of-fold
 predictions (schema of probe.linear) of linear probes on the descriptors alone, readout
@@ -9,7 +9,6 @@ strictest regime is probed.
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,11 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from stratavox import tables
-from stratavox.probe import nested
+from stratavox.probe import nested_cv
 from stratavox.probe.readouts import APART, clips_of, matrix, places, strictest
 from stratavox.probe.rotation import side_by_side
 from stratavox.probe.schemas import PREDICTIONS
-from stratavox.probe.workers import workers
-from stratavox.progress import Progress
+from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
 
 ALONE = "acoustics"
@@ -33,20 +31,9 @@ def run(job: Job) -> None:
     folds = strictest(tables.read_table(job.input.folds))
     described = descriptors(job.input.acoustics, clips_of(folds)[0])
     curve = [name for name in encoder["readouts"] if name in ("input", *encoder["blocks"])]
-    readouts = [ALONE, *curve]
-    done: dict[str, pa.Table] = {}
-    progress = Progress(f"acoustics and {encoder['encoder']}", len(readouts), "readouts")
-    with workers(job.threads) as pool:
-        waiting = {
-            pool.submit(beside, folder, name, described, folds, job.settings): name
-            for name in readouts
-        }
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
-            progress.add()
-    progress.close()
-    predictions = pa.concat_tables([done[name] for name in readouts])
-    tables.write_table(predictions, job.output.predictions, job.provenance)
+    arguments = {name: (folder, name, described, folds, job.settings) for name in (ALONE, *curve)}
+    probed = of_each_readout(f"acoustics and {encoder['encoder']}", beside, arguments, job.threads)
+    tables.write_table(pa.concat_tables(probed.values()), job.output.predictions, job.provenance)
 
 
 def descriptors(parts: list[Path], clip_ids: list[str]) -> np.ndarray:
@@ -55,8 +42,8 @@ def descriptors(parts: list[Path], clip_ids: list[str]) -> np.ndarray:
     Raises `StratavoxError` where a clip has none.
     """
     table = pa.concat_tables([tables.read_table(part) for part in parts])
-    found = places(table["clip_id"].to_pylist(), clip_ids, parts[0].parent)
-    return table.drop_columns("clip_id").to_pandas().to_numpy(np.float64)[found]
+    rows = places(table["clip_id"].to_pylist(), clip_ids, parts[0].parent)
+    return table.drop_columns("clip_id").to_pandas().to_numpy(np.float64)[rows]
 
 
 def beside(
@@ -68,30 +55,30 @@ def beside(
         parts = [described]
         if readout != ALONE:
             parts.append(matrix(folder, readout, clip_ids))
-        frame = folds.to_pandas()
-        found = []
-        for repeat, part in frame.groupby("repeat", sort=True):
-            part = part.set_index("clip_id").loc[clip_ids].reset_index()
-            found.append(_cross_validated(parts, part, settings).assign(repeat=repeat))
         name = ALONE if readout == ALONE else f"{readout}+{ALONE}"
-        rows = [one.assign(readout=name, probe="linear", control="none") for one in found]
-        return pa.concat_tables(
-            [pa.Table.from_pandas(one, schema=PREDICTIONS, preserve_index=False) for one in rows]
-        )
+        repeats = []
+        for repeat, part in folds.to_pandas().groupby("repeat", sort=True):
+            part = part.set_index("clip_id").loc[clip_ids].reset_index()
+            predictions = _cross_validated(parts, part, settings).assign(
+                repeat=repeat, readout=name, probe="linear", control="none"
+            )
+            repeats.append(
+                pa.Table.from_pandas(predictions, schema=PREDICTIONS, preserve_index=False)
+            )
+        return pa.concat_tables(repeats)
 
 
 def _cross_validated(parts: list[np.ndarray], clips, settings: dict):
     """``clips`` (a row each of one repeat of the folds) with predicted and log_probability."""
     labels, y = np.unique(clips["target"].to_numpy(str), return_inverse=True)
-    regime = clips["regime"].iloc[0]
-    column = APART[regime]
+    column = APART[clips["regime"].iloc[0]]
     apart = None if column is None else clips[column].to_numpy(str)
     predicted = np.empty(len(y), dtype=np.int64)
     log_probability = np.empty(len(y))
     for k in sorted(set(clips["fold"])):
         test = (clips["fold"] == k).to_numpy()
         x = side_by_side(parts, ~test)
-        outer, _ = nested.outer_fold(x, y, apart, test, settings, standardise=False)
+        outer, _ = nested_cv.outer_fold(x, y, apart, test, settings, standardise=False)
         predicted[test], log_probability[test] = outer.predicted, outer.log_probability
     group = clips["group"].astype(object).where(clips["group"].notna(), None)
     return clips.assign(predicted=labels[predicted], log_probability=log_probability, group=group)

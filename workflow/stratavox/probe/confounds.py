@@ -1,7 +1,7 @@
-"""What goes with a task's label: how closely each column named a confound is associated with it.
+"""Stage: how closely each column that is named a confound is associated with a task's label.
 
 Reads the clips and labels of a task and the dataset's tables; writes a JSON with one entry a
-column. It describes the clips at hand: nothing is held out, and no encoder has a part in it.
+column. It describes these clips: nothing is held out, and no encoder is involved.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def run(job: Job) -> None:
 
 
 def clips_of(folds: Path) -> pa.Table:
-    """clip_id and target of the task's clips; each stands once in a repeat of the random regime."""
+    """clip_id and target of the task's clips; each is once in a repeat of the random regime."""
     table = tables.read_table(folds, ["regime", "repeat", "clip_id", "target"])
     once = pc.and_(pc.equal(table["regime"], "random"), pc.equal(table["repeat"], 0))
     return table.filter(once).select(["clip_id", "target"])
 
 
 def cells_of(labels: pa.Table, column: str, settings: dict) -> list[str]:
-    """The cells of a confound, an empty one being a value of its own.
+    """The cells of a confound; an empty one is a value of its own.
 
     Raises `StratavoxError` where there is no such column, or each clip has a value of its own.
     """
@@ -64,8 +64,8 @@ def association(target: list[str], cells: list[str], seed: int) -> dict:
 
     ``cramers_v`` is null where one of both has a single value. ``single_valued`` lists the classes
     that occur with one value only, the rarest value first. ``balanced_accuracy`` is what
-    `from_column` gives, and ``shuffled`` its mean over 200 shuffles of the cells: what as many
-    values give by luck.
+    `from_column` gives, and ``shuffled`` its mean over 200 shuffles of the cells: what so many
+    values give by chance.
     """
     classes, rows = np.unique(target, return_inverse=True)
     values, columns = np.unique(cells, return_inverse=True)
@@ -101,9 +101,9 @@ def counted(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np
 def cramers_v(counts: np.ndarray) -> float | None:
     """Bias-corrected Cramer's V of ``counts`` (classes, values), none of them without a clip.
 
-    0 for independence, 1 where each class has one value and each value one class, just below where
-    the finer of the two settles the other; None where one of both does not vary. Bergsma 2013, J.
-    Korean Stat. Soc. 42, 323-328.
+    0 for independence; 1 where each class has one value and each value one class; just below 1
+    where only one of the two determines the other; None where one of them does not vary. Bergsma
+    2013, J. Korean Stat. Soc. 42, 323-328.
     """
     n = counts.sum()
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
@@ -116,8 +116,8 @@ def cramers_v(counts: np.ndarray) -> float | None:
 
 
 def from_column(counts: np.ndarray) -> float:
-    """Balanced accuracy on these very clips of the best rule that knows the column alone.
+    """In-sample balanced accuracy of the best rule that uses the column alone.
 
-    It guesses for each value the class of which that value holds the largest share.
+    It predicts for each value the class of which that value has the largest share.
     """
     return float((counts / counts.sum(axis=1, keepdims=True)).max(axis=0).sum() / len(counts))

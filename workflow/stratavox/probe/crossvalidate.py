@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from stratavox.probe import nested, permute
+from stratavox.probe import nested_cv, permute
 from stratavox.probe.fusion import Source
+from stratavox.probe.metrics import metric_rows
 from stratavox.probe.readouts import APART, strictest
-from stratavox.probe.schemas import PREDICTIONS, SCORES, WEIGHTS
+from stratavox.probe.schemas import LAYER_WEIGHTS, PREDICTIONS, SCORES
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Repeat:
 
     @property
     def apart(self) -> np.ndarray | None:
-        """What the folds of this regime keep apart; None where that is nothing but the clip."""
+        """What the folds of this regime keep on one side; None where that is only the clip."""
         column = APART[self.regime]
         return None if column is None else getattr(self, column)
 
@@ -38,10 +39,10 @@ class Repeat:
 def cross_validate(
     source: Source, readout: str, blocks: list[str], clip_ids: list[str], folds: pa.Table, settings
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Scores, predictions and weights of a readout whose rows are ``clip_ids``."""
+    """Scores, predictions and layer weights of a readout whose rows are ``clip_ids``."""
     scores: list[dict] = []
     predictions: list[pa.Table] = []
-    weights: list[dict] = []
+    layer_weights: list[dict] = []
     permuted_in = strictest(folds)["regime"][0].as_py()
     for repeat in _repeats(folds, clip_ids):
         labels, y = np.unique(repeat.target, return_inverse=True)
@@ -49,11 +50,11 @@ def cross_validate(
         predicted = np.empty(len(y), dtype=np.int64)
         log_probability = np.empty(len(y))
         nulls = _nulls(y, repeat, permuted_in, settings)
-        told = {control: np.empty_like(drawn) for control, drawn in nulls.items()}
+        null_predictions = {control: np.empty_like(drawn) for control, drawn in nulls.items()}
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
             x, learned = source.of_fold(y, repeat.apart, test, settings)
-            outer, rotation = nested.outer_fold(
+            outer, rotation = nested_cv.outer_fold(
                 x, y, repeat.apart, test, settings, components=source.components
             )
             predicted[test], log_probability[test] = outer.predicted, outer.log_probability
@@ -66,19 +67,22 @@ def cross_validate(
                 y[test], outer.predicted, named | fold | fit | {"control": "none"}
             )
             for control, drawn in nulls.items():
-                told[control][:, test] = nested.null_fold(rotation, x, drawn, test, outer.c)
+                null_predictions[control][:, test] = nested_cv.null_fold(
+                    rotation, x, drawn, test, outer.c
+                )
             if learned is not None:
                 place = {"regime": repeat.regime} | fold
-                weights += [
+                layer_weights += [
                     place | {"readout": block, "weight": float(weight)}
                     for block, weight in zip(blocks, learned, strict=True)
                 ]
         own = {"control": "none", "repeat": repeat.number}
         scores += metric_rows(y, predicted, named | own)
         for control, drawn in nulls.items():
-            for number, (target, found) in enumerate(zip(drawn, told[control], strict=True)):
+            pairs = zip(drawn, null_predictions[control], strict=True)
+            for number, (target, of_draw) in enumerate(pairs):
                 own = {"control": control, "repeat": number}
-                scores += metric_rows(target, found, named | own)
+                scores += metric_rows(target, of_draw, named | own)
         columns = {
             "readout": [readout] * len(y),
             "probe": ["linear"] * len(y),
@@ -96,16 +100,8 @@ def cross_validate(
     return (
         pa.Table.from_pylist(scores, schema=SCORES),
         pa.concat_tables(predictions),
-        pa.Table.from_pylist(weights, schema=WEIGHTS),
+        pa.Table.from_pylist(layer_weights, schema=LAYER_WEIGHTS),
     )
-
-
-def metric_rows(target: np.ndarray, predicted: np.ndarray, named: dict) -> list[dict]:
-    """A row of scores a metric; ``named`` holds the other columns, those it lacks are null."""
-    return [
-        named | {"metric": metric, "value": value, "n_test": len(target)}
-        for metric, value in nested.metrics(target, predicted).items()
-    ]
 
 
 def _repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
@@ -126,7 +122,7 @@ def _nulls(
     """Labels (draws, clips) of each control that this repeat is to be fitted to.
 
     Permutations in the regime ``permuted_in``, the control task in the random one, both in the
-    first repeat alone. They depend on the seed alone: every readout and encoder meets the same.
+    first repeat alone. They depend on the seed alone: all readouts and encoders have the same.
     """
     nulls = {}
     generator = np.random.default_rng(settings["seed"])

@@ -1,9 +1,9 @@
-"""Which clips a task has, and the folds that every readout, encoder and probe shares.
+"""Stage: the clips of a task, and the folds that all readouts, encoders and probes share.
 
 Reads the inspected clips and the table of one dataset; writes one row per (regime, repeat, clip)
-with the fold in which the clip is tested, and a JSON with what was kept and what was left out. The
-regimes differ in what never stands on both sides of a split: the task's group (grouped), the
-recording a clip was cut from (recording), or nothing but the clip itself (random).
+with the fold in which the clip is tested, and a JSON of what was kept and what was left out. In
+each regime something is never on both sides of a split: the task's group (grouped), the recording
+that a clip was cut from (recording), or only the clip itself (random).
 """
 
 from __future__ import annotations
@@ -15,24 +15,14 @@ import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from stratavox import sampling, tables
+from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
-SCHEMA = pa.schema(
-    [
-        ("regime", pa.string()),
-        ("repeat", pa.int32()),
-        ("fold", pa.int32()),
-        ("clip_id", pa.string()),
-        ("target", pa.string()),
-        ("group", pa.string()),
-        ("recording", pa.string()),
-    ]
-)
-# Ways to shuffle the groups that are tried until every training set holds every class.
+SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
+# Shuffles of the groups that are tried until every training set has every class.
 SHUFFLES = 100
 
 
@@ -52,13 +42,13 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
 
     Group and recording are None where they are unknown; a recording is named by the cells of all
     the columns in ``settings["recording"]``, and a clip with one of them empty is its own.
-    A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed; of
-    the others `subset` is taken.
+    A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed;
+    `subset` draws from the others.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
-    asked = [(f"{where}.{key}", settings[key]) for key in ("target", "group")]
-    asked += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
-    check_columns(asked, labels.column_names[1:], settings)
+    needed = [(f"{where}.{key}", settings[key]) for key in ("target", "group")]
+    needed += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
+    check_columns(needed, labels.column_names[1:], settings)
     clip_ids = np.array(labels["clip_id"].to_pylist(), dtype=object)
     target = np.array(labels[settings["target"]].to_pylist(), dtype=object)
     named = settings["group"] is not None
@@ -129,8 +119,8 @@ def subset(clips: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray
     """At most ``max_clips`` of ``clips``, drawn by class with the seed; null takes all.
 
     Each class has its share, but no fewer clips than min_clips and min_groups ask for. Within a
-    class every group gives one clip before any gives a second: what is said of groups then rests
-    on as many of them as there is room for.
+    class every group gives one clip before any gives a second, so that the sample has as many
+    groups as possible.
     """
     target, most = clips["target"], settings["max_clips"]
     if most is None or len(target) <= most:
@@ -152,7 +142,7 @@ def subset(clips: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray
 
 
 def drawn_from(whole: dict[str, np.ndarray], clips: dict[str, np.ndarray], settings: dict):
-    """What ``clips`` stand for where they are not the ``whole``; None where they are."""
+    """What ``clips`` were drawn from; None where they are the ``whole``."""
     if len(clips["clip_id"]) == len(whole["clip_id"]):
         return None
     return {
@@ -169,7 +159,7 @@ def in_class(clips: dict[str, np.ndarray], label: str) -> dict:
 
 
 def near_duplicates(labels) -> list[list[str]]:
-    """Labels that differ only in case or white space: they stay apart, but somebody should look."""
+    """Labels that differ only in case or white space: kept as separate classes and reported."""
     alike = defaultdict(list)
     for label in labels:
         alike["".join(label.split()).casefold()].append(label)
@@ -177,7 +167,7 @@ def near_duplicates(labels) -> list[list[str]]:
 
 
 def identical_across_groups(sounds: pa.Table, clips: dict[str, np.ndarray]) -> list[list[str]]:
-    """Sets of clips with the same audio that stand in more than one group."""
+    """Sets of clips with the same audio in more than one group."""
     group_of = dict(zip(clips["clip_id"], clips["group"], strict=True))
     same = defaultdict(list)
     for row in sounds.select(["clip_id", "sha256", "start_s", "end_s"]).to_pylist():
@@ -203,8 +193,8 @@ def _recordings(labels: pa.Table, columns: list[str]) -> np.ndarray:
 def regimes(clips: dict[str, np.ndarray]) -> list[str]:
     """The regimes that differ for these clips, strictest first.
 
-    By recording says something of its own only where recordings hold several clips, and are not
-    the groups under another name.
+    The regime by recording differs only where recordings have several clips and are not the same
+    as the groups.
     """
     known = [] if clips["group"][0] is None else ["grouped"]
     recordings = len(set(clips["recording"]))
@@ -218,12 +208,12 @@ def regimes(clips: dict[str, np.ndarray]) -> list[str]:
 def assign(
     clips: dict[str, np.ndarray], settings: dict
 ) -> tuple[pa.Table, list[str], dict[str, str]]:
-    """Folds of each regime, which there are, and which could not be made and why.
+    """Folds of each regime, the regimes with folds, and those without and why.
 
-    Without the grouped regime a task cannot be answered as asked, and that raises; that by
-    recording is an aside, left out where some class lives in too few recordings.
+    Raises where the grouped regime has no folds, as the task cannot be answered then; the regime by
+    recording is left out where some class is in too few recordings.
     """
-    blocks, made, left_out = [], [], {}
+    blocks, kept, left_out = [], [], {}
     for regime in regimes(clips):
         try:
             blocks += _folds(clips, regime, settings)
@@ -232,8 +222,8 @@ def assign(
                 raise
             left_out[regime] = str(error)
             continue
-        made.append(regime)
-    return pa.concat_tables(blocks), made, left_out
+        kept.append(regime)
+    return pa.concat_tables(blocks), kept, left_out
 
 
 def _folds(clips: dict[str, np.ndarray], regime: str, settings: dict) -> list[pa.Table]:

@@ -1,12 +1,11 @@
-"""Readouts made of all blocks of an encoder: what a probe reads where no block is singled out.
+"""Fusions: readouts made of all blocks of an encoder.
 
-``concat`` is all blocks side by side; ``concat_pca`` its principal components by the training
-clips, as many as one block is wide, so that width is not mistaken for depth (where the training
-clips are fewer than that, they span no more than a block can hold and the two are one); ``mean``
-is the mean over blocks of each clip's layer-normalised vectors, so that no block's scale rules;
-``weighted`` is their weighted sum with softmax weights learned from the training clips: the scalar
-mix of ELMo (Peters et al. 2018, NAACL, section 3.2). A weight says what the sum uses, not how
-important a block is.
+``concat`` is all blocks side by side; ``concat_pca`` is its principal components on the training
+clips, as many as one block is wide, so that an effect of width is not taken for one of depth (with
+fewer training clips than that, the two are equal); ``mean`` is the mean over blocks of each clip's
+layer-normalised vectors, so that no block dominates by its scale; ``weighted`` is their weighted
+sum with softmax weights learned on the training clips: the scalar mix of ELMo (Peters et al. 2018,
+NAACL, section 3.2). A weight does not measure how important a block is.
 
 ``concat_avex`` is what avex calls all layers of a BEATs: the projected patch embedding and the
 feed-forward branch of every block before its residual sum, side by side; none of the blocks.
@@ -22,15 +21,15 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from stratavox.encoders.sites import branches
-from stratavox.probe import logistic, nested
-from stratavox.probe.readouts import matrix
+from stratavox.probe import logistic, nested_cv
+from stratavox.probe.readouts import matrix, refuse_straddling
 from stratavox.probe.rotation import Rotation
 
 FUSIONS = ("concat", "concat_pca", "mean", "weighted", "concat_avex")
-# They add blocks up, which must be of one width for that.
+# They add blocks, which must have one width.
 SUMS = ("mean", "weighted")
 EPSILON = 1e-5  # added to the variance of a vector, as torch's layer norm does
-STEPS = 30  # of the weights; each solves the head anew
+STEPS = 30  # of the weights; the head is fitted again in each
 # A step that lowers the loss by less than this share, or a slope below it, ends the search.
 STILL = 1e-5
 
@@ -50,11 +49,11 @@ class Source:
     def of_fold(
         self, y: np.ndarray, group: np.ndarray | None, test: np.ndarray, settings: dict
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """The columns (clips, width) for an outer fold, and the weights (blocks,) behind them."""
+        """Columns (clips, width) for an outer fold, and the learned weights (blocks,) or None."""
         if self.blocks is None:
             return self.columns, None
-        weights = learned_weights(self.blocks, y, group, test, settings)
-        return mixed(weights, self.blocks), weights
+        layer_weights = learned_weights(self.blocks, y, group, test, settings)
+        return mixed(layer_weights, self.blocks), layer_weights
 
 
 def members(readout: str, encoder: dict) -> list[str]:
@@ -106,17 +105,17 @@ def learned_weights(
     test: np.ndarray,
     settings: dict,
 ) -> np.ndarray:
-    """Softmax weights (blocks,) that let a linear head tell the classes of the training clips best.
+    """Softmax weights (blocks,) with which a linear head predicts the training clips best.
 
-    Arguments as in `nested.outer_fold`, for ``blocks`` (blocks, clips, width). Weights and head are
-    learned together: the loss of a set of weights is that of its best head, found exactly, and its
-    slope the slope at that head (variable projection; Golub & Pereyra 1973, SIAM J. Numer. Anal.
-    10:413-432). The head's C is the one that the inner folds choose for equal weights.
+    Arguments as in `nested_cv.outer_fold`, for ``blocks`` (blocks, clips, width). Weights and head
+    are learned together: the loss of a set of weights is that of its best head, found exactly, and
+    its slope the slope at that head (variable projection; Golub & Pereyra 1973, SIAM J. Numer.
+    Anal. 10:413-432). The head's C is the one that the inner folds choose for equal weights.
     """
-    nested.refuse_straddling(group, test)
+    refuse_straddling(group, test)
     classes, y = np.unique(y[~test], return_inverse=True)
     inner = None if group is None else group[~test]
-    # columns are measured by their spread in the equal mixture, whatever the weights
+    # columns are scaled by their spread in the equal mixture, whatever the weights
     x = np.compress(~test, blocks, axis=1)
     x -= x.mean(axis=1, keepdims=True)
     spread = x.mean(axis=0).std(axis=0)
@@ -124,7 +123,7 @@ def learned_weights(
     count, n, width = x.shape
     every = np.ones(n, dtype=bool)
     equal = Rotation.of(x.mean(axis=0), every, standardise=False)
-    c = nested.choose_c(equal.train, y, inner, settings).c
+    c = nested_cv.choose_c(equal.train, y, inner, settings).c
     penalty = (2 if len(classes) == 2 else 1) / (c * n)
     truth = np.eye(len(classes))[y]
     flat = x.reshape(count, -1)
@@ -132,12 +131,12 @@ def learned_weights(
 
     def loss(scores: np.ndarray) -> tuple[float, np.ndarray]:
         weights = softmax(scores)
-        # ELMo's scale of the mixture: of mean square 1, or the penalty would favour few blocks,
-        # whose sum is the larger
+        # ELMo's scale, here for a mixture of mean square 1: otherwise the penalty would favour few
+        # blocks, as their sum is larger
         square = weights @ alike @ weights
         scale = 1 / np.sqrt(square)
         rotation = Rotation.of(mixed(scale * weights, x), every, standardise=False)
-        fit = logistic.fit(rotation.train, y[None], len(classes), c, tolerance=nested.ROUGH)
+        fit = logistic.fit(rotation.train, y[None], len(classes), c, tolerance=nested_cv.ROUGH)
         log_p = fit.log_probabilities(rotation.train)[0].T.astype(np.float64)
         value = -np.mean(log_p[np.arange(n), y]) + penalty / 2 * np.sum(np.square(fit.weights))
         head = rotation.axes @ fit.weights[0].T
@@ -146,11 +145,11 @@ def learned_weights(
         slope -= weights @ slope * (alike @ weights) / square  # and so weights @ slope is 0
         return value, weights * slope
 
-    found = minimize(
+    solution = minimize(
         loss,
         np.zeros(count),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": STEPS, "ftol": STILL, "gtol": STILL},
     )
-    return softmax(found.x)
+    return softmax(solution.x)

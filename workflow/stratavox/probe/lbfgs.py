@@ -1,7 +1,7 @@
-"""L-BFGS for many problems of one shape at once, each with its own line search and its own end.
+"""L-BFGS for many problems of one shape at once, each with its own line search and stop.
 
 Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4, with every vector a row of a batch:
-one evaluation serves all problems, and one that has converged leaves the batch.
+all problems share one evaluation, and a problem that has converged leaves the batch.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 STEPS = 1000
 MEMORY = 10
 ARMIJO = 1e-4
-SHORTEST = 1e-6  # a line search that comes to this ends: single precision has no more to give
-SLACK = 1e-6  # rise of a loss that is taken for rounding, relative to the loss or to 1
+SHORTEST = 1e-6  # where a line search ends: float32 cannot resolve shorter steps
+SLACK = 1e-6  # a rise of a loss below this is rounding, relative to the loss or to 1
 
 Loss = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -55,7 +55,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
         change = new_gradient - gradient
         bend = np.where(taken, _dot(step, change), 0)
         curved = bend > 0
-        # a pair of no use to a problem has weight 0 there
+        # a pair that a problem cannot use has weight 0 there
         inverse = np.divide(1, bend, out=np.zeros_like(bend), where=curved)
         stretch = np.divide(bend, _dot(change, change), out=scale.copy(), where=curved)
         scale = np.where(curved, stretch, scale).astype(np.float32)

@@ -1,15 +1,14 @@
 """Linear probes of every readout of one encoder on one task of one dataset.
 
-Reads the readouts and the shared folds; writes scores (one tidy row a readout, control, regime,
-repeat, fold and metric; fold is null where the predictions of all folds are scored together), the
-out-of-fold prediction of every clip, and the weights of the readout ``weighted``. The settings'
-``fusions`` (fusion.py) are readouts made of others; ``nested`` is, in each outer fold, the
-block whose inner log-loss was least: no test clip had a say in it.
+Reads the readouts and the shared folds; writes scores (one row a readout, control, regime, repeat,
+fold and metric; fold is null where the predictions of all folds are scored together), the
+out-of-fold prediction of every clip, and the learned weights of the fusion ``weighted``. The
+settings' ``fusions`` (fusion.py) are readouts made of others. The readout ``nested`` is, in each
+outer fold, the block with the least inner log-loss; tested clips play no part in this choice.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import fusion, nested
-from stratavox.probe.crossvalidate import cross_validate, metric_rows
+from stratavox.probe import fusion
+from stratavox.probe.crossvalidate import cross_validate
+from stratavox.probe.metrics import metric_rows
 from stratavox.probe.readouts import clips_of
 from stratavox.probe.schemas import PREDICTIONS, SCORES
-from stratavox.probe.workers import workers
-from stratavox.progress import Progress
+from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
 
 FOLD = ["regime", "repeat", "fold"]
@@ -35,50 +34,39 @@ def run(job: Job) -> None:
     folds = tables.read_table(job.input.folds)
     blocks = encoder["blocks"]
     fused = _fusions(encoder, job.settings["fusions"])
-    readouts = [*encoder["readouts"], *fused]
-    done: dict[str, tuple[pa.Table, pa.Table, pa.Table]] = {}
-    what = f"probes of {encoder['encoder']}"
-    progress = Progress(what, len(readouts), "readouts")
-    with workers(job.threads) as pool:
-        # the dearest first, so that the longest fit does not start last
-        waiting = {
-            pool.submit(
-                *(probe_readout, folder, fused.get(name, blocks), name, folds),
-                job.settings,
-            ): name
-            for name in reversed(readouts)
-        }
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
-            progress.add()
-    progress.close()
-    made = zip(*(done[name] for name in readouts), strict=True)
-    scores, predictions, weights = (pa.concat_tables(parts) for parts in made)
+    arguments = {
+        name: (folder, fused.get(name, blocks), name, folds, job.settings)
+        for name in (*encoder["readouts"], *fused)
+    }
+    probed = of_each_readout(
+        f"probes of {encoder['encoder']}", probe_readout, arguments, job.threads
+    )
+    scores, predictions, layer_weights = map(pa.concat_tables, zip(*probed.values(), strict=True))
     if blocks:
         scores, predictions = choose_block(scores, predictions, blocks)
     tables.write_table(scores, job.output.scores, job.provenance)
     tables.write_table(predictions, job.output.predictions, job.provenance)
-    tables.write_table(weights, job.output.layer_weights, job.provenance)
+    tables.write_table(layer_weights, job.output.layer_weights, job.provenance)
 
 
 def _fusions(encoder: dict, wanted: list[str]) -> dict[str, list[str]]:
-    """The fusions to probe, and what each is made of: none where there is nothing to fuse."""
+    """The fusions to probe, and the readouts of each; those of one readout are left out."""
     unknown = [name for name in wanted if name not in fusion.FUSIONS]
     if unknown:
         raise StratavoxError(
             f"probes.fusions: found {', '.join(map(repr, unknown))}; allowed are "
             f"{', '.join(fusion.FUSIONS)}"
         )
-    made = {name: fusion.members(name, encoder) for name in fusion.FUSIONS if name in wanted}
-    return {name: parts for name, parts in made.items() if len(parts) > 1}
+    members = {name: fusion.members(name, encoder) for name in fusion.FUSIONS if name in wanted}
+    return {name: parts for name, parts in members.items() if len(parts) > 1}
 
 
 def probe_readout(
     folder: Path, blocks: list[str], readout: str, folds: pa.Table, settings: dict
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Scores, predictions and weights of one readout over every regime, repeat, fold and draw.
+    """Scores, predictions and layer weights of one readout in every regime, repeat and fold.
 
-    ``blocks`` are what it is made of where it is a fusion.
+    ``blocks`` are the readouts that it is made of if it is a fusion.
     """
     # Products of this size run slower on several threads; processes share the readouts instead.
     with threadpool_limits(1):
@@ -93,13 +81,13 @@ def probe_readout(
 def choose_block(
     scores: pa.Table, predictions: pa.Table, blocks: list[str]
 ) -> tuple[pa.Table, pa.Table]:
-    """The tables with the readout ``nested`` added, and ``chosen`` true for the blocks it is.
+    """The tables with the readout ``nested`` added, and ``chosen`` true for its block in each fold.
 
-    In each outer fold that is the block with the least inner log-loss; of equals the first.
+    In each outer fold it is the block with the least inner log-loss; of equals the first.
     """
     frame = scores.to_pandas()
     fits = frame[frame["readout"].isin(blocks) & frame["fold"].notna()]
-    fits = fits[fits["metric"] == nested.METRICS[0]].sort_values("readout", kind="stable")
+    fits = fits[fits["metric"] == "balanced_accuracy"].sort_values("readout", kind="stable")
     best = fits.loc[fits.groupby(FOLD)["inner_log_loss"].idxmin()]
     chosen = best[[*FOLD, "readout"]]
     picked = pd.MultiIndex.from_frame(frame[[*FOLD, "readout"]]).isin(
@@ -108,15 +96,15 @@ def choose_block(
     marks = pa.array(np.where(picked, True, None), pa.bool_())
     scores = scores.set_column(scores.schema.get_field_index("chosen"), "chosen", marks)
     per_fold = frame[picked].assign(readout="nested", chosen=None)
-    told = predictions.to_pandas().merge(chosen).assign(readout="nested")
+    of_chosen = predictions.to_pandas().merge(chosen).assign(readout="nested")
     rows = []
-    for (regime, repeat), part in told.groupby(["regime", "repeat"], sort=True):
+    for (regime, repeat), part in of_chosen.groupby(["regime", "repeat"], sort=True):
         named = {"readout": "nested", "probe": "linear", "control": "none", "regime": regime}
         target, predicted = part["target"].to_numpy(str), part["predicted"].to_numpy(str)
         rows += metric_rows(target, predicted, named | {"repeat": repeat})
     per_fold = pa.Table.from_pandas(per_fold, schema=SCORES, preserve_index=False)
-    told = pa.Table.from_pandas(told, schema=PREDICTIONS, preserve_index=False)
+    of_chosen = pa.Table.from_pandas(of_chosen, schema=PREDICTIONS, preserve_index=False)
     return (
         pa.concat_tables([scores, per_fold, pa.Table.from_pylist(rows, schema=SCORES)]),
-        pa.concat_tables([predictions, told]),
+        pa.concat_tables([predictions, of_chosen]),
     )

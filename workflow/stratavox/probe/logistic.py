@@ -1,12 +1,11 @@
 """Multinomial logistic regression with an L2 penalty: many fits to one set of clips at once.
 
 The problem is scikit-learn's: minimise C * sum of log-losses + ||W||^2 / 2 with a free intercept.
-A readout's spectrum is steep, so plain L-BFGS needs hundreds of steps where the penalty is weak. On
-the principal axes of the training clips (rotation.py) the Hessian is nearly diagonal: scaling by
-its diagonal, taken where the last penalty's fits ended, cuts the steps to a few dozen. One rotation
-serves every penalty, inner fold and permutation of a training set, and the inner folds (each with
-clips that it leaves out) or permutations (each with labels of its own) of one penalty are rows of
-the same matrix products.
+The variance of a readout differs strongly between directions, so plain L-BFGS needs hundreds of
+steps where the penalty is weak. On the principal axes of the training clips (rotation.py) the
+Hessian is nearly diagonal: scaling by its diagonal, at the solution for the last penalty, reduces
+the steps to a few dozen. All penalties, inner folds and permutations of a training set share one
+rotation, and the inner folds or permutations of one penalty are rows of the same matrix products.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ import numpy as np
 
 from stratavox.probe import lbfgs
 
-# A fit stops where its mean log-loss is, by the scaled gradient, this close to the least.
+# A fit stops where its mean log-loss is this close to the minimum, by the scaled gradient.
 TOLERANCE = 1e-10
-LAX = 10  # times the tolerance, at which a fit that had to stop still counts as converged
+LAX = 10  # a fit that had to stop counts as converged within this many tolerances
 FLAT = 1e-6  # curvature given to an intercept that has none left
 ABSENT = np.float32(-1e9)  # added to the logit of a class without a clip in training
-CHUNK_BYTES = 400e6  # what the fits that are solved together may take
+CHUNK_BYTES = 400e6  # memory of the fits that are solved together
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class _Loss:
         fits, classes, n = self.truth.shape
         first = np.zeros((fits, classes, self.rank + 1), np.float32)
         if start is None:
-            # at equal probabilities, on the only directions that the gradient takes
+            # at equal probabilities
             power = np.append(np.square(self.z).mean(axis=0), 1)
             curvature = np.repeat(power / self.present[:, None], classes, axis=0)
             curvature = curvature.reshape(first.shape)
@@ -127,14 +126,14 @@ class _Loss:
         return Fits(np.ascontiguousarray(solved[..., :-1]), intercepts, gaps <= LAX * tolerance)
 
     def _choose(self, fits: np.ndarray) -> None:
-        """Hold ready what the losses of these fits need."""
+        """Select what the losses of these fits need."""
         self.chosen = fits
         of = {name: getattr(self, name)[fits] for name in ("truth", "clips", "absent", "penalty")}
         self.of = of | {"step": self.step[fits]}
         self.of["trained"] = None if self.trained is None else self.trained[fits]
 
     def __call__(self, places: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if len(fits) != len(self.chosen):  # fits leave, and never come back
+        if len(fits) != len(self.chosen):  # fits only leave
             self._choose(fits)
         truth, clips, trained = self.of["truth"], self.of["clips"], self.of["trained"]
         scaled = places.reshape(self.of["step"].shape) * self.of["step"]

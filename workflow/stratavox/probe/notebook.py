@@ -16,21 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.probe.readouts import clips_of, matrix
 from stratavox.stage import Job
 
-SCHEMA = pa.schema(
-    [
-        ("readout", pa.string()),
-        ("accuracy", pa.float64()),
-        ("n_train", pa.int32()),
-        ("n_test", pa.int32()),
-        ("classes", pa.int32()),
-        ("chance", pa.float64()),
-        ("max_iter_reached", pa.bool_()),
-    ]
-)
+SCHEMA = columns.schema("notebook/{encoder}/{dataset}/{task}.parquet")
 TEST_SHARE, SPLIT_SEED, C, STEPS = 0.2, 42, 1.0, 1000
 
 

@@ -1,6 +1,6 @@
-"""Labels that say nothing of the sounds: the nulls that scores stand beside.
+"""Labels that do not depend on the sounds: the nulls that scores are compared with.
 
-Permuted labels keep what the groups share. Shuffling clips freely would also break the likeness of
+Permuted labels keep groups together. Shuffling clips freely would also remove the similarity of
 clips within a group, and give a null that is too narrow (Winkler et al. 2015, NeuroImage
 123:253-268, on exchangeability blocks). A control task keeps recordings together instead.
 """
@@ -37,9 +37,9 @@ def control_task(
 ) -> np.ndarray:
     """A label (clips,) for each recording, drawn with the frequencies of ``target`` (clips,).
 
-    A probe that tells such labels in new clips of the same recordings knows recordings, not
-    classes (Hewitt & Liang 2019, EMNLP, section 2). There must be two recordings
-    or more: a draw of one class alone is drawn again.
+    A probe that predicts such labels in new clips of the same recordings has learned recordings,
+    not classes (Hewitt & Liang 2019, EMNLP, section 2). There must be two recordings or more: a
+    draw of one class alone is drawn again.
     """
     names, row = np.unique(recording, return_inverse=True)
     while True:

@@ -1,4 +1,4 @@
-"""Readouts of the clips of a task, in the order of its folds."""
+"""The clips of a task as its folds list them, and their readouts in that order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from stratavox import tables
 from stratavox.errors import StratavoxError
 
-# Regimes, strictest first, and the column of the folds that each keeps apart.
+# Regimes, strictest first, and the column of the folds whose values each keeps on one side.
 APART = {"grouped": "group", "recording": "recording", "random": None}
 
 
@@ -45,12 +45,26 @@ def places(ids: list[str], clip_ids: list[str], where: Path | str) -> list[int]:
     """
     row = {clip_id: number for number, clip_id in enumerate(ids)}
     absent = [clip_id for clip_id in clip_ids if clip_id not in row]
-    if absent:
-        found = f"{len(absent)} of {len(clip_ids)} clips of the folds are not in it, first "
-        found += repr(absent[0])
-    elif len(row) < len(ids):
-        twice = next(clip_id for number, clip_id in enumerate(ids) if row[clip_id] != number)
-        found = f"clip {twice!r} stands twice"
-    else:
+    if not absent and len(row) == len(ids):
         return [row[clip_id] for clip_id in clip_ids]
-    raise StratavoxError(f"{where}: {found}; delete it and run the workflow again")
+    if absent:
+        problem = f"{len(absent)} of {len(clip_ids)} clips of the folds are not in it, first "
+        problem += repr(absent[0])
+    else:
+        twice = next(clip_id for number, clip_id in enumerate(ids) if row[clip_id] != number)
+        problem = f"clip {twice!r} stands twice"
+    raise StratavoxError(f"{where}: {problem}; delete it and run the workflow again")
+
+
+def refuse_straddling(
+    group: np.ndarray | None, test: np.ndarray, kind: str = "group", fold: str = "a fold"
+) -> None:
+    """Raise where a value of ``group`` (clips,) is among the clips of ``test`` and the others."""
+    if group is None:
+        return
+    both = set(group[~test]) & set(group[test])
+    if both:
+        raise StratavoxError(
+            f"{kind}s on both sides of {fold}: {', '.join(sorted(map(str, both))[:5])}; the folds "
+            "table does not fit the labels: delete it and run again"
+        )

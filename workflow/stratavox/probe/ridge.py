@@ -3,7 +3,7 @@
 One eigendecomposition of a training set's covariance, or of its kernel where there are fewer clips
 than dimensions, serves every penalty and every target that is defined on the same clips
 (Hastie, Tibshirani & Friedman 2009, The Elements of Statistical Learning, 3.4.1 and 18.3.5).
-scikit-learn's RidgeCV has such a path for leave-one-out only, which mixes the clips of a group.
+scikit-learn's RidgeCV has such a path only for leave-one-out, which would split groups.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from scipy.linalg import eigh, solve
 from scipy.stats import norm, rankdata
 from sklearn.model_selection import GroupKFold, KFold
 
-from stratavox.errors import StratavoxError
+from stratavox.probe.readouts import refuse_straddling
 
-# A training clip's share of the penalty on standardised columns: scikit-learn's alpha by clips.
+# Penalties on standardised columns for each training clip: scikit-learn's alpha / clips.
 PENALTIES = np.logspace(-5, 5, 21)
 
 
@@ -44,13 +44,7 @@ def outer_fold(
     is that of least squared error summed over ``inner_folds`` folds of its training clips,
     ``group`` (clips,) kept apart in them unless it is None. Raises where a group is on both sides.
     """
-    if group is not None:
-        both = set(group[~test]) & set(group[test])
-        if both:
-            raise StratavoxError(
-                f"groups on both sides of a fold: {', '.join(sorted(map(str, both))[:5])}; the "
-                "folds table does not fit the labels: delete it and run again"
-            )
+    refuse_straddling(group, test)
     clips = _Clips.of(x, ~test)
     predicted = np.full(y.shape, np.nan)
     chosen = np.full(y.shape[1], -1)
@@ -64,8 +58,7 @@ def outer_fold(
         problem = clips.problem(some, train, tested)
         for place in set(places):
             those = places == place
-            told = problem.solved(PENALTIES[place], those)
-            predicted[np.ix_(tested, columns[those])] = told
+            predicted[np.ix_(tested, columns[those])] = problem.solved(PENALTIES[place], those)
     return Outer(predicted[test], chosen)
 
 
@@ -85,8 +78,8 @@ def _choose(
     errors = np.zeros((len(PENALTIES), y.shape[1]))
     for fitted, held in inner.split(train, groups=group):
         truth = y[train[held]]
-        for place, told in enumerate(clips.problem(y, train[fitted], train[held]).path()):
-            errors[place] += np.square(told - truth).sum(axis=0)
+        for place, values in enumerate(clips.problem(y, train[fitted], train[held]).path()):
+            errors[place] += np.square(values - truth).sum(axis=0)
     return errors.argmin(axis=0)
 
 
@@ -94,7 +87,7 @@ def _choose(
 class _Problem:
     """Normal equations: ``square`` (m, m) and ``target`` (m, targets) of ``clips`` training clips.
 
-    ``across`` (held clips, m) turns their solution into predictions, less the targets' ``mean``.
+    ``across`` (held clips, m) turns their solution into predictions, minus the targets' ``mean``.
     """
 
     square: np.ndarray
@@ -141,7 +134,7 @@ class _Clips:
         target = y[train] - mean
         if self.kernel:
             square, across = self.values[np.ix_(train, train)], self.values[np.ix_(held, train)]
-            # both sides less the training clips' mean: Schölkopf et al. 1998, Neural Comput 10:1299
+            # centred on the training clips: Schölkopf et al. 1998, Neural Comput 10:1299
             own = square.mean(axis=0)
             square += own.mean() - own - own[:, None]
             across += own.mean() - own - across.mean(axis=1, keepdims=True)

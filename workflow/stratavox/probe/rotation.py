@@ -1,7 +1,7 @@
-"""Standardisation by one set of clips and a turn onto its principal axes, where every fit starts.
+"""Standardisation by one set of clips and rotation onto its principal axes.
 
-A turn changes no fit with an L2 penalty, which does not know directions, but cuts a readout wider
-than its clips to as many axes as they span, and makes the solver's Hessian nearly diagonal.
+A rotation does not change a fit with an L2 penalty. It reduces a readout that is wider than the
+number of clips to the axes that they span, and makes the solver's Hessian nearly diagonal.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import eigh
 
-# Axes that clips fewer than columns span with less than this share of the strongest are rounding.
+# With fewer clips than columns, axes of less than this share of the strongest are rounding.
 NULL_POWER = 1e-8
-# A column that varies less than this share of its mean is constant but for rounding.
+# A column that varies less than this share of its mean is constant except for rounding.
 CONSTANT = 1e-7
 
 
@@ -62,7 +62,7 @@ def _principal(z: np.ndarray) -> np.ndarray:
     n, width = z.shape
     if width <= n:
         return eigh(z.T @ z, driver="evd")[1]
-    # In double precision, or the weak axes are not at right angles: .17 off, probabilities by .008.
+    # float64, as in float32 weak axes are not orthogonal: off by .17, probabilities by .008
     power, left = eigh((z @ z.T).astype(np.float64), driver="evd")
     keep = power > power[-1] * NULL_POWER
     return z.T @ (left[:, keep] / np.sqrt(power[keep])).astype(np.float32)
@@ -72,11 +72,11 @@ def side_by_side(parts: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
     """Parts (clips, width of each) as one float32 matrix, each of the same total variance.
 
     Every column is standardised by the clips of ``train`` (a mask) and every part then scaled, so
-    that a few descriptors weigh as much as hundreds of columns of a readout. The whole keeps the
-    variance of standardised columns: one grid of C serves. NaN, a value that is not defined,
+    that a few descriptors have as much weight as hundreds of columns of a readout. The total
+    variance is that of standardised columns, so the grid of C can be the same. NaN (undefined)
     becomes the column's training mean. Probe the matrix with ``standardise=False``.
     """
-    made = []
+    standardised = []
     for part in parts:
         known = ~np.isnan(part)
         counts = np.maximum(np.sum(known[train], axis=0), 1)
@@ -84,9 +84,9 @@ def side_by_side(parts: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
         mean = filled[train].sum(axis=0) / counts
         z = np.where(known, filled - mean, 0.0)
         deviation = np.sqrt(np.square(z[train]).sum(axis=0) / counts)
-        made.append(z / np.where(deviation <= CONSTANT * np.abs(mean), np.inf, deviation))
-    variance = [np.square(z[train]).mean(axis=0).sum() for z in made]
+        standardised.append(z / np.where(deviation <= CONSTANT * np.abs(mean), np.inf, deviation))
+    variance = [np.square(z[train]).mean(axis=0).sum() for z in standardised]
     share = sum(variance) / len(parts)
     # a part that is constant is zero, whatever it is scaled by
-    scaled = [z * np.sqrt(share / (v or 1)) for z, v in zip(made, variance, strict=True)]
+    scaled = [z * np.sqrt(share / (v or 1)) for z, v in zip(standardised, variance, strict=True)]
     return np.hstack(scaled).astype(np.float32)

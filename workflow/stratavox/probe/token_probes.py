@@ -1,8 +1,10 @@
-"""Probes of a clip's tokens in torch: what each is, how it is trained, what it predicts.
+"""Probes on a clip's tokens in torch: their modules, training and predictions.
 
-A probe is fed each clip's tokens, or their mean as one token (`FED_THE_MEAN`), standardised with
-mean and spread over the training clips alone. Only ``attention_order`` can know the order of
-tokens: the others treat all tokens alike and sum over them (Zaheer et al. 2017, "Deep sets").
+A probe is fed each clip's tokens, or their mean as one token (`Kind.fed_the_mean`), standardised by
+mean and spread over the training clips alone. Only ``attention_order`` can use the order of tokens:
+the others treat all tokens alike and sum over them (Zaheer et al. 2017, "Deep sets").
+
+A further kind of probe is a module ``(width, classes, heads, layers)`` and its entry in `PROBES`.
 """
 
 from __future__ import annotations
@@ -19,9 +21,7 @@ from torch import nn
 
 from stratavox.encoders.weights import seeded
 
-PROBES = ("attention", "attention_mean", "attention_pool", "attention_order", "mlp")
-FED_THE_MEAN = ("attention_mean", "mlp")
-DROPOUT = 0.1  # avex's own, here for the others too
+DROPOUT = 0.1  # the default of avex, here for the others too
 ORDER_WIDTH, ORDER_HEADS = 64, 4
 # Tokens that go through a probe at once, so that memory does not grow with the batch. Its gradient
 # is summed over such pieces and does not depend on them; 1,000 to 4,000 were equally fast.
@@ -31,7 +31,7 @@ PIECE_TOKENS = 2048
 class AvexAttention(nn.Module):
     """avex's `AttentionProbe` on (clips, tokens, width), all of as many tokens.
 
-    Its last step is a mean that counts padding, whatever mask it is given, so it is given none.
+    Its last step is a mean that includes padding, whatever the mask, so there must be no padding.
     """
 
     equal_counts = True
@@ -55,14 +55,14 @@ class AvexAttention(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """One learned query weighs the valid tokens; a linear layer reads their weighted mean.
+    """One learned query weighs the valid tokens; a linear layer follows on their weighted mean.
 
     The query starts at zero: the plain mean.
     """
 
     equal_counts = False
 
-    def __init__(self, width: int, classes: int):
+    def __init__(self, width: int, classes: int, heads: int, layers: int):
         super().__init__()
         self.query = nn.Parameter(torch.zeros(width))
         self.classifier = nn.Linear(width, classes)
@@ -73,14 +73,14 @@ class AttentionPool(nn.Module):
 
 
 class OrderAware(nn.Module):
-    """Tokens brought to 64 numbers, sinusoidal positions added, one transformer layer, masked mean.
+    """Tokens reduced to 64 numbers, sinusoidal positions added, one transformer layer, masked mean.
 
     Positions as in Vaswani et al. 2017 (section 3.5).
     """
 
     equal_counts = False
 
-    def __init__(self, width: int, classes: int):
+    def __init__(self, width: int, classes: int, heads: int, layers: int):
         super().__init__()
         self.reduce = nn.Linear(width, ORDER_WIDTH)
         self.layer = nn.TransformerEncoderLayer(
@@ -102,12 +102,13 @@ def _positions(tokens: int) -> torch.Tensor:
 
 
 class Mlp(nn.Module):
-    """One hidden layer on a single token, as wide as gives it about ``parameters`` parameters."""
+    """One hidden layer on a single token, with about as many parameters as `AvexAttention` has."""
 
     equal_counts = True
 
-    def __init__(self, width: int, classes: int, parameters: int):
+    def __init__(self, width: int, classes: int, heads: int, layers: int):
         super().__init__()
+        parameters = count(AvexAttention(width, classes, heads, layers))
         hidden = max(1, round((parameters - classes) / (width + 1 + classes)))
         self.net = nn.Sequential(
             nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(hidden, classes)
@@ -117,20 +118,30 @@ class Mlp(nn.Module):
         return self.net(x[:, 0])
 
 
-def build(probe: str, width: int, classes: int, heads: int, layers: int) -> nn.Module:
-    """An untrained probe: forward(x (clips, tokens, width), valid (clips, tokens)) to logits."""
-    if probe in ("attention", "attention_mean"):
-        return AvexAttention(width, classes, heads, layers)
-    if probe == "attention_pool":
-        return AttentionPool(width, classes)
-    if probe == "attention_order":
-        return OrderAware(width, classes)
-    return Mlp(width, classes, count(AvexAttention(width, classes, heads, layers)))
-
-
 def count(module: nn.Module) -> int:
     """The number of trained parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of probe: ``module(width, classes, heads, layers)`` makes an untrained one.
+
+    Its ``forward`` turns tokens (clips, tokens, width), and which of them are ``valid`` (clips,
+    tokens), into logits (clips, classes).
+    """
+
+    module: type[nn.Module]
+    fed_the_mean: bool = False
+
+
+PROBES = {
+    "attention": Kind(AvexAttention),
+    "attention_mean": Kind(AvexAttention, fed_the_mean=True),
+    "attention_pool": Kind(AttentionPool),
+    "attention_order": Kind(OrderAware),
+    "mlp": Kind(Mlp, fed_the_mean=True),
+}
 
 
 @dataclass
@@ -173,8 +184,8 @@ def fit(
     """Train ``probe`` on clips of (tokens, width) each; ``y`` (clips,) are classes from 0.
 
     Cross-entropy, AdamW at a constant rate for ``settings["epochs"]`` epochs, whose last state is
-    the one kept. With ``weight_decay: 0`` that is the Adam of avex's tutorials. ``done`` is told
-    each epoch.
+    the one kept. With ``weight_decay: 0`` that is the Adam of avex's tutorials. ``done`` is called
+    after each epoch.
     """
     fed = _fed(probe, clips)
     scaler = StandardScaler()
@@ -182,9 +193,8 @@ def fit(
         scaler.partial_fit(clip.astype(np.float64))
     target = torch.from_numpy(y)
     with seeded(seed):
-        module = build(
-            probe, fed[0].shape[1], int(y.max()) + 1, settings["heads"], settings["layers"]
-        )
+        width, classes = fed[0].shape[1], int(y.max()) + 1
+        module = PROBES[probe].module(width, classes, settings["heads"], settings["layers"])
         mean, scale = (torch.from_numpy(part).float() for part in (scaler.mean_, scaler.scale_))
         fitted = Fitted(probe, module, mean, scale)
         optimiser = torch.optim.AdamW(
@@ -205,7 +215,7 @@ def fit(
 
 
 def _fed(probe: str, clips: list[np.ndarray]) -> list[np.ndarray]:
-    if probe not in FED_THE_MEAN:
+    if not PROBES[probe].fed_the_mean:
         return clips
     return [clip.mean(axis=0, dtype=np.float32, keepdims=True) for clip in clips]
 

@@ -70,14 +70,14 @@ def target_label(target: str) -> str:
 
 def targets(results: Results) -> list[str]:
     """The table's targets, acoustic ones before nuisances."""
-    there = set(results.atlas["target"])
+    there = set(results.explained_variance["target"])
     order = [name for name in TARGETS if name not in NUISANCE] + list(NUISANCE)
     return [name for name in order if name in there]
 
 
 def panels(results: Results) -> list[Panel]:
     """A panel an encoder that has blocks, less what is read inside them, and one of baselines."""
-    table = results.atlas
+    table = results.explained_variance
     found = []
     for encoder in results.layered:
         own = table[table["encoder"] == encoder].drop_duplicates("readout").sort_values("depth")
@@ -98,7 +98,7 @@ def column_label(readout: str) -> str:
 
 def rows(results: Results) -> list[Row]:
     """The lines from top to bottom, with how many clips each is about."""
-    table, y, kind, found = results.atlas, 0.0, None, []
+    table, y, kind, found = results.explained_variance, 0.0, None, []
     for target in targets(results):
         if kind not in (None, target in NUISANCE):
             y += GAP
@@ -121,7 +121,7 @@ def cell(results: Results, encoder: str, readout: str, row: Row) -> tuple[float,
     if row.target is None:
         found = results.one(encoder, readout, regime=regime(results))
     else:
-        table = results.atlas
+        table = results.explained_variance
         table = table[
             (table["encoder"] == encoder)
             & (table["readout"] == readout)
@@ -155,7 +155,7 @@ def notes(results: Results) -> list[str]:
     said = [results.counts_line(), results.group_line()]
     if results.regime == "recording":
         said.append("This figure is of the random split, with the task's row: recordings mix.")
-    if results.atlas.empty:
+    if results.explained_variance.empty:
         return [*said, NOTHING]
     averaged = [
         f"{results.label(name)}: squared errors and scores are means over the draws."

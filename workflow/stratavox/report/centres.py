@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from stratavox.inference.claims import EARLY_LATE
-from stratavox.inference.depths import ACOUSTICS, BEST, CENTRE, SATURATION
+from stratavox.inference.answers.claims import EARLY_LATE
+from stratavox.inference.answers.depths import ACOUSTICS, BEST, CENTRE, SATURATION
 from stratavox.report import style
 from stratavox.report.atlas import target_label
 from stratavox.report.findings import bounds, fine

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from stratavox.inference.claims import EARLY_LATE
+from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.report import style
 from stratavox.report.results import INTERVALS, METRIC, Results
 
@@ -211,7 +211,7 @@ def weights_told(results: Results) -> list[dict]:
             "score": fine(row.score),
             "rank_correlation": fine(row.rank_correlation),
         }
-        for row in results.weights.itertuples()
+        for row in results.layer_weights.itertuples()
     ]
 
 

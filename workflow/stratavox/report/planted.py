@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from stratavox.inference import claims, contrasts
+from stratavox.inference.answers import claims, contrasts
 from stratavox.inference.groups import BCA, STUDENT
 from stratavox.report import findings, style
 from stratavox.report.results import Results
@@ -85,7 +85,7 @@ def _evident(results: Results, target: str) -> Iterator[dict]:
 
 def _acoustics(results: Results) -> Iterator[dict]:
     for encoder in trained(results):
-        table = results.atlas
+        table = results.explained_variance
         rows = table[(table["encoder"] == encoder) & (table["readout"] == "input")]
         if rows.empty:  # a conv net has no such readout
             continue

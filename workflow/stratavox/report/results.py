@@ -31,18 +31,19 @@ INTERVALS = {
 class Results:
     """The answers to one task.
 
-    ``estimates`` are the balanced accuracies; ``atlas``, ``weights``, ``contrasts``, ``depths`` and
-    ``claims`` the tables of that name; ``facts`` the JSON beside them. ``encoders`` maps what is
-    compared, in the run's order, to its ``encoder.json``: random draws of one encoder stand
-    together under their shared name, with that of the first draw. ``source`` is the config's.
+    ``estimates`` are the balanced accuracies; ``explained_variance``, ``layer_weights``,
+    ``contrasts``, ``depths`` and ``claims`` the tables of that name; ``facts`` the JSON beside
+    them. ``encoders`` maps what is compared, in the run's order, to its ``encoder.json``: random
+    draws of one encoder stand together under their shared name, with that of the first draw.
+    ``source`` is the config's.
     """
 
     dataset: str
     task: str
     source: str
     estimates: pd.DataFrame
-    atlas: pd.DataFrame
-    weights: pd.DataFrame
+    explained_variance: pd.DataFrame
+    layer_weights: pd.DataFrame
     contrasts: pd.DataFrame
     depths: pd.DataFrame
     claims: pd.DataFrame

@@ -1,47 +1,33 @@
 """The learned weights of the fusion ``weighted``, beside what each block scores by itself.
 
-A weight is no importance: blocks that say the same share it in any way. The rank correlation to the
-single-block scores shows how far the two part.
+A weight does not measure importance: blocks that hold the same information can share it in any
+way. The rank correlation with the scores of single blocks shows how far weights and scores differ.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from scipy.stats import spearmanr
 
 from stratavox.inference.study import Key, Study
 
-WEIGHTS = pa.schema(
-    [
-        ("encoder", pa.string()),
-        ("readout", pa.string()),
-        ("weight", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("score", pa.float64()),
-        ("rank_correlation", pa.float64()),
-        ("n_fits", pa.int32()),
-    ]
-)
 
-
-def weights(study: Study, learned: dict[str, pd.DataFrame]) -> pa.Table:
+def rows(study: Study) -> list[dict]:
     """Mean weight of each block over the outer folds of the strictest regime, and their range.
 
-    ``learned`` are the tables of weights by encoder; ``score`` is the block's balanced accuracy.
-    ``rank_correlation`` (Spearman) of weights and scores is the same in all rows of an encoder.
+    ``score`` is the block's balanced accuracy. ``rank_correlation`` (Spearman) of weights and
+    scores is the same in all rows of an encoder.
     """
     rows = []
     for encoder in study.encoders:
-        table = pd.concat([learned[name] for name in encoder.members])
+        table = pd.concat([study.layer_weights[name] for name in encoder.members])
         table = table[table["regime"] == study.regime]
         if table.empty:
             continue
         folds = table.groupby("readout")["weight"]
         keys = {block: Key(encoder.name, block, regime=study.regime) for block in encoder.blocks}
-        # rounded: scores that are equal on paper differ in the last bits, and would be ranked
+        # rounded: equal scores may differ in the last bits, and would be ranked
         scores = {block: round(study.correct[key].value, 12) for block, key in keys.items()}
         means = folds.mean()
         rank = np.nan
@@ -60,4 +46,4 @@ def weights(study: Study, learned: dict[str, pd.DataFrame]) -> pa.Table:
             }
             for block, score in scores.items()
         ]
-    return pa.Table.from_pylist(rows, schema=WEIGHTS)
+    return rows

@@ -1,10 +1,10 @@
-"""Nested, grouped cross-validation of one readout: penalty chosen inside the training folds.
+"""Nested, grouped cross-validation of one readout: the penalty is chosen inside the training folds.
 
-Outer folds come from the folds table; inner folds split the outer training clips, by group in the
-grouped regime, and choose C by held-out log-loss (smooth, where balanced accuracy is a coin toss
-among near ties), between the values of the grid: at a tie of two values, the last bits of the
-readouts would otherwise decide a factor of ten. Varma & Simon 2006, BMC Bioinformatics 7:91:
-choosing on the clips that are then scored is what makes a published number too good.
+Outer folds come from the folds table. Inner folds split the outer training clips, by group in the
+grouped regime, and choose C by held-out log-loss, which is smooth where balanced accuracy has
+ties. C may lie between the values of the grid: otherwise, at a tie of two values, the last bits of
+the readouts would decide a factor of ten. Choosing on the clips that are then scored would give
+optimistic scores (Varma & Simon 2006, BMC Bioinformatics 7:91).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score, recall_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stratavox.errors import StratavoxError
 from stratavox.probe import logistic
+from stratavox.probe.metrics import of_the_label
+from stratavox.probe.readouts import refuse_straddling
 from stratavox.probe.rotation import Rotation
 
-METRICS = ("balanced_accuracy", "macro_f1", "accuracy")
-# The path of C is left when the held-out log-loss has risen this often in a row.
+# The search for C ends when the held-out log-loss has risen this often in a row.
 RISES = 2
-# Choosing C and the null take no more than this; the fit that predicts is solved further.
+# Tolerance of the fits that choose C and of the null; the fit that predicts has a smaller one.
 ROUGH = 1e-7
 
 
 @dataclass
 class Outer:
-    """What one outer fold gives: the prediction and log-probability of each tested clip."""
+    """Result of one outer fold: the prediction and log-probability of each tested clip."""
 
     predicted: np.ndarray
     log_probability: np.ndarray
@@ -52,7 +52,7 @@ def outer_fold(
     """Train on the clips outside ``test``, choosing C among them alone, and predict the rest.
 
     ``x`` (clips, width); ``target`` (clips,) class numbers; ``group`` (clips,) is what the folds
-    keep apart, None where that is nothing but the clip; ``test`` (clips,) bool. Columns are
+    keep on one side, None where that is only the clip itself; ``test`` (clips,) bool. Columns are
     standardised unless ``x`` comes from `rotation.side_by_side`; ``components`` limits the probe to
     so many principal components of the training clips. Raises where a group is on both sides.
     """
@@ -66,24 +66,10 @@ def outer_fold(
     fit = logistic.fit(rotation.train, y[None], len(classes), chosen.c)
     log_p = fit.log_probabilities(rotation.apply(x[test]))[0]
     predicted = classes[log_p.argmax(axis=0)]
-    row = np.searchsorted(classes, target[test]).clip(max=len(classes) - 1)
-    known = classes[row] == target[test]
-    right = np.where(known, log_p[row, np.arange(len(row))], -np.inf)
+    log_probability = of_the_label(log_p.T, classes, target[test])
     converged = bool(fit.converged[0]) and chosen.converged
-    outer = Outer(predicted, right, chosen.c, chosen.at_edge, converged, chosen.log_loss)
+    outer = Outer(predicted, log_probability, chosen.c, chosen.at_edge, converged, chosen.log_loss)
     return outer, rotation
-
-
-def refuse_straddling(group: np.ndarray | None, test: np.ndarray) -> None:
-    """Raise where a member of ``group`` (clips,) is among the tested clips and the others."""
-    if group is None:
-        return
-    both = set(group[~test]) & set(group[test])
-    if both:
-        raise StratavoxError(
-            f"groups on both sides of a fold: {', '.join(sorted(map(str, both))[:5])}; the "
-            "folds table does not fit the labels: delete it and run again"
-        )
 
 
 def null_fold(
@@ -112,7 +98,7 @@ class Chosen:
 
 
 def choose_c(z: np.ndarray, y: np.ndarray, group: np.ndarray | None, settings: dict) -> Chosen:
-    """Walk up the grid of C with all inner folds of the rotated clips ``z`` (clips, rank) at once.
+    """Fit the grid of C upwards, all inner folds of the rotated clips ``z`` (clips, rank) at once.
 
     ``y`` (clips,) are class numbers without a gap; ``group`` (clips,) or None as in `outer_fold`.
     """
@@ -148,19 +134,13 @@ def least_between(grid: list[float], losses: list[float]) -> float:
 
 def _held_out(y: np.ndarray, group: np.ndarray | None, settings: dict) -> np.ndarray:
     """Clips that each inner fold leaves out (folds, clips), of the folds that can be scored."""
-    if group is None:
-        split = StratifiedKFold(
-            settings["inner_folds"], shuffle=True, random_state=settings["seed"]
-        )
-    else:
-        split = StratifiedGroupKFold(
-            settings["inner_folds"], shuffle=True, random_state=settings["seed"]
-        )
+    split = StratifiedKFold if group is None else StratifiedGroupKFold
+    inner = split(settings["inner_folds"], shuffle=True, random_state=settings["seed"])
     held = np.zeros((settings["inner_folds"], len(y)), dtype=bool)
     with warnings.catch_warnings():
         # a class in fewer groups than folds is not scored where it was not trained
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        for k, (_, left_out) in enumerate(split.split(y, y, group)):
+        for k, (_, left_out) in enumerate(inner.split(y, y, group)):
             held[k, left_out] = True
     scored = np.any(held & _class_is_trained(y, held), axis=1)
     several = [len(set(y[~left_out])) > 1 for left_out in held]
@@ -179,14 +159,3 @@ def _class_is_trained(y: np.ndarray, held: np.ndarray) -> np.ndarray:
     A held-out clip of a class that was not seen in training has no log-loss.
     """
     return np.stack([np.isin(y, y[~left_out]) for left_out in held])
-
-
-def metrics(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Balanced accuracy, macro-F1 and accuracy over the classes that ``target`` holds."""
-    classes = np.unique(target)
-    shared = {"labels": classes, "average": "macro", "zero_division": 0}
-    return {
-        "balanced_accuracy": float(recall_score(target, predicted, **shared)),
-        "macro_f1": float(f1_score(target, predicted, **shared)),
-        "accuracy": float(accuracy_score(target, predicted)),
-    }

@@ -1,52 +1,16 @@
-"""The contrasts planned for every task: which two scores, tested how, and what came of it."""
+"""The contrasts planned for every task: two scores compared, tested over groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from stratavox.inference import paired
 from stratavox.inference.groups import BCA, Interval, interval
 from stratavox.inference.multiplicity import holm
 from stratavox.inference.study import Encoder, Key, Study
 
-CONTRASTS = pa.schema(
-    [
-        ("question", pa.string()),
-        ("a_encoder", pa.string()),
-        ("a_readout", pa.string()),
-        ("a_probe", pa.string()),
-        ("a_control", pa.string()),
-        ("a_regime", pa.string()),
-        ("b_encoder", pa.string()),
-        ("b_readout", pa.string()),
-        ("b_probe", pa.string()),
-        ("b_control", pa.string()),
-        ("b_regime", pa.string()),
-        ("metric", pa.string()),
-        ("a_value", pa.float64()),
-        ("b_value", pa.float64()),
-        ("difference", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("interval", pa.string()),
-        ("error", pa.float64()),
-        ("p_groups", pa.float64()),
-        ("p_sign_flip", pa.float64()),
-        ("p_resampled", pa.float64()),
-        ("p_value", pa.float64()),
-        ("p_holm", pa.float64()),
-        ("resolved", pa.bool_()),
-        ("margin", pa.float64()),
-        ("equivalent", pa.bool_()),
-        ("detectable", pa.float64()),
-        ("n_clips", pa.int32()),
-        ("n_groups", pa.int32()),
-        ("sentence", pa.string()),
-    ]
-)
 ABOVE_CHANCE = "above chance"
 TRAINED = "trained or random weights"
 BASELINE = "encoder or baseline"
@@ -56,35 +20,42 @@ ORDER = "tokens in order or shuffled"
 ADDS = "block beside acoustic descriptors"
 ADDED_TO = "acoustic descriptors beside block"
 ACCURACY, BITS = "balanced_accuracy", "bits"
+# Probes without a contrast to the linear probe: itself, and two that have other questions.
+NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
 
 
-def planned(study: Study, settings: dict) -> list[dict]:
-    """Rows of the contrasts table; none where groups are unknown, as there is nothing to test.
+def rows(study: Study) -> list[dict]:
+    """A row for each contrast; none where groups are unknown, as nothing can be tested then.
 
-    The p value that decides is t's over groups where intervals are t's, and sign flipping's from
-    15 groups on; all three are told. P values are adjusted over the contrasts of the task (Holm).
-    ``settings``: folds, and margin, within which two scores count as equal.
+    ``p_value`` decides: the p of t over groups where intervals are those of t, the p of sign
+    flipping from 15 groups on. It is adjusted over the contrasts of the task (Holm). Of the
+    settings, ``folds`` and ``margin`` are used: scores within the margin count as equal.
     """
     if study.groups is None:
         return []
-    rows = [
-        _row(study, question, a, b, settings)
-        for question, a, b in _pairs(study)
-        if _has(study, a) and (isinstance(b, float) or _has(study, b))
-    ]
-    tested = [row for row in rows if row["p_value"] is not None]
-    adjusted = holm([row["p_value"] for row in tested])
-    for row, p in zip(tested, adjusted, strict=True):
-        found = row.pop("found")
-        row["p_holm"], row["resolved"] = p, p < paired.SIGNIFICANT
-        row["detectable"] = paired.detectable(found, len(tested))
-        if row["metric"] == ACCURACY:
-            row["margin"] = settings["margin"]
-            row["equivalent"] = paired.equivalent(found, settings["margin"])
+    rows, differences = [], []
+    for question, a, b in _pairs(study):
+        if _has(study, a) and (isinstance(b, float) or _has(study, b)):
+            row, difference = _row(study, question, a, b)
+            rows.append(row)
+            differences.append(difference)
+    _adjust(rows, differences, study.settings["margin"])
     for row in rows:
-        row.pop("found", None)
         row["sentence"] = sentence(row)
     return rows
+
+
+def _adjust(rows: list[dict], differences: list[Interval], margin: float) -> None:
+    """Fill in what depends on how many contrasts there are, and the test of equality."""
+    tested = [place for place, row in enumerate(rows) if row["p_value"] is not None]
+    adjusted = holm([rows[place]["p_value"] for place in tested])
+    for place, p in zip(tested, adjusted, strict=True):
+        row, difference = rows[place], differences[place]
+        row["p_holm"], row["resolved"] = p, p < paired.SIGNIFICANT
+        row["detectable"] = paired.detectable(difference, len(tested))
+        if row["metric"] == ACCURACY:
+            row["margin"] = margin
+            row["equivalent"] = paired.equivalent(difference, margin)
 
 
 def _has(study: Study, key: Key) -> bool:
@@ -98,20 +69,20 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
         best = Key(encoder.name, "nested")
         yield ABOVE_CHANCE, best, max(study.chance, study.permuted(encoder))
         for baseline in flat:
-            yield BASELINE, best, Key(baseline.name, baseline.made["readouts"][0])
+            yield BASELINE, best, Key(baseline.name, baseline.description["readouts"][0])
         yield LEAKAGE, best._replace(regime="random"), best
         if not encoder.random:
             for twin in deep:
                 if twin.random and encoder.same_architecture(twin):
                     yield TRAINED, best, Key(twin.name, "nested")
-            yield from _within(encoder)
+            yield from _within(study, encoder)
     for baseline in flat:
-        key = Key(baseline.name, baseline.made["readouts"][0])
+        key = Key(baseline.name, baseline.description["readouts"][0])
         yield ABOVE_CHANCE, key, max(study.chance, study.permuted(baseline))
 
 
-def _within(encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
-    """Contrasts of one encoder with itself: depth, fusion, probe, what acoustics leave to it."""
+def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
+    """Contrasts of one encoder with itself: depth, fusion, probe, acoustic descriptors."""
     name, blocks = encoder.name, encoder.blocks
     best, last = Key(name, "nested"), Key(name, blocks[-1])
     concat = Key(name, "concat")
@@ -123,9 +94,10 @@ def _within(encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
         yield "mean of blocks or all", Key(name, "mean"), concat
         yield "weighted blocks or all", Key(name, "weighted"), concat
         yield "avex's all layers or all blocks", Key(name, "concat_avex"), concat
+    token_probes = sorted({key.probe for key in study.correct} - NOT_AGAINST_LINEAR)
     for block in blocks:
         linear = Key(name, block)
-        for probe in ("attention", "attention_pool", "mlp"):
+        for probe in token_probes:
             yield "probe on tokens or linear", linear._replace(probe=probe), linear
         ordered = linear._replace(probe="attention_order")
         yield ORDER, ordered, ordered._replace(control="shuffled")
@@ -134,60 +106,54 @@ def _within(encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
     yield ADDED_TO, both, last
 
 
-def _row(study: Study, question: str, a: Key, b: Key | float, settings: dict) -> dict:
+def _row(study: Study, question: str, a: Key, b: Key | float) -> tuple[dict, Interval]:
+    """The row of a contrast, as far as it does not depend on the others, and its difference."""
     metric = BITS if question in (ADDS, ADDED_TO) else ACCURACY
     measures = study.bits if metric == BITS else study.correct
     first = measures[a]
-    other = b if isinstance(b, float) else measures[b]
-    against = other if isinstance(b, float) else other.value
+    constant = isinstance(b, float)
+    other = b if constant else measures[b]
 
-    def apart(weights: np.ndarray) -> np.ndarray:
-        return first(weights) - (other if isinstance(b, float) else other(weights))
+    def subtracted(weights: np.ndarray) -> np.ndarray:
+        return first(weights) - (other if constant else other(weights))
 
-    found = interval(apart, study.groups)
-    constant = {f"b_{name}": None for name in Key._fields} | {"b_readout": _constant(study, b)}
+    difference = interval(subtracted, study.groups)
+    columns_of_b = dict.fromkeys(Key._fields) | {"readout": _constant(study, b)}
+    if not constant:
+        columns_of_b = b._asdict()
     row = {
         "question": question,
         **{f"a_{name}": value for name, value in a._asdict().items()},
-        **(
-            constant
-            if isinstance(b, float)
-            else {f"b_{name}": value for name, value in b._asdict().items()}
-        ),
+        **{f"b_{name}": value for name, value in columns_of_b.items()},
         "metric": metric,
         "a_value": first.value,
-        "b_value": against,
-        "difference": found.value,
-        "low": found.low,
-        "high": found.high,
-        "interval": found.kind,
-        "error": found.error,
-        "p_holm": None,
-        "resolved": None,
-        "margin": None,
-        "equivalent": None,
-        "detectable": None,
+        "b_value": other if constant else other.value,
+        "difference": difference.value,
+        "low": difference.low,
+        "high": difference.high,
+        "interval": difference.kind,
+        "error": difference.error,
+        **dict.fromkeys(("p_holm", "resolved", "margin", "equivalent", "detectable")),
         "n_clips": int(first.clips.sum()),
         "n_groups": study.groups.n,
-        "found": found,
     }
-    each = study.groups.pseudo_values(apart)
-    return row | _p_values(study, a, b, each, found, metric, settings)
+    of_groups = study.groups.pseudo_values(subtracted)
+    return row | _p_values(study, a, b, of_groups, difference, metric), difference
 
 
-def _p_values(study, a: Key, b: Key | float, each, found: Interval, metric, settings) -> dict:
-    by_groups = paired.group_p(found)
-    flipped = None if by_groups is None else paired.sign_flip(each)
+def _p_values(study, a: Key, b: Key | float, of_groups, difference: Interval, metric) -> dict:
+    by_groups = paired.group_p(difference)
+    flipped = None if by_groups is None else paired.sign_flip(of_groups)
     resampled = None
     # folds of two regimes do not pair, and bits are not scored by fold
     if not isinstance(b, float) and metric == ACCURACY and a.regime == b.regime:
-        differences = study.fold_differences(a, b)
-        resampled = paired.corrected_resampled(differences, 1 / (settings["folds"] - 1))
+        test_by_train = 1 / (study.settings["folds"] - 1)
+        resampled = paired.corrected_resampled(study.fold_differences(a, b), test_by_train)
     return {
         "p_groups": by_groups,
         "p_sign_flip": flipped,
         "p_resampled": resampled,
-        "p_value": flipped if found.kind == BCA else by_groups,
+        "p_value": flipped if difference.kind == BCA else by_groups,
     }
 
 
@@ -216,20 +182,20 @@ def sentence(row: dict) -> str:
     bounds += f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {row['n_groups']} groups"
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     if row["detectable"] is None:
-        return f"{a} and {b}: {values}: no group tells them apart, so nothing can be tested."
-    told = f"{values} ({bounds}; Holm {p}; detectable {row['detectable']:.3f})"
+        return f"{a} and {b}: {values}: no group differs, so nothing can be tested."
+    numbers = f"{values} ({bounds}; Holm {p}; detectable {row['detectable']:.3f})"
     side = "above" if row["difference"] > 0 else "below"
     if row["resolved"] and row["equivalent"]:
-        return f"{a} is {side} {b}, by less than the margin of {row['margin']:.3f}: {told}."
+        return f"{a} is {side} {b}, by less than the margin of {row['margin']:.3f}: {numbers}."
     if row["resolved"]:
-        return f"{a} is {side} {b}: {told}."
+        return f"{a} is {side} {b}: {numbers}."
     if row["equivalent"]:
-        return f"{a} and {b} are equal within {row['margin']:.3f}: {told}."
-    return f"{a} and {b}: {told}: not resolved."
+        return f"{a} and {b} are equal within {row['margin']:.3f}: {numbers}."
+    return f"{a} and {b}: {numbers}: not resolved."
 
 
 def _name(encoder: str, readout: str, probe: str) -> str:
-    told = {
+    place = {
         "nested": "the block chosen in training",
         "concat": "all blocks together",
         "concat_pca": "all blocks at one block's width",
@@ -239,5 +205,5 @@ def _name(encoder: str, readout: str, probe: str) -> str:
         "features": "",
         "acoustics": "acoustic descriptors alone",
     }.get(readout, readout.replace("+acoustics", " with acoustic descriptors"))
-    told = ", ".join(part for part in (told, "" if probe == "linear" else f"{probe} probe") if part)
-    return f"{encoder}, {told}" if told else encoder
+    probe = "" if probe == "linear" else f"{probe} probe"
+    return ", ".join(part for part in (encoder, place, probe) if part)

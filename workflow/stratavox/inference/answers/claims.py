@@ -1,0 +1,106 @@
+"""The verdict on each planned claim: supported, refuted or undetermined, and on what evidence.
+
+A claim is refuted only by a resolved difference in the other direction, or by equality within the
+margin. Otherwise it is undetermined; ``detectable`` is then the difference that could be detected.
+"""
+
+from __future__ import annotations
+
+from stratavox.inference import paired
+from stratavox.inference.answers import contrasts as c
+from stratavox.inference.answers import rows_of
+from stratavox.inference.answers.depths import APART
+from stratavox.inference.groups import Interval, interval
+from stratavox.inference.study import Key, Study
+
+SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
+EARLY_LATE = "acoustics are decoded early and the task late"
+
+
+def rows(study: Study) -> list[dict]:
+    """Rows from the answers ``depths`` and ``contrasts``; early acoustics, late task first."""
+    rows = [_early_late(study, row) for row in rows_of(study, "depths") if row["target"] == APART]
+    for row in rows_of(study, "contrasts"):
+        claim = _claim(row, study.settings["task"])
+        if claim:
+            verdict = UNDETERMINED if _at_chance(study, row) else _verdict(row)
+            rows.append(_of_contrast(row, claim, verdict))
+    return rows
+
+
+def _at_chance(study: Study, row: dict) -> bool:
+    """Whether order is asked of a probe at chance, which leaves the claim undetermined."""
+    if row["question"] != c.ORDER:
+        return False
+    key = Key(*(row[f"a_{name}"] for name in Key._fields))
+    score = interval(study.correct[key], study.groups, share=True)
+    return score.error is None or not score.low > study.chance
+
+
+def _early_late(study: Study, row: dict) -> dict:
+    difference = Interval(
+        row["value"], row["low"], row["high"], row["interval"], row["error"], row["freedom"]
+    )
+    tested = difference.value is not None and difference.error is not None
+    verdict = UNDETERMINED
+    if tested and difference.low > 0:
+        verdict = SUPPORTED
+    elif tested and difference.high < 0:
+        verdict = REFUTED
+    return {
+        "claim": EARLY_LATE,
+        "encoder": row["encoder"],
+        "evidence": "depths",
+        "quantity": "relative depth",
+        **difference.bounds(),
+        "p_value": paired.group_p(difference) if tested else None,
+        "adjusted": False,
+        "detectable": paired.detectable(difference, 1) if tested else None,
+        "n_clips": study.task["clips"],
+        "n_groups": row["n_groups"],
+        "verdict": verdict,
+    }
+
+
+def _claim(row: dict, task: str) -> str | None:
+    """The claim that a contrast is evidence for or against; None where it only describes."""
+    encoder, block = row["a_encoder"], row["a_readout"]
+    return {
+        c.ABOVE_CHANCE: f"{task} is linearly decodable from {encoder}",
+        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from its random twins",
+        c.BASELINE: f"{task} is more linearly decodable from {encoder} than from "
+        f"{row['b_encoder']}",
+        c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",
+        c.ORDER: f"the order of tokens of {encoder}, {block}, tells of {task}",
+        c.ADDS: f"{block.removesuffix('+acoustics')} of {encoder} adds to the acoustic descriptors "
+        f"about {task}",
+        c.ADDED_TO: f"the acoustic descriptors add to {block.removesuffix('+acoustics')} of "
+        f"{encoder} about {task}",
+        c.LEAKAGE: f"a random split is optimistic for {task} with {encoder}",
+    }.get(row["question"])
+
+
+def _verdict(row: dict) -> str:
+    resolved_up = row["resolved"] and row["difference"] > 0
+    if row["question"] == c.LAST_OR_CHOSEN:
+        if row["equivalent"] or resolved_up:
+            return SUPPORTED
+        return REFUTED if row["resolved"] else UNDETERMINED
+    if resolved_up:
+        return SUPPORTED
+    return REFUTED if row["resolved"] or row["equivalent"] else UNDETERMINED
+
+
+def _of_contrast(row: dict, claim: str, verdict: str) -> dict:
+    same = ("low", "high", "interval", "detectable", "n_clips", "n_groups")
+    return {
+        "claim": claim,
+        "encoder": row["a_encoder"],
+        "evidence": f"contrasts: {row['question']}",
+        "quantity": "bits a clip" if row["metric"] == c.BITS else "balanced accuracy",
+        **{key: row[key] for key in same},
+        "value": row["difference"],
+        "p_value": row["p_holm"],
+        "adjusted": True,
+        "verdict": verdict,
+    }
