@@ -18,7 +18,12 @@ def encoder(name: str, weights: str = "file", members: list[str] | None = None) 
     deep = weights != "none"
     readouts = READOUTS if deep else ["features"]
     made = {
-        **{"encoder": name, "weights": weights, "family": "toy" if deep else "logmel"},
+        **{
+            "encoder": name,
+            "weights": weights,
+            "family": "toy" if deep else "logmel",
+            "kind": "toy",
+        },
         **{"blocks": BLOCKS if deep else [], "readouts": readouts, "rate": 16000},
         "widths": dict.fromkeys(readouts, 8),
     }

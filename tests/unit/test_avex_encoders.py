@@ -15,9 +15,10 @@ from torchaudio.models import wav2vec2_model
 from stratavox.corpus.identity import sha256_of
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
-from stratavox.encoders import avex as family
-from stratavox.encoders import catalogue
-from stratavox.encoders.beats import small_config
+from stratavox.encoders.avex import facts
+from stratavox.encoders.avex import load as family
+from stratavox.encoders.beats.facts import MODELS as BEATS_MODELS
+from stratavox.encoders.beats.load import small_config
 from stratavox.errors import StratavoxError
 from stratavox.probe.fusion import members
 from stratavox.tables import write_json
@@ -228,18 +229,18 @@ def test_the_sites_of_aves_add_up_to_its_blocks(aves, own_aves):
         np.testing.assert_allclose(seen[f"block_{place:02d}"], out, atol=2e-5, rtol=0)
 
 
-def test_the_catalogues_facts_are_avexs(sizes):
-    for name, published in catalogue.EFFNETS.items():
+def test_the_facts_are_avexs(sizes):
+    for name, published in facts.MODELS.items():
         spec = get_model_spec(name)
         assert spec.name == "efficientnet" and spec.efficientnet_variant == "b0"
         assert spec.audio_config.sample_rate == published.rate
         assert get_checkpoint_path(name) == f"hf://{published.repository}/{published.file}"
         assert spec.audio_config.target_length_seconds == 10
-    known = {*catalogue.EFFNETS, *catalogue.BEATS}
+    known = {*facts.MODELS, *BEATS_MODELS}
     from avex.models.utils import registry
 
     for name in registry._MODEL_REGISTRY:
-        assert name in known or any(name.startswith(start) for start in catalogue.NOT_LOADED), name
+        assert name in known or any(name.startswith(start) for start in facts.NOT_LOADED), name
 
 
 # ---- BEATs ----

@@ -7,7 +7,7 @@ import pytest
 
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
-from stratavox.encoders import catalogue
+from stratavox.encoders.beats import facts
 
 SMALL = {
     "family": "beats",
@@ -197,8 +197,8 @@ def test_the_catalogue_says_of_beats_models_what_avex_says():
     from avex.models.utils.registry import get_checkpoint_path, get_model_spec, list_models
 
     beats = [name for name in list_models() if get_model_spec(name).name == "beats"]
-    assert sorted(beats) == sorted(catalogue.BEATS)
-    for name, published in catalogue.BEATS.items():
+    assert sorted(beats) == sorted(facts.MODELS)
+    for name, published in facts.MODELS.items():
         spec = get_model_spec(name)
         assert spec.audio_config.sample_rate == published.rate
         assert spec.audio_config.target_length_seconds * published.rate == 160000

@@ -94,6 +94,7 @@ def baseline(
         batch_s=16.0,
         provenance={
             "family": family,
+            "kind": family,
             "model": None,
             "weights": "none",
             "weights_sha256": None,

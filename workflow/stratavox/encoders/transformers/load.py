@@ -47,9 +47,14 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from stratavox.encoders.catalogue import AST, ast_frame, context_samples, whisper_token
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.taps import Layout, Stack, torch_encoder
+from stratavox.encoders.transformers.windows import (
+    AST,
+    ast_frame,
+    context_samples,
+    whisper_token,
+)
 from stratavox.encoders.weights import load_exact, seeded
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
@@ -167,6 +172,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         prepare=prepare,
         provenance={
             "family": "transformers",
+            "kind": name,
             "model": name,
             **source,
             "weights_sha256": sha256,

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from stratavox.encoders.encoder import Encoder, Grid
-from stratavox.encoders.module_facts import context_samples
+from stratavox.encoders.module import context_samples
 from stratavox.encoders.taps import Layout, Tap, torch_encoder
 from stratavox.encoders.weights import fill, seeded
 from stratavox.errors import StratavoxError
@@ -54,6 +54,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         precision="fp32",
         provenance={
             "family": "module",
+            "kind": settings["factory"],
             "model": settings["factory"],
             "arguments": settings.get("arguments", {}),
             **source,

@@ -1,6 +1,6 @@
 """Train beats_small, the small BEATs that ships with the repository, on synthetic calls.
 
-    python -m stratavox.encoders.train_small --out beats_small.safetensors
+    python -m stratavox.encoders.beats.train_small --out beats_small.safetensors
 
 The calls are chorus calls of species, individuals and sessions that no dataset of another seed
 has. BEATs of avex's own architecture, 12 blocks of width 192, learns from the mean of its last
@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from stratavox.corpus import chorus
-from stratavox.encoders.beats import GRID, small_config
+from stratavox.encoders.beats.load import GRID, small_config
 from stratavox.encoders.weights import seeded
 from stratavox.errors import run
 from stratavox.progress import Progress
