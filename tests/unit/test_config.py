@@ -1,5 +1,6 @@
 """A config that cannot be used is refused: the key's path, what was found, what is allowed."""
 
+import contextlib
 import copy
 from pathlib import Path
 
@@ -272,10 +273,8 @@ def test_config_yaml_repeats_no_default():
         for key in parents:
             place = place[key]
         del place[last]
-        try:
+        with contextlib.suppress(StratavoxError):
             assert config.check(changed) != whole, ".".join([*parents, last])
-        except StratavoxError:
-            pass
 
 
 def test_seeds_stand_for_one_encoder_each(tmp_path):

@@ -232,7 +232,7 @@ class Plan:
     @cache
     def part(self, encoder: str, dataset: str, shard: str) -> dict:
         settings = self._loaded(encoder)
-        family = f"encoders.{settings['family']}"
+        family = f"encoders.{settings['family']}.load"
         return _node("embed.part", settings, self._fed(encoder, dataset, shard), family)
 
     @cache
@@ -301,7 +301,7 @@ class Plan:
         # a shard is told its share: it knows nothing of the others
         settings["budget_gb"] = attention["budget_gb"] / self.datasets[dataset]["shards"]
         settings["encoder"] = self._loaded(encoder)
-        family = f"encoders.{self.encoders[encoder]['family']}"
+        family = f"encoders.{self.encoders[encoder]['family']}.load"
         return _node("embed.tokens", settings, self._fed(encoder, dataset, shard), family)
 
     @cache
