@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stratavox import config
+from stratavox import config, reference
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
 
@@ -288,3 +288,8 @@ def test_seeds_stand_for_one_encoder_each(tmp_path):
         assert plan.encoders[name] == shared | {"seed": seed}
     # what stands beside the report can be run again
     assert config.check(plan.index()["config"]) == plan.config
+
+
+def test_the_pages_of_keys_and_families_are_those_of_the_schema():
+    for path, text in reference.pages().items():
+        assert path.read_text() == text, f"{path}: run python -m stratavox.reference"
