@@ -23,7 +23,7 @@ def check(config: dict) -> dict:
     or value that the schema does not allow, and for names that have no entry.
     """
     filled = copy.deepcopy(config)
-    messages = violations(filled, _unfilled(schema())) or list(_unmatched(filled))
+    messages = problems(filled, _unfilled(schema())) or list(_unmatched(filled))
     if messages:
         raise StratavoxError("the config cannot be used:\n  " + "\n  ".join(messages))
     for dataset in filled["datasets"].values():
@@ -70,13 +70,9 @@ def laid_over(default: dict, config: dict) -> dict:
     return merged
 
 
-def problems(values: object, path: Path) -> list[str]:
-    """Violations of the schema in the file ``path``."""
-    return violations(values, _read(path))
-
-
-def violations(values: object, rules: dict) -> list[str]:
+def problems(values: object, schema: dict | Path) -> list[str]:
     """What a schema does not allow in ``values``, by key; its defaults are filled in there."""
+    rules = _read(schema) if isinstance(schema, Path) else schema
     validator = _filling(jsonschema.Draft202012Validator)(rules)
     return list(dict.fromkeys(map(_message, validator.iter_errors(values))))
 

@@ -68,7 +68,7 @@ def _efficientnet(settings: dict) -> Encoder:
     model.classifier = nn.Identity()
     source = fill(model, settings, ("", "model."), heads=("classifier.", "model.classifier."))
     spectrogram = AudioProcessor(audio)
-    # the stages end in a convolution or in blocks that do, and a norm after it tells their widths
+    # each stage ends in a convolution and a norm, which has the stage's width
     widths = [
         [part for part in stage.modules() if isinstance(part, nn.BatchNorm2d)][-1].num_features
         for stage in model.features
@@ -81,7 +81,7 @@ def _efficientnet(settings: dict) -> Encoder:
     def run(waves: torch.Tensor) -> None:
         model.features(spectrogram(waves)[:, None].repeat(1, 3, 1, 1))
 
-    # a centred frame mirrors half its length at both ends, which asks for more samples than that
+    # a centred frame mirrors half its length at both ends, which needs more samples than that
     shortest = audio.hop_length * (audio.n_fft // 2 // audio.hop_length + 1)
     return torch_encoder(
         model,

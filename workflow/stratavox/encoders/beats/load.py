@@ -34,7 +34,7 @@ STACK = Stack(
     ffn="fc2",
     layout=Layout("tokens batch width", in_tuple=True),
 )
-# Computed from the config, so a file need not hold them; classifiers are no part of the encoder.
+# Computed from the config, so a file need not have them; classifiers are no part of the encoder.
 OPTIONAL = frozenset({"fbank.window", "fbank.mel_fb"})
 HEADS = ("classifier.", "predictor.")
 
@@ -55,7 +55,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS, BUNDLED)
     precision = settings.get("precision", "fp32")
     if precision == "fp32" and not torch.cuda.is_available():
-        # A GPU has a fast kernel of its own, and there is no half-precision spectrum.
+        # A GPU's own kernel is fast, and there is no half-precision spectrum.
         model.encoder.pos_conv[0] = FourierConv1d(model.encoder.pos_conv[0])
     width = config.encoder_embed_dim
     rate = spec.audio_config.sample_rate
