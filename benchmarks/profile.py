@@ -132,7 +132,7 @@ def imports(module: str, job: Job, here: Path) -> tuple[str, ...]:
     told = next(here.glob(f"results/embeddings/{job.encoder}/*/encoder.json"), None)
     if told is None:
         sys.exit(f"{here}: no embeddings of {job.encoder} there; profile a run that has ended")
-    return module, f"stratavox.encoders.{tables.read_json(told)['family']}"
+    return module, f"stratavox.encoders.{tables.read_json(told)['family']}.load"
 
 
 @cache
