@@ -103,8 +103,9 @@ def _leaves(errors):
     """The errors that say most: of a value with several forms, those of the form it has."""
     for error in errors:
         inside = []
-        if error.validator == "oneOf" and isinstance(error.instance, dict):
-            inside = [each for each in error.context if each.validator not in ("type", "const")]
+        if error.validator == "oneOf":
+            forms = [each for each in error.context if each.validator not in ("type", "const")]
+            inside = [each for each in forms if "type" in error.validator_value[each.schema_path[0]]]
         if inside:
             yield from _leaves(inside)
         else:
