@@ -104,8 +104,9 @@ def _leaves(errors):
     for error in errors:
         inside = []
         if error.validator == "oneOf":
-            forms = [each for each in error.context if each.validator not in ("type", "const")]
-            inside = [each for each in forms if "type" in error.validator_value[each.schema_path[0]]]
+            forms = error.validator_value
+            inside = [e for e in error.context if e.validator not in ("type", "const")]
+            inside = [e for e in inside if "type" in forms[e.schema_path[0]]]
         if inside:
             yield from _leaves(inside)
         else:
