@@ -90,8 +90,8 @@ def test_only_changed_code_makes_a_modules_embeddings_stale(code):
 
     def keys() -> tuple[str, ...]:
         plan = Plan(config, code)
-        nodes = [plan.part(name, "chorus", "000") for name in ("mine", "logmel")]
-        return tuple(node["provenance"]["key"] for node in nodes)
+        made = [plan.part(name, "chorus", "000") for name in ("mine", "logmel")]
+        return tuple(node["provenance"]["key"] for node in made)
 
     before = keys()
     Path("code/other.py").write_text("x = 1\n")
