@@ -1,4 +1,4 @@
-"""What all rules share. A rule block says what is its own: files, stage, settings, needs.
+"""What all rules share. Each rule block has only what is its own (files, stage, settings, needs).
 
 Every rule runs `python -m stratavox stage MODULE` (COMMAND) with its named inputs and outputs; its
 log (results/logs/{rule}/) and conda environment are added by `connect_rules`. `stage` makes the two

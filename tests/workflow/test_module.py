@@ -31,3 +31,10 @@ def test_a_foreign_snakefile_of_a_few_lines_runs_the_study(study, planned):
     assert jobs(printed) == {f"stratavox_{job}" for job in expected} | {"mine"}
     assert (study.here / "copy.html").stat().st_size > 100_000
     assert study.stale() == set()
+
+
+def test_the_snakefile_that_the_catalog_looks_for_runs_the_same_jobs(study):
+    snakefile = study.project / "workflow/Snakefile"
+    assert jobs(study.snakemake("--dry-run", snakefile=snakefile)) <= {"run"}
+    printed = study.snakemake("--dry-run", "--forceall", snakefile=snakefile)
+    assert jobs(printed) - {"run"} == jobs(study.snakemake("--dry-run", "--forceall"))
