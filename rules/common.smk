@@ -344,7 +344,7 @@ def index_of_task(dataset, task):
 
 
 def stems(rule, **wildcards):
-    """The figures that a rule draws: name -> path without its ending."""
+    """The figures of a rule, name -> path without its ending."""
     paths = {name: path.format(**wildcards) for name, path in rule.output.items()}
     return {
         name: path.removesuffix(".svg")
