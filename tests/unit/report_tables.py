@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stratavox.inference.claims import EARLY_LATE
+from stratavox.report import figures, paper, screen
 from stratavox.tables import write_json, write_table
 
 NASTY = "<script>alert(1)</script>"
@@ -286,8 +287,7 @@ def write(
             further.setdefault(kind, {})[name] = str(path)
     alike = results / "similarity" / f"{dataset}.parquet"
     write_table(pa.Table.from_pandas(similarity(), preserve_index=False), alike, provenance)
-    figures = results / "figures" / dataset
-    names = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours", "protocol")
+    folder = results / "figures" / dataset
     return {
         "datasets": {
             dataset: {
@@ -297,7 +297,7 @@ def write(
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
                 "shape": further["shape"],
-                "stems": {name: str(figures / name) for name in ("similarity", "shape")},
+                "stems": {name: str(folder / name) for name in figures.of("dataset")},
                 "tasks": {
                     "call": {
                         "role": "target",
@@ -306,8 +306,10 @@ def write(
                         "confounds": None,
                         "notebook": further["notebook"],
                         "neighbours": further["neighbours"],
-                        "stems": {name: str(figures / "call" / name) for name in names},
-                        "umap": {"deep": str(figures / "deep" / "umap_call")},
+                        "stems": {
+                            name: str(folder / "call" / name) for name in figures.of("target")
+                        },
+                        "umap": {"deep": str(folder / "deep" / "umap_call")},
                     }
                 },
             }
@@ -319,3 +321,20 @@ def write(
 
 def folders(index: dict, dataset: str = "zoo") -> dict[str, str]:
     return {name: entry["dirs"][dataset] for name, entry in index["encoders"].items()}
+
+
+def build(module, data, *tables):
+    """The figure of a module of `stratavox.report.figures` as data."""
+    name = module.__name__.rpartition(".")[2]
+    needs = figures.facts()[name].needs
+    return figures.build(name, data, dict(zip(needs, tables, strict=True)))
+
+
+def on_paper(module, data, *tables):
+    """The figure as matplotlib draws it."""
+    return paper.draw(build(module, data, *tables))
+
+
+def on_screen(module, data, *tables):
+    """The figure as plotly draws it."""
+    return screen.draw(build(module, data, *tables))

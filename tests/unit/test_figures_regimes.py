@@ -8,7 +8,8 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 
-from stratavox.report import leakage, neighbours, protocol
+import report_tables as fake
+from stratavox.report.figures import leakage, neighbours, protocol
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
 
@@ -129,39 +130,42 @@ def test_each_regime_and_the_control_task_are_the_tables_values(kind):
     given = task("grouped", "recording", "random")
     kind = "control_task random" if kind == "control" else kind
     control, regime = kind.split()
-    figure, screen = leakage.static(given), leakage.interactive(given)
+    figure, screen = fake.on_paper(leakage, given), fake.on_screen(leakage, given)
     for encoder in ("deep", "noise"):
         values = given.curve(encoder, control, regime)["value"].tolist()
         assert list(by_gid(figure, f"{kind} {encoder}").get_ydata()) == values
         assert list(by_meta(screen, f"{kind} {encoder}").y) == values
     base = given.one("logmel", "features", control, regime)["value"]
     assert list(by_gid(figure, f"{kind} logmel in deep").get_ydata()) == [base]
-    assert list(by_meta(screen, f"{kind} logmel").y) == [base]
+    assert list(by_meta(screen, f"{kind} logmel in deep").y) == [base]
 
 
 def test_selectivity_is_told_of_the_block_chosen_in_training_or_the_last():
-    said = words(leakage.static(task("grouped", "random")))
-    # 0.60 less 0.38 of block 1; noise has no choice, so its last block
-    assert "deep, block 1 (chosen most often in training folds): +0.22 (0.60 less 0.38)" in said
-    assert "noise (random weights, 2 draws), block 2 (last): +0.22 (0.71 less 0.49)" in said
-    assert "logmel (baseline), features: +0.22 (0.52 less 0.30)" in said
+    said = words(fake.on_paper(leakage, task("grouped", "random")))
+    # 0.60 - 0.38 of block 1; noise has no choice, so its last block
+    assert "deep, block 1 (chosen most often in training folds): +0.220 (0.600 minus 0.380)" in said
+    assert "noise (random weights, 2 draws), block 2 (last): +0.220 (0.710 minus 0.490)" in said
+    assert "logmel (baseline), features: +0.220 (0.520 minus 0.300)" in said
     assert f"Not scored recording: class {NASTY} has one" in said
 
 
 def test_draws_are_drawn_with_their_mean_and_range():
     given = task("grouped", "random")
     first = given.curve("noise")["value"].iloc[0]
-    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(leakage.static(given))
-    bar = by_meta(leakage.interactive(given), "none grouped noise").error_y
+    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(fake.on_paper(leakage, given))
+    bar = by_meta(fake.on_screen(leakage, given), "none grouped noise").error_y
     assert (bar.array[0], bar.arrayminus[0]) == pytest.approx((0.02, 0.01))
     # accuracies of the two draws: 0.62 and 0.64 in the first block
-    figure, screen = protocol.static(given, notebook()), protocol.interactive(given, notebook())
+    figure, screen = (
+        fake.on_paper(protocol, given, notebook()),
+        fake.on_screen(protocol, given, notebook()),
+    )
     assert by_gid(figure, "notebook noise").get_ydata()[0] == pytest.approx(0.63)
     assert (0.62, 0.64) in bars(figure)
     trace = by_meta(screen, "notebook noise")
     assert trace.y[0] == pytest.approx(0.63) and trace.error_y.array[0] == pytest.approx(0.01)
     told = beside("group")
-    figure, screen = neighbours.static(given, told), neighbours.interactive(given, told)
+    figure, screen = fake.on_paper(neighbours, given, told), fake.on_screen(neighbours, given, told)
     assert list(by_gid(figure, f"{KNN} noise").get_ydata()) == pytest.approx([0.03, 0.13, 0.23])
     assert (0.02, 0.04) in bars(figure)
     assert by_meta(screen, f"{KNN} noise").error_y.arrayminus[2] == pytest.approx(0.01)
@@ -169,15 +173,15 @@ def test_draws_are_drawn_with_their_mean_and_range():
 
 def test_the_interactive_protocol_has_the_sound_scores_intervals():
     given = task("grouped", "random")
-    screen = protocol.interactive(given, notebook())
+    screen = fake.on_screen(protocol, given, notebook())
     rows = given.curve("deep")
     band = next(trace for trace in screen.data if trace.meta == "band")
     assert set(band.y) == {*rows["low"], *rows["high"]}
-    row, mark = given.one("logmel", "features"), by_meta(screen, "sound logmel")
+    row, mark = given.one("logmel", "features"), by_meta(screen, "sound logmel in deep")
     assert mark.y[0] + mark.error_y.array[0] == pytest.approx(row["high"])
     assert mark.y[0] - mark.error_y.arrayminus[0] == pytest.approx(row["low"])
-    assert "accuracy on 8 clips" in words(protocol.static(given, notebook()))
-    assert "3 of 10 fits stopped" in words(protocol.static(given, notebook()))
+    assert "accuracy on 8 clips" in words(fake.on_paper(protocol, given, notebook()))
+    assert "3 of 10 fits stopped" in words(fake.on_paper(protocol, given, notebook()))
 
 
 def figures(given: Results, excluded: str):
@@ -188,27 +192,27 @@ def figures(given: Results, excluded: str):
 
 def test_an_unknown_group_is_printed_on_every_figure():
     for module, given in figures(task("random"), "none"):
-        said = words(module.static(*given))
+        said = words(fake.on_paper(module, *given))
         assert "zoo: call (group unknown)" in said and "GROUP UNKNOWN" in said
-        notes = [note.text for note in module.interactive(*given).layout.annotations]
+        notes = [note.text for note in fake.on_screen(module, *given).layout.annotations]
         assert any("group unknown" in note for note in notes)
-    assert "Only the random split could be made" in words(leakage.static(task("random")))
+    assert "Only the random split could be made" in words(fake.on_paper(leakage, task("random")))
     said = " ".join(neighbours.notes(task("random"), beside("none")))
-    assert "solid with nothing kept apart" in said and "without clips" not in said
+    assert "solid with no clip left out" in said and "without clips" not in said
 
 
 def test_what_retrieval_leaves_out_is_said():
-    said = words(neighbours.static(task("grouped", "random"), beside("recording")))
+    said = words(fake.on_paper(neighbours, task("grouped", "random"), beside("recording")))
     assert "solid without clips of the same recording" in said and "UNKNOWN" not in said
 
 
 def test_names_from_users_are_never_markup():
     given = task("grouped", "random")
     for module, arguments in figures(given, "group"):
-        screen = module.interactive(*arguments)
+        screen = fake.on_screen(module, *arguments)
         assert "<b>bird" not in str(screen.to_plotly_json())
         # plotly fills in what stands in braces in a template, but not in data
         assert all("bird" not in (trace.hovertemplate or "") for trace in screen.data)
-    cells = by_meta(leakage.interactive(given), "none grouped deep").customdata[0]
-    assert cells[5] == f"grouped by {plain(NASTY)}"
-    assert f"grouped by {NASTY}" in words(leakage.static(given))
+    cells = by_meta(fake.on_screen(leakage, given), "none grouped deep").customdata[0]
+    assert cells.endswith(f"<br>grouped by {plain(NASTY)}")
+    assert f"grouped by {NASTY}" in words(fake.on_paper(leakage, given))

@@ -42,7 +42,7 @@ def test_order_must_be_at_chance_for_a_baseline(tmp_path, resolved, difference, 
     rows = [row for row in planted(results, "call_type", CROSSED) if row["planted"] == ORDER]
     assert [row["verdict"] for row in rows] == [verdict]
     one = results.one("logmel", "features")
-    assert f"{one['low']:.3f} to {one['high']:.3f}" in rows[0]["told"]
+    assert f"{one['low']:.3f} to {one['high']:.3f}" in rows[0]["measured"]
     assert "0.250" in rows[0]["expected"]
 
 
@@ -91,7 +91,7 @@ def test_a_range_over_few_groups_tells_nothing(tmp_path):
 def test_the_claim_on_depth_is_told_of_trained_encoders_alone(tmp_path):
     claim = fake.claims().set_index("claim").loc[EARLY_LATE]
     (row,) = [row for row in rows_of(tmp_path) if row["planted"] == LATE]
-    assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["told"]
+    assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["measured"]
 
 
 def test_nothing_is_told_of_a_target_that_was_not_planted_or_without_groups(tmp_path):
@@ -102,8 +102,8 @@ def test_nothing_is_told_of_a_target_that_was_not_planted_or_without_groups(tmp_
 
 def test_the_page_opens_with_it_for_synthetic_data_alone(tmp_path):
     text = page(tmp_path, source="chorus")[0].text
-    assert text.index("Planted and found") < text.index("Key answers")
-    assert "Planted and found" not in page(tmp_path / "real")[0].text
+    assert text.index("Planted and decoded") < text.index("Key answers")
+    assert "Planted and decoded" not in page(tmp_path / "real")[0].text
 
 
 def test_leakage_is_told_where_sessions_are_confounded(tmp_path):

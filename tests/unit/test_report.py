@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -16,7 +17,7 @@ import report_tables as fake
 from stratavox.errors import StratavoxError
 from stratavox.report import findings, gather, summary
 from stratavox.report.results import load
-from stratavox.tables import write_json, write_text
+from stratavox.tables import write_json, write_table, write_text
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 
@@ -74,8 +75,8 @@ def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
     said = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
     assert said == (
         "deep: call is linearly decodable (above chance, resolved). Balanced accuracy 0.460 "
-        "(95 % t interval over groups 0.409 to 0.522) with the block chosen in the training "
-        "folds; permuted labels 0.204 to 0.305; chance 0.250."
+        "(95 % t interval over groups 0.409 to 0.522) with the block chosen in training; "
+        "permuted labels 0.204 to 0.305; chance 0.250."
     )
 
 
@@ -135,6 +136,22 @@ def test_the_contrasts_own_sentences_stand_under_their_state(tmp_path):
     assert f"deep and noise {fake.NASTY}: not resolved. noise: random weights" in shown.text
     assert "+0.070" in shown.text and "-0.100 to 0.240" in shown.text
     assert told[0]["p_holm"] == "< 0.001"
+
+
+def test_a_further_table_of_answers_gets_onto_the_page_by_being_there(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    answers = Path(index["datasets"]["zoo"]["tasks"]["call"]["answers"])
+    sentence = f"deep needs 12 clips of {fake.NASTY}."
+    table = pa.table({"encoder": ["deep", "noise"], "sentence": [sentence, None]})
+    write_table(table, answers / "clips_needed.parquet", {"code": "c0de"})
+    write_table(table.select(["encoder"]), answers / "mute.parquet", {"code": "c0de"})
+    content = gather.content(index)
+    text = Page(summary.render(content, tmp_path / "results/report", tmp_path / "tables")).text
+    assert f"Clips needed: {sentence}" in text and "Mute" not in text
+    csv = gather.csv_tables(index)
+    assert csv["zoo.call.clips_needed.csv"] == str(answers / "clips_needed.parquet")
+    assert "zoo.call.mute.csv" in csv
+    assert str(answers / "mute.parquet") in [row["path"] for row in content["files"]]
 
 
 # ---- the page ----
@@ -312,12 +329,13 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
 # ---- verdicts and claims ----
 
 
-def test_the_seeds_question_is_answered_from_the_claims(tmp_path):
+def test_the_question_of_depth_is_answered_from_the_claims(tmp_path):
     text = page(tmp_path)[0].text
     assert (
         "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
-        "call less that of the acoustic targets is +0.314 of the depth (95 % t interval over "
-        "groups 0.205 to 0.423; a difference of 0.151 would have been found with a chance of 80 %)"
+        "call minus that of the acoustic targets is +0.314 of the depth (95 % t interval over "
+        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a chance of "
+        "80 %)"
     ) in text
 
 
@@ -336,7 +354,7 @@ def test_without_an_interval_no_centre_is_told(tmp_path):
     given = loaded(tmp_path)
     given.claims.loc[0, ["value", "low", "high", "detectable"]] = None
     (said,) = findings.verdicts(given)
-    assert "no centre can be told" in said and "+0.314" not in said
+    assert "there is no centre" in said and "+0.314" not in said
 
 
 def test_depths_weights_and_equality_are_the_tables(tmp_path):
@@ -345,7 +363,8 @@ def test_depths_weights_and_equality_are_the_tables(tmp_path):
     shown, content = page(tmp_path, contrast_rows=rows)
     assert content["datasets"][0]["tasks"][0]["contrasts"][1]["state"] == "equal"
     for said in (
-        "deep: earliest block within one standard error of the block chosen in training: block 1",
+        "deep: earliest sufficient block (within one standard error of the block chosen in "
+        "training): block 1",
         "deep: blocks that may be the best (95 %): block 1, block 2",
         "block 1 0.287 0.187 to 0.387 0.400 -0.512",
     ):

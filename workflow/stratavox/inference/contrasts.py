@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from stratavox import words
 from stratavox.inference import paired
 from stratavox.inference.groups import BCA, Interval, interval
 from stratavox.inference.multiplicity import holm
@@ -229,15 +230,7 @@ def sentence(row: dict) -> str:
 
 
 def _name(encoder: str, readout: str, probe: str) -> str:
-    told = {
-        "nested": "the block chosen in training",
-        "concat": "all blocks together",
-        "concat_pca": "all blocks at one block's width",
-        "mean": "the mean of blocks",
-        "weighted": "the weighted blocks",
-        "concat_avex": "avex's own all layers",
-        "features": "",
-        "acoustics": "acoustic descriptors alone",
-    }.get(readout, readout.replace("+acoustics", " with acoustic descriptors"))
-    told = ", ".join(part for part in (told, "" if probe == "linear" else f"{probe} probe") if part)
-    return f"{encoder}, {told}" if told else encoder
+    beside = readout.replace(words.BESIDE_ACOUSTICS, " with acoustic descriptors")
+    label = {**words.READOUTS, "features": ""}.get(readout, beside)
+    parts = (encoder, label, "" if probe == "linear" else f"{probe} probe")
+    return ", ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""The figures of one dataset, named in the settings' ``figures``: likeness and shape of readouts.
+"""The figures of one dataset, named in the settings' ``figures``.
 
 Run as ``python -m stratavox.report.overview``.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox import stage
+from stratavox import stage, words
 from stratavox.errors import run
-from stratavox.report import shape, similarity, style
-from stratavox.report.saving import save_figure
-from stratavox.report.shape import Shape
-from stratavox.report.similarity import Similarity
+from stratavox.report.draw import by_encoder, draw, inside
+from stratavox.report.results import Overview
 from stratavox.tables import read_json, read_table
 
 
@@ -28,18 +26,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the figures")
     options = parser.parse_args()
     settings = options.settings
-    about = (
-        style.dataset_label(options.dataset, settings["source"]),
-        {name: read_json(Path(path) / "encoder.json") for name, path in options.encoders.items()},
-        settings["draws"],
-    )
-    alike = Similarity(*about, read_table(options.similarity).to_pandas())
-    shapes = {name: read_table(path).to_pandas() for name, path in options.shape.items()}
-    given = {"similarity": (similarity, alike), "shape": (shape, Shape(*about, shapes))}
-    for name in settings["figures"]:
-        figure, data = given[name]
-        title = f"{data.dataset}, {figure.TITLE}"
-        save_figure(figure, [data], options.out / name, title, options.provenance)
+    encoders = {
+        name: read_json(Path(path) / "encoder.json") for name, path in options.encoders.items()
+    }
+    heading = words.dataset(options.dataset, settings["source"])
+    tables = {"similarity": read_table(options.similarity).to_pandas()}
+    tables["shape"] = by_encoder(options.shape)
+    data = Overview(heading, encoders, settings["draws"])
+    draw(inside(options.out, settings["figures"]), data, tables, options.provenance)
 
 
 if __name__ == "__main__":

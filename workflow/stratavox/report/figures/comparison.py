@@ -1,0 +1,168 @@
+"""Comparison of one task: last block, block chosen in the training folds, all blocks, baselines.
+
+A row per encoder and readout, with its interval, what permuted labels give, and chance; then a row
+per probe on tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from stratavox import words
+from stratavox.report import curves, style
+from stratavox.report.figure import Axis, Figure, Panel, Points, Rule
+from stratavox.report.results import PROBE, Results
+
+FACTS = {
+    "order": 20,
+    "title": "Encoders, fusions and probes compared",
+    "caption": "Encoders compared: {task} of {dataset}. Last block, block chosen inside the "
+    "training folds, fusions of all blocks, probes on tokens, and baselines, with permuted labels "
+    "and chance.",
+    "scopes": ("target",),
+}
+PERMUTED = "permuted labels: 95 % range"
+ROW_IN = 0.27
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the figure: which readout of which encoder, by which probe."""
+
+    encoder: str
+    readout: str | None
+    probe: str
+    label: str
+
+
+def listed(results: Results) -> list[Row]:
+    """The rows from top to bottom; an encoder with blocks has a header, without a readout."""
+    shown: list[Row] = []
+    for row in lines(results):
+        blocks = results.encoders[row.encoder]["blocks"]
+        if blocks and (not shown or shown[-1].encoder != row.encoder):
+            shown.append(Row(row.encoder, None, PROBE, results.label(row.encoder)))
+        shown.append(row)
+    return shown
+
+
+def lines(results: Results) -> list[Row]:
+    """The rows that have a value; an encoder's probes on tokens after its linear ones."""
+    rows = []
+    for encoder in [*results.layered, *results.baselines]:
+        for readout in results.compared(encoder):
+            rows.append(Row(encoder, readout, PROBE, row_label(results, encoder, readout)))
+        for probe, words_of_probe in words.PROBES.items():
+            if probe == PROBE:
+                continue
+            for readout in results.rows(encoder, probe=probe)["readout"]:
+                label = f"{row_label(results, encoder, readout)}, {words_of_probe}"
+                rows.append(Row(encoder, readout, probe, label))
+    return rows
+
+
+def row_label(results: Results, encoder: str, readout: str) -> str:
+    """The label of a row: the readout, or the encoder where it has but one."""
+    has_blocks = results.encoders[encoder]["blocks"]
+    return results.place(encoder, readout) if has_blocks else results.label(encoder)
+
+
+def alt(results: Results) -> str:
+    """Every linear score."""
+    parts = [f"Comparison of {results.heading}: balanced accuracy"]
+    for encoder in [*results.layered, *results.baselines]:
+        for readout in results.compared(encoder):
+            value = words.number(results.one(encoder, readout)["value"])
+            parts.append(f"{results.label(encoder)}, {results.place(encoder, readout)} {value}")
+    return "; ".join(parts) + "."
+
+
+def notes(results: Results) -> list[str]:
+    """What must be known to read the figure."""
+    tokens = []
+    if (results.estimates["control"] == "shuffled").any():
+        tokens.append(
+            "Crosses: the same probe on tokens in random order; equal where it cannot use order."
+        )
+    if (results.estimates["probe"] == "attention_mean").any():
+        tokens.append(
+            "Attention on one pooled vector is what Earth Species's BEATs layer notebook does: its "
+            "queries and keys have no effect."
+        )
+    return [
+        results.counts_line(),
+        results.group_line(),
+        results.interval_line("Whiskers, and numbers in brackets"),
+        *results.random_line("Hollow marks"),
+        results.control_line(),
+        *results.draws_line("Thick pale bars"),
+        *tokens,
+    ]
+
+
+def figure(results: Results) -> Figure:
+    """One panel: a list of rows."""
+    looks = style.encoder_looks(list(results.encoders))
+    shown = listed(results)
+    series, printed = [Rule(results.facts["chance"], style.INK, "x", "dot", legend="chance")], {}
+    for y, row in enumerate(shown):
+        if row.readout is not None:
+            series += _row(results, row, looks[row.encoder], y)
+            own = _estimate(results, row)
+            ends = words.bounds(own["low"], own["high"], 2)
+            printed[y] = f"{words.number(own['value'], 2)} ({ends})"
+    entries = (
+        {"random split": {"marker": "o", "hollow": True}} if results.regime != "random" else {}
+    )
+    if any(row.probe != PROBE for row in shown):
+        entries["tokens shuffled"] = {"marker": "x"}
+    series += [Points([], [], style.GREY, legend=name, **look) for name, look in entries.items()]
+    axis = Axis(
+        ticks={y: row.label for y, row in enumerate(shown)},
+        limits=(len(shown) - 0.4, -0.6),
+        heads=frozenset(y for y, row in enumerate(shown) if row.readout is None),
+        opposite=printed,
+    )
+    size = (3.4, ROW_IN * (len(shown) + 0.2))
+    panel = Panel(series, size, Axis("balanced accuracy"), axis)
+    return Figure([panel], notes(results))
+
+
+def _estimate(results: Results, row: Row, **where) -> pd.Series | None:
+    return results.one(row.encoder, row.readout, probe=row.probe, **where)
+
+
+def _row(results: Results, row: Row, look: style.Look, y: int) -> list[Points]:
+    series, colour = [], look.colour
+    control = _estimate(results, row, control="permutation")
+    tail = f"{row.encoder} {row.readout}" + ("" if row.probe == PROBE else f" {row.probe}")
+    if control is not None:
+        pale = {"bar": 5, "opacity": 0.3, "legend": PERMUTED}
+        series.append(_point(control, y, style.GREY, f"permutation {tail}", ends=True, **pale))
+        mark = {"marker": "|", "size": 3, "group": PERMUTED}
+        series.append(_point(control, y, style.GREY, f"permutation mean {tail}", **mark))
+    split = _estimate(results, row, regime="random")
+    if results.regime != "random" and split is not None:
+        hollow = {"marker": look.marker, "hollow": True, "size": 4.5, "opacity": 0.5}
+        hollow |= {"group": "random split"}
+        series.append(_point(split, y, colour, f"random split {tail}", **hollow))
+    own = _estimate(results, row)
+    if not words.missing(own["draws_low"]):
+        ends = {"low": [own["draws_low"]], "high": [own["draws_high"]], "across": True}
+        thick = {"bar": 4, "opacity": 0.35, "name": f"draws {tail}", "group": row.encoder}
+        series.append(Points([own["value"]], [y], colour, **ends, **thick))
+    mark = {"marker": look.marker, "size": 5.5, "bar": 1.4, "group": row.encoder}
+    series.append(_point(own, y, colour, f"value {tail}", ends=True, **mark))
+    shuffled = _estimate(results, row, control="shuffled")
+    if shuffled is not None:
+        cross = {"marker": "x", "size": 5, "group": "tokens shuffled"}
+        series.append(_point(shuffled, y, colour, f"tokens shuffled {tail}", **cross))
+    return series
+
+
+def _point(row: pd.Series, y: int, colour: str, name: str, ends: bool = False, **look) -> Points:
+    bars = {"low": [row["low"]], "high": [row["high"]], "across": True} if ends else {}
+    hover = curves.hover(row.to_frame().T)
+    return Points([row["value"]], [y], colour, name=name, hover=hover, **bars, **look)
