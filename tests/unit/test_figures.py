@@ -17,11 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.collections import QuadMesh
 
 import report_tables as fake
 from stratavox import words as labels
 from stratavox.errors import StratavoxError
 from stratavox.report import figures, paper, screen, style
+from stratavox.report.figure import Band, Heat, Points, Rule
 from stratavox.report.figures import (
     atlas,
     centres,
@@ -448,6 +450,59 @@ def test_readouts_are_named_with_their_own_number():
         "block 11",
         "ffn 3",
     ]
+
+
+# ---- both renderers ----
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("name", figures.of("target"))
+def test_each_renderer_draws_all_that_the_data_has(tmp_path, name, grouped):
+    tables = {
+        kind: {encoder: fake.beside(kind, encoder) for encoder in fake.ENCODERS}
+        for kind in ("neighbours", "notebook")
+    }
+    figure = figures.build(name, results(tmp_path, grouped), tables)
+    on_paper, on_screen = paper.draw(figure), screen.draw(figure)
+    series = [one for panel in figure.panels for one in panel.series]
+    kinds = {
+        kind: [s for s in series if isinstance(s, kind)] for kind in (Points, Band, Rule, Heat)
+    }
+    # paper
+    drawn = [line for axes in on_paper.axes for line in axes.lines]
+    for one in kinds[Points]:
+        assert any(
+            np.array_equal(line.get_xdata(), one.x)
+            and np.array_equal(line.get_ydata(), one.y, equal_nan=True)
+            and (line.get_gid() or "") == one.name
+            and (not one.dash or line.get_color() == one.colour)
+            for line in drawn
+        ), one.name
+    assert len(drawn) == len(kinds[Points]) + len(kinds[Rule])
+    meshes = [m.get_gid() for m in on_paper.findobj(QuadMesh) if m.get_gid()]
+    assert meshes == [heat.name for heat in kinds[Heat]]
+    if figure.legend:
+        entries = [text.get_text() for text in on_paper.legends[0].get_texts()]
+        assert entries == paper.shortened(figure.legend)
+    printed = flat(words(on_paper))
+    assert figure.title in printed and all(flat(note) in printed for note in figure.notes)
+    # screen
+    metas = [trace.meta for trace in on_screen.data]
+    known = [band for band in kinds[Band] if np.isfinite(np.array(band.low, float)).any()]
+    wanted = [*kinds[Points], *kinds[Heat], *known]
+    assert sorted(metas) == sorted(plain(one.name) for one in wanted)
+    assert len(on_screen.layout.shapes) == len(kinds[Rule])
+    listed = [one for one in (*on_screen.data, *on_screen.layout.shapes) if one.showlegend]
+    assert sorted(one.name for one in listed) == sorted(map(plain, figure.legend))
+    for one in kinds[Points]:
+        (trace,) = (
+            [t for t in on_screen.data if t.meta == plain(one.name) and list(t.x) == list(one.x)]
+            if one.name and len(one.x)
+            else [None]
+        )
+        if trace is not None:
+            assert np.array_equal(trace.y, one.y, equal_nan=True)
+            assert list(trace.customdata) == list(map(plain, one.hover))
 
 
 # ---- files ----

@@ -131,7 +131,7 @@ def test_an_undefined_cell_stays_empty_and_is_explained():
     (cells,) = meshes(figure)
     empty = np.ma.getmaskarray(cells.get_array())
     assert empty[1].all() and empty[:, 1].all() and empty.sum() == 2 * len(empty) - 1
-    assert "Grey: not defined" in words(figure)
+    assert "Grey or blank: not defined" in words(figure)
     assert screen.data[0].customdata[1][0].endswith("not defined")
 
 

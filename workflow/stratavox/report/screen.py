@@ -222,7 +222,7 @@ def _band(series: Band, screen: go.Figure, where: dict, shown: set[str]) -> None
 def _rule(series: Rule, screen: go.Figure, where: dict, shown: set[str]) -> None:
     add = screen.add_hline if series.axis == "y" else screen.add_vline
     line = {"color": series.colour, "width": series.width * 1.4, "dash": series.dash}
-    add(series.at, line=line, **_entry(series, shown), **where)
+    add(series.at, line=line, exclude_empty_subplots=False, **_entry(series, shown), **where)
 
 
 @_add.register

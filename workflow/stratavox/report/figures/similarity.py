@@ -51,7 +51,7 @@ def notes(data: Overview, table: pd.DataFrame) -> list[str]:
         if len(names) > 1:
             lines.append(f"{unit}: the first of {len(names)} random draws. {between(table, names)}")
     if np.isnan(matrix(data, table)).any():
-        lines.append("Grey: not defined, because a readout is the same for all clips.")
+        lines.append("Grey or blank: not defined, because a readout is the same for all clips.")
     return lines
 
 
