@@ -68,8 +68,8 @@ def by_gid(figure, gid: str):
 def segments(figure) -> list[np.ndarray]:
     """Ends (2, 2) of every bar that is drawn; matplotlib keeps empty ones for missing values."""
     collections = figure.axes[0].collections
-    found = [one for c in collections for one in getattr(c, "get_segments", list)()]
-    return [one for one in found if len(one)]
+    bars = [one for c in collections for one in getattr(c, "get_segments", list)()]
+    return [one for one in bars if len(one)]
 
 
 def flat(text: str) -> str:
@@ -107,7 +107,7 @@ def test_static_bands_and_whiskers_are_the_tables_intervals(tmp_path):
     ][0]
     assert set(corners[:, 1]) == {*rows["band_low"], *rows["band_high"]}
     baseline = expected(fake.estimates(), "logmel").iloc[0]
-    assert by_gid(figure, "baseline logmel").get_ydata() == [baseline["value"]]
+    assert list(by_gid(figure, "baseline logmel").get_ydata()) == [baseline["value"]]
     bars = segments(figure)
     for row in [baseline, *(row for _, row in rows.iterrows())]:
         assert any(set(bar[:, 1]) == {row["low"], row["high"]} for bar in bars)
@@ -122,9 +122,9 @@ def test_random_draws_are_one_curve_with_their_range(tmp_path):
     figure = fake.on_paper(layers, given)
     bars = segments(figure)
     assert any(set(bar[:, 1]) == {0.111, 0.777} for bar in bars)
-    said = flat(words(figure))
-    assert "noise (random weights, 2 draws)" in said
-    assert "mean and range over 2 random draws of noise" in said
+    printed = flat(words(figure))
+    assert "noise (random weights, 2 draws)" in printed
+    assert "mean and range over 2 random draws of noise" in printed
 
 
 def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path):
@@ -185,34 +185,35 @@ def test_ticks_are_the_numbers_in_the_readouts_names(tmp_path):
 
 
 def test_the_figure_says_what_stands_behind_it(tmp_path):
-    said = flat(words(fake.on_paper(layers, results(tmp_path))))
-    assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in said
+    printed = flat(words(fake.on_paper(layers, results(tmp_path))))
+    assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in printed
     given = results(tmp_path)
     given.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
     assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
-    assert "no bird is in training and test at once" in said
-    assert "95 % t interval over groups" in said
-    assert "random split, optimistic where training and test share recordings" in said
-    assert "95 % range over 10 permutations" in said
-    assert "noise (random weights)" in said and "logmel (baseline)" in said
-    assert "unknown" not in said.lower()
+    assert "no bird is in training and test at once" in printed
+    assert "95 % t interval over groups" in printed
+    assert "random split, optimistic where training and test share recordings" in printed
+    assert "95 % range over 10 permutations" in printed
+    assert "noise (random weights)" in printed and "logmel (baseline)" in printed
+    assert "unknown" not in printed.lower()
 
 
 @pytest.mark.parametrize("module", [layers, comparison])
 def test_a_range_over_few_groups_is_not_called_an_interval(tmp_path, module):
     rows = fake.estimates(interval="range over groups")
-    said = flat(words(fake.on_paper(module, results(tmp_path, rows=rows))))
-    assert "range over groups, lowest to highest (too few groups for an interval)" in said
-    assert "t interval" not in said
+    printed = flat(words(fake.on_paper(module, results(tmp_path, rows=rows))))
+    assert "range over groups, lowest to highest (too few groups for an interval)" in printed
+    assert "t interval" not in printed
 
 
 @pytest.mark.parametrize("module", [layers, comparison])
 def test_an_unknown_group_is_printed_on_every_figure(tmp_path, module):
     unknown = results(tmp_path, grouped=False)
-    said = flat(words(fake.on_paper(module, unknown)))
-    assert "zoo: call (group unknown)" in said
+    printed = flat(words(fake.on_paper(module, unknown)))
+    assert "zoo: call (group unknown)" in printed
     assert (
-        "GROUP UNKNOWN: clips of one animal or recording may be in both training and test" in said
+        "GROUP UNKNOWN: clips of one animal or recording may be in both training and test"
+        in printed
     )
     shown = fake.on_screen(module, unknown)
     assert any("group unknown" in note.text for note in shown.layout.annotations)
@@ -283,13 +284,18 @@ def test_probes_on_tokens_stand_beside_with_tokens_shuffled(tmp_path):
 
 def test_centres_are_the_tables_and_the_verdict_is_printed(tmp_path):
     figure = fake.on_paper(centres, results(tmp_path))
-    told = fake.depths()
+    depths = fake.depths()
     for target in ("call", "f0", "duration", "acoustic targets"):
-        value = told.loc[(told["target"] == target) & (told["measure"] == "centre"), "value"].item()
+        value = depths.loc[
+            (depths["target"] == target) & (depths["measure"] == "centre"), "value"
+        ].item()
         assert list(by_gid(figure, f"deep {target}").get_xdata()) == [value]
-    said = flat(words(figure))
-    assert "acoustics are decoded early and the task late: supported (+0.314" in said
-    assert "0.205 to 0.423; detectable 0.151" in said and "may be the best (95 %): block 1" in said
+    printed = flat(words(figure))
+    assert "acoustics are decoded early and the task late: supported (+0.314" in printed
+    assert (
+        "0.205 to 0.423; detectable 0.151" in printed
+        and "may be the best (95 %): block 1" in printed
+    )
     shown = fake.on_screen(centres, results(tmp_path))
     assert {t.x[0] for t in shown.data if t.meta == "deep call"} == {0.71}
     unknown = fake.on_paper(centres, results(tmp_path / "2", grouped=False))
@@ -323,8 +329,10 @@ def test_the_notebooks_accuracies_stand_beside_the_sound_scores(tmp_path):
     assert list(by_gid(figure, "notebook deep").get_ydata()) == tables["deep"]["accuracy"].tolist()
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")
     assert list(by_gid(figure, "sound deep").get_ydata()) == rows["value"].tolist()
-    said = flat(words(figure))
-    assert "accuracy on 8 clips" in said and "3 of 7 fits stopped before they converged" in said
+    printed = flat(words(figure))
+    assert (
+        "accuracy on 8 clips" in printed and "3 of 7 fits stopped before they converged" in printed
+    )
     shown = fake.on_screen(protocol, results(tmp_path / "2"), tables)
     drawn = next(t for t in shown.data if t.meta == "notebook deep")
     assert list(drawn.y) == tables["deep"]["accuracy"].tolist()
@@ -345,7 +353,7 @@ def test_neighbours_are_the_tables_and_say_what_was_excluded(tmp_path):
 
 def umap_panels(
     root: Path, grouped: bool = True, lost: int = 0, whole: int | None = None
-) -> tuple[umap.Labels, umap.Map]:
+) -> tuple[umap.Labels, tuple[pd.DataFrame, dict]]:
     index = fake.write(root, grouped)
     folds_json = Path(index["datasets"]["zoo"]["tasks"]["call"]["folds_json"])
     clips = [f"clip-{number:03d}" for number in range(44)][lost:]
@@ -364,7 +372,7 @@ def umap_panels(
         "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
         "statement": "n_neighbors reduced from 15 to 7",
     }
-    settings = {"min_dist": 0.1, "seed": 0}
+    settings = {"min_dist": 0.1, "seed": 0, "n_neighbors": 15}
     path = root / "umap.parquet"
     write_table(table, path, {"umap": facts, "settings": settings})
     clips = umap.labels("deep on zoo: call", "call", folds_json.with_suffix(".parquet"), folds_json)
@@ -374,27 +382,27 @@ def umap_panels(
 def test_each_clip_stands_at_its_coordinates_under_its_class(tmp_path):
     given = umap_panels(tmp_path)
     figure, shown = fake.on_paper(umap, *given), fake.on_screen(umap, *given)
-    points = umap.joined(*given)
+    points, _ = given[1]
     for name in fake.CLASSES:
         for number, readout in enumerate(("block_00", "block_02")):
             here = points[(points["target"] == name) & (points["readout"] == readout)]
             dots = [line for line in figure.axes[number].lines if line.get_gid() == f"class {name}"]
             assert np.array_equal(dots[0].get_xydata(), here[["x", "y"]])
             trace = [t for t in shown.data if t.meta == plain(f"class {name}")][number]
-            told = [text.split("<br>") for text in trace.customdata]
-            assert [lines[0] for lines in told] == here["clip_id"].tolist()
-            assert {lines[1] for lines in told} == {f"class: {plain(name)}"}
-            assert [lines[2] for lines in told] == [f"group: {group}" for group in here["group"]]
+            texts = [text.split("<br>") for text in trace.customdata]
+            assert [lines[0] for lines in texts] == here["clip_id"].tolist()
+            assert {lines[1] for lines in texts} == {f"class: {plain(name)}"}
+            assert [lines[2] for lines in texts] == [f"group: {group}" for group in here["group"]]
             assert list(trace.x) == here["x"].tolist()
 
 
 def test_panels_say_how_far_to_trust_them(tmp_path):
     given = umap_panels(tmp_path)
-    said = flat(words(fake.on_paper(umap, *given)))
-    assert "block 0, trustworthiness 0.81" in said and "block 2, trustworthiness 0.93" in said
-    assert "are no evidence" in said
-    assert "n_neighbors reduced from 15 to 7" in said
-    assert "44 clips, coloured by call; 4 outside the task in pale grey" in said
+    printed = flat(words(fake.on_paper(umap, *given)))
+    assert "block 0, trustworthiness 0.81" in printed and "block 2, trustworthiness 0.93" in printed
+    assert "are no evidence" in printed
+    assert "n_neighbors reduced from 15 to 7" in printed
+    assert "44 clips, coloured by call; 4 outside the task in pale grey" in printed
     titles = [note.text for note in fake.on_screen(umap, *given).layout.annotations]
     assert titles == ["block 0, trustworthiness 0.81", "block 2, trustworthiness 0.93"]
     assert "GROUP UNKNOWN" in words(
@@ -405,10 +413,11 @@ def test_panels_say_how_far_to_trust_them(tmp_path):
 def test_a_map_of_a_sample_says_so_and_may_lack_clips_of_the_task(tmp_path):
     given = umap_panels(tmp_path, lost=1, whole=9000)
     assert (
-        "43 clips of 9,000, drawn at random, coloured by call; 4 outside" in umap.notes(*given)[0]
+        "43 clips of 9,000, drawn at random, coloured by call; 4 outside"
+        in umap.notes(given[0], *given[1])[0]
     )
     sampled = dataclasses.replace(given[0], drawn=True)
-    assert "4 outside the task or its sample in pale grey" in umap.notes(sampled, given[1])[0]
+    assert "4 outside the task or its sample in pale grey" in umap.notes(sampled, *given[1])[0]
 
 
 def test_every_class_has_an_entry_in_the_legend(tmp_path):
@@ -513,14 +522,14 @@ class Loads(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
         self.tags: list[str] = []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         names = {"src", "href", "srcset", "data", "poster"}
         if tag != "a":
-            self.found += [value for name, value in attrs if name in names]
+            self.addresses += [value for name, value in attrs if name in names]
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):
@@ -551,7 +560,7 @@ def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
     page = (tmp_path / "umap.html").read_text(encoding="utf-8")
     loads = Loads()
     loads.feed(page)
-    assert loads.found == []
+    assert loads.addresses == []
     assert "plotly.js v" in page
     assert '"modeBarButtonsToRemove": ["sendChartToCloud"]' in page  # it uploads
     assert fake.NASTY not in page and "<b>Täubchen" not in page

@@ -82,7 +82,7 @@ def results(**changed) -> Results:
         "deep": {"weights": "pretrained", "blocks": BLOCKS, "readouts": ["input", *BLOCKS]},
         NASTY: {"weights": "none", "blocks": [], "readouts": ["features"]},
     }
-    made = Results(
+    given = Results(
         **{"dataset": "zoo", "task": NASTY, "source": "folder", "estimates": scores()},
         **{"atlas": explained(), "depths": centre_rows(), "encoders": encoders},
         weights=pd.DataFrame(),
@@ -90,7 +90,7 @@ def results(**changed) -> Results:
         claims=pd.DataFrame([verdict], columns=CLAIMS.names),
         facts={**facts, "repeats": 2, "permutations": 20, "draws": {}},
     )
-    return replace(made, **changed)
+    return replace(given, **changed)
 
 
 def unknown() -> Results:
@@ -143,8 +143,8 @@ def test_the_tasks_best_blocks_stand_at_their_depth_below_the_task():
     assert drawn[f"deep {BEST}"].get_ydata()[0] == drawn[f"deep {NASTY}"].get_ydata()[0] + 1
     traces = {trace.meta: trace for trace in fake.on_screen(centres, results()).data}
     assert list(traces[f"deep {BEST}"].x) == [0.5, 1.0]
-    told = [text.split(": ")[1] for text in traces[f"deep {BEST}"].customdata]
-    assert told == ["block 1", "block 3"]
+    values = [text.split(": ")[1] for text in traces[f"deep {BEST}"].customdata]
+    assert values == ["block 1", "block 3"]
 
 
 def test_nuisances_stand_apart_and_a_flat_curve_is_called_so():
@@ -182,9 +182,9 @@ def test_cells_are_the_table_in_the_order_of_depth_with_all_blocks_last():
         explained().set_index(["target", "readout"])["value"],
     )
     for target in ("centroid", "f0", "level"):
-        told = [table[target, readout] for readout in ("input", *BLOCKS, "concat")]
-        assert grid(figure, target) == pytest.approx([max(value, 0) for value in told])
-        for value in told:
+        values = [table[target, readout] for readout in ("input", *BLOCKS, "concat")]
+        assert grid(figure, target) == pytest.approx([max(value, 0) for value in values])
+        for value in values:
             assert f"{value:.2f}" in words(figure)
     ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert ticks == ["input", "0", "1", "2", "3", "all"]

@@ -118,11 +118,15 @@ def test_cells_are_the_tables_in_the_runs_order_with_the_first_draw_only():
 
 def test_how_alike_draws_are_is_told_from_the_same_readouts_of_unlike_draws():
     pairs = [cka(4, 7), cka(5, 8), cka(6, 9)]
-    said = words(fake.on_paper(similarity, ZOO, alike()))
-    assert "r: the first of 2 random draws" in said
+    printed = words(fake.on_paper(similarity, ZOO, alike()))
+    assert "r: the first of 2 random draws" in printed
     wanted = f"mean {np.mean(pairs):.2f}, range {min(pairs):.2f} to {max(pairs):.2f}"
-    assert wanted in said
-    assert "r (random weights, 2 draws)" in said and "321 clips" in said and "Grey" not in said
+    assert wanted in printed
+    assert (
+        "r (random weights, 2 draws)" in printed
+        and "321 clips" in printed
+        and "Grey" not in printed
+    )
 
 
 def test_an_undefined_cell_stays_empty_and_is_explained():
@@ -168,8 +172,8 @@ def test_the_band_of_random_draws_spans_them_all():
         low = of(data, "r_seed0", "effective_rank", "low")[place]
         high = of(data, "r_seed1", "effective_rank", "high")[place]
         assert (rows.loc[readout, "low"], rows.loc[readout, "high"]) == (low, high)
-    said = words(fake.on_paper(shape, ZOO, data))
-    assert "80 clips of 1,234 at a time" in said and "mean over 2 random draws" in said
+    printed = words(fake.on_paper(shape, ZOO, data))
+    assert "80 clips of 1,234 at a time" in printed and "mean over 2 random draws" in printed
 
 
 # ---- both ----
@@ -178,8 +182,8 @@ def test_the_band_of_random_draws_spans_them_all():
 @pytest.mark.parametrize(("module", "data"), [(similarity, alike()), (shape, shapes())])
 def test_names_are_only_ever_text(module, data):
     assert NASTY in words(fake.on_paper(module, ZOO, data))
-    told = str(fake.on_screen(module, ZOO, data).to_plotly_json())
-    assert "<script>" not in told and "&lt;script&gt;" in told
+    page = str(fake.on_screen(module, ZOO, data).to_plotly_json())
+    assert "<script>" not in page and "&lt;script&gt;" in page
 
 
 def test_colours_are_those_of_the_tasks_figures():

@@ -73,12 +73,12 @@ def test_order_must_be_above_chance_for_a_trained_encoder(tmp_path, low, high, v
 
 def test_of_a_model_without_blocks_or_without_input_nothing_is_expected(tmp_path):
     results = loaded(tmp_path, source="chorus")
-    told = [row["planted"] for row in planted(results, "call_type", CROSSED)]
-    assert ORDER in told and ACOUSTICS in told
+    names = [row["planted"] for row in planted(results, "call_type", CROSSED)]
+    assert ORDER in names and ACOUSTICS in names
     results.encoders["logmel"] |= {"weights": "file", "readouts": ["output"]}
     without = replace(results, atlas=results.atlas[results.atlas["readout"] != "input"])
-    told = [row["planted"] for row in planted(without, "call_type", CROSSED)]
-    assert ORDER not in told and ACOUSTICS not in told
+    names = [row["planted"] for row in planted(without, "call_type", CROSSED)]
+    assert ORDER not in names and ACOUSTICS not in names
     assert planted(without, "species", CROSSED)
 
 
@@ -107,10 +107,10 @@ def test_the_page_opens_with_it_for_synthetic_data_alone(tmp_path):
 
 
 def test_leakage_is_told_where_sessions_are_confounded(tmp_path):
-    told = fake.claims().assign(evidence="contrasts: random or grouped split")
-    results = replace(loaded(tmp_path, source="chorus"), claims=told)
-    found = planted(results, "individual", {"confounded": True})
-    verdicts = [row["verdict"] for row in found if "confounded" in row["planted"]]
+    names = fake.claims().assign(evidence="contrasts: random or grouped split")
+    results = replace(loaded(tmp_path, source="chorus"), claims=names)
+    rows = planted(results, "individual", {"confounded": True})
+    verdicts = [row["verdict"] for row in rows if "confounded" in row["planted"]]
     assert verdicts == [AS_PLANTED, NOT_SO, OPEN]
     kept = planted(results, "individual", CROSSED)
     assert not [row for row in kept if "confounded" in row["planted"]]

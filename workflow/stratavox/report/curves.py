@@ -9,7 +9,7 @@ import pandas as pd
 from stratavox import words
 from stratavox.corpus.targets import TARGETS
 from stratavox.report import style
-from stratavox.report.figure import Axis, Panel, Points, Rule
+from stratavox.report.figure import Axis, Band, Panel, Points, Rule
 from stratavox.report.results import Results
 
 # panels in a row; inches: of all panels of a row, between two, and their height
@@ -66,6 +66,30 @@ def hover(rows: pd.DataFrame, last: str = "") -> list[str]:
         + (f"\n{last}" if last else "")
         for row in rows.itertuples()
     ]
+
+
+def points(
+    rows: pd.DataFrame,
+    x: float | None = None,
+    y: float | None = None,
+    ends: Sequence[str] = ("low", "high"),
+    hovers: Sequence[str] | None = None,
+    **look,
+) -> Points:
+    """The column ``value`` of rows at their depth, with its interval in the columns ``ends``.
+
+    All stand at one ``x`` where it is given; or lie along x at one ``y``.
+    """
+    places = {"x": rows["depth"] if x is None else [x] * len(rows), "y": rows["value"]}
+    if y is not None:
+        places = {"x": rows["value"], "y": [y] * len(rows), "across": True}
+    bars = {side: rows[end] for side, end in zip(("low", "high"), ends, strict=False)}
+    return Points(**places, **bars, hover=hover(rows) if hovers is None else hovers, **look)
+
+
+def band(rows: pd.DataFrame, ends: Sequence[str] = ("low", "high"), **look) -> Band:
+    """The columns ``ends`` of rows along their depth."""
+    return Band(rows["depth"], *(rows[end] for end in ends), **look)
 
 
 def chance(results: Results, **look) -> Rule:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 from pathlib import Path
 
@@ -20,16 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from stratavox.report import style
-from stratavox.report.figure import (
-    UNKNOWN,
-    Band,
-    Figure,
-    Heat,
-    Label,
-    Panel,
-    Points,
-    Rule,
-)
+from stratavox.report.figure import UNKNOWN, Band, Figure, Heat, Label, Panel, Points, Rule
 from stratavox.tables import atomic_path
 
 RC = {
@@ -75,43 +66,34 @@ def save(figure: Figure, stem: Path, provenance: dict) -> None:
 
 def draw(figure: Figure) -> canvas.Figure:
     """The figure; files are cropped to what is drawn, so nothing outside its frame is lost."""
+    left = max(map(_left, figure.panels))
+    places, shelf, top, x, right = [], [], TITLE_IN, left, 0.0
+    for panel in figure.panels:
+        if shelf and x + panel.inches[0] > WIDTH_IN + 0.01:
+            top += _height(shelf)
+            shelf, x = [], left
+        shelf.append(panel)
+        places.append((x, top, shelf))
+        right = max(right, x + panel.inches[0])
+        x += _taken(panel) + _gap(figure, panel)
+    top += _height(shelf)
+    width, axes = max(WIDTH_IN, right), None
     with matplotlib.rc_context(RC):
-        shelves = _shelves(figure)
-        left = max(_left(panel) for panel in figure.panels)
-        places, top, right = [], TITLE_IN, 0.0
-        for shelf in shelves:
-            top += max(map(_above, shelf))
-            x, tall = left, max(panel.inches[1] for panel in shelf)
-            for panel in shelf:
-                places.append((panel, x, top, panel is shelf[0]))
-                right = max(right, x + panel.inches[0])
-                x += _taken(panel) + _gap(figure, panel)
-            top += tall + max(map(_below, shelf))
-        width = max(WIDTH_IN, right)
         drawn = canvas.Figure(figsize=(width, top))
         drawn.text(0, 1, figure.title, va="top", fontsize=9.5)
-        axes = None
-        for panel, x, down, first in places:
+        for panel, (x, start, shelf) in zip(figure.panels, places, strict=True):
             wide, tall = panel.inches
-            frame = (x / width, 1 - (down + tall) / top, wide / width, tall / top)
+            bottom = 1 - (start + max(map(_above, shelf)) + tall) / top
             same = {f"share{axis}": axes for axis in figure.shared}
-            axes = _panel(drawn.add_axes(frame, **same), panel, figure, first)
+            axes = drawn.add_axes((x / width, bottom, wide / width, tall / top), **same)
+            _panel(axes, panel, figure, panel is shelf[0])
         _underneath(drawn, figure, left, right)
     return drawn
 
 
-def _shelves(figure: Figure) -> list[list[Panel]]:
-    """The panels side by side while they fit."""
-    left = max(_left(panel) for panel in figure.panels)
-    shelves: list[list[Panel]] = [[]]
-    taken = left
-    for panel in figure.panels:
-        if shelves[-1] and taken + panel.inches[0] > WIDTH_IN + 0.01:
-            shelves.append([])
-            taken = left
-        shelves[-1].append(panel)
-        taken += _taken(panel) + _gap(figure, panel)
-    return shelves
+def _height(shelf: list[Panel]) -> float:
+    """Inches of panels side by side, with what stands above and below them."""
+    return max(map(_above, shelf)) + max(p.inches[1] for p in shelf) + max(map(_below, shelf))
 
 
 def _taken(panel: Panel) -> float:
@@ -161,7 +143,7 @@ def _small(panel: Panel) -> bool:
     return any(isinstance(series, Heat) for series in panel.series)
 
 
-def _panel(axes: Axes, panel: Panel, figure: Figure, first: bool) -> Axes:
+def _panel(axes: Axes, panel: Panel, figure: Figure, first: bool) -> None:
     size = 6.5 if _small(panel) else 8
     for name in "xy":
         axis, own = getattr(panel, name), getattr(axes, f"{name}axis")
@@ -206,7 +188,6 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, first: bool) -> Axes:
     _groups(axes, panel)
     for order, series in enumerate(panel.series):
         _add(series, axes, 2 + order / 1000, figure)
-    return axes
 
 
 def _groups(axes: Axes, panel: Panel) -> None:
@@ -231,12 +212,11 @@ def _add(series, axes: Axes, order: float, figure: Figure) -> None:
 @_add.register
 def _points(series: Points, axes: Axes, order: float, figure: Figure) -> None:
     if len(series.low):
-        place = np.asarray(series.y if series.across else series.x, dtype=float) + series.shift
-        low, high = (np.asarray(ends, dtype=float) for ends in (series.low, series.high))
-        known = np.isfinite(low) & np.isfinite(high)
+        place = (series.y if series.across else series.x, series.low, series.high)
+        place, low, high = _known(*place)
         bars = axes.hlines if series.across else axes.vlines
         shown = {"color": series.colour, "alpha": series.opacity, "lw": series.bar}
-        bars(place[known], low[known], high[known], zorder=order, **shown)
+        bars(place + series.shift, low, high, zorder=order, **shown)
     line = _line(series)
     line.set_data(series.x, series.y)
     line.set(gid=series.name or None, zorder=order)
@@ -265,15 +245,19 @@ def _line(series: Points) -> Line2D:
 
 @_add.register
 def _band(series: Band, axes: Axes, order: float, figure: Figure) -> None:
-    x, low, high = (
-        np.asarray(values, dtype=float) for values in (series.x, series.low, series.high)
-    )
-    known = np.isfinite(low) & np.isfinite(high)
-    shown = {"color": series.colour, "zorder": order, "gid": series.name or None}
-    if known.sum() == 1:
-        axes.vlines(x[known], low[known], high[known], alpha=0.35, lw=4, **shown)
-    elif known.any():
-        axes.fill_between(x, low, high, where=known, alpha=0.14, lw=0, **shown)
+    ends = (series.x, series.low, series.high)
+    known, shown = _known(*ends), {"color": series.colour, "zorder": order}
+    shown["gid"] = series.name or None
+    if known.shape[1] == 1:
+        axes.vlines(*known, alpha=0.35, lw=4, **shown)
+    elif known.size:  # all of it, so that gaps stay gaps
+        axes.fill_between(*np.array(ends, dtype=float), alpha=0.14, lw=0, **shown)
+
+
+def _known(place: Sequence, low: Sequence, high: Sequence) -> np.ndarray:
+    """Those of the three, as rows, where both ends are known."""
+    values = np.array([place, low, high], dtype=float)
+    return values[:, np.isfinite(values[1:]).all(axis=0)]
 
 
 @_add.register
@@ -336,7 +320,7 @@ def _legend_and_notes(drawn: canvas.Figure, figure: Figure, top: float) -> None:
     width, height = drawn.get_size_inches()
     if figure.legend:
         labels = shortened(figure.legend)
-        columns = fitting_columns(labels, WIDTH_IN)
+        columns = max(1, int(WIDTH_IN / (HANDLE_IN + CHARACTER_IN * max(map(len, labels)))))
         drawn.legend(
             [_handle(series) for series in figure.legend.values()],
             labels,
@@ -378,19 +362,6 @@ def _handle(series: Points | Band | Rule) -> Line2D | Rectangle:
     return handle
 
 
-def fitting_columns(labels: Sequence[str], width_in: float) -> int:
-    """The most legend columns that fit; matplotlib fills one after the other."""
-    for columns in range(min(8, len(labels)), 1, -1):
-        taken, start = 0.0, 0
-        for column in range(columns):
-            stop = start + len(labels) // columns + (column < len(labels) % columns)
-            taken += HANDLE_IN + CHARACTER_IN * max(map(len, labels[start:stop]))
-            start = stop
-        if taken <= width_in:
-            return columns
-    return 1
-
-
-def shortened(names: Sequence[str] | Mapping, most: int = 52) -> list[str]:
+def shortened(names: Iterable[str], most: int = 52) -> list[str]:
     """Names cut to ``most`` characters for paper; the interactive figure has them whole."""
     return [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]

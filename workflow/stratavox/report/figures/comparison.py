@@ -7,6 +7,7 @@ per probe on tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -110,7 +111,7 @@ def figure(results: Results) -> Figure:
     for y, row in enumerate(shown):
         if row.readout is not None:
             series += _row(results, row, looks[row.encoder], y)
-            own = _estimate(results, row)
+            own = _estimate(results, row).iloc[0]
             ends = words.bounds(own["low"], own["high"], 2)
             printed[y] = f"{words.number(own['value'], 2)} ({ends})"
     entries = (
@@ -130,39 +131,31 @@ def figure(results: Results) -> Figure:
     return Figure([panel], notes(results))
 
 
-def _estimate(results: Results, row: Row, **where) -> pd.Series | None:
-    return results.one(row.encoder, row.readout, probe=row.probe, **where)
+def _estimate(results: Results, row: Row, **where) -> pd.DataFrame:
+    rows = results.rows(row.encoder, probe=row.probe, **where)
+    return rows[rows["readout"] == row.readout]
 
 
 def _row(results: Results, row: Row, look: style.Look, y: int) -> list[Points]:
-    series, colour = [], look.colour
-    control = _estimate(results, row, control="permutation")
-    tail = f"{row.encoder} {row.readout}" + ("" if row.probe == PROBE else f" {row.probe}")
-    if control is not None:
-        pale = {"bar": 5, "opacity": 0.3, "legend": PERMUTED}
-        series.append(_point(control, y, style.GREY, f"permutation {tail}", ends=True, **pale))
-        mark = {"marker": "|", "size": 3, "group": PERMUTED}
-        series.append(_point(control, y, style.GREY, f"permutation mean {tail}", **mark))
-    split = _estimate(results, row, regime="random")
-    if results.regime != "random" and split is not None:
-        hollow = {"marker": look.marker, "hollow": True, "size": 4.5, "opacity": 0.5}
-        hollow |= {"group": "random split"}
-        series.append(_point(split, y, colour, f"random split {tail}", **hollow))
-    own = _estimate(results, row)
-    if not words.missing(own["draws_low"]):
-        ends = {"low": [own["draws_low"]], "high": [own["draws_high"]], "across": True}
-        thick = {"bar": 4, "opacity": 0.35, "name": f"draws {tail}", "group": row.encoder}
-        series.append(Points([own["value"]], [y], colour, **ends, **thick))
-    mark = {"marker": look.marker, "size": 5.5, "bar": 1.4, "group": row.encoder}
-    series.append(_point(own, y, colour, f"value {tail}", ends=True, **mark))
+    name = f"{row.encoder} {row.readout}" + ("" if row.probe == PROBE else f" {row.probe}")
+    colour, points = {"colour": look.colour}, partial(curves.points, y=y)
+    control, own = _estimate(results, row, control="permutation"), _estimate(results, row)
+    grey = {"colour": style.GREY, "group": PERMUTED}
+    series = [
+        points(control, name=f"permutation {name}", bar=5, opacity=0.3, legend=PERMUTED, **grey),
+        points(control, name=f"permutation mean {name}", ends=(), marker="|", size=3, **grey),
+    ]
+    if results.regime != "random":
+        split = _estimate(results, row, regime="random")
+        hollow = colour | {"marker": look.marker, "hollow": True, "size": 4.5, "opacity": 0.5}
+        hollow |= {"name": f"random split {name}", "group": "random split"}
+        series.append(points(split, ends=(), **hollow))
+    if own["draws_low"].notna().any():
+        thick = colour | {"bar": 4, "opacity": 0.35, "group": row.encoder, "hovers": ()}
+        series.append(points(own, ends=("draws_low", "draws_high"), name=f"draws {name}", **thick))
+    mark = colour | {"marker": look.marker, "size": 5.5, "bar": 1.4, "group": row.encoder}
+    series.append(points(own, name=f"value {name}", **mark))
     shuffled = _estimate(results, row, control="shuffled")
-    if shuffled is not None:
-        cross = {"marker": "x", "size": 5, "group": "tokens shuffled"}
-        series.append(_point(shuffled, y, colour, f"tokens shuffled {tail}", **cross))
-    return series
-
-
-def _point(row: pd.Series, y: int, colour: str, name: str, ends: bool = False, **look) -> Points:
-    bars = {"low": [row["low"]], "high": [row["high"]], "across": True} if ends else {}
-    hover = curves.hover(row.to_frame().T)
-    return Points([row["value"]], [y], colour, name=name, hover=hover, **bars, **look)
+    cross = colour | {"marker": "x", "size": 5, "group": "tokens shuffled"}
+    series.append(points(shuffled, ends=(), name=f"tokens shuffled {name}", **cross))
+    return [one for one in series if len(one.x)]

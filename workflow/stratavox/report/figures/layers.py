@@ -6,8 +6,6 @@ different depth end at their own last block.
 
 from __future__ import annotations
 
-import pandas as pd
-
 from stratavox import words
 from stratavox.report import curves, style
 from stratavox.report.figure import Axis, Band, Figure, Panel, Points
@@ -106,42 +104,31 @@ def _entry(label: str, dash: str) -> Points:
 
 
 def _curves(results: Results, encoder: str, look: style.Look, shift: float) -> list:
-    rows, colour = results.curve(encoder), look.colour
-    shared = {"colour": colour, "group": encoder}
-    series = [
-        Band(rows["depth"], rows["band_low"], rows["band_high"], name=f"band {encoder}", **shared)
-    ]
+    rows, points = results.curve(encoder), curves.points
+    own = {"colour": look.colour, "group": encoder}
+    series = [curves.band(rows, ("band_low", "band_high"), name=f"band {encoder}", **own)]
     if rows["draws_low"].notna().any():
-        ends = {"low": rows["draws_low"], "high": rows["draws_high"], "shift": shift}
-        thick = {"bar": 2.4, "opacity": 0.5, "name": f"draws {encoder}"}
-        series.append(Points(rows["depth"], rows["value"], **ends, **thick, **shared))
+        own_draws = own | {"ends": ("draws_low", "draws_high"), "hovers": (), "shift": shift}
+        series.append(points(rows, name=f"draws {encoder}", bar=2.4, opacity=0.5, **own_draws))
     for site, inside in results.branches(encoder).items():
-        look_of_site = {"dash": style.SITE_DASHES[site], "width": 0.7, "opacity": 0.7}
-        series.append(_line(inside, f"{site} {encoder}", **look_of_site, **shared))
+        thin = own | {"dash": style.SITE_DASHES[site], "width": 0.7, "opacity": 0.7}
+        series.append(points(inside, name=f"{site} {encoder}", ends=(), **thin))
     control = results.curve(encoder, control="permutation")
-    pale = {"dash": "dot", "width": 0.5, "opacity": 0.8, "marker": look.marker, "size": 1.5}
-    series.append(_line(control, f"permutation {encoder}", **pale, **shared))
+    dotted = own | {"dash": "dot", "width": 0.5, "opacity": 0.8, "marker": look.marker}
+    series.append(points(control, name=f"permutation {encoder}", ends=(), size=1.5, **dotted))
     if results.regime != "random":
         split = results.curve(encoder, regime="random")
-        dashed = {"dash": "dash", "width": 1, "opacity": 0.45}
-        series.append(_line(split, f"random {encoder}", **dashed, **shared))
-    curve = {"dash": "solid", "marker": look.marker, "legend": results.label(encoder)}
-    curve |= {"low": rows["low"], "high": rows["high"], "shift": shift}
-    return [*series, _line(rows, f"curve {encoder}", **curve, **shared)]
-
-
-def _line(rows: pd.DataFrame, name: str, **look) -> Points:
-    return Points(rows["depth"], rows["value"], name=name, hover=curves.hover(rows), **look)
+        dashed = own | {"dash": "dash", "width": 1, "opacity": 0.45}
+        series.append(points(split, name=f"random {encoder}", ends=(), **dashed))
+    curve = own | {"dash": "solid", "marker": look.marker, "legend": results.label(encoder)}
+    return [*series, points(rows, name=f"curve {encoder}", shift=shift, **curve)]
 
 
 def _baseline(results: Results, encoder: str, look: style.Look, start: float, x: float) -> list:
-    series = []
-    for _, row in results.own(encoder).iterrows():
-        value, shared = row["value"], {"colour": look.colour, "group": encoder}
-        line = {"dash": "dashdot", "width": 1, "opacity": 0.7}
-        series.append(Points([start, x], [value] * 2, **line, **shared))
-        mark = {"marker": look.marker, "size": 5, "bar": 1.2, "legend": results.label(encoder)}
-        mark |= {"low": [row["low"]], "high": [row["high"]], "name": f"baseline {encoder}"}
-        hover = curves.hover(row.to_frame().T)
-        series.append(Points([x], [value], hover=hover, **mark, **shared))
-    return series
+    rows, own = results.own(encoder), {"colour": look.colour, "group": encoder}
+    lines = [
+        Points([start, x], [value] * 2, dash="dashdot", width=1, opacity=0.7, **own)
+        for value in rows["value"]
+    ]
+    mark = own | {"marker": look.marker, "size": 5, "bar": 1.2, "legend": results.label(encoder)}
+    return [*lines, curves.points(rows, x, name=f"baseline {encoder}", **mark)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stratavox import words
 from stratavox.report import curves, style
-from stratavox.report.figure import Band, Figure, Points
+from stratavox.report.figure import Figure, Points
 from stratavox.report.results import PROBE, Results
 
 FACTS = {
@@ -103,36 +103,24 @@ def figure(results: Results) -> Figure:
 
 def _series(results: Results, encoder: str | None, places: dict[str, float], step: float) -> list:
     looks = style.encoder_looks(list(results.encoders))
-    shown = lines(results)
-    series = [
-        one_series
-        for one in shown
-        if encoder is not None
-        for one_series in _curve(results, encoder, one)
-    ]
-    for baseline, x in places.items():
-        for number, one in enumerate(shown):
-            # the lines of a baseline stand side by side
-            place = x + (number - (len(shown) - 1) / 2) * 0.17 * step
+    shown, series = lines(results), []
+    for number, one in enumerate(shown):
+        name, own = f"{one.control} {one.regime}", {"colour": one.colour, "group": one.label}
+        if encoder is not None:
+            rows = results.curve(encoder, one.control, one.regime)
+            if one.control == "none":
+                series.append(curves.band(rows, name=f"band {name} {encoder}", **own))
+            drawn = rows["draws_low"].notna().any()
+            line = own | {"ends": ("draws_low", "draws_high") if drawn else (), "dash": one.dash}
+            line |= {"name": f"{name} {encoder}", "hovers": curves.hover(rows, one.label)}
+            series.append(curves.points(rows, bar=0.7, **line))
+        for baseline, x in places.items():
             rows = results.own(baseline, one.control, one.regime)
-            bars = {"low": rows["low"], "high": rows["high"]} if one.control == "none" else {}
-            mark = {"marker": looks[baseline].marker, "size": 3.5, "group": one.label}
-            mark |= {"name": f"{one.control} {one.regime} {baseline} in {encoder}"}
-            hover = curves.hover(rows, one.label)
-            x_of_rows = [place] * len(rows)
-            series.append(Points(x_of_rows, rows["value"], one.colour, hover=hover, **mark, **bars))
+            mark = own | {"marker": looks[baseline].marker, "size": 3.5}
+            mark |= {"name": f"{name} {baseline} in {encoder}"}
+            mark |= {"hovers": curves.hover(rows, one.label)}
+            ends = ("low", "high") if one.control == "none" else ()
+            # the lines of a baseline stand side by side
+            beside = x + (number - (len(shown) - 1) / 2) * 0.17 * step
+            series.append(curves.points(rows, beside, ends=ends, **mark))
     return series
-
-
-def _curve(results: Results, encoder: str, one: Line) -> list:
-    rows = results.curve(encoder, one.control, one.regime)
-    shared, series = {"colour": one.colour, "group": one.label}, []
-    name = f"{one.control} {one.regime} {encoder}"
-    if one.control == "none":
-        band = f"band {name}"
-        series.append(Band(rows["depth"], rows["low"], rows["high"], name=band, **shared))
-    drawn = rows["draws_low"].notna().any()
-    bars = {"low": rows["draws_low"], "high": rows["draws_high"], "bar": 0.7} if drawn else {}
-    hover = curves.hover(rows, one.label)
-    look = {"name": name, "dash": one.dash, "hover": hover}
-    return [*series, Points(rows["depth"], rows["value"], **look, **bars, **shared)]

@@ -73,21 +73,18 @@ def figure(results: Results, neighbours: dict[str, pd.DataFrame]) -> Figure:
         for encoder, look in looks.items():
             for measure, dash in measures.items():
                 rows = results.beside(neighbours, encoder, "value", measure)
-                x = [places[encoder]] * len(rows) if encoder in places else rows["depth"]
-                series.append(_points(results, encoder, measure, x, rows, look, dash))
+                about = (f"{measure} {encoder}", results.label(encoder))
+                series.append(_points(rows, places.get(encoder), *about, look, dash))
         panels.append(Panel(series, PANEL_IN, axis, title=title))
     about = {"columns": curves.COLUMNS, "x_title": curves.X_TITLE}
     return Figure(panels, notes(results, neighbours), **about)
 
 
-def _points(results: Results, encoder, measure, x, rows, look: style.Look, dash: str) -> Points:
-    label = results.label(encoder)
-    hover = [
-        f"{label}\n{words.readout(row.readout)}\n{measure}: {words.number(row.value)}"
+def _points(rows: pd.DataFrame, x: float | None, name: str, label: str, look, dash: str) -> Points:
+    hovers = [
+        f"{label}\n{words.readout(row.readout)}\n{name.split()[0]}: {words.number(row.value)}"
         for row in rows.itertuples()
     ]
-    line = {"marker": look.marker, "size": 3, "width": 1.2, "dash": dash}
+    line = {"colour": look.colour, "marker": look.marker, "size": 3, "width": 1.2, "dash": dash}
     line |= {"hollow": True} if dash == "dash" else {"legend": label}
-    ends = {"low": rows["low"], "high": rows["high"], "bar": 0.7}
-    about = {"name": f"{measure} {encoder}", "hover": hover, "group": label}
-    return Points(x, rows["value"], look.colour, **about, **line, **ends)
+    return curves.points(rows, x, hovers=hovers, name=name, group=label, bar=0.7, **line)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from stratavox import words
 from stratavox.report import curves, style
-from stratavox.report.figure import Band, Figure, Points
+from stratavox.report.figure import Figure, Points
 from stratavox.report.results import Results
 
 FACTS = {
@@ -50,25 +50,21 @@ def figure(results: Results, notebook: dict[str, pd.DataFrame]) -> Figure:
     looks = style.encoder_looks(list(results.encoders))
 
     def series(results, encoder, places, step) -> list:
-        drawn = []
+        drawn, inside = [], f"in {encoder}"
         if encoder is not None:
             rows = results.curve(encoder)
-            drawn.append(Band(rows["depth"], rows["low"], rows["high"], name="band", **SOUND))
-            look = {"name": f"sound {encoder}", "dash": "solid", "hover": curves.hover(rows)}
-            drawn.append(Points(rows["depth"], rows["value"], **look, **SOUND))
+            drawn.append(curves.band(rows, name=f"band {encoder}", **SOUND))
+            line = {"name": f"sound {encoder}", "dash": "solid", "ends": ()}
+            drawn.append(curves.points(rows, **line, **SOUND))
             rows = results.beside(notebook, encoder, "accuracy").dropna(subset="depth")
-            look = HOLLOW | {"name": f"notebook {encoder}"}
-            drawn.append(_notebook(rows["depth"], rows, encoder, look))
+            drawn.append(_notebook(rows, encoder, name=f"notebook {encoder}", **HOLLOW))
         for baseline, x in places.items():
-            rows = results.own(baseline)
-            mark = {"marker": looks[baseline].marker, "size": 3.5, "hover": curves.hover(rows)}
-            mark |= {"name": f"sound {baseline} in {encoder}"}
-            ends = {"low": rows["low"], "high": rows["high"]}
-            drawn.append(Points([x] * len(rows), rows["value"], **ends, **mark, **SOUND))
+            mark, rows = {"marker": looks[baseline].marker}, results.own(baseline)
+            name = f"sound {baseline} {inside}"
+            drawn.append(curves.points(rows, x, name=name, size=3.5, **mark, **SOUND))
             rows = results.beside(notebook, baseline, "accuracy")
-            look = {"marker": looks[baseline].marker, "hollow": True, "size": 4.5}
-            look |= {"name": f"notebook {baseline} in {encoder}"}
-            drawn.append(_notebook([x] * len(rows), rows, baseline, look))
+            mark |= {"name": f"notebook {baseline} {inside}", "hollow": True, "size": 4.5}
+            drawn.append(_notebook(rows, baseline, x=x, **mark))
         return drawn
 
     panels = curves.panels(results, "(balanced) accuracy", series)
@@ -83,10 +79,9 @@ def figure(results: Results, notebook: dict[str, pd.DataFrame]) -> Figure:
     return Figure(panels, notes(results, notebook), **about)
 
 
-def _notebook(x, rows: pd.DataFrame, encoder: str, look: dict) -> Points:
-    ends = {"low": rows["low"], "high": rows["high"], "bar": 0.7}
-    hover = [
+def _notebook(rows: pd.DataFrame, encoder: str, **look) -> Points:
+    hovers = [
         f"{encoder}\n{words.readout(row.readout)}: {words.number(row.value)}\nnotebook's protocol"
         for row in rows.itertuples()
     ]
-    return Points(x, rows["value"], hover=hover, **ends, **look, **NOTEBOOK)
+    return curves.points(rows, hovers=hovers, bar=0.7, **look, **NOTEBOOK)

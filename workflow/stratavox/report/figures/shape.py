@@ -10,7 +10,7 @@ import pandas as pd
 
 from stratavox import words
 from stratavox.report import curves, style
-from stratavox.report.figure import Axis, Band, Figure, Panel, Points
+from stratavox.report.figure import Axis, Figure, Panel, Points
 from stratavox.report.results import Overview
 
 FACTS = {
@@ -32,13 +32,14 @@ NULL = "each dimension permuted on its own"
 
 
 def table(data: Overview, tables: dict[str, pd.DataFrame], unit: str, measure: str):
-    """Readout, value (mean over draws), low, high, null and x, which is empty without a depth."""
+    """Readout, value (mean over draws), low, high, null and depth, where there is one."""
     names = data.units[unit]
     rows = pd.concat([tables[name] for name in names])
     how = {"value": "mean", "low": "min", "high": "max", "null": "mean"}
     rows = rows[rows["measure"] == measure].groupby("readout", sort=False).agg(how).reset_index()
-    rows["x"] = rows["readout"].map(curves.depths(data.encoders[names[0]])).astype(float)
-    return rows.sort_values("x", kind="stable")
+    depths = curves.depths(data.encoders[names[0]])
+    rows["depth"] = rows["readout"].map(depths).astype(float)
+    return rows.sort_values("depth", kind="stable")
 
 
 def notes(data: Overview, tables: dict[str, pd.DataFrame]) -> list[str]:
@@ -81,8 +82,8 @@ def figure(data: Overview, tables: dict[str, pd.DataFrame]) -> Figure:
         for unit, look in looks.items():
             rows = table(data, tables, unit, measure)
             if unit in places:
-                rows = rows.head(1).assign(x=places[unit])
-            rows = rows[rows["x"].notna()]
+                rows = rows.head(1).assign(depth=places[unit])
+            rows = rows[rows["depth"].notna()]
             series += _unit(unit, measure, rows, look, data.label(unit), unit in places)
         panels.append(Panel(series, (6.7, 1.65), axis, Axis(title, log=log)))
     null = {"dash": "dot", "width": 0.8, "marker": "o", "hollow": True}
@@ -96,16 +97,16 @@ def _unit(unit: str, measure: str, rows, look: style.Look, label: str, baseline:
         f"{row.high:.3g}\n{NULL}: {row.null:.3g}"
         for row in rows.itertuples()
     ]
-    shared = {"colour": look.colour, "marker": look.marker, "hover": hover, "group": unit}
-    ends = {"low": rows["low"], "high": rows["high"]}
+    own = {"colour": look.colour, "group": unit}
+    dots = own | {"marker": look.marker, "hovers": hover}
     series = []
     if not baseline and (rows["low"] < rows["high"]).any():
-        band = {"name": f"band {measure} {unit}", "group": unit}
-        series.append(Band(rows["x"], colour=look.colour, **ends, **band))
-    curve = {"name": f"{measure} {unit}", "legend": label, "dash": "" if baseline else "solid"}
-    series.append(Points(rows["x"], rows["value"], **curve, **ends, **shared))
+        series.append(curves.band(rows, name=f"band {measure} {unit}", **own))
+    curve = dots | {"legend": label, "dash": "" if baseline else "solid"}
+    series.append(curves.points(rows, name=f"{measure} {unit}", **curve))
     if rows["null"].notna().any():
         null = {"hollow": True} if baseline else {"dash": "dot", "width": 0.9, "marker": ""}
-        null |= {"name": f"null {measure} {unit}"}
-        series.append(Points(rows["x"], rows["null"], **(shared | null)))
+        rows = rows.assign(value=rows["null"])
+        name = f"null {measure} {unit}"
+        series.append(curves.points(rows, ends=(), name=name, **(dots | null)))
     return series

@@ -51,17 +51,6 @@ class Labels:
         return "outside the task or its sample" if self.drawn else "outside the task"
 
 
-@dataclass(frozen=True)
-class Map:
-    """``points`` has readout, clip_id, x and y; ``facts`` is what `stratavox.geometry.umap` wrote
-    of the map, ``settings`` are its settings.
-    """
-
-    points: pd.DataFrame
-    facts: dict
-    settings: dict
-
-
 def labels(heading: str, task: str, folds: Path, folds_json: Path) -> Labels:
     """Read the labels of a task's clips from its folds."""
     table = read_table(folds, ["clip_id", "target", "group"]).to_pandas()
@@ -70,16 +59,21 @@ def labels(heading: str, task: str, folds: Path, folds_json: Path) -> Labels:
     return Labels(heading, task, facts["group"], table.drop_duplicates("clip_id"), drawn)
 
 
-def read_map(path: Path, clips: Labels) -> Map:
-    """Read the coordinates; a map of all clips that lacks one of ``clips`` is an error."""
+def read_map(path: Path, clips: Labels) -> tuple[pd.DataFrame, dict]:
+    """The table readout, clip_id, x, y, target, group, and what is known of the map.
+
+    Target and group are empty outside the task. A map of all clips that lacks one of ``clips`` is
+    an error.
+    """
     points, provenance = read_table(path).to_pandas(), read_provenance(path)
+    facts = provenance["settings"] | provenance["umap"]
     lacking = sorted(set(clips.table["clip_id"]) - set(points["clip_id"]))
-    if lacking and provenance["umap"]["clips"] == provenance["umap"]["whole"]:
+    if lacking and facts["clips"] == facts["whole"]:
         raise StratavoxError(
             f"{path}: has no coordinates of {len(lacking)} clips of {clips.task} (such as "
             f"{lacking[0]!r}); delete it and run the workflow again"
         )
-    return Map(points, provenance["umap"], provenance["settings"])
+    return points.merge(clips.table, on="clip_id", how="left", validate="many_to_one"), facts
 
 
 def classes(targets: pd.Series) -> tuple[list[str], list[str]]:
@@ -92,14 +86,8 @@ def classes(targets: pd.Series) -> tuple[list[str], list[str]]:
     return sorted(ranked[: style.MAX_CLASSES]), sorted(ranked[style.MAX_CLASSES :])
 
 
-def joined(clips: Labels, drawn: Map) -> pd.DataFrame:
-    """The coordinates with target and group, which are empty outside the task."""
-    return drawn.points.merge(clips.table, on="clip_id", how="left", validate="many_to_one")
-
-
-def notes(clips: Labels, drawn: Map) -> list[str]:
+def notes(clips: Labels, points: pd.DataFrame, facts: dict) -> list[str]:
     """What must be known to read the panels."""
-    facts, points = drawn.facts, joined(clips, drawn)
     one = points[points["readout"] == points["readout"].iloc[0]]
     outside, rest = int(one["target"].isna().sum()), classes(one["target"])[1]
     of = "" if facts["clips"] == facts["whole"] else f" of {facts['whole']:,}, drawn at random"
@@ -107,7 +95,7 @@ def notes(clips: Labels, drawn: Map) -> list[str]:
         *([f"{UNKNOWN}: clips of one animal may lie together for that alone."] * (not clips.group)),
         f"{words.count(facts['clips'], 'clip')}{of}, coloured by {clips.task}; {outside:,} "
         f"{clips.outside} in pale grey. Standardised readouts, {facts['n_neighbors']} "
-        f"neighbours, min_dist {drawn.settings['min_dist']}, seed {drawn.settings['seed']}.",
+        f"neighbours, min_dist {facts['min_dist']}, seed {facts['seed']}.",
         f"Trustworthiness (1: all neighbours are real; about 0.5: chance) at "
         f"{facts['n_neighbors']} neighbours on {facts['trustworthiness_clips']:,} clips.",
         CAUTION,
@@ -116,9 +104,9 @@ def notes(clips: Labels, drawn: Map) -> list[str]:
     ]
 
 
-def figure(clips: Labels, drawn: Map) -> Figure:
-    """A panel per readout, in the order of the table."""
-    points, facts = joined(clips, drawn), drawn.facts
+def figure(clips: Labels, drawn: tuple[pd.DataFrame, dict]) -> Figure:
+    """A panel per readout, in the order of the table; ``drawn`` is from `read_map`."""
+    points, facts = drawn
     size = 4 if facts["clips"] <= 200 else 3 if facts["clips"] <= 1000 else 2
     bare = Axis(ticks={})
     panels = []
@@ -127,7 +115,7 @@ def figure(clips: Labels, drawn: Map) -> Figure:
         title = f"{words.readout(readout)}, trustworthiness {trust}"
         series = [_class(name, look, some, size) for name, look, some in _layers(clips, here)]
         panels.append(Panel(series, (2.38, 2.2), bare, bare, title))
-    return Figure(panels, notes(clips, drawn), columns=3)
+    return Figure(panels, notes(clips, points, facts), columns=3)
 
 
 def _layers(clips: Labels, points: pd.DataFrame) -> list[tuple[str, style.Look, pd.DataFrame]]:
