@@ -241,7 +241,7 @@ def test_comparison_draws_and_prints_the_tables_values(tmp_path):
     given = results(tmp_path)
     figure, shown = fake.on_paper(comparison, given), fake.on_screen(comparison, given)
     rows = fake.estimates()
-    order = [(row.encoder, row.readout) for row in comparison.lines(given)]
+    order = [(row.encoder, row.readout) for row in comparison.listed(given) if row.readout]
     assert order == [
         *[("deep", readout) for readout in ("block_02", "nested", "concat")],
         *[("noise", readout) for readout in ("block_00", "nested", "concat")],
@@ -291,11 +291,9 @@ def test_centres_are_the_tables_and_the_verdict_is_printed(tmp_path):
         ].item()
         assert list(by_gid(figure, f"deep {target}").get_xdata()) == [value]
     printed = flat(words(figure))
-    assert "acoustics are decoded early and the task late: supported (+0.314" in printed
-    assert (
-        "0.205 to 0.423; detectable 0.151" in printed
-        and "may be the best (95 %): block 1" in printed
-    )
+    assert "acoustics are decoded early and the task late: supported." in printed
+    assert "is +0.314 of the depth (95 % t interval over groups 0.205 to 0.423" in printed
+    assert "a difference of 0.151" in printed and "may be the best (95 %): block 1" in printed
     shown = fake.on_screen(centres, results(tmp_path))
     assert {t.x[0] for t in shown.data if t.meta == "deep call"} == {0.71}
     unknown = fake.on_paper(centres, results(tmp_path / "2", grouped=False))

@@ -75,7 +75,7 @@ def centre_rows() -> pd.DataFrame:
 
 def results(**changed) -> Results:
     verdict = {"claim": EARLY_LATE, "encoder": "deep", "value": 0.3, "low": 0.2, "high": 0.42}
-    verdict |= {"detectable": 0.151, "verdict": "supported"}
+    verdict |= {"detectable": 0.151, "verdict": "supported", "interval": "t over groups"}
     facts = {"regimes": ["grouped", "random"], "group": "bird", "chance": CHANCE, "folds": 5}
     facts["drawn_from"] = None
     encoders = {

@@ -29,6 +29,7 @@ PROBES = {
     "attention_order": "attention on tokens in order",
     "mlp": "MLP on the mean",
 }
+CHANCE = "chance"
 CONTROLS = {
     "permutation": "permuted labels",
     "shuffled": "tokens shuffled",
@@ -76,6 +77,11 @@ def readout(name: str) -> str:
 def tick(name: str) -> str:
     """A readout under an axis: a block's number, "input", or "all" for all blocks together."""
     return "all" if name == "concat" else readout(name).removeprefix("block ")
+
+
+def probe(name: str) -> str:
+    """A probe in words; one without a label by its name."""
+    return PROBES.get(name, name)
 
 
 def encoder(name: str, weights: str, draws: int = 0) -> str:

@@ -193,7 +193,7 @@ def _p_values(study, a: Key, b: Key | float, each, found: Interval, metric, sett
 
 
 def _constant(study: Study, value: Key | float) -> str:
-    return "chance" if value == study.chance else "permuted labels"
+    return words.CHANCE if value == study.chance else words.CONTROLS["permutation"]
 
 
 def sentence(row: dict) -> str:

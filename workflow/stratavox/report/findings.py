@@ -10,7 +10,7 @@ from stratavox import words
 from stratavox.inference.claims import EARLY_LATE
 from stratavox.report.results import METRIC, PROBE, Results
 
-CONSTANTS = ("chance", "permuted labels")
+CONSTANTS = (words.CHANCE, words.CONTROLS["permutation"])
 
 
 def score(row: pd.Series) -> str:
@@ -106,7 +106,7 @@ def _side(results: Results, row: dict, side: str) -> str:
         return readout
     probe, regime = row[f"{side}_probe"], row[f"{side}_regime"]
     parts = [results.label(encoder), results.place(encoder, readout)]
-    parts += [words.PROBES[probe]] if probe != PROBE else []
+    parts += [words.probe(probe)] if probe != PROBE else []
     parts += [words.CONTROLS["shuffled"]] if row[f"{side}_control"] == "shuffled" else []
     parts += [f"{regime} split"] if regime != results.regime else []
     return ", ".join(parts)

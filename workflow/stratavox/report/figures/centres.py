@@ -10,9 +10,8 @@ from __future__ import annotations
 import pandas as pd
 
 from stratavox import words
-from stratavox.inference.claims import EARLY_LATE
 from stratavox.inference.depths import ACOUSTICS, BEST, CENTRE, SATURATION
-from stratavox.report import curves, style
+from stratavox.report import curves, findings, style
 from stratavox.report.figure import Axis, Figure, Label, Panel, Points, message
 from stratavox.report.results import Results
 
@@ -78,25 +77,6 @@ def lines(results: Results, encoder: str) -> list[tuple[str, str, pd.Series]]:
     return [line for kind in listed.values() for line in kind]
 
 
-def verdict(results: Results, encoder: str) -> str:
-    """The verdict on the encoder, and its blocks that saturate or may be the best."""
-    rows = results.claims
-    rows = rows[(rows["claim"] == EARLY_LATE) & (rows["encoder"] == encoder)]
-    parts = []
-    for row in rows.to_dict("records"):
-        text = f"{row['claim']}: {row['verdict']}"
-        if not words.missing(row["value"]):
-            text += f" ({words.difference(row['value'])}, {words.bounds(row['low'], row['high'])}"
-            text += f"; detectable {words.number(row['detectable'])})"
-        parts.append(text)
-    rows = results.depths[results.depths["encoder"] == encoder]
-    for measure in (SATURATION, BEST):
-        for named in rows.loc[rows["measure"] == measure, "readouts"].dropna():
-            blocks = ", ".join(words.readout(name) for name in named.split(", "))
-            parts.append(f"{words.DEPTHS[measure]}: {blocks}")
-    return f"{results.label(encoder)}: {'; '.join(parts)}." if parts else ""
-
-
 def notes(results: Results) -> list[str]:
     """What must be known to read the figure."""
     first = [results.counts_line(), results.group_line()]
@@ -113,7 +93,8 @@ def notes(results: Results) -> list[str]:
         "A curve is corrected for chance and normalised by its own range; one that is flat, or "
         "above chance by a single group, has no centre, and what all blocks together do not "
         "explain has no row.",
-        *filter(None, (verdict(results, encoder) for encoder in results.layered)),
+        *findings.verdicts(results),
+        *(f"{sentence}." for sentence in findings.depths(results)),
     ]
 
 

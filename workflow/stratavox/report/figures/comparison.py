@@ -39,27 +39,19 @@ class Row:
 
 
 def listed(results: Results) -> list[Row]:
-    """The rows from top to bottom; an encoder with blocks has a header, without a readout."""
-    shown: list[Row] = []
-    for row in lines(results):
-        blocks = results.encoders[row.encoder]["blocks"]
-        if blocks and (not shown or shown[-1].encoder != row.encoder):
-            shown.append(Row(row.encoder, None, PROBE, results.label(row.encoder)))
-        shown.append(row)
-    return shown
+    """The rows that have a value, from top to bottom; probes on tokens after the linear one.
 
-
-def lines(results: Results) -> list[Row]:
-    """The rows that have a value; an encoder's probes on tokens after its linear ones."""
-    rows = []
+    An encoder with blocks has a header, without a readout.
+    """
+    rows, probes = [], dict.fromkeys([*words.PROBES, *sorted(set(results.estimates["probe"]))])
     for encoder in [*results.layered, *results.baselines]:
-        for readout in results.compared(encoder):
-            rows.append(Row(encoder, readout, PROBE, row_label(results, encoder, readout)))
-        for probe, words_of_probe in words.PROBES.items():
-            if probe == PROBE:
-                continue
-            for readout in results.rows(encoder, probe=probe)["readout"]:
-                label = f"{row_label(results, encoder, readout)}, {words_of_probe}"
+        if results.encoders[encoder]["blocks"]:
+            rows.append(Row(encoder, None, PROBE, results.label(encoder)))
+        for probe in probes:
+            linear, table = probe == PROBE, results.rows(encoder, probe=probe)
+            for readout in results.compared(encoder) if linear else table["readout"]:
+                label = row_label(results, encoder, readout)
+                label += "" if linear else f", {words.probe(probe)}"
                 rows.append(Row(encoder, readout, probe, label))
     return rows
 

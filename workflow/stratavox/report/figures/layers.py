@@ -28,11 +28,12 @@ def alt(results: Results) -> str:
     """Where each curve starts and ends."""
     parts = [f"Layer curve of {results.heading}: balanced accuracy over depth"]
     for encoder in results.layered:
+        rows = results.curve(encoder)
         ends = [
-            f"{words.number(row['value'])} at {words.readout(row['readout'])}"
-            for _, row in results.curve(encoder).iloc[[0, -1]].iterrows()
+            f"{words.number(row.value)} at {words.readout(row.readout)}"
+            for row in [*rows.head(1).itertuples(), *rows.tail(1).itertuples()]
         ]
-        parts.append(f"{results.label(encoder)} from {' to '.join(ends)}")
+        parts += [f"{results.label(encoder)} from {' to '.join(ends)}"] if ends else []
     return "; ".join(parts) + ". All values are in the tables below."
 
 
