@@ -114,7 +114,8 @@ def _left(panel: Panel) -> float:
     if panel.y.ticks == {}:
         return 0
     names = shortened((panel.y.ticks or {0: "0.00"}).values())
-    room = 0.1 + (TICK_IN if not _small(panel) else 0.05) * max(map(len, names))
+    wide = 0.05 if _small(panel) else 0.066 if panel.y.heads else TICK_IN
+    room = 0.1 + wide * max(map(len, names))
     groups = [len(label) for label, *_ in panel.y.groups]
     return room + 0.055 * max(groups, default=0) + 0.17 * len(panel.y.title.splitlines())
 

@@ -263,6 +263,7 @@ class Overview:
 
 def load(dataset: str, task: str, source: str, answers: Path, encoders: dict[str, str]) -> Results:
     """Read the folder of one task's answers; ``encoders`` maps names to embeddings folders."""
+    # annotations are strings in this module
     sections = [entry.name for entry in fields(Results) if entry.type == "pd.DataFrame"]
     paths = {name: answers / f"{name}.parquet" for name in sections} | answer_tables(answers)
     tables = {name: read_table(path).to_pandas() for name, path in paths.items()}

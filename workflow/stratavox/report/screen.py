@@ -98,7 +98,7 @@ def draw(figure: Figure) -> go.Figure:
     if figure.x_title:
         screen.add_annotation(text=plain(figure.x_title), x=0.5, y=0, yshift=-45, **paper)
     if figure.unknown:
-        text = "<b>group unknown: scores may be optimistic</b>"
+        text = "<b>group unknown (see the notes below)</b>"
         raised = {"yanchor": "bottom", "yshift": 45 if len(panels) > 1 else 5}
         colour = {"color": style.VERMILION}
         screen.add_annotation(text=text, x=0, y=1.0, font=colour, **raised, **paper)
@@ -126,6 +126,7 @@ def _axis(panel: Panel, name: str, stretch: float = 1) -> dict:
     ticks = axis.ticks
     if axis.groups:
         ticks = {(start + stop) / 2: label for label, start, stop in axis.groups}
+        settings |= {"side": "top"} if name == "x" else {}
     if ticks is not None:
         texts = [
             f"<b>{plain(text)}</b>" if place in axis.heads else plain(text)
