@@ -9,7 +9,7 @@ import pandas as pd
 from stratavox import words
 from stratavox.corpus.targets import TARGETS
 from stratavox.report import style
-from stratavox.report.figure import Axis, Band, Panel, Points, Rule
+from stratavox.report.figure import Axis, Band, Figure, Panel, Points, Rule
 from stratavox.report.results import Results
 
 # panels in a row; inches: of all panels of a row, between two, and their height
@@ -97,21 +97,16 @@ def chance(results: Results, **look) -> Rule:
     return Rule(results.facts["chance"], style.INK, legend="chance", **look)
 
 
-def baseline_entries(results: Results, looks: dict[str, style.Look]) -> list[Points]:
-    """Entries of the legend for the baselines' markers, where colours mean something else."""
-    return [
-        Points([], [], style.GREY, marker=looks[name].marker, legend=results.label(name))
-        for name in results.baselines
-    ]
-
-
-def panels(results: Results, y_title: str, series: Callable) -> list[Panel]:
+def small_multiples(
+    results: Results, y_title: str, series: Callable, entries: list[Points], notes: list[str]
+) -> Figure:
     """A panel per encoder with blocks, with the baselines at its right; without any, one of these.
 
     ``series(results, encoder, places, step)`` gives what is drawn: ``places`` of the baselines,
-    which stand ``step`` apart.
+    which stand ``step`` apart. Colours are explained by ``entries`` of the legend, the baselines'
+    markers by entries in grey.
     """
-    shown, encoders = [], results.layered or [None]
+    panels, encoders = [], results.layered or [None]
     columns = min(COLUMNS, len(encoders))
     wide = (ROOM_IN + APART_IN) / columns - APART_IN
     for encoder in encoders:
@@ -123,5 +118,11 @@ def panels(results: Results, y_title: str, series: Callable) -> list[Panel]:
             drawn.append(Rule(min(places.values()) - step / 2, style.PALE, "x", width=1.2))
         axis = depth_axis(own, results.baselines, 7)
         title = "baselines" if encoder is None else results.label(encoder)
-        shown.append(Panel(drawn, (wide, TALL_IN), axis, Axis(y_title), title))
-    return shown
+        panels.append(Panel(drawn, (wide, TALL_IN), axis, Axis(y_title), title))
+    looks = style.encoder_looks(list(results.encoders))
+    panels[0].series.extend(entries)
+    panels[0].series.extend(
+        Points([], [], style.GREY, marker=looks[name].marker, legend=results.label(name))
+        for name in results.baselines
+    )
+    return Figure(panels, notes, columns=COLUMNS, shared="y", x_title=X_TITLE)

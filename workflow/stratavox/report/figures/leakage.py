@@ -89,16 +89,11 @@ def _intervals(results: Results) -> str:
 
 def figure(results: Results) -> Figure:
     """A panel per encoder with blocks, the baselines in each; one panel if there is none."""
-    looks = style.encoder_looks(list(results.encoders))
-    shown = lines(results)
-    panels = curves.panels(results, "balanced accuracy", _series)
-    panels[0].series.extend(
-        Points([], [], one.colour, dash=one.dash, legend=one.label) for one in shown
-    )
-    panels[0].series.extend(curves.baseline_entries(results, looks))
-    return Figure(
-        panels, notes(results), columns=curves.COLUMNS, shared="y", x_title=curves.X_TITLE
-    )
+    entries = [
+        Points([], [], one.colour, dash=one.dash, legend=one.label) for one in lines(results)
+    ]
+    about = ("balanced accuracy", _series, entries, notes(results))
+    return curves.small_multiples(results, *about)
 
 
 def _series(results: Results, encoder: str | None, places: dict[str, float], step: float) -> list:

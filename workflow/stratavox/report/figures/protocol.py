@@ -67,16 +67,12 @@ def figure(results: Results, notebook: dict[str, pd.DataFrame]) -> Figure:
             drawn.append(_notebook(rows, baseline, x=x, **mark))
         return drawn
 
-    panels = curves.panels(results, "(balanced) accuracy", series)
-    panels[0].series.extend(
-        [
-            Points([], [], dash="solid", legend=SOUND["group"], **SOUND),
-            Points([], [], legend=NOTEBOOK["group"], **HOLLOW, **NOTEBOOK),
-            *curves.baseline_entries(results, looks),
-        ]
-    )
-    about = {"columns": curves.COLUMNS, "shared": "y", "x_title": curves.X_TITLE}
-    return Figure(panels, notes(results, notebook), **about)
+    entries = [
+        Points([], [], dash="solid", legend=SOUND["group"], **SOUND),
+        Points([], [], legend=NOTEBOOK["group"], **HOLLOW, **NOTEBOOK),
+    ]
+    about = ("(balanced) accuracy", series, entries, notes(results, notebook))
+    return curves.small_multiples(results, *about)
 
 
 def _notebook(rows: pd.DataFrame, encoder: str, **look) -> Points:
