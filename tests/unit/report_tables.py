@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from stratavox.inference.answers.claims import EARLY_LATE
+from stratavox.report import figures, paper, screen
 from stratavox.tables import write_json, write_table
 
 NASTY = "<script>alert(1)</script>"
@@ -71,13 +72,13 @@ def estimates(grouped: bool = True, interval: str = "t over groups") -> pd.DataF
             value = 0.4 + step / 100
             kind = interval if grouped else "none"
             ends = (None, None) if kind == "none" else (value - 0.051, value + 0.062)
-            told = [(main, "none", value, *ends, kind)]
+            values = [(main, "none", value, *ends, kind)]
             if grouped:
-                told.append(("random", "none", value + 0.1, None, None, "none"))
+                values.append(("random", "none", value + 0.1, None, None, "none"))
             if readout != "nested":
                 low, high = 0.2 + step / 1000, 0.3 + step / 1000
-                told.append((main, "permutation", 0.25 + step / 1000, low, high, "permutations"))
-            for regime, control, *numbers in told:
+                values.append((main, "permutation", 0.25 + step / 1000, low, high, "permutations"))
+            for regime, control, *numbers in values:
                 for metric in ("balanced_accuracy", "accuracy"):
                     shift = 0 if metric == "balanced_accuracy" else 0.3
                     shifted = [n if n is None else n + shift for n in numbers[:3]]
@@ -95,7 +96,7 @@ def estimates(grouped: bool = True, interval: str = "t over groups") -> pd.DataF
 def contrasts(grouped: bool = True) -> pd.DataFrame:
     """Four contrasts: resolved, not resolved (one beside a name that is markup), not tested."""
     t = "t over groups"
-    told = [
+    values = [
         ("above chance", "deep", "nested", None, "chance", 0.21, 0.11, 0.31, t)
         + (0.0001, 0.0002, True, "deep is above chance: 0.461."),
         ("above chance", "noise", "nested", None, "chance", 0.02, -0.1, 0.14, t)
@@ -109,7 +110,7 @@ def contrasts(grouped: bool = True) -> pd.DataFrame:
         *("question", "a_encoder", "a_readout", "b_encoder", "b_readout"),
         *("difference", "low", "high", "interval", "p_value", "p_holm", "resolved", "sentence"),
     ]
-    table = pd.DataFrame(told if grouped else [], columns=columns)
+    table = pd.DataFrame(values if grouped else [], columns=columns)
     shared = {"a_regime": "grouped", "b_regime": "grouped", "a_control": "none"}
     shared |= {"b_control": "none", "metric": "balanced_accuracy", "n_groups": 8, "n_clips": 40}
     shared |= {"a_probe": "linear", "b_probe": "linear", "equivalent": False, "margin": 0.02}
@@ -118,7 +119,7 @@ def contrasts(grouped: bool = True) -> pd.DataFrame:
 
 def claims(grouped: bool = True) -> pd.DataFrame:
     """One claim of each verdict, the seed's question first."""
-    told = [
+    values = [
         (EARLY_LATE, "deep", 0.314, 0.205, 0.423, 0.0003, False, 0.151, "supported"),
         (f"call is linearly decodable from {NASTY}", "noise", -0.112, -0.213, -0.011, 0.033)
         + (True, 0.141, "refuted"),
@@ -129,7 +130,7 @@ def claims(grouped: bool = True) -> pd.DataFrame:
         *("claim", "encoder", "value", "low", "high", "p_value", "adjusted", "detectable"),
         "verdict",
     ]
-    table = pd.DataFrame(told if grouped else [], columns=columns)
+    table = pd.DataFrame(values if grouped else [], columns=columns)
     shared = {"evidence": "depths", "quantity": "centre of gravity", "interval": "t over groups"}
     return table.assign(**shared, n_clips=40, n_groups=8)
 
@@ -217,14 +218,14 @@ def write(
     encoders = {}
     for name, facts in ENCODERS.items():
         folder = results / "embeddings" / name / dataset
-        made = {
+        described = {
             **{"encoder": name, "family": "beats", "rate": 16000, "readouts": readouts(name)},
             **{"blocks": facts["blocks"], "weights": facts["weights"], "context_s": None},
             **{"weights_sha256": None if facts["weights"] == "none" else "ab12" * 16},
             **{"precision": "fp32", "device": "cpu", "versions": {"torch": "2.12.1"}},
             **{"clips": 40, "padded": 5, "windowed": 0, "audio_s": 60.0, "seconds": 93.4},
         }
-        write_json(made, folder / "encoder.json")
+        write_json(described, folder / "encoder.json")
         table = pa.table({"clip_id": ["a"]})
         write_table(table, folder / f"{readouts(name)[0]}.parquet", {"code": f"code-{name}"})
         encoders[name] = {"dirs": {dataset: str(folder)}}
@@ -246,7 +247,7 @@ def write(
         **{"outer_fits": dict.fromkeys(ENCODERS, 50), "nested": {"deep": {"block_01": 7}}},
         "draws": {},
     }
-    told = {
+    answers_by_name = {
         "estimates": estimates(grouped) if estimate_rows is None else estimate_rows,
         "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
         **{"claims": claims(grouped), "explained_variance": atlas(), "depths": depths(grouped)},
@@ -259,7 +260,7 @@ def write(
         "key": "k",
         "versions": {"scipy": "1"},
     }
-    for name, table in told.items():
+    for name, table in answers_by_name.items():
         path = answers / f"{name}.parquet"
         write_table(pa.Table.from_pandas(table, preserve_index=False), path, provenance)
     write_json(facts, answers / "summary.json")
@@ -280,14 +281,13 @@ def write(
     further: dict[str, dict[str, str]] = {}
     for kind in BESIDE:
         for name in ENCODERS:
-            path = results / kind / name / dataset / "table.parquet"
+            path = results / kind / dataset / f"{name}.parquet"
             table = pa.Table.from_pandas(beside(kind, name), preserve_index=False)
             write_table(table, path, provenance)
             further.setdefault(kind, {})[name] = str(path)
     alike = results / "similarity" / f"{dataset}.parquet"
     write_table(pa.Table.from_pandas(similarity(), preserve_index=False), alike, provenance)
-    figures = results / "figures" / dataset
-    names = ("layers", "comparison", "centres", "atlas", "leakage", "neighbours", "protocol")
+    folder = results / "figures" / dataset
     return {
         "datasets": {
             dataset: {
@@ -297,7 +297,7 @@ def write(
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
                 "shape": further["shape"],
-                "stems": {name: str(figures / name) for name in ("similarity", "shape")},
+                "stems": {name: str(folder / name) for name in figures.of("dataset")},
                 "tasks": {
                     "call": {
                         "role": "target",
@@ -306,8 +306,10 @@ def write(
                         "confounds": None,
                         "notebook": further["notebook"],
                         "neighbours": further["neighbours"],
-                        "stems": {name: str(figures / "call" / name) for name in names},
-                        "umap": {"deep": str(figures / "deep" / "umap_call")},
+                        "stems": {
+                            name: str(folder / "call" / name) for name in figures.of("target")
+                        },
+                        "umap": {"deep": str(folder / "deep" / "umap_call")},
                     }
                 },
             }
@@ -319,3 +321,20 @@ def write(
 
 def folders(index: dict, dataset: str = "zoo") -> dict[str, str]:
     return {name: entry["dirs"][dataset] for name, entry in index["encoders"].items()}
+
+
+def build(module, data, *tables):
+    """The figure of a module of `stratavox.report.figures` as data."""
+    name = module.__name__.rpartition(".")[2]
+    needs = figures.facts()[name].needs
+    return figures.build(name, data, dict(zip(needs, tables, strict=True)))
+
+
+def on_paper(module, data, *tables):
+    """The figure as matplotlib draws it."""
+    return paper.draw(build(module, data, *tables))
+
+
+def on_screen(module, data, *tables):
+    """The figure as plotly draws it."""
+    return screen.draw(build(module, data, *tables))

@@ -222,7 +222,7 @@ def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_
         f"of 0.667 ({shuffled} with the column shuffled; chance 0.333)."
     ) in shown.text
     assert f"{fake.NASTY} 3 1 {v} 1 of 3 0.667 {shuffled} 0.333" in shown.text
-    assert "site is “x” for every clip: it cannot tell any label from another." in shown.text
+    assert "site is “x” for every clip: it cannot separate any label from another." in shown.text
     assert "site 1 0 – 3 of 3 0.333 0.333 0.333" in shown.text
 
 

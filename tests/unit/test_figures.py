@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,23 +17,25 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.collections import QuadMesh
 
 import report_tables as fake
-import stage_jobs
+from stratavox import words as labels
 from stratavox.errors import StratavoxError
-from stratavox.report import (
+from stratavox.report import figures, paper, screen, style
+from stratavox.report.figure import Band, Heat, Points, Rule
+from stratavox.report.figures import (
     atlas,
     centres,
     comparison,
     layers,
     leakage,
     neighbours,
-    panels,
     protocol,
-    style,
+    umap,
 )
 from stratavox.report.results import load
-from stratavox.report.saving import save_interactive, save_static
+from stratavox.report.screen import plain
 from stratavox.tables import write_table
 
 
@@ -62,8 +68,8 @@ def by_gid(figure, gid: str):
 def segments(figure) -> list[np.ndarray]:
     """Ends (2, 2) of every bar that is drawn; matplotlib keeps empty ones for missing values."""
     collections = figure.axes[0].collections
-    found = [one for c in collections for one in getattr(c, "get_segments", list)()]
-    return [one for one in found if len(one)]
+    bars = [one for c in collections for one in getattr(c, "get_segments", list)()]
+    return [one for one in bars if len(one)]
 
 
 def flat(text: str) -> str:
@@ -82,7 +88,7 @@ def flat(text: str) -> str:
     ],
 )
 def test_static_curves_are_the_tables_values(tmp_path, gid, control, regime):
-    figure = layers.static(results(tmp_path))
+    figure = fake.on_paper(layers, results(tmp_path))
     rows = expected(fake.estimates(), "deep", control, regime).dropna(subset="depth")
     line = by_gid(figure, gid)
     assert list(line.get_xdata()) == rows["depth"].tolist() == [0, 1, 2, 3]
@@ -90,17 +96,18 @@ def test_static_curves_are_the_tables_values(tmp_path, gid, control, regime):
 
 
 def test_static_bands_and_whiskers_are_the_tables_intervals(tmp_path):
-    figure = layers.static(results(tmp_path))
+    figure = fake.on_paper(layers, results(tmp_path))
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")
     corners = [
         path.vertices
         for band in figure.axes[0].collections
-        if np.allclose(band.get_facecolor()[:, :3], plt.matplotlib.colors.to_rgb(style.BLUE))
+        if not hasattr(band, "get_segments")
+        and np.allclose(band.get_facecolor()[:, :3], plt.matplotlib.colors.to_rgb(style.BLUE))
         for path in band.get_paths()
     ][0]
     assert set(corners[:, 1]) == {*rows["band_low"], *rows["band_high"]}
     baseline = expected(fake.estimates(), "logmel").iloc[0]
-    assert by_gid(figure, "baseline logmel").get_ydata() == [baseline["value"]]
+    assert list(by_gid(figure, "baseline logmel").get_ydata()) == [baseline["value"]]
     bars = segments(figure)
     for row in [baseline, *(row for _, row in rows.iterrows())]:
         assert any(set(bar[:, 1]) == {row["low"], row["high"]} for bar in bars)
@@ -112,12 +119,12 @@ def test_random_draws_are_one_curve_with_their_range(tmp_path):
     rows.loc[drawn, ["draws_low", "draws_high"]] = [0.111, 0.777]
     given = results(tmp_path, rows=rows)
     given.facts["draws"] = {"noise": ["noise_seed0", "noise_seed1"]}
-    figure = layers.static(given)
+    figure = fake.on_paper(layers, given)
     bars = segments(figure)
     assert any(set(bar[:, 1]) == {0.111, 0.777} for bar in bars)
-    said = flat(words(figure))
-    assert "noise (random weights, 2 draws)" in said
-    assert "mean and range over 2 random draws of noise" in said
+    printed = flat(words(figure))
+    assert "noise (random weights, 2 draws)" in printed
+    assert "mean and range over 2 random draws of noise" in printed
 
 
 def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path):
@@ -130,34 +137,32 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path):
     given = results(tmp_path, rows=pd.concat([rows, *inside], ignore_index=True))
     there = given.encoders["deep"]["readouts"]
     given.encoders["deep"]["readouts"] = [*there, "ffn_00", "ffn_01", "ffn_02"]
-    figure = layers.static(given)
+    figure = fake.on_paper(layers, given)
     thin = by_gid(figure, "ffn deep")
     assert list(thin.get_xdata()) == [1, 2, 3] and list(thin.get_ydata()) == [0.7, 0.71, 0.72]
     wanted = expected(fake.estimates(), "deep").dropna(subset="depth")["value"].tolist()
     assert list(by_gid(figure, "curve deep").get_ydata()) == wanted
     assert "ffn: what the feed-forward part adds in a block" in words(figure)
     assert "they are no blocks" in flat(words(figure))
-    (trace,) = [trace for trace in layers.interactive(given).data if trace.meta == "ffn"]
+    (trace,) = [trace for trace in fake.on_screen(layers, given).data if trace.meta == "ffn deep"]
     assert list(trace.x) == [1, 2, 3] and list(trace.y) == [0.7, 0.71, 0.72]
-    assert trace.customdata[0][1] == "ffn 0"
-    assert "ffn" not in words(layers.static(results(tmp_path / "without")))
+    assert trace.customdata[0].split("<br>")[1].startswith("ffn 0: ")
+    assert "ffn" not in words(fake.on_paper(layers, results(tmp_path / "without")))
 
 
 def test_interactive_curves_are_the_tables_values(tmp_path):
-    figure = json.loads(layers.interactive(results(tmp_path)).to_json())
+    figure = json.loads(fake.on_screen(layers, results(tmp_path)).to_json())
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")
-    trace = next(t for t in figure["data"] if t.get("meta") == "curve" and t["name"] == "deep")
-    curve = layers.interactive(results(tmp_path)).data
-    drawn = next(t for t in curve if t.meta == "curve" and t.name == "deep")
+    trace = next(t for t in figure["data"] if t["meta"] == "curve deep")
+    assert trace["name"] == "deep"
+    curve = fake.on_screen(layers, results(tmp_path)).data
+    drawn = next(t for t in curve if t.meta == "curve deep")
     assert list(drawn.y) == rows["value"].tolist()
-    assert trace["customdata"][0][:2] == ["deep", "input"]
-    assert trace["customdata"][1][1:] == [
-        "block 0",
-        "0.42",
-        "0.37 to 0.48",
-        "95 % t interval over groups",
-    ]
-    point = next(t for t in curve if t.meta == "point")
+    assert trace["customdata"][0].startswith("deep<br>input: ")
+    assert trace["customdata"][1] == (
+        "deep<br>block 0: 0.42 (0.37 to 0.48)<br>95 % t interval over groups"
+    )
+    point = next(t for t in curve if t.meta == "baseline logmel")
     baseline = expected(fake.estimates(), "logmel").iloc[0]
     assert point.y[0] == baseline["value"]
     assert point.y[0] + point.error_y.array[0] == pytest.approx(baseline["high"])
@@ -175,53 +180,58 @@ def test_the_control_band_is_the_widest_range_of_all_encoders(tmp_path):
 
 
 def test_ticks_are_the_numbers_in_the_readouts_names(tmp_path):
-    axes = layers.static(results(tmp_path)).axes[0]
+    axes = fake.on_paper(layers, results(tmp_path)).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["input", "0", "1", "2"]
 
 
 def test_the_figure_says_what_stands_behind_it(tmp_path):
-    said = flat(words(layers.static(results(tmp_path))))
-    assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in said
+    printed = flat(words(fake.on_paper(layers, results(tmp_path))))
+    assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in printed
     given = results(tmp_path)
     given.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
     assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
-    assert "no bird is in training and test at once" in said
-    assert "95 % t interval over groups" in said
-    assert "random split, optimistic where training and test share recordings" in said
-    assert "95 % range over 10 permutations" in said
-    assert "noise (random weights)" in said and "logmel (baseline)" in said
-    assert "unknown" not in said.lower()
+    assert "no bird is in training and test at once" in printed
+    assert "95 % t interval over groups" in printed
+    assert "random split, optimistic where training and test share recordings" in printed
+    assert "95 % range over 10 permutations" in printed
+    assert "noise (random weights)" in printed and "logmel (baseline)" in printed
+    assert "unknown" not in printed.lower()
 
 
 @pytest.mark.parametrize("module", [layers, comparison])
 def test_a_range_over_few_groups_is_not_called_an_interval(tmp_path, module):
     rows = fake.estimates(interval="range over groups")
-    said = flat(words(module.static(results(tmp_path, rows=rows))))
-    assert "range over groups, lowest to highest (too few groups for an interval)" in said
-    assert "t interval" not in said
+    printed = flat(words(fake.on_paper(module, results(tmp_path, rows=rows))))
+    assert "range over groups, lowest to highest (too few groups for an interval)" in printed
+    assert "t interval" not in printed
 
 
 @pytest.mark.parametrize("module", [layers, comparison])
 def test_an_unknown_group_is_printed_on_every_figure(tmp_path, module):
     unknown = results(tmp_path, grouped=False)
-    said = flat(words(module.static(unknown)))
-    assert "zoo: call (group unknown)" in said
-    assert "GROUP UNKNOWN: clips of one animal or recording may lie in training and test" in said
-    screen = module.interactive(unknown)
-    assert any("group unknown" in note.text for note in screen.layout.annotations)
-    known = module.interactive(results(tmp_path / "known"))
+    printed = flat(words(fake.on_paper(module, unknown)))
+    assert "zoo: call (group unknown)" in printed
+    assert (
+        "GROUP UNKNOWN: clips of one animal or recording may be in both training and test"
+        in printed
+    )
+    shown = fake.on_screen(module, unknown)
+    assert any("group unknown" in note.text for note in shown.layout.annotations)
+    known = fake.on_screen(module, results(tmp_path / "known"))
     assert not known.layout.annotations
 
 
 def test_without_groups_the_random_split_is_the_curve_and_is_not_drawn_twice(tmp_path):
-    figure = layers.static(results(tmp_path, grouped=False))
+    figure = fake.on_paper(layers, results(tmp_path, grouped=False))
     rows = expected(fake.estimates(grouped=False), "deep", regime="random").dropna(subset="depth")
     assert list(by_gid(figure, "curve deep").get_ydata()) == rows["value"].tolist()
     assert not [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
 
 
 def test_synthetic_data_are_called_so(tmp_path):
-    assert "zoo (synthetic): call" in words(layers.static(results(tmp_path, source="chorus")))
+    assert "zoo (synthetic): call" in words(
+        fake.on_paper(layers, results(tmp_path, source="chorus"))
+    )
 
 
 # ---- comparison ----
@@ -229,27 +239,29 @@ def test_synthetic_data_are_called_so(tmp_path):
 
 def test_comparison_draws_and_prints_the_tables_values(tmp_path):
     given = results(tmp_path)
-    figure, screen = comparison.static(given), comparison.interactive(given)
+    figure, shown = fake.on_paper(comparison, given), fake.on_screen(comparison, given)
     rows = fake.estimates()
-    order = [(row.encoder, row.readout) for row in comparison.lines(given)]
+    order = [(row.encoder, row.readout) for row in comparison.listed(given) if row.readout]
     assert order == [
         *[("deep", readout) for readout in ("block_02", "nested", "concat")],
         *[("noise", readout) for readout in ("block_00", "nested", "concat")],
         ("logmel", "features"),
     ]
-    points = [t for t in screen.data if t.meta == "point"]
+    points = [t for t in shown.data if t.meta.startswith("value")]
     for place, (encoder, readout) in enumerate(order):
         row = expected(rows, encoder).set_index("readout").loc[readout]
         assert list(by_gid(figure, f"value {encoder} {readout}").get_xdata()) == [row["value"]]
         assert f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in words(figure)
         assert list(points[place].x) == [row["value"]]
         split = expected(rows, encoder, regime="random").set_index("readout").loc[readout]
-        hollow = [t for t in screen.data if t.meta == "random split"][place]
+        hollow = [t for t in shown.data if t.meta.startswith("random split")][place]
         assert list(hollow.x) == [split["value"]]
         if readout != "nested":
             null = expected(rows, encoder, "permutation").set_index("readout").loc[readout]
-            bars = [list(t.x) for t in screen.data if t.meta == "permutation"]
-            assert [null["low"], null["value"], null["high"]] in bars
+            bar = next(t for t in shown.data if t.meta == f"permutation {encoder} {readout}")
+            assert list(bar.x) == [null["value"]]
+            assert bar.x[0] + bar.error_x.array[0] == pytest.approx(null["high"])
+            assert bar.x[0] - bar.error_x.arrayminus[0] == pytest.approx(null["low"])
 
 
 def test_probes_on_tokens_stand_beside_with_tokens_shuffled(tmp_path):
@@ -258,35 +270,39 @@ def test_probes_on_tokens_stand_beside_with_tokens_shuffled(tmp_path):
     like = like[(like["regime"] == "grouped")].assign(probe="attention_order", value=0.612)
     both = [rows, like, like.assign(control="shuffled", value=0.333)]
     given = results(tmp_path, rows=pd.concat(both, ignore_index=True))
-    figure, screen = comparison.static(given), comparison.interactive(given)
+    figure, shown = fake.on_paper(comparison, given), fake.on_screen(comparison, given)
     assert list(by_gid(figure, "value deep block_02 attention_order").get_xdata()) == [0.612]
     assert "last block (block 2), attention on tokens in order" in words(figure)
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
     assert [0.333] in [list(line.get_xdata()) for line in crosses]
-    assert [list(t.x) for t in screen.data if t.meta == "tokens shuffled"] == [[0.333]]
+    crosses = [t for t in shown.data if t.meta.startswith("tokens shuffled")]
+    assert [list(t.x) for t in crosses] == [[0.333]]
 
 
 # ---- centres, atlas, leakage, protocol, neighbours ----
 
 
 def test_centres_are_the_tables_and_the_verdict_is_printed(tmp_path):
-    figure = centres.static(results(tmp_path))
-    told = fake.depths()
+    figure = fake.on_paper(centres, results(tmp_path))
+    depths = fake.depths()
     for target in ("call", "f0", "duration", "acoustic targets"):
-        value = told.loc[(told["target"] == target) & (told["measure"] == "centre"), "value"].item()
+        value = depths.loc[
+            (depths["target"] == target) & (depths["measure"] == "centre"), "value"
+        ].item()
         assert list(by_gid(figure, f"deep {target}").get_xdata()) == [value]
-    said = flat(words(figure))
-    assert "acoustics are decoded early and the task late: supported (+0.314" in said
-    assert "0.205 to 0.423; detectable 0.151" in said and "may be the best (95 %): block 1" in said
-    screen = centres.interactive(results(tmp_path))
-    assert {t.x[0] for t in screen.data if t.meta == "deep call"} == {0.71}
-    unknown = centres.static(results(tmp_path / "2", grouped=False))
+    printed = flat(words(figure))
+    assert "acoustics are decoded early and the task late: supported." in printed
+    assert "is +0.314 of the depth (95 % t interval over groups 0.205 to 0.423" in printed
+    assert "a difference of 0.151" in printed and "may be the best (95 %): block 1" in printed
+    shown = fake.on_screen(centres, results(tmp_path))
+    assert {t.x[0] for t in shown.data if t.meta == "deep call"} == {0.71}
+    unknown = fake.on_paper(centres, results(tmp_path / "2", grouped=False))
     assert "Groups are unknown: no centre has an interval" in flat(words(unknown))
 
 
 def test_the_atlas_has_a_cell_for_each_target_and_readout(tmp_path):
     given = results(tmp_path)
-    drawn = [text.get_text() for text in atlas.static(given).findobj(plt.Text)]
+    drawn = [text.get_text() for text in fake.on_paper(atlas, given).findobj(plt.Text)]
     for value in fake.atlas()["value"]:
         assert f"{value:.2f}" in drawn
     # the task's row: the score above chance
@@ -296,31 +312,33 @@ def test_the_atlas_has_a_cell_for_each_target_and_readout(tmp_path):
 
 
 def test_leakage_draws_every_regime_there_is(tmp_path):
-    figure = leakage.static(results(tmp_path))
+    figure = fake.on_paper(leakage, results(tmp_path))
     for regime in ("grouped", "random"):
         rows = expected(fake.estimates(), "deep", regime=regime).dropna(subset="depth")
         line = by_gid(figure, f"none {regime} deep")
         assert list(line.get_ydata()) == rows["value"].tolist()
-    alone = flat(words(leakage.static(results(tmp_path / "2", grouped=False))))
+    alone = flat(words(fake.on_paper(leakage, results(tmp_path / "2", grouped=False))))
     assert "Only the random split could be made" in alone
 
 
 def test_the_notebooks_accuracies_stand_beside_the_sound_scores(tmp_path):
     tables = {name: fake.beside("notebook", name) for name in fake.ENCODERS}
-    figure = protocol.static(results(tmp_path), tables)
+    figure = fake.on_paper(protocol, results(tmp_path), tables)
     assert list(by_gid(figure, "notebook deep").get_ydata()) == tables["deep"]["accuracy"].tolist()
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")
     assert list(by_gid(figure, "sound deep").get_ydata()) == rows["value"].tolist()
-    said = flat(words(figure))
-    assert "accuracy on 8 clips" in said and "3 of 7 fits stopped before they converged" in said
-    screen = protocol.interactive(results(tmp_path / "2"), tables)
-    drawn = next(t for t in screen.data if t.meta == "notebook deep")
+    printed = flat(words(figure))
+    assert (
+        "accuracy on 8 clips" in printed and "3 of 7 fits stopped before they converged" in printed
+    )
+    shown = fake.on_screen(protocol, results(tmp_path / "2"), tables)
+    drawn = next(t for t in shown.data if t.meta == "notebook deep")
     assert list(drawn.y) == tables["deep"]["accuracy"].tolist()
 
 
 def test_neighbours_are_the_tables_and_say_what_was_excluded(tmp_path):
     tables = {name: fake.beside("neighbours", name) for name in fake.ENCODERS}
-    figure = neighbours.static(results(tmp_path), tables)
+    figure = fake.on_paper(neighbours, results(tmp_path), tables)
     for measure in fake.NEIGHBOURS:
         rows = tables["deep"][tables["deep"]["measure"] == measure]
         drawn = by_gid(figure, f"{measure} deep")
@@ -333,7 +351,7 @@ def test_neighbours_are_the_tables_and_say_what_was_excluded(tmp_path):
 
 def umap_panels(
     root: Path, grouped: bool = True, lost: int = 0, whole: int | None = None
-) -> panels.Panels:
+) -> tuple[umap.Labels, tuple[pd.DataFrame, dict]]:
     index = fake.write(root, grouped)
     folds_json = Path(index["datasets"]["zoo"]["tasks"]["call"]["folds_json"])
     clips = [f"clip-{number:03d}" for number in range(44)][lost:]
@@ -352,49 +370,56 @@ def umap_panels(
         "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
         "statement": "n_neighbors reduced from 15 to 7",
     }
-    settings = {"min_dist": 0.1, "seed": 0}
-    umap = root / "umap.parquet"
-    write_table(table, umap, {"umap": facts, "settings": settings})
-    folds = folds_json.with_suffix(".parquet")
-    return panels.load(umap, folds, folds_json, "zoo, deep: UMAP by call", "call")
+    settings = {"min_dist": 0.1, "seed": 0, "n_neighbors": 15}
+    path = root / "umap.parquet"
+    write_table(table, path, {"umap": facts, "settings": settings})
+    clips = umap.labels("deep on zoo: call", "call", folds_json.with_suffix(".parquet"), folds_json)
+    return clips, umap.read_map(path, clips)
 
 
 def test_each_clip_stands_at_its_coordinates_under_its_class(tmp_path):
     given = umap_panels(tmp_path)
-    figure, screen = panels.static(given), panels.interactive(given)
+    figure, shown = fake.on_paper(umap, *given), fake.on_screen(umap, *given)
+    points, _ = given[1]
     for name in fake.CLASSES:
         for number, readout in enumerate(("block_00", "block_02")):
-            here = given.points[
-                (given.points["target"] == name) & (given.points["readout"] == readout)
-            ]
-            dots = [c for c in figure.axes[number].collections if c.get_gid() == f"class {name}"]
-            assert np.array_equal(dots[0].get_offsets(), here[["x", "y"]])
-            trace = [t for t in screen.data if t.customdata[0][1] == panels.plain(name)][number]
-            assert [row[0] for row in trace.customdata] == here["clip_id"].tolist()
+            here = points[(points["target"] == name) & (points["readout"] == readout)]
+            dots = [line for line in figure.axes[number].lines if line.get_gid() == f"class {name}"]
+            assert np.array_equal(dots[0].get_xydata(), here[["x", "y"]])
+            trace = [t for t in shown.data if t.meta == plain(f"class {name}")][number]
+            texts = [text.split("<br>") for text in trace.customdata]
+            assert [lines[0] for lines in texts] == here["clip_id"].tolist()
+            assert {lines[1] for lines in texts} == {f"class: {plain(name)}"}
+            assert [lines[2] for lines in texts] == [f"group: {group}" for group in here["group"]]
             assert list(trace.x) == here["x"].tolist()
 
 
 def test_panels_say_how_far_to_trust_them(tmp_path):
     given = umap_panels(tmp_path)
-    said = flat(words(panels.static(given)))
-    assert "block 0, trustworthiness 0.81" in said and "block 2, trustworthiness 0.93" in said
-    assert "are no evidence" in said
-    assert "n_neighbors reduced from 15 to 7" in said
-    assert "44 clips, coloured by call; 4 outside the task in pale grey" in said
-    titles = [note.text for note in panels.interactive(given).layout.annotations]
+    printed = flat(words(fake.on_paper(umap, *given)))
+    assert "block 0, trustworthiness 0.81" in printed and "block 2, trustworthiness 0.93" in printed
+    assert "are no evidence" in printed
+    assert "n_neighbors reduced from 15 to 7" in printed
+    assert "44 clips, coloured by call; 4 outside the task in pale grey" in printed
+    titles = [note.text for note in fake.on_screen(umap, *given).layout.annotations]
     assert titles == ["block 0, trustworthiness 0.81", "block 2, trustworthiness 0.93"]
-    assert "GROUP UNKNOWN" in words(panels.static(umap_panels(tmp_path / "2", grouped=False)))
+    assert "GROUP UNKNOWN" in words(
+        fake.on_paper(umap, *umap_panels(tmp_path / "2", grouped=False))
+    )
 
 
 def test_a_map_of_a_sample_says_so_and_may_lack_clips_of_the_task(tmp_path):
     given = umap_panels(tmp_path, lost=1, whole=9000)
-    assert "43 clips of 9,000, drawn at random, coloured by call; 4 outside" in given.notes()[0]
-    given = dataclasses.replace(given, drawn=True)
-    assert "4 outside the task or its sample in pale grey" in given.notes()[0]
+    assert (
+        "43 clips of 9,000, drawn at random, coloured by call; 4 outside"
+        in umap.notes(given[0], *given[1])[0]
+    )
+    sampled = dataclasses.replace(given[0], drawn=True)
+    assert "4 outside the task or its sample in pale grey" in umap.notes(sampled, *given[1])[0]
 
 
 def test_every_class_has_an_entry_in_the_legend(tmp_path):
-    figure = panels.static(umap_panels(tmp_path))
+    figure = fake.on_paper(umap, *umap_panels(tmp_path))
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert shown == ["outside the task", *sorted(fake.CLASSES)]
 
@@ -418,20 +443,73 @@ def test_forty_classes_and_sixty_encoders_each_have_a_look_of_their_own():
 
 def test_an_encoder_has_one_colour_in_all_figures(tmp_path):
     given = results(tmp_path)
-    curve = by_gid(layers.static(given), "curve noise").get_color()
-    mark = by_gid(comparison.static(given), "value noise nested").get_color()
+    curve = by_gid(fake.on_paper(layers, given), "curve noise").get_color()
+    mark = by_gid(fake.on_paper(comparison, given), "value noise nested").get_color()
     assert curve == mark == style.encoder_looks(list(fake.ENCODERS))["noise"].colour
 
 
 def test_readouts_are_named_with_their_own_number():
     names = ["input", "patch", "block_00", "block_11", "ffn_03"]
-    assert [style.readout_label(name) for name in names] == [
+    assert [labels.readout(name) for name in names] == [
         "input",
         "patch",
         "block 0",
         "block 11",
         "ffn 3",
     ]
+
+
+# ---- both renderers ----
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("name", figures.of("target"))
+def test_each_renderer_draws_all_that_the_data_has(tmp_path, name, grouped):
+    tables = {
+        kind: {encoder: fake.beside(kind, encoder) for encoder in fake.ENCODERS}
+        for kind in ("neighbours", "notebook")
+    }
+    figure = figures.build(name, results(tmp_path, grouped), tables)
+    on_paper, on_screen = paper.draw(figure), screen.draw(figure)
+    series = [one for panel in figure.panels for one in panel.series]
+    kinds = {
+        kind: [s for s in series if isinstance(s, kind)] for kind in (Points, Band, Rule, Heat)
+    }
+    # paper
+    drawn = [line for axes in on_paper.axes for line in axes.lines]
+    for one in kinds[Points]:
+        assert any(
+            np.array_equal(line.get_xdata(), one.x)
+            and np.array_equal(line.get_ydata(), one.y, equal_nan=True)
+            and (line.get_gid() or "") == one.name
+            and (not one.dash or line.get_color() == one.colour)
+            for line in drawn
+        ), one.name
+    assert len(drawn) == len(kinds[Points]) + len(kinds[Rule])
+    meshes = [m.get_gid() for m in on_paper.findobj(QuadMesh) if m.get_gid()]
+    assert meshes == [heat.name for heat in kinds[Heat]]
+    if figure.legend:
+        entries = [text.get_text() for text in on_paper.legends[0].get_texts()]
+        assert entries == paper.shortened(figure.legend)
+    printed = flat(words(on_paper))
+    assert figure.title in printed and all(flat(note) in printed for note in figure.notes)
+    # screen
+    metas = [trace.meta for trace in on_screen.data]
+    known = [band for band in kinds[Band] if np.isfinite(np.array(band.low, float)).any()]
+    wanted = [*kinds[Points], *kinds[Heat], *known]
+    assert sorted(metas) == sorted(plain(one.name) for one in wanted)
+    assert len(on_screen.layout.shapes) == len(kinds[Rule])
+    listed = [one for one in (*on_screen.data, *on_screen.layout.shapes) if one.showlegend]
+    assert sorted(one.name for one in listed) == sorted(map(plain, figure.legend))
+    for one in kinds[Points]:
+        (trace,) = (
+            [t for t in on_screen.data if t.meta == plain(one.name) and list(t.x) == list(one.x)]
+            if one.name and len(one.x)
+            else [None]
+        )
+        if trace is not None:
+            assert np.array_equal(trace.y, one.y, equal_nan=True)
+            assert list(trace.customdata) == list(map(plain, one.hover))
 
 
 # ---- files ----
@@ -442,29 +520,29 @@ class Loads(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
         self.tags: list[str] = []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         names = {"src", "href", "srcset", "data", "poster"}
         if tag != "a":
-            self.found += [value for name, value in attrs if name in names]
+            self.addresses += [value for name, value in attrs if name in names]
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     stems = [tmp_path / "one" / "layers", tmp_path / "two" / "layers"]
     for stem in stems:
         given = results(tmp_path)
-        save_static(layers.static(given), stem, {"key": "k"})
-        save_interactive(layers.interactive(given), stem, "title", ["note"], {"key": "k"})
+        for renderer in (paper, screen):
+            renderer.save(fake.build(layers, given), stem, {"key": "k"})
     for kind in ("svg", "pdf", "png", "html"):
         one, two = [Path(f"{stem}.{kind}").read_bytes() for stem in stems]
         assert one == two, kind
 
 
 def test_svg_text_is_text_and_names_are_escaped(tmp_path):
-    save_static(panels.static(umap_panels(tmp_path)), tmp_path / "umap", {"key": "kept"})
+    paper.save(fake.build(umap, *umap_panels(tmp_path)), tmp_path / "umap", {"key": "kept"})
     text = (tmp_path / "umap.svg").read_text(encoding="utf-8")
     assert "trustworthiness 0.81</text>" in text
     assert ">&lt;script&gt;alert(1)&lt;/script&gt;</text>" in text and fake.NASTY not in text
@@ -474,12 +552,13 @@ def test_svg_text_is_text_and_names_are_escaped(tmp_path):
 
 def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
     given = umap_panels(tmp_path)
-    figure = panels.interactive(given)
-    save_interactive(figure, tmp_path / "umap", fake.NASTY, [fake.UMLAUT], {"key": fake.NASTY})
+    figure = fake.on_screen(umap, *given)
+    named = dataclasses.replace(fake.build(umap, *given), title=fake.NASTY, notes=[fake.UMLAUT])
+    screen.save(named, tmp_path / "umap", {"key": fake.NASTY})
     page = (tmp_path / "umap.html").read_text(encoding="utf-8")
     loads = Loads()
     loads.feed(page)
-    assert loads.found == []
+    assert loads.addresses == []
     assert "plotly.js v" in page
     assert '"modeBarButtonsToRemove": ["sendChartToCloud"]' in page  # it uploads
     assert fake.NASTY not in page and "<b>Täubchen" not in page
@@ -487,36 +566,108 @@ def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
     # plotly itself renders some HTML in names, so they must reach it escaped
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in names
     assert 'Grünes "Ö" &amp; &lt;b&gt;Täubchen&lt;/b&gt;' in names
-    assert all("<" not in cell for t in figure.data for row in t.customdata for cell in row)
+    texts = [text.replace("<br>", "") for trace in figure.data for text in trace.customdata]
+    assert texts and all("<" not in text for text in texts)
 
 
 def test_one_command_draws_all_figures_of_a_task_and_one_those_of_a_dataset(tmp_path):
     index = fake.write(tmp_path)
     zoo = index["datasets"]["zoo"]
-    task = zoo["tasks"]["call"]
-    shared = {"encoders": [f"{path}/encoder.json" for path in fake.folders(index).values()]}
+    task, shared = zoo["tasks"]["call"], ["--dataset", "zoo", "--provenance", '{"key": "kept"}']
+    shared += ["--encoders", json.dumps(fake.folders(index)), "--out", str(tmp_path / "out")]
     commands = {
         "draw": [*task["stems"]],
         "overview": [*zoo["stems"]],
     }
     own = {
-        "draw": {"answers": f"{task['answers']}/summary.json"}
-        | {kind: [*task[kind].values()] for kind in ("neighbours", "notebook")},
-        "overview": {"similarity": zoo["similarity"], "shape": [*zoo["shape"].values()]},
+        "draw": ["--task", "call", "--answers", task["answers"]]
+        + ["--neighbours", json.dumps(task["neighbours"])]
+        + ["--notebook", json.dumps(task["notebook"])],
+        "overview": ["--similarity", zoo["similarity"], "--shape", json.dumps(zoo["shape"])],
     }
-    about = {"wildcards": {"dataset": "zoo", "task": "call"}, "provenance": {"key": "kept"}}
-    for module, figures in commands.items():
-        settings = {"source": "folder", "figures": figures, "draws": {}}
-        out = {name: tmp_path / f"out/{name}.svg" for name in figures}
-        read = shared | own[module]
-        done = stage_jobs.run(f"report.{module}", read, out, settings, **about)
+    for module, names in commands.items():
+        settings = json.dumps({"source": "folder", "figures": names, "draws": {}})
+        done = subprocess.run(
+            [sys.executable, "-m", f"stratavox.report.{module}", *shared, *own[module]]
+            + ["--settings", settings],
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
-        for figure in figures:
+        for figure in names:
             for kind in ("svg", "pdf", "png", "html"):
                 assert (tmp_path / f"out/{figure}.{kind}").stat().st_size > 5000
             page = (tmp_path / f"out/{figure}.html").read_text(encoding="utf-8")
             assert fake.NASTY not in page and "kept" in page
             assert re.search(rb"PNG", (tmp_path / f"out/{figure}.png").read_bytes()[:8])
+
+
+TOY = """
+FACTS = {
+    "order": 15, "title": "Toy", "caption": "A toy: {task} of {dataset}.", "scopes": ("target",)
+}
+
+
+def figure(results):
+    from stratavox.report.figure import Figure, Panel, Points
+
+    rows = results.curve("deep")
+    points = Points(rows["depth"], rows["value"], "#0072B2", dash="solid", legend="deep")
+    return Figure([Panel([points], (3, 2))], [results.counts_line()])
+"""
+DRAW_TOY = """
+import sys
+from pathlib import Path
+from stratavox.report import draw, figures, results
+root, dataset, answers, encoders = Path(sys.argv[1]), "zoo", sys.argv[2], eval(sys.argv[3])
+assert figures.of("target")[:3] == ["layers", "toy", "comparison"], figures.of("target")
+loaded = results.load(dataset, "call", "folder", Path(answers), encoders)
+draw.draw({"toy": root / "toy"}, loaded, {}, {"key": "k"})
+"""
+
+
+def test_a_new_figure_is_one_new_file(tmp_path):
+    index = fake.write(tmp_path)
+    shutil.copytree(Path(figures.__file__).parents[2], tmp_path / "package" / "stratavox")
+    new = tmp_path / "package/stratavox/report/figures/toy.py"
+    new.write_text(TOY, encoding="utf-8")
+    answers = index["datasets"]["zoo"]["tasks"]["call"]["answers"]
+    done = subprocess.run(
+        [sys.executable, "-c", DRAW_TOY, str(tmp_path), answers, repr(fake.folders(index))],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "package")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for kind in ("svg", "pdf", "png", "html"):
+        assert (tmp_path / f"toy.{kind}").stat().st_size > 3000
+    assert "Toy, zoo: call" in (tmp_path / "toy.html").read_text(encoding="utf-8")
+
+
+def test_facts_are_read_without_loading_a_library():
+    script = (
+        "import sys; from stratavox.report import figures; print(*figures.of('target'));"
+        "print(*{'numpy', 'pandas', 'matplotlib', 'plotly', 'pyarrow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    names, loaded = done.stdout.split("\n")[:2]
+    assert names.split() == figures.of("target") and loaded == "", done.stderr
+
+
+def test_every_figure_has_facts_that_can_be_filled_in():
+    facts = figures.facts()
+    assert len(facts) == 10
+    assert [entry.order for entry in facts.values()] == sorted(e.order for e in facts.values())
+    for entry in facts.values():
+        assert set(entry.scopes) <= set(figures.SCOPES) and entry.scopes
+        caption = entry.caption.format(task="call", dataset="zoo", encoder="deep")
+        assert "zoo" in caption and "{" not in caption
+
+
+def test_a_figure_without_facts_is_refused(tmp_path):
+    (tmp_path / "bare.py").write_text("X = 1\n", encoding="utf-8")
+    with pytest.raises(StratavoxError, match="bare.py: has no FACTS"):
+        figures._read(tmp_path / "bare.py")
 
 
 def test_estimates_of_other_encoders_are_refused(tmp_path):

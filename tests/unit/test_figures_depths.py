@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
+import report_tables as fake
 from stratavox import columns
-from stratavox.inference.answers.claims import EARLY_LATE
-from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, SATURATION
-from stratavox.report import atlas, centres
+from stratavox.inference.answers.claims import CLAIMS, EARLY_LATE
+from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, DEPTHS, SATURATION
+from stratavox.report.figures import atlas, centres
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
 
@@ -24,10 +25,6 @@ CHANCE = 0.2
 def close_figures():
     yield
     plt.close("all")
-
-
-def answer_columns(name: str) -> list[str]:
-    return columns.schema(f"answers/{{dataset}}/{{task}}/{name}.parquet").names
 
 
 def scores() -> pd.DataFrame:
@@ -57,7 +54,7 @@ def explained() -> pd.DataFrame:
     # concat and the nuisance come first, so that order is the figure's work
     table = pd.concat(parts).iloc[::-1]
     table = table.assign(low=table["value"] - 0.05, high=table["value"] + 0.05)
-    return table[answer_columns("explained_variance")]
+    return table[inferred.ATLAS.names]
 
 
 def centre_rows() -> pd.DataFrame:
@@ -73,29 +70,27 @@ def centre_rows() -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["target", "kind", "measure", "value", "readouts"])
     table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.12, encoder="deep")
-    return table.assign(interval="t over groups", n_groups=7).reindex(
-        columns=answer_columns("depths")
-    )
+    return table.assign(interval="t over groups", n_groups=7).reindex(columns=DEPTHS.names)
 
 
 def results(**changed) -> Results:
     verdict = {"claim": EARLY_LATE, "encoder": "deep", "value": 0.3, "low": 0.2, "high": 0.42}
-    verdict |= {"detectable": 0.151, "verdict": "supported"}
+    verdict |= {"detectable": 0.151, "verdict": "supported", "interval": "t over groups"}
     facts = {"regimes": ["grouped", "random"], "group": "bird", "chance": CHANCE, "folds": 5}
     facts["drawn_from"] = None
     encoders = {
         "deep": {"weights": "pretrained", "blocks": BLOCKS, "readouts": ["input", *BLOCKS]},
         NASTY: {"weights": "none", "blocks": [], "readouts": ["features"]},
     }
-    made = Results(
+    given = Results(
         **{"dataset": "zoo", "task": NASTY, "source": "folder", "estimates": scores()},
         **{"explained_variance": explained(), "depths": centre_rows(), "encoders": encoders},
-        layer_weights=pd.DataFrame(),
+        weights=pd.DataFrame(),
         contrasts=pd.DataFrame(),
-        claims=pd.DataFrame([verdict], columns=answer_columns("claims")),
+        claims=pd.DataFrame([verdict], columns=CLAIMS.names),
         facts={**facts, "repeats": 2, "permutations": 20, "draws": {}},
     )
-    return replace(made, **changed)
+    return replace(given, **changed)
 
 
 def unknown() -> Results:
@@ -125,7 +120,7 @@ def lines(figure) -> dict[str, plt.Line2D]:
 
 
 def test_centres_and_their_intervals_are_the_tables():
-    figure, screen = centres.static(results()), centres.interactive(results())
+    figure, screen = fake.on_paper(centres, results()), fake.on_screen(centres, results())
     drawn = lines(figure)
     bars = [tuple(s[:, 0]) for c in figure.axes[0].collections for s in c.get_segments()]
     traces = {trace.meta: trace for trace in screen.data}
@@ -134,7 +129,7 @@ def test_centres_and_their_intervals_are_the_tables():
     for row in table.dropna(subset="value").itertuples():
         assert list(drawn[f"deep {row.target}"].get_xdata()) == [row.value]
         assert (row.low, row.high) in bars
-        trace = traces[f"deep {row.target}"]
+        trace = traces[plain(f"deep {row.target}")]
         assert list(trace.x) == [row.value]
         assert trace.x[0] + trace.error_x.array[0] == pytest.approx(row.high)
         assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(row.low)
@@ -142,17 +137,18 @@ def test_centres_and_their_intervals_are_the_tables():
 
 
 def test_the_tasks_best_blocks_stand_at_their_depth_below_the_task():
-    drawn = lines(centres.static(results()))
+    drawn = lines(fake.on_paper(centres, results()))
     assert list(drawn[f"deep {BEST}"].get_xdata()) == [0.5, 1.0]
     assert list(drawn[f"deep {SATURATION}"].get_xdata()) == [0.5]
     assert drawn[f"deep {BEST}"].get_ydata()[0] == drawn[f"deep {NASTY}"].get_ydata()[0] + 1
-    traces = {trace.meta: trace for trace in centres.interactive(results()).data}
+    traces = {trace.meta: trace for trace in fake.on_screen(centres, results()).data}
     assert list(traces[f"deep {BEST}"].x) == [0.5, 1.0]
-    assert [row[2] for row in traces[f"deep {BEST}"].customdata] == ["block 1", "block 3"]
+    values = [text.split(": ")[1] for text in traces[f"deep {BEST}"].customdata]
+    assert values == ["block 1", "block 3"]
 
 
 def test_nuisances_stand_apart_and_a_flat_curve_is_called_so():
-    figure = centres.static(results())
+    figure = fake.on_paper(centres, results())
     drawn = {key: line.get_ydata()[0] for key, line in lines(figure).items()}
     # centroid and the flat f0, a gap, level, a gap, the mean
     assert drawn["deep level"] - drawn["deep centroid"] == 2 + centres.GAP
@@ -162,13 +158,13 @@ def test_nuisances_stand_apart_and_a_flat_curve_is_called_so():
 
 
 def test_what_has_no_centre_says_why():
-    figure = centres.static(unknown())
+    figure = fake.on_paper(centres, unknown())
     assert "groups unknown: no centre has an interval" in words(figure)
     assert "GROUP UNKNOWN" in words(figure) and "(group unknown)" in words(figure)
-    notes = [note.text for note in centres.interactive(unknown()).layout.annotations]
+    notes = [note.text for note in fake.on_screen(centres, unknown()).layout.annotations]
     assert "groups unknown: no centre has an interval" in notes
     bare = results(encoders={NASTY: results().encoders[NASTY]})
-    assert centres.NO_DEPTH in words(centres.static(bare))
+    assert centres.NO_DEPTH in words(fake.on_paper(centres, bare))
 
 
 # ---- atlas ----
@@ -181,11 +177,14 @@ def grid(figure, row: str) -> list[float]:
 
 
 def test_cells_are_the_table_in_the_order_of_depth_with_all_blocks_last():
-    figure, table = atlas.static(results()), explained().set_index(["target", "readout"])["value"]
+    figure, table = (
+        fake.on_paper(atlas, results()),
+        explained().set_index(["target", "readout"])["value"],
+    )
     for target in ("centroid", "f0", "level"):
-        told = [table[target, readout] for readout in ("input", *BLOCKS, "concat")]
-        assert grid(figure, target) == pytest.approx([max(value, 0) for value in told])
-        for value in told:
+        values = [table[target, readout] for readout in ("input", *BLOCKS, "concat")]
+        assert grid(figure, target) == pytest.approx([max(value, 0) for value in values])
+        for value in values:
             assert f"{value:.2f}" in words(figure)
     ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert ticks == ["input", "0", "1", "2", "3", "all"]
@@ -196,9 +195,9 @@ def test_cells_are_the_table_in_the_order_of_depth_with_all_blocks_last():
 
 def test_the_tasks_row_is_the_score_above_chance_of_the_atlas_own_split():
     above = [(value - CHANCE) / (1 - CHANCE) for value in (0.3, 0.4, 0.6, 0.7, 0.8, 0.9)]
-    assert grid(atlas.static(results()), NASTY) == pytest.approx(above)
+    assert grid(fake.on_paper(atlas, results()), NASTY) == pytest.approx(above)
     mixed = results(facts={**results().facts, "regimes": ["recording", "random"], "group": None})
-    figure = atlas.static(mixed)
+    figure = fake.on_paper(atlas, mixed)
     assert grid(figure, NASTY) == pytest.approx([v + 0.04 / (1 - CHANCE) for v in above])
     assert "This figure is of the random split" in words(figure)
 
@@ -206,25 +205,25 @@ def test_the_tasks_row_is_the_score_above_chance_of_the_atlas_own_split():
 def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():
     assert atlas.printed(-0.0004) == "0.00" and atlas.printed(-0.25) == "-0.25"
     assert atlas.printed(-1.24) == "-1.2" and atlas.printed(-123.0) == "<-9"
-    heat = {trace.meta: trace for trace in atlas.interactive(results()).data}
+    heat = {trace.meta: trace for trace in fake.on_screen(atlas, results()).data}
     below = heat["baselines centroid"]
     assert below.z[0][0] == 0.0 and below.text[0][0] == "-0.30"
-    assert below.customdata[0][0][2:4] == ["-0.30", "-0.35 to -0.25"]
+    assert ": -0.30 (-0.35 to -0.25)<br>" in below.customdata[0][0]
 
 
 def test_a_target_that_an_encoder_lacks_is_not_measured_rather_than_zero():
     table = explained()
     some = table[~((table["target"] == "level") & (table["encoder"] == "deep"))]
-    heat = {trace.meta: trace for trace in atlas.interactive(results(explained_variance=some)).data}
+    heat = {trace.meta: trace for trace in fake.on_screen(atlas, results(explained_variance=some)).data}
     assert set(heat["deep level"].z[0]) == {None}
-    assert heat["deep level"].customdata[0][0][2] == "not measured"
+    assert heat["deep level"].customdata[0][0].endswith(": not measured")
 
 
 def test_an_atlas_without_rows_says_so():
     empty = results(explained_variance=explained().iloc[:0])
-    assert atlas.NOTHING in words(atlas.static(empty))
-    assert atlas.NOTHING in [n.text for n in atlas.interactive(empty).layout.annotations]
-    assert "GROUP UNKNOWN" in words(atlas.static(unknown()))
+    assert atlas.NOTHING in words(fake.on_paper(atlas, empty))
+    assert atlas.NOTHING in [n.text for n in fake.on_screen(atlas, empty).layout.annotations]
+    assert "GROUP UNKNOWN" in words(fake.on_paper(atlas, unknown()))
 
 
 # ---- both ----
@@ -233,7 +232,7 @@ def test_an_atlas_without_rows_says_so():
 @pytest.mark.parametrize("module", [centres, atlas])
 @pytest.mark.parametrize("given", [results, unknown])
 def test_names_from_users_are_only_text(module, given):
-    figure = module.interactive(given()).to_plotly_json()
+    figure = fake.on_screen(module, given()).to_plotly_json()
     layout = figure["layout"]
     shown = [note["text"] for note in layout.get("annotations", [])]
     axes = [layout[key] for key in layout if key.startswith(("xaxis", "yaxis"))]

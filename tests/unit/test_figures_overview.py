@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.collections import QuadMesh
 
-from stratavox.report import shape, similarity, style
-from stratavox.report.shape import Shape
-from stratavox.report.similarity import Similarity
+import report_tables as fake
+from stratavox.report import style
+from stratavox.report.figures import shape, similarity
+from stratavox.report.results import Overview
+from stratavox.report.screen import plain
 
 NASTY = "<script>alert(1)</script>$x^2$"
 
@@ -48,7 +51,10 @@ def cka(a: int, b: int) -> float:
     return 1.0 if a == b else (100 * min(a, b) + max(a, b)) / 1000
 
 
-def alike(undefined: int | None = None) -> Similarity:
+ZOO = Overview("zoo", ENCODERS, DRAWS)
+
+
+def alike(undefined: int | None = None) -> pd.DataFrame:
     rows = [
         (*READOUTS[a], *READOUTS[b], np.nan if undefined in (a, b) else cka(a, b), 321)
         for a in range(len(READOUTS))
@@ -56,11 +62,10 @@ def alike(undefined: int | None = None) -> Similarity:
     ]
     columns = ["a_encoder", "a_readout", "b_encoder", "b_readout", "cka", "n_clips"]
     # the order of a table's rows is no one's promise
-    table = pd.DataFrame(rows, columns=columns).sample(frac=1, random_state=0)
-    return Similarity("zoo", ENCODERS, DRAWS, table)
+    return pd.DataFrame(rows, columns=columns).sample(frac=1, random_state=0)
 
 
-def shapes() -> Shape:
+def shapes() -> dict[str, pd.DataFrame]:
     tables, step = {}, 0
     for name, facts in ENCODERS.items():
         rows = []
@@ -74,13 +79,19 @@ def shapes() -> Shape:
         table = pd.DataFrame(rows, columns=columns).assign(n_clips=1234, n_drawn=80)
         # written in any order, drawn by depth
         tables[name] = table.iloc[::-1]
-    return Shape("zoo", ENCODERS, DRAWS, tables)
+    return tables
 
 
-def of(data: Shape, name: str, measure: str, column: str = "value") -> list[float]:
-    rows = data.tables[name]
+def of(
+    data: dict[str, pd.DataFrame], name: str, measure: str, column: str = "value"
+) -> list[float]:
+    rows = data[name]
     rows = rows[rows["measure"] == measure].set_index("readout")[column]
-    return rows.loc[data.encoders[name]["readouts"]].tolist()
+    return rows.loc[ENCODERS[name]["readouts"]].tolist()
+
+
+def meshes(figure) -> list[QuadMesh]:
+    return [mesh for mesh in figure.axes[0].collections if isinstance(mesh, QuadMesh)]
 
 
 def by_gid(figure, gid: str):
@@ -94,32 +105,38 @@ def test_cells_are_the_tables_in_the_runs_order_with_the_first_draw_only():
     data = alike()
     rows = [place for place, (name, _) in enumerate(READOUTS) if name != "r_seed1"]
     truth = [[cka(a, b) for b in rows] for a in rows]
-    (image,) = similarity.static(data).axes[0].images
-    assert np.array_equal(image.get_array(), truth)
-    heat = similarity.interactive(data).data[0]
+    (cells,) = meshes(fake.on_paper(similarity, ZOO, data))
+    assert np.array_equal(cells.get_array(), truth)
+    heat = fake.on_screen(similarity, ZOO, data).data[0]
     assert np.array_equal(heat.z, truth)
-    assert heat.text[0][1] == "deep, input<br>deep, block 0<br>0.00"
-    ticks = [tick.get_text() for tick in similarity.static(data).axes[0].get_yticklabels()]
+    assert heat.customdata[0][1] == "deep, input<br>deep, block 0<br>0.00"
+    ticks = [
+        tick.get_text() for tick in fake.on_paper(similarity, ZOO, data).axes[0].get_yticklabels()
+    ]
     assert ticks == ["input", "0", "1", "2", "input", "0", "1", "features"]
 
 
 def test_how_alike_draws_are_is_told_from_the_same_readouts_of_unlike_draws():
     pairs = [cka(4, 7), cka(5, 8), cka(6, 9)]
-    said = words(similarity.static(alike()))
-    assert "r: the first of 2 random draws" in said
+    printed = words(fake.on_paper(similarity, ZOO, alike()))
+    assert "r: the first of 2 random draws" in printed
     wanted = f"mean {np.mean(pairs):.2f}, range {min(pairs):.2f} to {max(pairs):.2f}"
-    assert wanted in said
-    assert "r (random weights, 2 draws)" in said and "321 clips" in said and "Hatched" not in said
+    assert wanted in printed
+    assert (
+        "r (random weights, 2 draws)" in printed
+        and "321 clips" in printed
+        and "Grey" not in printed
+    )
 
 
 def test_an_undefined_cell_stays_empty_and_is_explained():
     data = alike(undefined=1)
-    figure, screen = similarity.static(data), similarity.interactive(data)
-    (image,) = figure.axes[0].images
-    empty = np.ma.getmaskarray(np.ma.masked_invalid(image.get_array()))
+    figure, screen = fake.on_paper(similarity, ZOO, data), fake.on_screen(similarity, ZOO, data)
+    (cells,) = meshes(figure)
+    empty = np.ma.getmaskarray(cells.get_array())
     assert empty[1].all() and empty[:, 1].all() and empty.sum() == 2 * len(empty) - 1
-    assert "Hatched: not defined" in words(figure)
-    assert screen.data[0].text[1][0].endswith("not defined")
+    assert "Grey or blank: not defined" in words(figure)
+    assert screen.data[0].customdata[1][0].endswith("not defined")
 
 
 # ---- shape ----
@@ -127,15 +144,16 @@ def test_an_undefined_cell_stays_empty_and_is_explained():
 
 def test_curves_are_the_tables_values_and_draws_their_mean():
     data = shapes()
-    figure, screen = shape.static(data), shape.interactive(data)
+    figure, screen = fake.on_paper(shape, ZOO, data), fake.on_screen(shape, ZOO, data)
     for measure in shape.PANELS:
         wanted = {
             "deep": of(data, "deep", measure),
             "r": np.mean([of(data, name, measure) for name in DRAWS["r"]], axis=0).tolist(),
             NASTY: of(data, NASTY, measure),
         }
-        traces = [trace for trace in screen.data if trace.meta == measure]
-        for (unit, values), trace in zip(wanted.items(), traces, strict=True):
+        traces = {trace.meta: trace for trace in screen.data}
+        for unit, values in wanted.items():
+            trace = traces[plain(f"{measure} {unit}")]
             line = by_gid(figure, f"{measure} {unit}")
             assert list(line.get_ydata()) == pytest.approx(values)
             assert list(trace.y) == pytest.approx(values)
@@ -144,18 +162,18 @@ def test_curves_are_the_tables_values_and_draws_their_mean():
         assert by_gid(figure, f"{measure} {NASTY}").get_xdata()[0] > 3
     null = by_gid(figure, "null effective_rank deep")
     assert list(null.get_ydata()) == of(data, "deep", "effective_rank", "null")
-    assert not [t for t in screen.data if t.meta == "null mean_cosine"]
+    assert not [t for t in screen.data if t.meta.startswith("null mean_cosine")]
 
 
 def test_the_band_of_random_draws_spans_them_all():
     data = shapes()
-    rows = data.rows("r", "effective_rank").set_index("readout")
+    rows = shape.table(ZOO, data, "r", "effective_rank").set_index("readout")
     for readout, place in (("input", 0), ("block_01", 2)):
         low = of(data, "r_seed0", "effective_rank", "low")[place]
         high = of(data, "r_seed1", "effective_rank", "high")[place]
         assert (rows.loc[readout, "low"], rows.loc[readout, "high"]) == (low, high)
-    said = words(shape.static(data))
-    assert "80 clips of 1,234 at a time" in said and "mean over 2 random draws" in said
+    printed = words(fake.on_paper(shape, ZOO, data))
+    assert "80 clips of 1,234 at a time" in printed and "mean over 2 random draws" in printed
 
 
 # ---- both ----
@@ -163,13 +181,13 @@ def test_the_band_of_random_draws_spans_them_all():
 
 @pytest.mark.parametrize(("module", "data"), [(similarity, alike()), (shape, shapes())])
 def test_names_are_only_ever_text(module, data):
-    assert NASTY in words(module.static(data))
-    told = str(module.interactive(data).to_plotly_json())
-    assert "<script>" not in told and "&lt;script&gt;" in told
+    assert NASTY in words(fake.on_paper(module, ZOO, data))
+    page = str(fake.on_screen(module, ZOO, data).to_plotly_json())
+    assert "<script>" not in page and "&lt;script&gt;" in page
 
 
 def test_colours_are_those_of_the_tasks_figures():
-    figure = shape.static(shapes())
+    figure = fake.on_paper(shape, ZOO, shapes())
     looks = style.encoder_looks(["deep", "r", NASTY])
     for unit, look in looks.items():
         assert by_gid(figure, f"effective_rank {unit}").get_color() == look.colour

@@ -8,7 +8,8 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 
-from stratavox.report import leakage, neighbours, protocol
+import report_tables as fake
+from stratavox.report.figures import leakage, neighbours, protocol
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
 
@@ -27,7 +28,7 @@ def close_figures():
     plt.close("all")
 
 
-def made(weights: str) -> dict:
+def encoder_facts(weights: str) -> dict:
     blocks = [] if weights == "none" else BLOCKS
     return {"weights": weights, "blocks": blocks, "readouts": blocks or ["features"]}
 
@@ -35,7 +36,11 @@ def made(weights: str) -> dict:
 def task(*regimes: str) -> Results:
     """An encoder, two random draws of one and a baseline; no control task without groups."""
     grouped = regimes[0] == "grouped"
-    encoders = {"deep": made("file"), "noise": made("random"), "logmel": made("none")}
+    encoders = {
+        "deep": encoder_facts("file"),
+        "noise": encoder_facts("random"),
+        "logmel": encoder_facts("none"),
+    }
     rows = []
     for step, (name, encoder) in enumerate(encoders.items()):
         for place, readout in enumerate(encoder["readouts"]):
@@ -66,9 +71,11 @@ def task(*regimes: str) -> Results:
         "drawn_from": None,
     }
     number = ["value", "low", "high", "draws_low", "draws_high", "depth"]
-    told = pd.DataFrame(rows).astype(dict.fromkeys(number, float))
+    estimates = pd.DataFrame(rows).astype(dict.fromkeys(number, float))
     none = pd.DataFrame()
-    return Results("zoo", "call", "folder", told, none, none, none, none, none, facts, encoders)
+    return Results(
+        "zoo", "call", "folder", estimates, none, none, none, none, none, facts, encoders
+    )
 
 
 def singles() -> dict[str, list[str]]:
@@ -121,7 +128,7 @@ def by_meta(screen, meta: str):
 def bars(figure) -> set[tuple[float, ...]]:
     """Ends of all upright bars."""
     lines = figure.findobj(LineCollection)
-    return {tuple(np.round(s[:, 1], 6).tolist()) for found in lines for s in found.get_segments()}
+    return {tuple(np.round(s[:, 1], 6).tolist()) for drawn in lines for s in drawn.get_segments()}
 
 
 @pytest.mark.parametrize("kind", ["none grouped", "none recording", "none random", "control"])
@@ -129,39 +136,47 @@ def test_each_regime_and_the_control_task_are_the_tables_values(kind):
     given = task("grouped", "recording", "random")
     kind = "control_task random" if kind == "control" else kind
     control, regime = kind.split()
-    figure, screen = leakage.static(given), leakage.interactive(given)
+    figure, screen = fake.on_paper(leakage, given), fake.on_screen(leakage, given)
     for encoder in ("deep", "noise"):
         values = given.curve(encoder, control, regime)["value"].tolist()
         assert list(by_gid(figure, f"{kind} {encoder}").get_ydata()) == values
         assert list(by_meta(screen, f"{kind} {encoder}").y) == values
     base = given.one("logmel", "features", control, regime)["value"]
     assert list(by_gid(figure, f"{kind} logmel in deep").get_ydata()) == [base]
-    assert list(by_meta(screen, f"{kind} logmel").y) == [base]
+    assert list(by_meta(screen, f"{kind} logmel in deep").y) == [base]
 
 
-def test_selectivity_is_told_of_the_block_chosen_in_training_or_the_last():
-    said = words(leakage.static(task("grouped", "random")))
-    # 0.60 less 0.38 of block 1; noise has no choice, so its last block
-    assert "deep, block 1 (chosen most often in training folds): +0.22 (0.60 less 0.38)" in said
-    assert "noise (random weights, 2 draws), block 2 (last): +0.22 (0.71 less 0.49)" in said
-    assert "logmel (baseline), features: +0.22 (0.52 less 0.30)" in said
-    assert f"Not scored recording: class {NASTY} has one" in said
+def test_selectivity_is_estimates_of_the_block_chosen_in_training_or_the_last():
+    printed = words(fake.on_paper(leakage, task("grouped", "random")))
+    # 0.60 - 0.38 of block 1; noise has no choice, so its last block
+    assert (
+        "deep, block 1 (chosen most often in training folds): +0.220 (0.600 minus 0.380)" in printed
+    )
+    assert "noise (random weights, 2 draws), block 2 (last): +0.220 (0.710 minus 0.490)" in printed
+    assert "logmel (baseline), features: +0.220 (0.520 minus 0.300)" in printed
+    assert f"Not scored recording: class {NASTY} has one" in printed
 
 
 def test_draws_are_drawn_with_their_mean_and_range():
     given = task("grouped", "random")
     first = given.curve("noise")["value"].iloc[0]
-    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(leakage.static(given))
-    bar = by_meta(leakage.interactive(given), "none grouped noise").error_y
+    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(fake.on_paper(leakage, given))
+    bar = by_meta(fake.on_screen(leakage, given), "none grouped noise").error_y
     assert (bar.array[0], bar.arrayminus[0]) == pytest.approx((0.02, 0.01))
     # accuracies of the two draws: 0.62 and 0.64 in the first block
-    figure, screen = protocol.static(given, notebook()), protocol.interactive(given, notebook())
+    figure, screen = (
+        fake.on_paper(protocol, given, notebook()),
+        fake.on_screen(protocol, given, notebook()),
+    )
     assert by_gid(figure, "notebook noise").get_ydata()[0] == pytest.approx(0.63)
     assert (0.62, 0.64) in bars(figure)
     trace = by_meta(screen, "notebook noise")
     assert trace.y[0] == pytest.approx(0.63) and trace.error_y.array[0] == pytest.approx(0.01)
-    told = beside("group")
-    figure, screen = neighbours.static(given, told), neighbours.interactive(given, told)
+    tables = beside("group")
+    figure, screen = (
+        fake.on_paper(neighbours, given, tables),
+        fake.on_screen(neighbours, given, tables),
+    )
     assert list(by_gid(figure, f"{KNN} noise").get_ydata()) == pytest.approx([0.03, 0.13, 0.23])
     assert (0.02, 0.04) in bars(figure)
     assert by_meta(screen, f"{KNN} noise").error_y.arrayminus[2] == pytest.approx(0.01)
@@ -169,15 +184,15 @@ def test_draws_are_drawn_with_their_mean_and_range():
 
 def test_the_interactive_protocol_has_the_sound_scores_intervals():
     given = task("grouped", "random")
-    screen = protocol.interactive(given, notebook())
+    screen = fake.on_screen(protocol, given, notebook())
     rows = given.curve("deep")
-    band = next(trace for trace in screen.data if trace.meta == "band")
+    band = next(trace for trace in screen.data if trace.meta == "band deep")
     assert set(band.y) == {*rows["low"], *rows["high"]}
-    row, mark = given.one("logmel", "features"), by_meta(screen, "sound logmel")
+    row, mark = given.one("logmel", "features"), by_meta(screen, "sound logmel in deep")
     assert mark.y[0] + mark.error_y.array[0] == pytest.approx(row["high"])
     assert mark.y[0] - mark.error_y.arrayminus[0] == pytest.approx(row["low"])
-    assert "accuracy on 8 clips" in words(protocol.static(given, notebook()))
-    assert "3 of 10 fits stopped" in words(protocol.static(given, notebook()))
+    assert "accuracy on 8 clips" in words(fake.on_paper(protocol, given, notebook()))
+    assert "3 of 10 fits stopped" in words(fake.on_paper(protocol, given, notebook()))
 
 
 def figures(given: Results, excluded: str):
@@ -188,27 +203,27 @@ def figures(given: Results, excluded: str):
 
 def test_an_unknown_group_is_printed_on_every_figure():
     for module, given in figures(task("random"), "none"):
-        said = words(module.static(*given))
-        assert "zoo: call (group unknown)" in said and "GROUP UNKNOWN" in said
-        notes = [note.text for note in module.interactive(*given).layout.annotations]
+        printed = words(fake.on_paper(module, *given))
+        assert "zoo: call (group unknown)" in printed and "GROUP UNKNOWN" in printed
+        notes = [note.text for note in fake.on_screen(module, *given).layout.annotations]
         assert any("group unknown" in note for note in notes)
-    assert "Only the random split could be made" in words(leakage.static(task("random")))
-    said = " ".join(neighbours.notes(task("random"), beside("none")))
-    assert "solid with nothing kept apart" in said and "without clips" not in said
+    assert "Only the random split could be made" in words(fake.on_paper(leakage, task("random")))
+    printed = " ".join(neighbours.notes(task("random"), beside("none")))
+    assert "solid with no clip left out" in printed and "without clips" not in printed
 
 
 def test_what_retrieval_leaves_out_is_said():
-    said = words(neighbours.static(task("grouped", "random"), beside("recording")))
-    assert "solid without clips of the same recording" in said and "UNKNOWN" not in said
+    printed = words(fake.on_paper(neighbours, task("grouped", "random"), beside("recording")))
+    assert "solid without clips of the same recording" in printed and "UNKNOWN" not in printed
 
 
 def test_names_from_users_are_never_markup():
     given = task("grouped", "random")
     for module, arguments in figures(given, "group"):
-        screen = module.interactive(*arguments)
+        screen = fake.on_screen(module, *arguments)
         assert "<b>bird" not in str(screen.to_plotly_json())
         # plotly fills in what stands in braces in a template, but not in data
         assert all("bird" not in (trace.hovertemplate or "") for trace in screen.data)
-    cells = by_meta(leakage.interactive(given), "none grouped deep").customdata[0]
-    assert cells[5] == f"grouped by {plain(NASTY)}"
-    assert f"grouped by {NASTY}" in words(leakage.static(given))
+    cells = by_meta(fake.on_screen(leakage, given), "none grouped deep").customdata[0]
+    assert cells.endswith(f"<br>grouped by {plain(NASTY)}")
+    assert f"grouped by {NASTY}" in words(fake.on_paper(leakage, given))

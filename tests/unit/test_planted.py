@@ -42,7 +42,7 @@ def test_order_must_be_at_chance_for_a_baseline(tmp_path, resolved, difference, 
     rows = [row for row in planted(results, "call_type", CROSSED) if row["planted"] == ORDER]
     assert [row["verdict"] for row in rows] == [verdict]
     one = results.one("logmel", "features")
-    assert f"{one['low']:.3f} to {one['high']:.3f}" in rows[0]["told"]
+    assert f"{one['low']:.3f} to {one['high']:.3f}" in rows[0]["measured"]
     assert "0.250" in rows[0]["expected"]
 
 
@@ -73,13 +73,12 @@ def test_order_must_be_above_chance_for_a_trained_encoder(tmp_path, low, high, v
 
 def test_of_a_model_without_blocks_or_without_input_nothing_is_expected(tmp_path):
     results = loaded(tmp_path, source="chorus")
-    told = [row["planted"] for row in planted(results, "call_type", CROSSED)]
-    assert ORDER in told and ACOUSTICS in told
+    names = [row["planted"] for row in planted(results, "call_type", CROSSED)]
+    assert ORDER in names and ACOUSTICS in names
     results.encoders["logmel"] |= {"weights": "file", "readouts": ["output"]}
-    atlas = results.explained_variance
-    without = replace(results, explained_variance=atlas[atlas["readout"] != "input"])
-    told = [row["planted"] for row in planted(without, "call_type", CROSSED)]
-    assert ORDER not in told and ACOUSTICS not in told
+    without = replace(results, explained_variance=results.explained_variance[results.explained_variance["readout"] != "input"])
+    names = [row["planted"] for row in planted(without, "call_type", CROSSED)]
+    assert ORDER not in names and ACOUSTICS not in names
     assert planted(without, "species", CROSSED)
 
 
@@ -92,7 +91,7 @@ def test_a_range_over_few_groups_tells_nothing(tmp_path):
 def test_the_claim_on_depth_is_told_of_trained_encoders_alone(tmp_path):
     claim = fake.claims().set_index("claim").loc[EARLY_LATE]
     (row,) = [row for row in rows_of(tmp_path) if row["planted"] == LATE]
-    assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["told"]
+    assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["measured"]
 
 
 def test_nothing_is_told_of_a_target_that_was_not_planted_or_without_groups(tmp_path):
@@ -103,15 +102,15 @@ def test_nothing_is_told_of_a_target_that_was_not_planted_or_without_groups(tmp_
 
 def test_the_page_opens_with_it_for_synthetic_data_alone(tmp_path):
     text = page(tmp_path, source="chorus")[0].text
-    assert text.index("Planted and found") < text.index("Key answers")
-    assert "Planted and found" not in page(tmp_path / "real")[0].text
+    assert text.index("Planted and decoded") < text.index("Key answers")
+    assert "Planted and decoded" not in page(tmp_path / "real")[0].text
 
 
 def test_leakage_is_told_where_sessions_are_confounded(tmp_path):
-    told = fake.claims().assign(evidence="contrasts: random or grouped split")
-    results = replace(loaded(tmp_path, source="chorus"), claims=told)
-    found = planted(results, "individual", {"confounded": True})
-    verdicts = [row["verdict"] for row in found if "confounded" in row["planted"]]
+    names = fake.claims().assign(evidence="contrasts: random or grouped split")
+    results = replace(loaded(tmp_path, source="chorus"), claims=names)
+    rows = planted(results, "individual", {"confounded": True})
+    verdicts = [row["verdict"] for row in rows if "confounded" in row["planted"]]
     assert verdicts == [AS_PLANTED, NOT_SO, OPEN]
     kept = planted(results, "individual", CROSSED)
     assert not [row for row in kept if "confounded" in row["planted"]]

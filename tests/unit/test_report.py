@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ import stage_jobs
 from stratavox.errors import StratavoxError
 from stratavox.report import findings, gather, summary
 from stratavox.report.results import load
-from stratavox.tables import write_json, write_text
+from stratavox.tables import write_json, write_table, write_text
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 
@@ -39,8 +40,10 @@ class Page(HTMLParser):
 
     def fetched(self) -> list[str]:
         names = ("src", "href", "srcset", "data")
-        found = [v for tag, attrs in self.tags if tag != "a" for n in names if (v := attrs.get(n))]
-        return [value for value in found if not value.startswith("data:")]
+        addresses = [
+            v for tag, attrs in self.tags if tag != "a" for n in names if (v := attrs.get(n))
+        ]
+        return [value for value in addresses if not value.startswith("data:")]
 
 
 def drawn(index: dict) -> dict:
@@ -70,11 +73,11 @@ def loaded(root: Path, **more):
 
 def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
     rows = fake.estimates()
-    said = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
-    assert said == (
+    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    assert sentence == (
         "deep: call is linearly decodable (above chance, resolved). Balanced accuracy 0.460 "
-        "(95 % t interval over groups 0.409 to 0.522) with the block chosen in the training "
-        "folds; permuted labels 0.204 to 0.305; chance 0.250."
+        "(95 % t interval over groups 0.409 to 0.522) with the block chosen in training; "
+        "permuted labels 0.204 to 0.305; chance 0.250."
     )
 
 
@@ -94,13 +97,13 @@ def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout
     chosen &= (rows["control"] == control) & (rows["readout"] == readout)
     assert old in findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
     rows.loc[chosen & (rows["regime"] == "grouped"), column] = 0.777 if column != "low" else 0.111
-    said = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
-    assert old not in said
-    assert ("0.777" if column != "low" else "0.111") in said
+    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    assert old not in sentence
+    assert ("0.777" if column != "low" else "0.111") in sentence
 
 
 @pytest.mark.parametrize(
-    ("resolved", "difference", "said"),
+    ("resolved", "difference", "sentence"),
     [
         (True, 0.2, "call is linearly decodable (above chance, resolved)"),
         (True, -0.2, "call was not shown to be linearly decodable (below chance, resolved)"),
@@ -108,32 +111,48 @@ def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout
         (None, 0.2, "whether call is linearly decodable could not be tested (too few groups)"),
     ],
 )
-def test_decodable_is_said_only_of_a_resolved_contrast(tmp_path, resolved, difference, said):
+def test_decodable_is_said_only_of_a_resolved_contrast(tmp_path, resolved, difference, sentence):
     rows = fake.contrasts()
     rows["resolved"] = rows["resolved"].astype(object)
     rows.loc[0, ["resolved", "difference"]] = [resolved, difference]
     given = loaded(tmp_path)
-    assert findings.verdict(given, rows, "deep", "nested") == said
+    assert findings.verdict(given, rows, "deep", "nested") == sentence
 
 
 def test_without_groups_nothing_is_called_decodable(tmp_path):
     given = loaded(tmp_path, grouped=False)
-    said = findings.lead(given, fake.contrasts(grouped=False), "deep")
-    assert "could not be tested (groups are unknown)" in said
-    assert "is linearly decodable (" not in said
-    assert "no interval" in said and "t interval" not in said
+    sentence = findings.lead(given, fake.contrasts(grouped=False), "deep")
+    assert "could not be tested (groups are unknown)" in sentence
+    assert "is linearly decodable (" not in sentence
+    assert "no interval" in sentence and "t interval" not in sentence
 
 
 def test_the_contrasts_own_sentences_stand_under_their_state(tmp_path):
     shown, content = page(tmp_path)
-    told = content["datasets"][0]["tasks"][0]["contrasts"]
-    states = [row["state"] for row in told]
-    assert {row["detectable"] for row in told} == {"0.131"}
+    rows = content["datasets"][0]["tasks"][0]["contrasts"]
+    states = [row["state"] for row in rows]
+    assert {row["detectable"] for row in rows} == {"0.131"}
     assert states == ["resolved", "unresolved", "unresolved", "untested"]
-    assert [row["sentence"] for row in told] == fake.contrasts()["sentence"].tolist()
+    assert [row["sentence"] for row in rows] == fake.contrasts()["sentence"].tolist()
     assert f"deep and noise {fake.NASTY}: not resolved. noise: random weights" in shown.text
     assert "+0.070" in shown.text and "-0.100 to 0.240" in shown.text
-    assert told[0]["p_holm"] == "< 0.001"
+    assert rows[0]["p_holm"] == "< 0.001"
+
+
+def test_a_further_table_of_answers_gets_onto_the_page_by_being_there(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    answers = Path(index["datasets"]["zoo"]["tasks"]["call"]["answers"])
+    sentence = f"deep needs 12 clips of {fake.NASTY}."
+    table = pa.table({"encoder": ["deep", "noise"], "sentence": [sentence, None]})
+    write_table(table, answers / "clips_needed.parquet", {"code": "c0de"})
+    write_table(table.select(["encoder"]), answers / "mute.parquet", {"code": "c0de"})
+    content = gather.content(index)
+    text = Page(summary.render(content, tmp_path / "results/report", tmp_path / "tables")).text
+    assert f"Clips needed: {sentence}" in text and "Mute" not in text
+    csv = gather.csv_tables(index)
+    assert csv["zoo.call.clips_needed.csv"] == str(answers / "clips_needed.parquet")
+    assert "zoo.call.mute.csv" in csv
+    assert str(answers / "mute.parquet") in [row["path"] for row in content["files"]]
 
 
 # ---- the page ----
@@ -141,7 +160,7 @@ def test_the_contrasts_own_sentences_stand_under_their_state(tmp_path):
 
 def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
     text = page(tmp_path)[0].text
-    for said in (
+    for sentence in (
         "40 of 44 rows of the table",
         f"{fake.UMLAUT}.wav not audio",
         "40 at 44,100 Hz",
@@ -152,7 +171,7 @@ def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
         "block 1 (7 folds)",
         "of 50 fits, 3 chose a penalty at an end of the grid and 1 did not converge",
     ):
-        assert said.replace("  ", " ") in text, said
+        assert sentence.replace("  ", " ") in text, sentence
 
 
 def test_annotated_recordings_tell_of_their_boxes():
@@ -178,7 +197,7 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path)
     index["datasets"]["zoo"]["archive"] = about | {"account": str(account)}
     content = gather.content(index)
     text = Page(summary.render(content, tmp_path / "results/report", tmp_path / "tables")).text
-    for said in (
+    for sentence in (
         "Source a.zip, https://a/a.zip",
         "Checked against its published md5; sha256 abc",
         "Checked against nothing, as no checksum is published; sha256 def",
@@ -188,7 +207,7 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path)
         "0 recordings whose names do not fit, 1 other file",
         "180, in " + str(account),
     ):
-        assert said in text, said
+        assert sentence in text, sentence
     assert "Where they come from" not in page(tmp_path / "other")[0].text
 
 
@@ -209,8 +228,15 @@ def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path)
 
 def test_provenance_names_weights_hash_versions_code_and_run_time(tmp_path):
     text = page(tmp_path)[0].text
-    for said in ("sha256 " + "ab12" * 16, "torch 2.12.1", "code-deep", "93.4 s", "fp32", "c0de"):
-        assert said in text
+    for sentence in (
+        "sha256 " + "ab12" * 16,
+        "torch 2.12.1",
+        "code-deep",
+        "93.4 s",
+        "fp32",
+        "c0de",
+    ):
+        assert sentence in text
 
 
 def test_names_are_escaped_everywhere(tmp_path):
@@ -285,9 +311,9 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     done = stage_jobs.run("report.summary", read, written, provenance=kept)
     assert done.returncode == 0, done.stderr
     shown = Page((out / "summary.html").read_text(encoding="utf-8"))
-    said = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert said["provenance"] == {"key": "kept"}
-    task = said["datasets"][0]["tasks"][0]
+    sentence = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert sentence["provenance"] == {"key": "kept"}
+    task = sentence["datasets"][0]["tasks"][0]
     for text in [*task["leads"], *task["notes"], *task["fits"]]:
         assert " ".join(text.split()) in shown.text
     assert yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8")) == index["config"]
@@ -310,31 +336,32 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
 # ---- verdicts and claims ----
 
 
-def test_the_seeds_question_is_answered_from_the_claims(tmp_path):
+def test_the_question_of_depth_is_answered_from_the_claims(tmp_path):
     text = page(tmp_path)[0].text
     assert (
         "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
-        "call less that of the acoustic targets is +0.314 of the depth (95 % t interval over "
-        "groups 0.205 to 0.423; a difference of 0.151 would have been found with a chance of 80 %)"
+        "call minus that of the acoustic targets is +0.314 of the depth (95 % t interval over "
+        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a chance of "
+        "80 %)"
     ) in text
 
 
 def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(tmp_path):
     shown, content = page(tmp_path)
-    told = content["datasets"][0]["tasks"][0]["claims"]
-    assert [row["verdict"] for row in told] == ["supported", "refuted", "undetermined"]
-    assert told[1]["random_weights"] == ["noise"]
+    rows = content["datasets"][0]["tasks"][0]["claims"]
+    assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined"]
+    assert rows[1]["random_weights"] == ["noise"]
     row = "refuted -0.112 centre of gravity -0.213 to -0.011 0.033 (Holm) 0.141 40, 8"
-    for said in (row, "< 0.001 0.151"):
-        assert said in shown.text, said
+    for sentence in (row, "< 0.001 0.151"):
+        assert sentence in shown.text, sentence
     assert f"call is linearly decodable from {fake.NASTY}" in shown.text
 
 
 def test_without_an_interval_no_centre_is_told(tmp_path):
     given = loaded(tmp_path)
     given.claims.loc[0, ["value", "low", "high", "detectable"]] = None
-    (said,) = findings.verdicts(given)
-    assert "no centre can be told" in said and "+0.314" not in said
+    (sentence,) = findings.verdicts(given)
+    assert "there is no centre" in sentence and "+0.314" not in sentence
 
 
 def test_depths_weights_and_equality_are_the_tables(tmp_path):
@@ -342,12 +369,13 @@ def test_depths_weights_and_equality_are_the_tables(tmp_path):
     rows.loc[1, "equivalent"] = True
     shown, content = page(tmp_path, contrast_rows=rows)
     assert content["datasets"][0]["tasks"][0]["contrasts"][1]["state"] == "equal"
-    for said in (
-        "deep: earliest block within one standard error of the block chosen in training: block 1",
+    for sentence in (
+        "deep: earliest sufficient block (within one standard error of the block chosen in "
+        "training): block 1",
         "deep: blocks that may be the best (95 %): block 1, block 2",
         "block 1 0.287 0.187 to 0.387 0.400 -0.512",
     ):
-        assert said in shown.text, said
+        assert sentence in shown.text, sentence
 
 
 def test_a_nuisance_is_told_apart(tmp_path):

@@ -1,53 +1,70 @@
-"""The figures of one task, named in the settings' ``figures``, from its answers.
+"""Figures from tables, in every format: those of a task, of a dataset, or the map of an encoder.
 
-One process draws them all: importing the libraries takes longer than drawing.
+One process draws several: importing the libraries takes longer than drawing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox.report import (
-    atlas,
-    centres,
-    comparison,
-    layers,
-    leakage,
-    neighbours,
-    protocol,
-)
-from stratavox.report.results import load
-from stratavox.report.saving import save_figure
+from stratavox import words
+from stratavox.report import figures, paper, screen
+from stratavox.report.results import Overview, load
 from stratavox.stage import Job
-from stratavox.tables import read_table
-
-FIGURES = {
-    "layers": layers,
-    "comparison": comparison,
-    "centres": centres,
-    "atlas": atlas,
-    "leakage": leakage,
-    "neighbours": neighbours,
-    "protocol": protocol,
-}
+from stratavox.tables import read_json, read_table
 
 
 def run(job: Job) -> None:
-    settings, wildcards = job.settings, job.wildcards
-    folders = {path.parent.parent.name: path.parent for path in job.input.encoders}
-    answers = job.input.answers.parent
-    results = load(wildcards.dataset, wildcards.task, settings["source"], answers, folders)
-    beside = {"neighbours": "neighbours", "protocol": "notebook"}
-    for name in settings["figures"]:
-        figure, given = FIGURES[name], [results]
-        if name in beside:
-            paths = getattr(job.input, beside[name])
-            given.append({encoder_of(path): read_table(path).to_pandas() for path in paths})
-        title = f"{results.heading}, {figure.TITLE}"
-        stem = getattr(job.output, name).with_suffix("")
-        save_figure(figure, given, stem, title, job.provenance)
+    about = {"map": _map, "dataset": _dataset}.get(job.settings["scope"], _task)
+    data, tables = about(job)
+    stems = {name: getattr(job.output, name).with_suffix("") for name in job.settings["figures"]}
+    draw(stems, data, tables, job.provenance)
 
 
-def encoder_of(path: Path) -> str:
-    """The encoder of results/{kind}/{encoder}/{dataset}/{table}."""
-    return path.parent.parent.name
+def draw(stems: dict[str, Path], data, tables: dict, provenance: dict) -> None:
+    """Write the figures ``stems`` (name -> path without its ending) as SVG, PDF, PNG and HTML.
+
+    ``data`` is what figures of their scope are about; ``tables`` holds what they need beside it.
+    """
+    for name, stem in stems.items():
+        figure = figures.build(name, data, tables)
+        paper.save(figure, stem, provenance)
+        screen.save(figure, stem, provenance)
+
+
+def _task(job: Job) -> tuple:
+    """A task's answers, and the tables of each encoder that the rule names."""
+    folders = {encoder: path.parent for encoder, path in _by_encoder(job.input.encoders).items()}
+    place = (job.wildcards.dataset, job.wildcards.task, job.settings["source"])
+    results = load(*place, job.input.answers.parent, folders)
+    kinds = [kind for kind in ("neighbours", "notebook") if hasattr(job.input, kind)]
+    return results, {kind: _tables(getattr(job.input, kind)) for kind in kinds}
+
+
+def _dataset(job: Job) -> tuple:
+    """A dataset's encoders, and the tables on their readouts."""
+    encoders = {name: read_json(path) for name, path in _by_encoder(job.input.encoders).items()}
+    heading = words.dataset(job.wildcards.dataset, job.settings["source"])
+    similarity = read_table(job.input.similarity).to_pandas()
+    tables = {"similarity": similarity, "shape": _tables(job.input.shape)}
+    return Overview(heading, encoders, job.settings["draws"]), tables
+
+
+def _map(job: Job) -> tuple:
+    """The clips of a task, and one encoder's map of them."""
+    umap, wildcards = figures.module("umap"), job.wildcards
+    encoder = words.encoder(wildcards.encoder, read_json(job.input.encoder)["weights"])
+    dataset = words.dataset(wildcards.dataset, job.settings["source"])
+    heading = f"{encoder} on {dataset}: {wildcards.task}"
+    clips = umap.labels(heading, wildcards.task, job.input.folds, job.input.summary)
+    return clips, {"umap": umap.read_map(job.input.umap, clips)}
+
+
+def _by_encoder(paths: list[Path]) -> dict[str, Path]:
+    """Encoder -> its path, from results/{kind}/{encoder}/{dataset}/{file}."""
+    return {path.parent.parent.name: path for path in paths}
+
+
+def _tables(paths: list[Path]) -> dict:
+    """Encoder -> its table."""
+    return {name: read_table(path).to_pandas() for name, path in _by_encoder(paths).items()}

@@ -1,33 +1,19 @@
-"""Everything the page says, gathered from the tables into one plain structure (summary.json)."""
+"""The content of the page, gathered from the tables into one plain structure (summary.json)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox.inference import ANSWERS
-from stratavox.report import confounds, findings, style
-from stratavox.report.findings import bounds, fine
+from stratavox import words
+from stratavox.report import confounds, figures, findings
 from stratavox.report.planted import planted
-from stratavox.report.results import INTERVALS, Results, load
+from stratavox.report.results import Results, answer_tables, load
 from stratavox.tables import open_table, read_json, read_provenance
 
 ENCODER_FACTS = (
     *("family", "weights", "weights_sha256", "rate", "precision", "context_s", "device"),
     *("clips", "padded", "windowed", "audio_s", "seconds"),
 )
-TASK_FIGURES = {
-    "layers": "Layer by layer",
-    "comparison": "Encoders, fusions and probes compared",
-    "centres": "Where along the depth: centres of gravity",
-    "atlas": "Acoustic atlas",
-    "leakage": "Leakage: random, by recording, by group",
-    "neighbours": "Neighbours and clusters",
-    "protocol": "The notebook's protocol beside the sound one",
-}
-DATASET_FIGURES = {
-    "similarity": "Likeness of readouts (debiased linear CKA)",
-    "shape": "Shape of readouts: rank and anisotropy",
-}
 PROVENANCE = ("stage", "code", "key", "versions")
 
 
@@ -48,27 +34,29 @@ def content(index: dict) -> dict:
 
 
 def dataset(name: str, entry: dict, index: dict) -> dict:
-    """One dataset: what the hygiene report says, its tasks, and its figures."""
-    hygiene = read_json(entry["hygiene"])
+    """One dataset: its hygiene report, its tasks, and its figures."""
+    hygiene, label = read_json(entry["hygiene"]), words.dataset(name, entry["source"])
     return {
         "name": name,
-        "label": style.dataset_label(name, entry["source"]),
+        "label": label,
         "synthetic": entry["source"] == "chorus",
         "archive": archive_facts(entry["archive"]) if entry["archive"] else [],
         "facts": hygiene_facts(hygiene),
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
         "tasks": [task(name, entry, key, index) for key in in_order(entry["tasks"])],
-        "figures": [
-            {"kind": DATASET_FIGURES[figure], "stem": stem}
-            | {"alt": f"{DATASET_FIGURES[figure]} on {name}. All values are in the CSV tables."}
-            for figure, stem in entry["stems"].items()
-        ],
+        "figures": [shown(figure, stem, label) for figure, stem in entry["stems"].items()],
     }
 
 
+def shown(figure: str, stem: str, heading: str, of: str = "", data: Results | None = None) -> dict:
+    """A figure of the page: its name, where it lies and its alternative text."""
+    kind = figures.facts()[figure].title + (f", {of}" if of else "")
+    return {"kind": kind, "stem": stem, "alt": figures.alt(figure, heading, data)}
+
+
 def in_order(tasks: dict) -> list[str]:
-    """What the study asks first, nuisances last."""
+    """Target tasks first, nuisances last."""
     return sorted(tasks, key=lambda name: tasks[name]["role"] != "target")
 
 
@@ -79,13 +67,13 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
     annotated = "unannotated" in hygiene
     rows = "annotated boxes" if annotated else "rows of the table"
-    asked_for = []
+    optional = []
     if hygiene["join"]:
         missed = f"{hygiene['join']['clips_not_mentioned']} of {hygiene['clips']}"
-        asked_for.append([f"Clips that {hygiene['join']['table']} does not mention", missed])
+        optional.append([f"Clips that {hygiene['join']['table']} does not mention", missed])
     if hygiene["trimmed"]:
         cut = f"{hygiene['trimmed']['clips']} clips, {hygiene['trimmed']['seconds']:.2f} s in all"
-        asked_for.append(["Zeros trimmed from head and tail", cut])
+        optional.append(["Zeros trimmed from head and tail", cut])
     return [
         ["Clips used", f"{hygiene['clips']} of {hygiene['rows']} {rows}"],
         *(_annotation_facts(hygiene) if annotated else []),
@@ -102,7 +90,7 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
         ],
         ["Silent clips", str(len(hygiene["silent"]))],
         ["Clipped clips", str(hygiene["clipped"])],
-        *asked_for,
+        *optional,
         [
             "Share of energy above 8 kHz",
             "no clip's sample rate reaches there"
@@ -126,7 +114,7 @@ def archive_facts(archive: dict) -> list[list[str]]:
     """The same of a published archive: where from, under which terms, and where its files went."""
     account = read_json(archive["account"])
     counts = account["counts"]
-    merged = style.count(counts["merged"], "duplicate") + " by name"
+    merged = words.count(counts["merged"], "duplicate") + " by name"
     if counts["merged_different"]:
         merged += f" ({counts['merged_different']} with other content)"
     return [
@@ -136,9 +124,9 @@ def archive_facts(archive: dict) -> list[list[str]]:
         ["Citation", archive["citation"] + (f", doi {archive['doi']}" if archive["doi"] else "")],
         [
             "Files in the archive",
-            f"{counts['files']:,}: {style.count(counts['clips'], 'clip')}, {merged}, "
-            f"{style.count(counts['unread'], 'recording')} whose names do not fit, "
-            f"{style.count(counts['not_used'], 'other file')}",
+            f"{counts['files']:,}: {words.count(counts['clips'], 'clip')}, {merged}, "
+            f"{words.count(counts['unread'], 'recording')} whose names do not fit, "
+            f"{words.count(counts['not_used'], 'other file')}",
         ],
         ["Clips with something irregular", f"{counts['irregular']}, in {archive['account']}"],
     ]
@@ -173,67 +161,54 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         ],
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
         "verdicts": findings.verdicts(results),
-        "claims": findings.claims_told(results),
+        "claims": findings.claim_rows(results),
         "leads": findings.leads(results, results.contrasts),
-        "contrasts": findings.contrasts_told(results, results.contrasts),
+        "contrasts": findings.contrast_rows(results, results.contrasts),
         "chosen_blocks": findings.chosen_blocks(results),
-        "depths": findings.depths_said(results),
-        "weights": findings.weights_told(results),
-        "selectivity": findings.selectivity_said(results),
-        "fits": findings.fits_said(results),
+        "depths": findings.depths(results),
+        "weights": findings.weight_rows(results),
+        "selectivity": results.selectivity(),
+        "fits": findings.fits(results),
+        "others": findings.others(results),
         "classes": [{"label": key, **value} for key, value in folds["classes"].items()],
         "left_out": [left_out(row) for row in folds["left_out"]],
         "hygiene": label_facts(folds),
-        "confounds": confounds.told(paths["confounds"], folds["target"]),
+        "confounds": confounds.rows(paths["confounds"], folds["target"]),
         "compared": compared(results),
         "layers": layers(results),
         "figures": [
-            {"kind": TASK_FIGURES[figure], "stem": stem, "alt": alt(results, figure)}
+            shown(figure, stem, results.heading, data=results)
             for figure, stem in paths["stems"].items()
         ],
         "panels": [
-            {
-                "kind": f"UMAP, {encoder}",
-                "stem": stem,
-                "alt": f"UMAP panels of {encoder} on {results.title}; "
-                "a map for looking, no evidence.",
-            }
+            shown("umap", stem, f"{encoder} on {results.title}", encoder)
             for encoder, stem in paths["umap"].items()
         ],
-        "csv": [name for name in csv_of_task(dataset_name, name, paths)],
+        "csv": list(csv_of_task(dataset_name, name, paths)),
     }
-
-
-def alt(results: Results, figure: str) -> str:
-    """Alternative text of a task's figure."""
-    if figure == "layers":
-        return findings.curve_alt(results)
-    if figure == "comparison":
-        return findings.comparison_alt(results)
-    return f"{TASK_FIGURES[figure]}, {results.heading}. All values are in the CSV tables."
 
 
 def left_out(row: dict) -> str:
     """A class that cannot be tested, and why."""
-    groups = "" if row["groups"] is None else f", {style.count(row['groups'], 'group')}"
-    return f"{row['label']}: {style.count(row['clips'], 'clip')}{groups} ({row['why']})"
+    groups = "" if row["groups"] is None else f", {words.count(row['groups'], 'group')}"
+    return f"{row['label']}: {words.count(row['clips'], 'clip')}{groups} ({row['why']})"
 
 
 def label_facts(folds: dict) -> list[str]:
-    """What was found amiss with the labels; nothing where nothing was."""
-    said = []
+    """Problems with the labels; empty where there are none."""
+    lines = []
     if folds["empty_labels"]:
-        said.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
+        lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
     for labels in folds["near_duplicates"]:
-        shown = ", ".join(f"“{label}”" for label in labels)
-        said.append(f"Differ in case or white space only, and are kept apart: {shown}.")
+        listed = ", ".join(f"“{label}”" for label in labels)
+        lines.append(f"Differ in case or white space only, and kept as separate classes: {listed}.")
     same = folds["identical_across_groups"]
     if same:
-        shown = "; ".join(", ".join(ids) for ids in same)
-        said.append(
-            f"{style.count(len(same), 'set')} of identical clips in more than one group: {shown}."
+        listed = "; ".join(", ".join(ids) for ids in same)
+        lines.append(
+            f"{words.count(len(same), 'set')} of identical clips in more than one group: {listed}."
         )
-    return said
+    return lines
 
 
 def compared(results: Results) -> list[dict]:
@@ -261,12 +236,12 @@ def _row(results: Results, encoder: str, readout: str) -> dict:
     split = results.one(encoder, readout, regime="random")
     return {
         "encoder": results.label(encoder),
-        "readout": findings.place_label(results, encoder, readout),
-        "value": fine(row["value"]),
-        "bounds": bounds(row["low"], row["high"]),
-        "interval": INTERVALS[row["interval"]],
+        "readout": results.place(encoder, readout),
+        "value": words.number(row["value"]),
+        "bounds": words.bounds(row["low"], row["high"]),
+        "interval": words.INTERVALS[row["interval"]],
         "permuted": "–" if control is None else findings.score(control),
-        "random": "–" if split is None else fine(split["value"]),
+        "random": "–" if split is None else words.number(split["value"]),
     }
 
 
@@ -275,16 +250,16 @@ def encoders(index: dict) -> list[dict]:
     rows = []
     for name, entry in index["encoders"].items():
         for dataset_name, folder in entry["dirs"].items():
-            made = read_json(Path(folder) / "encoder.json")
-            provenance = read_provenance(Path(folder) / f"{made['readouts'][0]}.parquet")
+            facts = read_json(Path(folder) / "encoder.json")
+            provenance = read_provenance(Path(folder) / f"{facts['readouts'][0]}.parquet")
             rows.append(
                 {
                     "name": name,
-                    "label": style.encoder_label(name, made["weights"]),
+                    "label": words.encoder(name, facts["weights"]),
                     "dataset": dataset_name,
-                    **{key: made[key] for key in ENCODER_FACTS},
-                    "readouts": len(made["readouts"]),
-                    "versions": made["versions"],
+                    **{key: facts[key] for key in ENCODER_FACTS},
+                    "readouts": len(facts["readouts"]),
+                    "versions": facts["versions"],
                     "code": provenance.get("code"),
                 }
             )
@@ -304,19 +279,20 @@ def files(index: dict) -> list[dict]:
 
 def csv_tables(index: dict) -> dict[str, str]:
     """Name of a CSV file -> the Parquet table it is made from."""
-    found = {}
+    tables = {}
     for name, entry in index["datasets"].items():
-        found[f"{name}.similarity.csv"] = entry["similarity"]
-        found |= {f"{name}.shape.{key}.csv": path for key, path in entry["shape"].items()}
+        tables[f"{name}.similarity.csv"] = entry["similarity"]
+        tables |= {f"{name}.shape.{key}.csv": path for key, path in entry["shape"].items()}
         for key, paths in entry["tasks"].items():
-            found |= csv_of_task(name, key, paths)
-    return found
+            tables |= csv_of_task(name, key, paths)
+    return tables
 
 
 def csv_of_task(dataset_name: str, name: str, paths: dict) -> dict[str, str]:
     """The same for one task."""
     stem = f"{dataset_name}.{name}"
-    found = {f"{stem}.{kind}.csv": f"{paths['answers']}/{kind}.parquet" for kind in ANSWERS}
+    answers = answer_tables(paths["answers"])
+    tables = {f"{stem}.{kind}.csv": str(path) for kind, path in answers.items()}
     for kind in ("notebook", "neighbours"):
-        found |= {f"{stem}.{kind}.{key}.csv": path for key, path in paths[kind].items()}
-    return found
+        tables |= {f"{stem}.{kind}.{key}.csv": path for key, path in paths[kind].items()}
+    return tables

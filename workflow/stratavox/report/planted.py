@@ -1,8 +1,7 @@
-"""What was planted in the synthetic set (`stratavox.corpus.chorus`), and whether it was found.
+"""What was planted in the synthetic set (`stratavox.corpus.chorus`) and what this run decodes.
 
-Each row is one expectation that follows from how the calls are made, with the number that speaks to
-it. Nothing is said beyond an interval: "at chance" of one that does not lie above chance, "above"
-of one that does.
+Each row is one expectation that follows from how the calls are made, with the number that tests it.
+"At chance" is an interval that does not lie above chance, "above" is one that does.
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from stratavox import words
 from stratavox.inference.answers import claims, contrasts
 from stratavox.inference.groups import BCA, STUDENT
-from stratavox.report import findings, style
+from stratavox.report import findings
 from stratavox.report.results import Results
 
-AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "cannot be told"
-# What no average over frames, or over patches that end inside a gap, can know.
+AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "undetermined"
+# What no average over frames, or over patches that end inside a gap, can contain.
 ORDER = "call type (order of syllables) is unknown without mixing over time"
 MIXED = "call type is known after blocks that mix over time"
 LEARNED = "call type is known better than by the same network untrained"
@@ -31,7 +31,7 @@ ACOUSTICS = "acoustics are known early: at what enters the first block"
 
 
 def planted(results: Results, target: str, chorus: dict) -> list[dict]:
-    """Rows planted, where, told, expected and verdict, of the task that decodes ``target``."""
+    """Rows planted, where, measured, expected and verdict, of the task that decodes ``target``."""
     if results.regime != "grouped":
         return []
     rows = list(_evident(results, target))
@@ -89,14 +89,15 @@ def _acoustics(results: Results) -> Iterator[dict]:
         rows = table[(table["encoder"] == encoder) & (table["readout"] == "input")]
         if rows.empty:  # a conv net has no such readout
             continue
-        told = rows[rows["low"] > 0]
-        best = ", ".join(f"{row.target} {row.value:.2f}" for row in told.itertuples())
+        explained = rows[rows["low"] > 0]
+        best = ", ".join(f"{row.target} {row.value:.2f}" for row in explained.itertuples())
+        number = f"{len(explained)} of {len(rows)} descriptors"
         yield {
             "planted": ACOUSTICS,
             "where": results.label(encoder),
-            "told": f"variance of {len(told)} of {len(rows)} descriptors: {best or 'none'}",
+            "measured": f"variance of {number}: {best or 'none'}",
             "expected": "above 0",
-            "verdict": AS_PLANTED if len(told) else NOT_SO,
+            "verdict": AS_PLANTED if len(explained) else NOT_SO,
         }
 
 
@@ -109,12 +110,12 @@ def _scored(results: Results, what: str, row: pd.Series, above: bool) -> dict:
             verdict = NOT_SO if row["high"] <= chance else verdict
         else:
             verdict = AS_PLANTED if row["low"] <= chance else NOT_SO
-    place = findings.place_label(results, row["encoder"], row["readout"])
+    place = results.place(row["encoder"], row["readout"])
     return {
         "planted": what,
         "where": f"{results.label(row['encoder'])}, {place}",
-        "told": f"{findings.score(row)}, {findings.BRIEF[row['interval']]}",
-        "expected": f"{'above' if above else 'at'} chance, {findings.fine(chance)}",
+        "measured": f"{findings.score(row)}, {words.INTERVALS_SHORT[row['interval']]}",
+        "expected": f"{'above' if above else 'at'} chance, {words.number(chance)}",
         "verdict": verdict,
     }
 
@@ -127,18 +128,18 @@ def _claimed(results: Results, what: str, question: str, encoders: list[str]) ->
 
 
 def _claim(results: Results, what: str, row: dict) -> dict:
-    words = {
+    verdicts = {
         claims.SUPPORTED: AS_PLANTED,
         claims.REFUTED: NOT_SO,
         claims.UNDETERMINED: OPEN,
     }
-    ends = findings.bounds(row["low"], row["high"])
+    ends = words.bounds(row["low"], row["high"])
     return {
         "planted": what,
         "where": results.label(row["encoder"]),
-        "told": f"{row['value']:+.3f} of {row['quantity']} ({ends})"
-        if not style.missing(row["value"])
+        "measured": f"{words.difference(row['value'])} of {row['quantity']} ({ends})"
+        if not words.missing(row["value"])
         else "no value",
         "expected": "above 0",
-        "verdict": words[row["verdict"]],
+        "verdict": verdicts[row["verdict"]],
     }

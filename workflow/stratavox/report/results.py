@@ -1,41 +1,31 @@
-"""One task's estimates as the figures and the page read them."""
+"""What the figures and the page read: one task's answers, or one dataset's encoders."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
 
+from stratavox import words
 from stratavox.encoders.sites import branches
 from stratavox.errors import StratavoxError
-from stratavox.inference import ANSWERS
-from stratavox.report import style
-from stratavox.report.style import count
+from stratavox.inference.study import members
+from stratavox.report.figure import UNKNOWN
 from stratavox.tables import read_json, read_table
+from stratavox.words import count
 
 METRIC, PROBE = "balanced_accuracy", "linear"
-
-# What the table's word for an interval means, as a reader must be told.
-INTERVALS = {
-    "t over groups": "95 % t interval over groups",
-    "BCa over groups": "95 % BCa bootstrap interval over groups",
-    "range over groups": "range over groups, lowest to highest (too few groups for an interval)",
-    "none": "no interval",
-    "permutations": "95 % range over permutations",
-    "draws": "95 % range over draws of labels",
-}
 
 
 @dataclass(frozen=True)
 class Results:
     """The answers to one task.
 
-    ``estimates`` are the balanced accuracies; ``explained_variance``, ``layer_weights``,
-    ``contrasts``, ``depths`` and ``claims`` the tables of that name; ``facts`` the JSON beside
-    them. ``encoders`` maps what is compared, in the run's order, to its ``encoder.json``: random
-    draws of one encoder stand together under their shared name, with that of the first draw.
-    ``source`` is the config's.
+    ``estimates`` are the balanced accuracies; the other tables have the names of their files,
+    ``others`` those beside them; ``facts`` is the JSON. ``encoders`` maps what is compared, in the
+    run's order, to its ``encoder.json``: random draws of one encoder are one entry under their
+    shared name, with that of the first draw. ``source`` is the config's.
     """
 
     dataset: str
@@ -49,6 +39,7 @@ class Results:
     claims: pd.DataFrame
     facts: dict
     encoders: dict[str, dict]
+    others: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def regime(self) -> str:
@@ -58,7 +49,7 @@ class Results:
     @property
     def title(self) -> str:
         """Dataset and task, synthetic data marked."""
-        return f"{style.dataset_label(self.dataset, self.source)}: {self.task}"
+        return f"{words.dataset(self.dataset, self.source)}: {self.task}"
 
     @property
     def heading(self) -> str:
@@ -78,7 +69,7 @@ class Results:
     def label(self, encoder: str) -> str:
         """The encoder's name, with "random weights" or "baseline" where it applies."""
         draws = len(self.facts["draws"].get(encoder, []))
-        return style.encoder_label(encoder, self.encoders[encoder]["weights"], draws)
+        return words.encoder(encoder, self.encoders[encoder]["weights"], draws)
 
     def rows(
         self, encoder: str, control: str = "none", regime: str | None = None, probe: str = PROBE
@@ -92,6 +83,11 @@ class Results:
             & (table["probe"] == probe)
         ]
 
+    def own(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
+        """`rows` of the encoder's own readouts: no fusions, nothing beside acoustics."""
+        rows = self.rows(encoder, control, regime)
+        return rows[rows["readout"].isin(self.encoders[encoder]["readouts"])]
+
     def curve(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
         """The rows that have a depth, in its order."""
         rows = self.rows(encoder, control, regime)
@@ -99,19 +95,39 @@ class Results:
 
     def branches(self, encoder: str) -> dict[str, pd.DataFrame]:
         """The rows of readouts inside the blocks by site; ``depth`` is that of their block."""
-        rows = self.rows(encoder)
-        found = {}
+        rows, sites = self.rows(encoder), {}
         for site, names in branches(self.encoders[encoder]["readouts"]).items():
             depths = {name: 1.0 + place for place, name in enumerate(names)}
             own = rows[rows["readout"].isin(names)]
-            found[site] = own.assign(depth=own["readout"].map(depths)).sort_values("depth")
-        return found
+            sites[site] = own.assign(depth=own["readout"].map(depths)).sort_values("depth")
+        return sites
+
+    def beside(
+        self, tables: dict[str, pd.DataFrame], encoder: str, column: str, measure: str | None = None
+    ) -> pd.DataFrame:
+        """readout, value, low, high and depth of ``column`` in the tables beside the answers.
+
+        Of random draws mean and range; ``measure`` chooses among the rows of a long table.
+        """
+        names = self.facts["draws"].get(encoder, [encoder])
+        table = pd.concat([tables[name] for name in names])
+        if measure:
+            table = table[table["measure"] == measure]
+        rows = table.groupby("readout", sort=False)[column].agg(["mean", "min", "max"])
+        rows = rows.reset_index().set_axis(["readout", "value", "low", "high"], axis=1)
+        depths = self.curve(encoder).set_index("readout")["depth"]
+        return rows.assign(depth=rows["readout"].map(depths))
 
     def one(
-        self, encoder: str, readout: str, control: str = "none", regime: str | None = None
+        self,
+        encoder: str,
+        readout: str,
+        control: str = "none",
+        regime: str | None = None,
+        probe: str = PROBE,
     ) -> pd.Series | None:
         """The row of one readout, or None where the table has none."""
-        rows = self.rows(encoder, control, regime)
+        rows = self.rows(encoder, control, regime, probe)
         rows = rows[rows["readout"] == readout]
         return None if rows.empty else rows.iloc[0]
 
@@ -122,15 +138,35 @@ class Results:
         wanted = [blocks[-1], *fusions] if blocks else self.encoders[encoder]["readouts"]
         return [readout for readout in wanted if self.one(encoder, readout) is not None]
 
-    def spoken_for(self, encoder: str) -> tuple[str, str]:
-        """The readout that stands for an encoder, and why: chosen most often, or the last block."""
-        made, counts = self.encoders[encoder], self.facts["nested"].get(encoder)
+    def place(self, encoder: str, readout: str) -> str:
+        """A readout in words, the last block called so."""
+        blocks, label = self.encoders[encoder]["blocks"], words.readout(readout)
+        return f"last block ({label})" if blocks and readout == blocks[-1] else label
+
+    def selectivity(self) -> list[str]:
+        """Random-split score minus that of labels drawn at random per recording, by encoder.
+
+        Of the block chosen most often in training, or else the last.
+        """
+        sentences = []
+        for encoder in [*self.layered, *self.baselines]:
+            readout, why = self._representative(encoder)
+            real = self.one(encoder, readout, regime="random")
+            drawn = self.one(encoder, readout, control="control_task", regime="random")
+            if real is not None and drawn is not None:
+                scores = f"{words.number(real['value'])} minus {words.number(drawn['value'])}"
+                sentences.append(
+                    f"{self.label(encoder)}, {words.readout(readout)}{why}: "
+                    f"{words.difference(real['value'] - drawn['value'])} ({scores})"
+                )
+        return sentences
+
+    def _representative(self, encoder: str) -> tuple[str, str]:
+        """The readout that stands for an encoder, and why."""
+        facts, counts = self.encoders[encoder], self.facts["nested"].get(encoder)
         if counts:
-            readout = max(sorted(counts), key=counts.get)
-            return readout, f"{style.readout_label(readout)} (chosen most often in training folds)"
-        if made["blocks"]:
-            return made["blocks"][-1], f"{style.readout_label(made['blocks'][-1])} (last)"
-        return made["readouts"][0], style.readout_label(made["readouts"][0])
+            return max(sorted(counts), key=counts.get), " (chosen most often in training folds)"
+        return (facts["blocks"][-1], " (last)") if facts["blocks"] else (facts["readouts"][0], "")
 
     def group_line(self) -> str:
         """What was held out; a task without groups is called so."""
@@ -139,8 +175,8 @@ class Results:
             return f"Grouped by {group}: no {group} is in training and test at once."
         held = " (recordings are held out)" if self.regime == "recording" else ""
         return (
-            f"GROUP UNKNOWN{held}: clips of one animal or recording may lie in training and test "
-            "alike, so scores may be optimistic."
+            f"{UNKNOWN}{held}: clips of one animal or recording may be in both training and test, "
+            "so scores may be optimistic."
         )
 
     @property
@@ -169,7 +205,7 @@ class Results:
             groups += "" if whole["groups"] is None else f" of {whole['groups']}"
         return (
             f"{clips}, {groups}, {count(self.n_classes, 'class')}, chance "
-            f"{style.fraction(facts['chance'])}; {count(facts['folds'], 'fold')} × "
+            f"{words.number(facts['chance'], 2)}; {count(facts['folds'], 'fold')} × "
             f"{count(facts['repeats'], 'repeat')}."
         )
 
@@ -177,7 +213,7 @@ class Results:
         """What the intervals of the main regime are, in the table's terms."""
         rows = self.estimates
         rows = rows[(rows["control"] == "none") & (rows["regime"] == self.regime)]
-        kinds = "; ".join(INTERVALS[kind] for kind in rows["interval"].drop_duplicates())
+        kinds = "; ".join(words.INTERVALS[kind] for kind in rows["interval"].drop_duplicates())
         return f"{drawn}: {kinds}."
 
     def random_line(self, drawn: str) -> list[str]:
@@ -201,32 +237,56 @@ class Results:
         ]
 
 
+@dataclass(frozen=True)
+class Overview:
+    """What the figures of one dataset share.
+
+    ``heading`` is the dataset's label; ``encoders`` maps every encoder's name, in the run's order,
+    to its ``encoder.json``; ``draws`` maps the name that random draws share to their names.
+    """
+
+    heading: str
+    encoders: dict[str, dict]
+    draws: dict[str, list[str]]
+
+    @property
+    def units(self) -> dict[str, list[str]]:
+        """What is drawn, in the run's order -> the encoders that it stands for."""
+        return members(self.encoders, self.draws)
+
+    def label(self, unit: str) -> str:
+        """The unit's name with "random weights", its draws or "baseline" where it applies."""
+        names = self.units[unit]
+        return words.encoder(unit, self.encoders[names[0]]["weights"], len(names))
+
+
 def load(dataset: str, task: str, source: str, answers: Path, encoders: dict[str, str]) -> Results:
     """Read the folder of one task's answers; ``encoders`` maps names to embeddings folders."""
-    told = {name: read_table(answers / f"{name}.parquet").to_pandas() for name in ANSWERS}
+    # annotations are strings in this module
+    sections = [entry.name for entry in fields(Results) if entry.type == "pd.DataFrame"]
+    paths = {name: answers / f"{name}.parquet" for name in sections} | answer_tables(answers)
+    tables = {name: read_table(path).to_pandas() for name, path in paths.items()}
     facts = read_json(answers / "summary.json")
-    estimates = told["estimates"]
-    told["estimates"] = estimates[estimates["metric"] == METRIC]
-    unknown = sorted(set(estimates["interval"]) - set(INTERVALS))
+    estimates = tables["estimates"]
+    tables["estimates"] = estimates[estimates["metric"] == METRIC]
+    unknown = sorted(set(estimates["interval"]) - set(words.INTERVALS))
     if unknown:
         raise StratavoxError(
-            f"{answers}/estimates.parquet: interval {unknown}; known are {sorted(INTERVALS)}"
+            f"{answers}/estimates.parquet: interval {unknown}; known are {sorted(words.INTERVALS)}"
         )
-    made = units(encoders, facts["draws"])
-    if set(estimates["encoder"]) != set(made):
+    compared = {
+        unit: read_json(Path(encoders[names[0]]) / "encoder.json")
+        for unit, names in members(encoders, facts["draws"]).items()
+    }
+    if set(estimates["encoder"]) != set(compared):
         raise StratavoxError(
             f"{answers}/estimates.parquet: has the encoders {sorted(set(estimates['encoder']))}, "
-            f"asked for are {sorted(made)}; delete the folder and run again"
+            f"requested are {sorted(compared)}; delete the folder and run again"
         )
-    return Results(dataset, task, source, facts=facts, encoders=made, **told)
+    own = {name: tables.pop(name) for name in sections}
+    return Results(dataset, task, source, facts=facts, encoders=compared, others=tables, **own)
 
 
-def units(encoders: dict[str, str], draws: dict[str, list[str]]) -> dict[str, dict]:
-    """The encoder.json of what is compared: of several random draws, the first's."""
-    shared = {member: name for name, members in draws.items() for member in members}
-    found: dict[str, dict] = {}
-    for name, folder in encoders.items():
-        unit = shared.get(name, name)
-        if unit not in found:
-            found[unit] = read_json(Path(folder) / "encoder.json")
-    return found
+def answer_tables(answers: Path) -> dict[str, Path]:
+    """Name -> file of each table in a task's folder of answers."""
+    return {path.stem: path for path in sorted(Path(answers).glob("*.parquet"))}

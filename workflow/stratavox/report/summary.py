@@ -18,8 +18,9 @@ from urllib.parse import quote
 import yaml
 from markupsafe import Markup
 
+from stratavox import words
 from stratavox.errors import StratavoxError
-from stratavox.report import findings, gather
+from stratavox.report import gather
 from stratavox.report.templating import TEMPLATES, environment
 from stratavox.stage import Job
 from stratavox.tables import atomic_path, read_json, read_table, write_json, write_text
@@ -68,7 +69,7 @@ def render(content: dict, out: Path, tables: Path) -> str:
         .get_template("summary.html.j2")
         .render(
             **content,
-            states=findings.STATES,
+            outcomes=words.OUTCOMES,
             pictures=pictures(content),
             links=links(content, out),
             tables=quote(os.path.relpath(tables, out)),

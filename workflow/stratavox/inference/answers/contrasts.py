@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stratavox import words
 from stratavox.inference import paired
 from stratavox.inference.groups import BCA, Interval, interval
 from stratavox.inference.multiplicity import holm
@@ -158,7 +159,7 @@ def _p_values(study, a: Key, b: Key | float, of_groups, difference: Interval, me
 
 
 def _constant(study: Study, value: Key | float) -> str:
-    return "chance" if value == study.chance else "permuted labels"
+    return words.CHANCE if value == study.chance else words.CONTROLS["permutation"]
 
 
 def sentence(row: dict) -> str:
@@ -195,15 +196,7 @@ def sentence(row: dict) -> str:
 
 
 def _name(encoder: str, readout: str, probe: str) -> str:
-    place = {
-        "nested": "the block chosen in training",
-        "concat": "all blocks together",
-        "concat_pca": "all blocks at one block's width",
-        "mean": "the mean of blocks",
-        "weighted": "the weighted blocks",
-        "concat_avex": "avex's own all layers",
-        "features": "",
-        "acoustics": "acoustic descriptors alone",
-    }.get(readout, readout.replace("+acoustics", " with acoustic descriptors"))
-    probe = "" if probe == "linear" else f"{probe} probe"
-    return ", ".join(part for part in (encoder, place, probe) if part)
+    beside = readout.replace(words.BESIDE_ACOUSTICS, " with acoustic descriptors")
+    label = {**words.READOUTS, "features": ""}.get(readout, beside)
+    parts = (encoder, label, "" if probe == "linear" else f"{probe} probe")
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,77 @@
+"""The figures of the report, one module each.
+
+A module holds the literal `FACTS` (see `Facts`) and the function ``figure(data, *tables)``, which
+returns a `stratavox.report.figure.Figure`; ``tables`` are those of its ``needs``. An optional
+``alt(data)`` gives an alternative text with numbers. A new figure is a new file in this folder.
+
+Facts are read from a module's source without running it, so that reading them loads no library.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from stratavox.errors import StratavoxError
+
+SCOPES = ("target", "nuisance", "dataset", "map")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a figure without drawing it.
+
+    ``order`` is its place on the page; ``caption`` is that of Snakemake's report, with the fields
+    {task}, {dataset} and {encoder}; ``scopes`` are some of `SCOPES`: a target task, a nuisance
+    task, a dataset, or the UMAP of one encoder; ``needs`` are tables beside the answers; ``alt`` is
+    the alternative text.
+    """
+
+    name: str
+    order: int
+    title: str
+    caption: str
+    scopes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    alt: str = "{title}, {heading}. All values are in the CSV tables."
+
+
+@cache
+def facts() -> dict[str, Facts]:
+    """The facts of all figures by name, in the order of the page."""
+    every = [_read(path) for path in Path(__file__).parent.glob("[!_]*.py")]
+    return {entry.name: entry for entry in sorted(every, key=lambda one: (one.order, one.name))}
+
+
+def _read(path: Path) -> Facts:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FACTS":
+            return Facts(path.stem, **ast.literal_eval(node.value))
+    raise StratavoxError(f"{path}: has no FACTS; a figure needs a literal with order, title, ...")
+
+
+def of(scope: str) -> list[str]:
+    """The names of the figures of a scope, in the order of the page."""
+    return [name for name, entry in facts().items() if scope in entry.scopes]
+
+
+def module(name: str) -> ModuleType:
+    """The module of a figure."""
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def build(name: str, data, tables: dict):
+    """A figure as data, with its title; ``tables`` holds at least those that it needs."""
+    figure = module(name).figure(data, *(tables[need] for need in facts()[name].needs))
+    return replace(figure, title=f"{facts()[name].title}, {data.heading}")
+
+
+def alt(name: str, heading: str, data=None) -> str:
+    """The alternative text of a figure: from its facts, or its own for ``data``."""
+    if own := getattr(module(name), "alt", None):
+        return own(data)
+    return facts()[name].alt.format(title=facts()[name].title, heading=heading)

@@ -1,0 +1,135 @@
+"""Layer curve of one task: balanced accuracy of the linear probe over depth, per encoder.
+
+The x axis counts blocks, so that a curve can be read block by block; curves of encoders of
+different depth end at their own last block.
+"""
+
+from __future__ import annotations
+
+from stratavox import words
+from stratavox.report import curves, style
+from stratavox.report.figure import Axis, Band, Figure, Panel, Points
+from stratavox.report.results import Results
+
+FACTS = {
+    "order": 10,
+    "title": "Layer by layer",
+    "caption": "Layer by layer: {task} of {dataset}. Balanced accuracy of the linear probe on each "
+    "readout, one curve per encoder, with pointwise intervals and a band that holds for the whole "
+    "curve. A curve's highest point, picked by looking, is too high: the comparison has the block "
+    "chosen inside the training folds.",
+    "scopes": ("target", "nuisance"),
+}
+X_TITLE = "block of the readout (zero-based; a curve ends at its encoder's last block)"
+PERMUTED = "permuted labels: 95 % range"
+
+
+def alt(results: Results) -> str:
+    """Where each curve starts and ends."""
+    parts = [f"Layer curve of {results.heading}: balanced accuracy over depth"]
+    for encoder in results.layered:
+        rows = results.curve(encoder)
+        ends = [
+            f"{words.number(row.value)} at {words.readout(row.readout)}"
+            for row in [*rows.head(1).itertuples(), *rows.tail(1).itertuples()]
+        ]
+        parts += [f"{results.label(encoder)} from {' to '.join(ends)}"] if ends else []
+    return "; ".join(parts) + ". All values are in the tables below."
+
+
+def notes(results: Results) -> list[str]:
+    """What must be known to read the figure."""
+    banded = results.estimates["band_low"].notna().any()
+    return [
+        results.counts_line(),
+        results.group_line(),
+        results.interval_line("Whiskers"),
+        *(["Bands: hold along the whole curve at once with 95 %."] if banded else []),
+        *results.draws_line("Thick pale bars"),
+        *results.random_line("Dashed lines"),
+        *(
+            [
+                "Thin broken lines without marks: inside the blocks, before the residual sum, at "
+                "their block's place; they are no blocks."
+            ]
+            if _sites(results)
+            else []
+        ),
+        results.control_line() + " Dotted: the mean; grey band: the widest range of all encoders.",
+    ]
+
+
+def _sites(results: Results) -> list[str]:
+    """The sites inside blocks that some encoder was read at."""
+    present = {site for encoder in results.layered for site in results.branches(encoder)}
+    return [site for site in words.SITES if site in present]
+
+
+def control_band(results: Results) -> tuple[list[float], list[float], list[float]]:
+    """Depths, and the lowest and highest ends of the encoders' permutation ranges there."""
+    rows = results.estimates
+    rows = rows[
+        (rows["control"] == "permutation")
+        & (rows["regime"] == results.regime)
+        & rows["depth"].notna()
+    ]
+    ends = rows.groupby("depth").agg({"low": "min", "high": "max"})
+    return ends.index.tolist(), ends["low"].tolist(), ends["high"].tolist()
+
+
+def figure(results: Results) -> Figure:
+    """One panel with all encoders."""
+    looks = style.encoder_looks(list(results.encoders))
+    layered = [results.encoders[name] for name in results.layered]
+    places = curves.baseline_places(layered, results.baselines)
+    axis = curves.depth_axis(layered, results.baselines, 24, X_TITLE)
+    series = [
+        Band(*control_band(results), style.GREY, "permutation range", legend=PERMUTED),
+        curves.chance(results, dash="dot"),
+    ]
+    for place, encoder in enumerate(results.layered):
+        # encoders side by side, or their whiskers would hide each other
+        shift = 0.08 * (place - (len(layered) - 1) / 2)
+        series += _curves(results, encoder, looks[encoder], shift)
+    for encoder, x in places.items():
+        series += _baseline(results, encoder, looks[encoder], axis.limits[0], x)
+    if results.regime != "random":
+        series.append(_entry("random split", "dash"))
+    series += [_entry(words.SITES[site], style.SITE_DASHES[site]) for site in _sites(results)]
+    panel = Panel(series, (6.9, 3.1), axis, Axis("balanced accuracy"))
+    return Figure([panel], notes(results))
+
+
+def _entry(label: str, dash: str) -> Points:
+    return Points([], [], style.GREY, dash=dash, width=1, legend=label)
+
+
+def _curves(results: Results, encoder: str, look: style.Look, shift: float) -> list:
+    rows, points = results.curve(encoder), curves.points
+    own = {"colour": look.colour, "group": encoder}
+    series = [curves.band(rows, ("band_low", "band_high"), name=f"band {encoder}", **own)]
+    if rows["draws_low"].notna().any():
+        own_draws = own | {"ends": ("draws_low", "draws_high"), "hovers": (), "shift": shift}
+        series.append(points(rows, name=f"draws {encoder}", bar=2.4, opacity=0.5, **own_draws))
+    for site, inside in results.branches(encoder).items():
+        thin = own | {"dash": style.SITE_DASHES[site], "width": 0.7, "opacity": 0.7}
+        series.append(points(inside, name=f"{site} {encoder}", ends=(), **thin))
+    control = results.curve(encoder, control="permutation")
+    dotted = own | {"dash": "dot", "width": 0.5, "opacity": 0.8, "marker": look.marker}
+    series.append(points(control, name=f"permutation {encoder}", ends=(), size=1.5, **dotted))
+    if results.regime != "random":
+        split = results.curve(encoder, regime="random")
+        dashed = own | {"dash": "dash", "width": 1, "opacity": 0.45}
+        series.append(points(split, name=f"random {encoder}", ends=(), **dashed))
+    curve = own | {"dash": "solid", "marker": look.marker, "legend": results.label(encoder)}
+    return [*series, points(rows, name=f"curve {encoder}", shift=shift, **curve)]
+
+
+def _baseline(results: Results, encoder: str, look: style.Look, start: float, x: float) -> list:
+    rows, own = results.own(encoder), {"colour": look.colour, "group": encoder}
+    lines = [
+        Points([start, x], [value] * 2, dash="dashdot", width=1, opacity=0.7, **own)
+        for value in rows["value"]
+    ]
+    mark = own | {"marker": look.marker, "size": 5, "bar": 1.2, "legend": results.label(encoder)}
+    return [*lines, curves.points(rows, x, name=f"baseline {encoder}", **mark)]

@@ -1,0 +1,128 @@
+"""The words for the names that stand in tables: every label of the report and of sentences.
+
+Tables hold short names (``block_07``, ``control_task``); this module says what a reader sees.
+"""
+
+from __future__ import annotations
+
+# Readouts that are no single place in an encoder, as they stand inside a sentence.
+READOUTS = {
+    "nested": "the block chosen in training",
+    "concat": "all blocks together",
+    "concat_pca": "all blocks at one block's width",
+    "mean": "the mean of blocks",
+    "weighted": "the weighted blocks",
+    "concat_avex": "avex's own all layers",
+    "acoustics": "acoustic descriptors alone",
+}
+BESIDE_ACOUSTICS = "+acoustics"
+# Sites inside a block, drawn as lines of their own.
+SITES = {
+    "attn": "attn: what attention adds in a block",
+    "ffn": "ffn: what the feed-forward part adds in a block",
+}
+PROBES = {
+    "linear": "linear",
+    "attention": "attention on tokens",
+    "attention_mean": "attention on one pooled vector",
+    "attention_pool": "attention pooling of tokens",
+    "attention_order": "attention on tokens in order",
+    "mlp": "MLP on the mean",
+}
+CHANCE = "chance"
+CONTROLS = {
+    "permutation": "permuted labels",
+    "shuffled": "tokens shuffled",
+    "control_task": "control task (random labels, random split)",
+}
+REGIMES = {"grouped": "grouped by {group}", "recording": "by recording", "random": "random split"}
+INTERVALS = {
+    "t over groups": "95 % t interval over groups",
+    "BCa over groups": "95 % BCa bootstrap interval over groups",
+    "range over groups": "range over groups, lowest to highest (too few groups for an interval)",
+    "none": "no interval",
+    "permutations": "95 % range over permutations",
+    "draws": "95 % range over draws of labels",
+}
+# The same where space is short.
+INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
+# By weights kind, as encoder.json has it: what is added to an encoder's name.
+WEIGHTS = {"random": "random weights", "none": "baseline", "pretrained": "", "file": ""}
+WEIGHTS |= {"bundled": ""}
+# Measures of the depths table.
+DEPTHS = {
+    "saturation": "earliest sufficient block (within one standard error of the block chosen in "
+    "training)",
+    "confidence set": "blocks that may be the best (95 %)",
+}
+# Outcomes of a contrast: as a heading, and in a cell.
+OUTCOMES = {
+    "resolved": ("Resolved", "resolved"),
+    "equal": ("Equal within the margin", "equal within the margin"),
+    "unresolved": ("Not resolved: the data cannot separate these", "not resolved"),
+    "untested": ("Could not be tested", "not tested"),
+}
+
+
+def readout(name: str) -> str:
+    """A readout in words; the number is the name's own, zero-based: ``block_07`` is "block 7"."""
+    if name in READOUTS:
+        return READOUTS[name].removeprefix("the ")
+    if name.endswith(BESIDE_ACOUSTICS):
+        return f"{readout(name.removesuffix(BESIDE_ACOUSTICS))} with acoustic descriptors"
+    kind, _, number = name.rpartition("_")
+    return f"{kind} {int(number)}" if kind and number.isdigit() else name
+
+
+def tick(name: str) -> str:
+    """A readout under an axis: a block's number, "input", or "all" for all blocks together."""
+    return "all" if name == "concat" else readout(name).removeprefix("block ")
+
+
+def probe(name: str) -> str:
+    """A probe in words; one without a label by its name."""
+    return PROBES.get(name, name)
+
+
+def encoder(name: str, weights: str, draws: int = 0) -> str:
+    """An encoder's name and what its weights are ("random weights, 3 draws")."""
+    mark = WEIGHTS[weights] + (f", {draws} draws" if draws > 1 else "")
+    return f"{name} ({mark})" if mark else name
+
+
+def dataset(name: str, source: str) -> str:
+    """A dataset's name; sound that the workflow makes is called synthetic."""
+    return f"{name} (synthetic)" if source == "chorus" else name
+
+
+def missing(value: float | None) -> bool:
+    """Whether a table's number is empty (null or NaN)."""
+    return value is None or value != value
+
+
+def number(value: float | None, decimals: int = 3) -> str:
+    """A score with three decimals; an empty one as a dash."""
+    return "–" if missing(value) else f"{value:.{decimals}f}"
+
+
+def difference(value: float | None) -> str:
+    """The same with its sign."""
+    return "–" if missing(value) else f"{value:+.3f}"
+
+
+def bounds(low: float | None, high: float | None, decimals: int = 3) -> str:
+    """ "0.551 to 0.692", or "no interval" where the table has none."""
+    if missing(low) or missing(high):
+        return INTERVALS["none"]
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p value with three decimals, never "0.000"."""
+    return "< 0.001" if not missing(value) and value < 0.001 else number(value)
+
+
+def count(amount: int, noun: str) -> str:
+    """A number with its noun: "1 group", "21 groups", "3 classes"."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{amount:,} {noun if amount == 1 else plural}"
