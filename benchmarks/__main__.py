@@ -130,9 +130,10 @@ def memory(paths: list[Path], work: Path) -> None:
 
 
 def peak_gb(clips: Path, out: Path) -> float:
-    """Largest resident size in GB of one run of `stratavox.embed.part`."""
-    command = [sys.executable, "-m", "stratavox.embed.part", "--settings", json.dumps(SETTINGS)]
-    process = subprocess.Popen([*command, "--clips", clips, "--out", out, "--threads", "1"])
+    """Largest resident size in GB of one run of the stage embed.part."""
+    job = {"input": {"clips": str(clips)}, "output": {"part": str(out)}, "settings": SETTINGS}
+    command = [sys.executable, "-m", "stratavox", "stage", "embed.part"]
+    process = subprocess.Popen([*command, "--job", json.dumps(job)])
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"the stage failed with status {status}")

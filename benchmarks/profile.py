@@ -9,9 +9,11 @@ then computes a probe. Seconds are those of jobs, of which several run at once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from stratavox import tables
+from stratavox.snakemake_internals import load
 
 PROJECT = Path(__file__).resolve().parents[1]
 FORWARD = ("part", "tokens")
@@ -116,9 +119,10 @@ def took(found: list[Job], rule: str) -> float:
 
 def stage_modules() -> dict[str, str]:
     """The module that each rule runs."""
-    text = "".join(path.read_text() for path in sorted((PROJECT / "rules").glob("*.smk")))
-    stages = re.findall(r"^rule (\w+):.*?-m (stratavox[\w.]+)", text, re.S | re.M)
-    return dict(stages)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        names = load(PROJECT / "Snakefile", PROJECT / "config.yaml", Path(folder))
+    rules = {rule.name: rule.params.get("provenance") for rule in names["workflow"].rules}
+    return {name: f"stratavox.{run.stage.module}" for name, run in rules.items() if run}
 
 
 def imports(module: str, job: Job, here: Path) -> tuple[str, ...]:
@@ -128,7 +132,7 @@ def imports(module: str, job: Job, here: Path) -> tuple[str, ...]:
     told = next(here.glob(f"results/embeddings/{job.encoder}/*/encoder.json"), None)
     if told is None:
         sys.exit(f"{here}: no embeddings of {job.encoder} there; profile a run that has ended")
-    return module, f"stratavox.encoders.{tables.read_json(told)['family']}"
+    return module, f"stratavox.encoders.{tables.read_json(told)['family']}.load"
 
 
 @cache

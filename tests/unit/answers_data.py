@@ -19,6 +19,7 @@ def encoder(name: str, weights: str = "file", members: list[str] | None = None) 
     readouts = READOUTS if deep else ["features"]
     description = {
         **{"encoder": name, "weights": weights, "family": "toy" if deep else "logmel"},
+        "kind": "toy",
         **{"blocks": BLOCKS if deep else [], "readouts": readouts, "rate": 16000},
         "widths": dict.fromkeys(readouts, 8),
     }

@@ -16,7 +16,7 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 @dataclass
 class Hub:
-    """``files`` maps "owner/repository/file" to bytes; ``asked`` lists what was requested.
+    """``files`` maps "owner/repository/file" to bytes; ``requests`` lists what was requested.
 
     ``refuse`` maps a repository to (status, error code) as the real hub answers. ``send`` is what
     is sent instead of a file, its ETag and length being the file's own.
@@ -25,7 +25,7 @@ class Hub:
     files: dict[str, bytes] = field(default_factory=dict)
     refuse: dict[str, tuple[int, str]] = field(default_factory=dict)
     send: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     address: str = ""
 
     def environment(self, cache: Path) -> dict[str, str]:
@@ -51,7 +51,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
             self.answer(body=True)
 
         def answer(self, body: bool) -> None:
-            hub.asked.append(f"{self.command} {self.path}")
+            hub.requests.append(f"{self.command} {self.path}")
             name = self.path.lstrip("/").replace("/resolve/main/", "/")
             name = name.replace(f"/resolve/{COMMIT}/", "/")
             status, code = hub.refuse.get(name.rpartition("/")[0], (200, ""))

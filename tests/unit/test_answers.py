@@ -142,7 +142,7 @@ def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
     assert deep.same_architecture(twin)
     kinds = [encoder("whisper"), encoder("hubert", "random"), encoder("other", "random")]
     for kind, model in zip(kinds, ("whisper", "hubert", "whisper"), strict=True):
-        kind.description |= {"family": "transformers", "model": model}
+        kind.description |= {"family": "transformers", "kind": model}
     assert not kinds[0].same_architecture(kinds[1])
     assert kinds[0].same_architecture(kinds[2])
     twin.description["widths"]["block_00"] = 16

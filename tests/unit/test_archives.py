@@ -402,7 +402,7 @@ def test_the_plan_is_made_without_the_archive(tmp_path):
     [
         ({"archive": "otter"}, ["datasets.otters: archive", "'otter'", "giant_otter"]),
         ({"archive": None}, ["datasets.otters"]),
-        ({"path": "x"}, ["datasets.otters", "path: not with source: archive"]),
+        ({"path": "x"}, ["datasets.otters", "path: only with source: folder"]),
         ({"source": "chorus"}, ["datasets.otters.archive: only with source: archive"]),
         ({"recording": "day"}, ["recording: no column 'day'", "call_type", "hydrophone"]),
         (
@@ -426,7 +426,7 @@ def keys(tmp_path, given, **entry) -> dict[str, str]:
     file = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}
     archive = data.entry("giant_otter", [file]) | entry
     data.write_table(tmp_path / "own.yaml", giant_otter=archive)
-    given["downloads"] = given["downloads"] | {"archives": "own.yaml"}
+    given["downloads"] = {"archives": "own.yaml"}
     files = {
         "fetch": "results/downloads/otters.json",
         "arrange": "results/corpus/otters/archive.json",

@@ -12,33 +12,20 @@ from avex.models.utils.registry import get_checkpoint_path, get_model_spec
 from safetensors.torch import save_file
 from torchaudio.models import wav2vec2_model
 
+from encoder_examples import AVES, EFFNET, SITES, shrink_aves
 from stratavox.corpus.identity import sha256_of
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
-from stratavox.encoders import avex as family
-from stratavox.encoders import catalogue
-from stratavox.encoders.beats import small_config
+from stratavox.encoders.avex import facts
+from stratavox.encoders.beats.facts import MODELS as BEATS_MODELS
+from stratavox.encoders.beats.load import small_config
 from stratavox.errors import StratavoxError
 from stratavox.probe.fusion import members
 from stratavox.tables import write_json
 
 torch.set_num_threads(1)
 NAME = "esp_aves2_effnetb0_all"
-EFFNET = {"family": "avex", "model": NAME, "weights": "random", "seed": 0}
 WIDTHS = (32, 16, 24, 40, 80, 112, 192, 320, 1280)
-AVES = {"family": "avex", "model": "aves_bio", "weights": "random", "seed": 0}
-SMALL = {
-    "extractor_conv_layer_config": [
-        [16, kernel, stride]
-        for _, kernel, stride in aves_model.AVESConfig().extractor_conv_layer_config
-    ],
-    "encoder_embed_dim": 32,
-    "encoder_num_layers": 2,
-    "encoder_num_heads": 2,
-    "encoder_ff_interm_features": 64,
-    "encoder_pos_conv_kernel": 16,
-    "encoder_pos_conv_groups": 4,
-}
 
 
 def noise(*lengths: int) -> list[np.ndarray]:
@@ -65,16 +52,13 @@ def own_effnet():
 @pytest.fixture(scope="module")
 def sizes():
     """Sizes of a small AVES, which avex's own class is given too."""
-    config = aves_model.AVESConfig
     with pytest.MonkeyPatch.context() as patch:
-        for module in (family, aves_model):
-            patch.setattr(module, "AVESConfig", lambda: config(SMALL))
-        yield config(SMALL).to_dict()
+        yield shrink_aves(patch)
 
 
 @pytest.fixture(scope="module")
 def aves(sizes):
-    return load(AVES | {"sites": ["block", "ffn", "attn"]})
+    return load(AVES | {"sites": SITES})
 
 
 @pytest.fixture(scope="module")
@@ -107,34 +91,6 @@ def test_each_stage_is_the_mean_over_its_own_map(effnet, own_effnet):
             np.testing.assert_allclose(
                 pooled[f"block_{place:02d}"][0], wanted, atol=1e-5 * np.abs(wanted).max(), rtol=0
             )
-
-
-@pytest.mark.parametrize("which", ["effnet", "aves"])
-def test_a_clip_does_not_depend_on_its_batch(which, request):
-    encoder = request.getfixturevalue(which)
-    loud = [40 * clip for clip in noise(8000, 8000)]
-    clips = [*noise(*[8000] * 6, 4000, 4001, 4159, 4160, 481, 479, 100), *loud]
-    together = pool(encoder, clips)
-    for place, clip in enumerate(clips):
-        alone = pool(encoder, [clip])
-        for readout in encoder.readouts:
-            wanted = alone.means[readout][0]
-            np.testing.assert_allclose(
-                together.means[readout][place],
-                wanted,
-                atol=2e-5 * (np.abs(wanted).max() if which == "effnet" else 1),
-                rtol=0,
-                err_msg=f"{readout} of {len(clip)} samples",
-            )
-    # and running over other clips has not moved the statistics of its norms
-    np.testing.assert_array_equal(
-        pool(encoder, clips[:1]).means[encoder.readouts[-1]],
-        pool(load_again(which), clips[:1]).means[encoder.readouts[-1]],
-    )
-
-
-def load_again(which: str):
-    return load(EFFNET if which == "effnet" else AVES | {"sites": ["block", "ffn", "attn"]})
 
 
 def test_real_calls_do_not_depend_on_their_batch(shared, effnet):
@@ -228,18 +184,18 @@ def test_the_sites_of_aves_add_up_to_its_blocks(aves, own_aves):
         np.testing.assert_allclose(seen[f"block_{place:02d}"], out, atol=2e-5, rtol=0)
 
 
-def test_the_catalogues_facts_are_avexs(sizes):
-    for name, published in catalogue.EFFNETS.items():
+def test_the_facts_are_avexs(sizes):
+    for name, published in facts.MODELS.items():
         spec = get_model_spec(name)
         assert spec.name == "efficientnet" and spec.efficientnet_variant == "b0"
         assert spec.audio_config.sample_rate == published.rate
         assert get_checkpoint_path(name) == f"hf://{published.repository}/{published.file}"
         assert spec.audio_config.target_length_seconds == 10
-    known = {*catalogue.EFFNETS, *catalogue.BEATS}
+    known = {*facts.MODELS, *BEATS_MODELS}
     from avex.models.utils import registry
 
     for name in registry._MODEL_REGISTRY:
-        assert name in known or any(name.startswith(start) for start in catalogue.NOT_LOADED), name
+        assert name in known or any(name.startswith(start) for start in facts.NOT_LOADED), name
 
 
 # ---- BEATs ----

@@ -16,7 +16,8 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from stratavox.corpus import chorus
 from stratavox.embed import part
 from stratavox.embed.pooling import pool
-from stratavox.encoders import beats, catalogue, train_small, weights
+from stratavox.encoders import weights
+from stratavox.encoders.beats import ARCHITECTURE_OF, BUNDLED, load, train_small
 from stratavox.inference.groups import Groups, interval
 from stratavox.inference.measures import Balanced, Explained
 from stratavox.probe import atlas, nested_cv
@@ -166,10 +167,10 @@ def test_confounded_sessions_are_told_as_leakage(crossed, confounded):
 
 
 def test_avex_loads_the_bundled_file_itself_and_gives_the_same_tokens():
-    official = get_model_spec(catalogue.ARCHITECTURE_OF)
-    sizes = beats.small_config(train_small.SETTINGS["architecture"]).model_dump()
+    official = get_model_spec(ARCHITECTURE_OF)
+    sizes = load.small_config(train_small.SETTINGS["architecture"]).model_dump()
     small = official.model_copy(update={"init_config": sizes})
-    path = str(catalogue.BUNDLED)
+    path = str(BUNDLED)
     model = load_model(small, checkpoint_path=path, return_features_only=True).eval()
     call = next(chorus.calls(**SIZES, sessions=6, confounded=False, rate=16000))
     encoder = part.load(ENCODERS["beats_small"])
@@ -181,8 +182,8 @@ def test_avex_loads_the_bundled_file_itself_and_gives_the_same_tokens():
 
 
 def test_the_bundled_file_is_small_half_precision_and_says_how_it_was_made():
-    assert catalogue.BUNDLED.stat().st_size < 25e6
-    facts = weights.metadata(catalogue.BUNDLED)
+    assert BUNDLED.stat().st_size < 25e6
+    facts = weights.metadata(BUNDLED)
     assert {"settings", "log", "held_out", "held_out_before_training", "versions"} <= set(facts)
 
 
@@ -198,6 +199,6 @@ def test_training_runs_from_the_command_to_a_file_that_loads(tmp_path, monkeypat
     monkeypatch.setattr(train_small, "SETTINGS", settings)
     monkeypatch.setattr("sys.argv", ["train_small", "--out", str(out), "--epochs", "1"])
     train_small.main()
-    monkeypatch.setattr(catalogue, "BUNDLED", out)
+    monkeypatch.setattr(load, "BUNDLED", out)
     encoder = part.load({"family": "beats", "weights": "bundled"})
     assert encoder.widths["block_00"] == 32

@@ -1,12 +1,13 @@
 """A config that cannot be used is refused: the key's path, what was found, what is allowed."""
 
+import contextlib
 import copy
 from pathlib import Path
 
 import pytest
 import yaml
 
-from stratavox import config
+from stratavox import config, reference
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
 
@@ -24,7 +25,7 @@ def refused(**changes) -> str:
         *parents, last = path.split("__")
         place = changed
         for key in parents:
-            place = place[key]
+            place = place.setdefault(key, {})
         if value is None:
             del place[last]
         else:
@@ -66,7 +67,23 @@ def long(**entry) -> dict:
         ),
         ({"datasets__chorus__confounds": "age"}, ["datasets.chorus.confounds", "'age'", "array"]),
         ({"datasets__chorus__source": "folder"}, ["datasets.chorus", "'path'", "missing"]),
-        ({"datasets__chorus__path": "x"}, ["datasets.chorus", "path", "not with source: chorus"]),
+        ({"datasets__chorus__path": "x"}, ["datasets.chorus.path: only with source: folder"]),
+        (
+            {"datasets__chorus__source": "archive", "datasets__chorus__start": "on"},
+            [
+                "datasets.chorus.start: only with source: folder",
+                "datasets.chorus: the key 'end' is missing",
+                "datasets.chorus: the key 'archive' is missing",
+            ],
+        ),
+        (
+            {"datasets__chorus__source": "archive", "datasets__chorus__chorus": {}},
+            ["datasets.chorus.chorus: only with source: chorus"],
+        ),
+        (
+            {"datasets__chorus__archive": "zebra_finch"},
+            ["datasets.chorus.archive: only with source: archive"],
+        ),
         ({"encoders__beats_small_random__seeds": None}, ["beats_small_random", "needs a seed"]),
         ({"encoders__beats_small_random__seed": 0}, ["beats_small_random", "a seed or seeds"]),
         ({"encoders__beats_small_random__seeds": [3]}, ["beats_small_random.seeds", "[3]"]),
@@ -87,10 +104,13 @@ def long(**entry) -> dict:
         ({"encoders": {"a b": {"family": "logmel"}}}, ["encoders", "'a b'"]),
         ({"datasets__chorus": long(format="ravn")}, ["annotations.format", "'ravn'", "raven"]),
         ({"datasets__chorus": long()}, ["annotations", "'format' is missing"]),
-        ({"datasets__chorus": long(format="raven")}, ["annotations: format: raven needs label"]),
+        (
+            {"datasets__chorus": long(format="raven")},
+            ["annotations: the key 'label' is missing (names of columns, with format: raven)"],
+        ),
         (
             {"datasets__chorus": long(format="csv", label="x", start="on")},
-            ["annotations: format: csv needs end"],
+            ["annotations: the key 'end' is missing (names of columns, with format: csv)"],
         ),
         (
             {"datasets__chorus": long(format="audacity", tier="x", start="on")},
@@ -102,13 +122,19 @@ def long(**entry) -> dict:
         ),
         (
             {"datasets__chorus": long(format="audacity") | {"table": "t.csv", "file": "f"}},
-            ["datasets.chorus: table, file: not with annotations, which takes their place"],
+            [
+                f"datasets.chorus.{key}: not with annotations, which take its place"
+                for key in ("table", "file")
+            ],
         ),
         ({"datasets__chorus": long(format="audacity", file="x")}, ["annotations", "'file'"]),
         ({"datasets__chorus": long(format="audacity", min_s=0)}, ["annotations.min_s", "found 0"]),
         (
-            {"datasets__chorus__annotations": {"format": "audacity"}},
-            ["datasets.chorus", "the key 'path' is missing"],
+            {
+                "datasets__chorus__annotations": {"format": "audacity"},
+                "datasets__chorus__source": "folder",
+            },
+            ["datasets.chorus: the key 'path' is missing"],
         ),
         (
             {"datasets__chorus": long(format="audacity") | {"source": "chorus"}},
@@ -184,7 +210,7 @@ def test_the_example_of_annotations_is_valid():
 
 def test_avexs_all_layers_need_the_site_they_are_made_of():
     given = default()
-    given["probes"]["fusions"] = ["concat_avex"]
+    given["probes"] = {"fusions": ["concat_avex"]}
     with pytest.raises(StratavoxError) as error:
         config.check(given)
     for part in ("probes.fusions: concat_avex", "sites: [block, ffn]", "(beats_small, beats_small"):
@@ -204,6 +230,14 @@ def module(**changes) -> dict:
     return said | {"layout": "batch tokens width"} | changes
 
 
+SMALL = {"layers": 1, "width": 32, "heads": 4}
+
+
+def beats(**changes) -> dict:
+    entry = {"family": "beats", "model": "esp_aves2_sl_beats_all", "weights": "random", "seed": 0}
+    return entry | changes
+
+
 @pytest.mark.parametrize(
     ("entry", "parts"),
     [
@@ -211,6 +245,19 @@ def module(**changes) -> dict:
         (module(grid={"size": 400}), ["encoders.mine.grid", "'hop' is missing"]),
         (module(sites=["ffn"]), ["encoders.mine", "unknown key 'sites'"]),
         (module(seed=None), ["encoders.mine", "random needs a seed"]),
+        (module(weights="mine.safetensors"), ["encoders.mine.seed: only with weights: random"]),
+        (beats(sha256="0" * 64), ["encoders.mine.sha256: only with weights: pretrained"]),
+        (beats(model="beats"), ["encoders.mine.model", "'beats'", "esp_aves2_sl_beats_all"]),
+        (beats(weights="bundled", seed=None), ["encoders.mine.model: not with weights: bundled"]),
+        (
+            beats(weights="x.safetensors", seed=None, model=None, architecture=SMALL),
+            ["encoders.mine.architecture: only with weights: random"],
+        ),
+        (beats(model=None), ["encoders.mine: give either model"]),
+        (
+            beats(sites=["ffn"]),
+            ["encoders.mine.sites: found ['ffn']; allowed: block must be among them"],
+        ),
         ({"family": "avex", "weights": "random"}, ["encoders.mine", "'model' is missing"]),
         (
             {"family": "beats", "weights": "bundled", "sites": ["fnn"]},
@@ -232,7 +279,6 @@ def test_all_problems_are_told_at_once():
 
 def test_defaults_and_a_datasets_own_probes():
     given = default()
-    del given["probes"]["folds"]
     given["datasets"]["chorus"]["probes"] = {"repeats": 2}
     before = copy.deepcopy(given)
     checked = config.check(given)
@@ -251,14 +297,26 @@ def test_every_shipped_config_is_valid_over_the_default(path):
     config.check(merged)
 
 
-def test_every_default_in_config_yaml_is_the_schemas():
-    """What the file shows as default is what leaving the key out gives."""
-    shown = config.check(default())
-    bare = default()
-    del bare["probes"], bare["figures"], bare["geometry"]
-    for key in ("channel", "trim_zeros", "max_bad"):
-        del bare["datasets"]["chorus"][key]
-    assert config.check(bare) == shown
+def leaves(values: dict, path: tuple[str, ...] = ()):
+    """Paths of the keys whose values are not mappings."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def test_config_yaml_repeats_no_default():
+    """Leaving out any key changes the run, or is refused."""
+    whole = config.check(default())
+    for *parents, last in leaves(default()):
+        changed = default()
+        place = changed
+        for key in parents:
+            place = place[key]
+        del place[last]
+        with contextlib.suppress(StratavoxError):
+            assert config.check(changed) != whole, ".".join([*parents, last])
 
 
 def test_seeds_stand_for_one_encoder_each(tmp_path):
@@ -272,3 +330,8 @@ def test_seeds_stand_for_one_encoder_each(tmp_path):
         assert plan.encoders[name] == shared | {"seed": seed}
     # what stands beside the report can be run again
     assert config.check(plan.config) == plan.config
+
+
+def test_the_pages_of_keys_and_families_are_those_of_the_schema():
+    for path, text in reference.pages().items():
+        assert path.read_text() == text, f"{path}: run python -m stratavox.reference"

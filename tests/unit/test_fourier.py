@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stratavox.encoders.fourier import FourierConv1d
+from stratavox.encoders.beats.fourier import FourierConv1d
 
 
 @pytest.mark.parametrize("steps", [1, 8, 63, 64, 65, 200, 496])

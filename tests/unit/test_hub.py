@@ -43,9 +43,9 @@ def test_a_file_is_fetched_once_and_the_cache_serves_without_a_network(hub, tmp_
     assert receipt["sha256"] == hashlib.sha256(CONTENT).hexdigest()
     assert (receipt["bytes"], receipt["verified"]) == (len(CONTENT), "by the hub")
     assert receipt["address"] == f"{hub.address}/{REPOSITORY}/{FILE}"
-    hub.asked.clear()
+    hub.requests.clear()
     again, _ = fetch(hub, tmp_path)
-    assert again == receipt and hub.asked == []
+    assert again == receipt and hub.requests == []
 
 
 def test_the_published_checksum_is_what_counts(hub, tmp_path):
@@ -97,4 +97,4 @@ def test_a_proxy_is_used_where_one_is_named(hub, tmp_path):
     """A proxy that nobody serves: the request goes there, not to the hub itself."""
     hub.address = hub.address.replace("127.0.0.1", "stratavox.invalid")
     receipt, said = fetch(hub, tmp_path, HTTP_PROXY="http://127.0.0.1:9")
-    assert receipt is None and "could not be fetched" in said and hub.asked == []
+    assert receipt is None and "could not be fetched" in said and hub.requests == []

@@ -79,17 +79,6 @@ def test_the_documented_module_is_read_block_by_block(examples, mine):
     np.testing.assert_allclose(pooled.means["block_02"][0], out[0].mean(0), atol=1e-5, rtol=0)
 
 
-def test_a_clip_does_not_depend_on_its_batch(mine):
-    clips = noise(*[16000] * 49, 400, 100, 719, 720, 40000)  # 49 clips of 49 tokens among them
-    together = pool(mine, clips)
-    for place in (0, 48, 49, 50, 51, 52, 53):
-        alone = pool(mine, [clips[place]])
-        for readout in mine.readouts:
-            np.testing.assert_allclose(
-                together.means[readout][place], alone.means[readout][0], atol=2e-5, rtol=0
-            )
-
-
 def test_one_vector_a_window(examples):
     encoder = load(examples["vector"])
     assert encoder.readouts == ["output"] and encoder.provenance["blocks"] == []

@@ -13,83 +13,25 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from encoder_examples import KINDS, WHISPER, WINDOWS, make_transformer
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
 torch.set_num_threads(1)
-SPEECH = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "conv_dim": (16,) * 7,
-    "num_conv_pos_embeddings": 16,
-    "num_conv_pos_embedding_groups": 4,
-}
-STABLE = SPEECH | {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
-AST = {key: SPEECH[key] for key in list(SPEECH)[:4]} | {"max_length": 148}
-KINDS = {
-    "ast": ("AST", AST),
-    "whisper": ("Whisper", {}),
-    "wav2vec2": ("Wav2Vec2", SPEECH),
-    "wav2vec2_stable": ("Wav2Vec2", STABLE),
-    "hubert": ("Hubert", SPEECH),
-    "wavlm": ("WavLM", SPEECH),
-    "wavlm_stable": ("WavLM", STABLE),
-}
-WHISPER = {
-    "d_model": 32,
-    "encoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 64,
-    "decoder_layers": 1,
-    "decoder_attention_heads": 2,
-    "decoder_ffn_dim": 64,
-    "vocab_size": 20,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "decoder_start_token_id": 1,
-}
-
-
-def make(folder: Path, kind: str) -> tuple[str, torch.nn.Module]:
-    """A folder with a tiny model of random weights as the library saves it, and the model."""
-    name, sizes = KINDS[kind]
-    torch.manual_seed(1)
-    if kind == "whisper":
-        config = transformers.WhisperConfig(**WHISPER)
-        model, extractor = WhisperEncoder(config), transformers.WhisperFeatureExtractor()
-    elif kind == "ast":
-        model = transformers.ASTModel(transformers.ASTConfig(**sizes))
-        extractor = transformers.ASTFeatureExtractor(max_length=sizes["max_length"])
-        # as built, positions and the tokens before the audio's are zero
-        for name in ("cls_token", "distillation_token", "position_embeddings"):
-            torch.nn.init.normal_(getattr(model.embeddings, name))
-    else:
-        config = getattr(transformers, f"{name}Config")(**sizes)
-        model = getattr(transformers, f"{name}Model")(config)
-        extractor = transformers.Wav2Vec2FeatureExtractor()
-    model.save_pretrained(folder)
-    extractor.save_pretrained(folder)
-    return str(folder), model.eval()
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
 def tiny(request, tmp_path_factory):
     """Settings of a tiny model, the same model by the library alone, and its kind."""
-    path, model = make(tmp_path_factory.mktemp(request.param), request.param)
-    settings = {"family": "transformers", "path": path}
+    path, model = make_transformer(tmp_path_factory.mktemp(request.param), request.param)
+    settings = {"family": "transformers", "path": path} | WINDOWS.get(request.param, {})
     if request.param == "whisper":
-        settings["context_s"] = 1.0
         model.embed_positions = torch.nn.Embedding.from_pretrained(
             model.embed_positions.weight[:50]
         )
         model.config.max_source_positions = 50
-    if request.param == "ast":
-        settings["context_s"] = 1.48
     return settings, model, request.param
 
 
@@ -119,20 +61,6 @@ def final_norm(model, kind: str):
     if kind in ("whisper", "ast"):
         return model.layer_norm if kind == "whisper" else model.layernorm
     return model.encoder.layer_norm if kind.endswith("stable") else torch.nn.Identity()
-
-
-def test_a_clip_does_not_depend_on_its_batch(tiny):
-    encoder = load(tiny[0])
-    clips = noise(*[16000] * 20, 15999, 8000, 720, 400, 399, 10)
-    together = pool(encoder, clips)
-    for place, clip in enumerate(clips):
-        alone = pool(encoder, [clip])
-        assert alone.n_tokens[0] == together.n_tokens[place]
-        for readout in encoder.readouts:
-            np.testing.assert_allclose(
-                together.means[readout][place], alone.means[readout][0], atol=1e-5, rtol=0
-            )
-    assert np.abs(np.diff(together.means["block_01"], axis=0)).max() > 1e-3
 
 
 def test_the_last_block_is_the_models_output_before_its_last_norm(tiny, monkeypatch):
@@ -205,19 +133,6 @@ def test_windows_of_a_long_clip_count_by_their_tokens(tiny):
     np.testing.assert_allclose(pooled.means["block_01"][0], wanted, atol=1e-5, rtol=0)
 
 
-def test_a_random_twin_has_the_sizes_and_none_of_the_weights(tiny):
-    settings, _, _ = tiny
-    twin = settings | {"weights": "random", "seed": 5}
-    clips = noise(8000)
-    first, again, other, real = (
-        pool(load(s), clips).means["block_01"] for s in (twin, twin, twin | {"seed": 6}, settings)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert np.abs(first - other).max() > 1e-3 and np.abs(first - real).max() > 1e-3
-    said = load(twin).provenance
-    assert (said["weights"], said["seed"], said["weights_sha256"]) == ("random", 5, None)
-
-
 def test_sites_are_the_branches_that_add_up_to_the_block(tiny):
     """What enters the first block, its two branches and its norms give what leaves it."""
     settings, model, kind = tiny
@@ -246,7 +161,7 @@ def test_sites_are_the_branches_that_add_up_to_the_block(tiny):
 
 @pytest.fixture
 def ast(tmp_path):
-    path, model = make(tmp_path, "ast")
+    path, model = make_transformer(tmp_path, "ast")
     return {"family": "transformers", "path": path, "context_s": 1.48}, model
 
 
@@ -307,7 +222,7 @@ def test_an_extractor_of_another_window_is_refused(ast):
 
 @pytest.fixture
 def whisper(tmp_path):
-    return make(tmp_path, "whisper")
+    return make_transformer(tmp_path, "whisper")
 
 
 def test_half_precision_files_run_in_full(whisper):
@@ -380,7 +295,6 @@ def test_weights_that_do_not_fit_are_refused(whisper, how, says):
         ),
         ({"context_s": 0.51}, r"context_s: found 0\.51; allowed: multiples of 0\.02"),
         ({"context_s": 0.02}, r"context_s: found 0\.02; allowed: 0\.1 or more"),
-        ({"weights": "random"}, "seed: weights: random needs one"),
         ({"path": "nowhere"}, "path: nowhere: no such folder"),
     ],
 )
@@ -405,9 +319,10 @@ def test_a_feature_extractor_without_a_rate_is_refused(whisper):
 
 
 def test_the_catalogue_and_the_layouts_agree(whisper):
-    from stratavox.encoders.transformers import KINDS
+    from stratavox.encoders.transformers.load import KINDS
+    from stratavox.encoders.transformers.windows import CONTEXT_S
 
-    assert KINDS.keys() == catalogue.CONTEXT_S.keys()
+    assert KINDS.keys() == CONTEXT_S.keys()
     settings = {"family": "transformers", "path": whisper[0]}
     assert catalogue.rate(settings) == 16000
     names = [Path(file).name for file in catalogue.weight_files(settings)]

@@ -273,7 +273,7 @@ class Plan:
 
     def family_code(self, encoder: str) -> list[str]:
         """The module that loads the encoder's family."""
-        return [f"encoders.{self.encoders[encoder]['family']}"]
+        return [f"encoders.{self.encoders[encoder]['family']}.load"]
 
     def published(self, encoder: str) -> dict:
         """Which published weights are fetched."""

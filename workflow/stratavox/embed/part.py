@@ -32,7 +32,7 @@ CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet")
 def load(settings: dict, threads: int = 1) -> Encoder:
     """The encoder of ``settings``, on ``threads`` threads of a CPU or on a GPU."""
     catalogue.check(settings)
-    family = importlib.import_module(f"stratavox.encoders.{settings['family']}")
+    family = importlib.import_module(f"stratavox.encoders.{settings['family']}.load")
     return family.load(settings, threads)
 
 

@@ -1,4 +1,4 @@
-"""What every encoder offers, whatever its family: a rate, readouts, a token grid, one pass."""
+"""What every encoder has: a rate, readouts, a grid of tokens, one pass."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Grid:
     ``per_step`` tokens; samples after the last whole step are not fed. Below ``size`` samples a
     clip is padded with zeros. No more than ``context`` samples are fed at once (None: no bound).
     With ``fixed`` the model's input is always ``context`` samples, zeros after the clip's own.
-    A model that lengthens what it is fed by itself computes on ``least`` samples or more, which
-    is what a batch is measured by.
+    A model that lengthens its input itself computes on ``least`` samples or more; the size of a
+    batch counts these.
     """
 
     size: int
@@ -59,9 +59,8 @@ class Encoder:
     length, and ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a
     row's first ``counts`` tokens, float32 (batch, width), all from one pass.
     ``tokens(waves, readouts)`` returns those readouts whole, float32 (batch, tokens, width); None
-    for a baseline, which has no tokens to tell apart, and for conv maps, which have a grid of
-    their own each. ``batch_s`` is how many seconds of audio it
-    takes at once.
+    for a baseline, which has no tokens, and for conv maps, which have a grid for each block.
+    ``batch_s`` is the seconds of audio in a batch.
     """
 
     rate: int
@@ -94,6 +93,7 @@ def baseline(
         batch_s=16.0,
         provenance={
             "family": family,
+            "kind": family,
             "model": None,
             "weights": "none",
             "weights_sha256": None,

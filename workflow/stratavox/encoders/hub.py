@@ -1,8 +1,8 @@
 """Stage: the published weights of one model, fetched once into the hub's cache, and verified.
 
 The cache is that of the `huggingface_hub` library (HF_HOME), which runs and other programs share;
-HF_ENDPOINT, HF_TOKEN and the proxy's variables are respected. A file in the cache is used as it
-is, so that nothing is asked of the network a second time.
+HF_ENDPOINT, HF_TOKEN and the proxy's variables are respected. A file that is in the cache is used
+without the network.
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ SHA256 = re.compile("[0-9a-f]{64}")
 def fetch(repository: str, file: str, sha256: str | None) -> dict:
     """Address, local path, size in bytes and sha256 of a repository's ``file``.
 
-    The file is held against ``sha256``, or where that is None against the hub's own; ``verified``
-    says which. Raises `StratavoxError` where it cannot be fetched, or is not the file published.
+    The file's sha256 must be ``sha256``, or where that is None the one that the hub gives;
+    ``verified`` says which was compared. Raises `StratavoxError` for a file that cannot be fetched
+    or is not the published one.
     """
     cached = try_to_load_from_cache(repository, file)
     path = Path(cached) if isinstance(cached, str) else _download(repository, file)
-    # the cache calls a large file by the sha256 that the hub gives for it
+    # in the cache a large file is named by the sha256 that the hub gives for it
     named = path.resolve().name
     wanted = sha256 or (named if SHA256.fullmatch(named) else None)
-    found = sha256_of(path)
-    if wanted not in (None, found):
+    digest = sha256_of(path)
+    if wanted not in (None, digest):
         raise StratavoxError(
-            f"{path}: not the file that was published: sha256 {found}, wanted {wanted}; delete "
+            f"{path}: not the file that was published: sha256 {digest}, wanted {wanted}; delete "
             f"{path.resolve()} and run the workflow again"
         )
     return {
         "address": f"{constants.ENDPOINT}/{repository}/{file}",
         "path": str(path),
         "bytes": path.stat().st_size,
-        "sha256": found,
+        "sha256": digest,
         "verified": "as published" if sha256 else "by the hub" if wanted else "not: none is given",
     }
 
@@ -70,8 +71,8 @@ def _download(repository: str, file: str) -> Path:
     except (OSError, httpx2.HTTPError) as error:
         why = _reason(error)
     raise StratavoxError(
-        f"{file} could not be fetched from {where}: {why}. Mend this, or fetch the file elsewhere "
-        f"and say weights: path/to/{file}; random weights are never used in its place"
+        f"{file} could not be fetched from {where}: {why}. Correct this, or fetch the file "
+        f"elsewhere and write weights: path/to/{file}; random weights are never used in its place"
     )
 
 

@@ -1,8 +1,8 @@
-"""What the names of readouts say of where they are read."""
+"""The names of readouts: which are blocks, and which are read inside blocks."""
 
 from __future__ import annotations
 
-# Sites inside a block, beside its output: what attention and the feed-forward part add to it.
+# Sites inside a block: what its attention and its feed-forward part add to the residual.
 BRANCHES = ("attn", "ffn")
 
 
@@ -13,5 +13,5 @@ def blocks(readouts: list[str]) -> list[str]:
 
 def branches(readouts: list[str]) -> dict[str, list[str]]:
     """Those of ``readouts`` that are branches inside blocks, by site (``attn``, ``ffn``)."""
-    found = {site: [name for name in readouts if name.startswith(f"{site}_")] for site in BRANCHES}
-    return {site: names for site, names in found.items() if names}
+    names = {site: [name for name in readouts if name.startswith(f"{site}_")] for site in BRANCHES}
+    return {site: own for site, own in names.items() if own}

@@ -1,7 +1,7 @@
-"""Readouts of a torch model: hooks on its blocks, pooled as they pass, in one forward pass.
+"""Readouts of a torch model: hooks on its blocks, pooled in one forward pass.
 
-How a model's tensors lie is declared, never guessed from their shapes: where two axes are as long
-as each other, a guess mixes clips up.
+The order of a model's axes is declared, never guessed from shapes: a guess mixes clips up where two
+axes have the same length.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
-# Seconds of audio a batch. On a CPU more is no faster (BEATs: the same from 8 to 48 clips of
-# 1.8 s) and takes more memory; a GPU wants to be filled (16,000 tokens of BEATs take 1.5 GB).
+# Seconds of audio in a batch. On a CPU more is not faster (BEATs: the same from 8 to 48 clips of
+# 1.8 s) and takes more memory; a GPU needs many (16,000 tokens of BEATs take 1.5 GB).
 BATCH_S = {"cpu": 16.0, "cuda": 320.0}
 # The last but one is a conv map, the last one vector a window: its only token.
 Axes = Literal["batch tokens width", "tokens batch width", "batch width bands time", "batch width"]
@@ -29,7 +29,7 @@ Axes = Literal["batch tokens width", "tokens batch width", "batch width bands ti
 
 @dataclass(frozen=True)
 class Layout:
-    """How the tokens of a readout lie in what a module gives or takes.
+    """The axes of a readout's tokens in what a module gives or takes.
 
     ``in_tuple``: they are the first of a tuple. ``prefix``: so many leading tokens are not of the
     audio (CLS, distillation) and are left out. ``bands``: the tokens of so many frequency bands
@@ -43,17 +43,17 @@ class Layout:
 
     def tokens(self, value) -> torch.Tensor:
         """The audio's own tokens, (batch, tokens, width), those of a step of time together."""
-        found = value[0] if self.in_tuple else value
+        tokens = value[0] if self.in_tuple else value
         if self.axes == "batch width bands time":
-            return found.permute(0, 3, 2, 1).flatten(1, 2)
+            return tokens.permute(0, 3, 2, 1).flatten(1, 2)
         if self.axes == "batch width":
-            return found[:, None]
+            return tokens[:, None]
         if self.axes == "tokens batch width":
-            found = found.transpose(0, 1)
-        found = found[:, self.prefix :]
+            tokens = tokens.transpose(0, 1)
+        tokens = tokens[:, self.prefix :]
         if self.bands == 1:
-            return found
-        return found.unflatten(1, (self.bands, -1)).transpose(1, 2).flatten(1, 2)
+            return tokens
+        return tokens.unflatten(1, (self.bands, -1)).transpose(1, 2).flatten(1, 2)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Tap:
             if not arguments:
                 raise StratavoxError(
                     f"readout {self.readout}: the module is called with named arguments alone; "
-                    "its first argument, the tokens, must be given by place"
+                    "its first argument, the tokens, must be positional"
                 )
             take(self.readout, self.layout.tokens(arguments[0]))
 
@@ -90,7 +90,7 @@ class Tap:
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the blocks of a transformer are, and how its tensors lie.
+    """Where the blocks of a transformer are, and their axes.
 
     ``blocks`` is the path of the list of blocks in the model. ``attn`` and ``ffn`` are the paths,
     in a block, of its two branches: attention, which gives a tuple with the tokens first, and the
@@ -107,8 +107,8 @@ class Stack:
         """Taps of ``input``, what enters the first block, and of the blocks' ``sites``."""
         inner = list(model.get_submodule(self.blocks))
         plain = replace(self.layout, in_tuple=False)
-        found = [Tap("input", inner[0], width, "input", plain)]
-        found += [
+        taps = [Tap("input", inner[0], width, "input", plain)]
+        taps += [
             Tap(f"block_{place:02d}", block, width, layout=self.layout)
             for place, block in enumerate(inner)
         ]
@@ -117,11 +117,11 @@ class Stack:
             ("ffn", self.ffn, plain),
         ):
             if site in sites:
-                found += [
+                taps += [
                     Tap(f"{site}_{place:02d}", block.get_submodule(path), width, layout=layout)
                     for place, block in enumerate(inner)
                 ]
-        return found
+        return taps
 
 
 def valid_mean(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -136,8 +136,8 @@ def read(
 ) -> dict[str, np.ndarray]:
     """Call ``run`` once and return what ``keep`` makes of each tap's (batch, tokens, width).
 
-    ``keep`` is applied as each module runs, so where it pools, the tokens of all readouts never
-    stand in memory at once. The hooks are gone afterwards.
+    ``keep`` is applied as each module runs, so if it pools, the tokens of all readouts are never in
+    memory at once. The hooks are removed afterwards.
     """
     kept: dict[str, torch.Tensor] = {}
 
@@ -149,15 +149,15 @@ def read(
         for tap in taps:
             hooks.callback(tap.attach(take).remove)
         run()
-    # side by side, so that a GPU is waited for once
-    found = [kept[tap.readout] for tap in taps]
-    values = torch.cat(found, dim=-1).cpu().numpy()
-    ends = np.cumsum([part.shape[-1] for part in found])[:-1]
+    # side by side, so that there is one copy from a GPU
+    parts = [kept[tap.readout] for tap in taps]
+    values = torch.cat(parts, dim=-1).cpu().numpy()
+    ends = np.cumsum([part.shape[-1] for part in parts])[:-1]
     return dict(zip([tap.readout for tap in taps], np.split(values, ends, axis=-1), strict=True))
 
 
 def _sent(inputs: torch.Tensor, device: str) -> torch.Tensor:
-    """``inputs`` on the device; to a GPU from pinned memory, which it fetches by itself."""
+    """``inputs`` on the device; to a GPU from pinned memory, without waiting for the copy."""
     if device == "cpu":
         return inputs
     return inputs.pin_memory().to(device, non_blocking=True)
@@ -181,16 +181,17 @@ def torch_encoder(
     maps: bool = False,
     prepare: Callable[[np.ndarray], torch.Tensor] = torch.from_numpy,
 ) -> Encoder:
-    """The `Encoder` whose pass is ``run``, on a GPU if any.
+    """The `Encoder` whose pass is ``run``, on a GPU if there is one.
 
-    ``prepare`` makes of waves (batch, samples), on the CPU and in float32, what ``run`` is given on
-    the model's device. With ``maps`` each readout has a grid of its own, all of it the clip's: its
-    mean is over the whole map. ``provenance`` is what the family knows; device, precision and
-    torch's version are added.
+    ``prepare`` turns waves (batch, samples) into the input of ``run``, on the CPU and in float32.
+    With ``maps`` each readout has its own grid, all of it the clip's: its mean is over the whole
+    map. ``provenance`` comes from the family: ``family``, ``kind`` (encoders of one kind and of
+    equal rate and widths have the same architecture), ``model``, weights and ``versions``. Device,
+    precision and torch's version are added.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
-    # By itself cuDNN rounds what convolutions are fed to 10 bits; matrix products are left alone.
+    # By default cuDNN rounds the inputs of convolutions to 10 bits; matrix products are exact.
     torch.backends.cudnn.allow_tf32 = False
     if precision == "bf16":
         _halve(model)

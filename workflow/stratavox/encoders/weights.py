@@ -12,7 +12,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -37,21 +36,24 @@ def fill(
     prefixes: tuple[str, ...] = ("",),
     optional: frozenset[str] = frozenset(),
     heads: tuple[str, ...] = (),
+    bundled: Path | None = None,
 ) -> dict:
-    """Load the weights that ``settings`` ask for; return what a result must say of them.
+    """Load the weights that ``settings`` name; return what the provenance records of them.
 
-    Random ones are there already; of pretrained ones ``settings["receipt"]`` says where they are.
+    Random ones are there already; for pretrained ones ``settings["receipt"]`` is the file that
+    says where they are; ``bundled`` is the family's file in this repository.
     """
-    asked, sha256 = settings["weights"], None
-    if asked == "random":
+    weights, sha256 = settings["weights"], None
+    if weights == "random":
         return {"weights": "random", "seed": settings["seed"], "weights_sha256": None}
-    if asked == "bundled":
-        kind, where, path = "bundled", catalogue.BUNDLED.name, catalogue.BUNDLED
-    elif asked == "pretrained":
-        said = received(settings["receipt"])
-        kind, where, path, sha256 = "pretrained", said["address"], said["path"], said["sha256"]
+    if weights == "bundled":
+        kind, where, path = "bundled", bundled.name, bundled
+    elif weights == "pretrained":
+        receipt = received(settings["receipt"])
+        kind, where, path = "pretrained", receipt["address"], receipt["path"]
+        sha256 = receipt["sha256"]
     else:
-        kind, where, path = "file", asked, asked
+        kind, where, path = "file", weights, weights
     sha256 = load_exact(model, path, prefixes, optional, heads, sha256=sha256)
     return {"weights": kind, "weights_from": where, "weights_sha256": sha256}
 
@@ -77,10 +79,10 @@ def load_exact(
     """
     path = Path(path)
     own = model.state_dict()
-    read, found = _read(path)
-    if sha256 not in (None, found):
+    read, digest = _read(path)
+    if sha256 not in (None, digest):
         raise StratavoxError(
-            f"{path}: changed since it was fetched (sha256 {found}, not {sha256}); delete it and "
+            f"{path}: changed since it was fetched (sha256 {digest}, not {sha256}); delete it and "
             "run the workflow again"
         )
     tensors = _named_as(own, read, prefixes, heads, renames, path)
@@ -117,22 +119,22 @@ def load_exact(
             if not torch.equal(loaded[name], tensor.to(loaded[name].dtype))
         ],
     )
-    return found
+    return digest
 
 
 def received(receipt: str | Path) -> dict:
     """What `hub` wrote of the published weights that it fetched: address, path and sha256."""
-    said = read_json(receipt)
-    if not Path(said["path"]).is_file():
+    fetched = read_json(receipt)
+    if not Path(fetched["path"]).is_file():
         raise StratavoxError(
-            f"{said['path']}: no such file any more, though it was fetched; delete {receipt} and "
-            "run the workflow again where there is a network"
+            f"{fetched['path']}: no such file any more, though it was fetched; delete {receipt} "
+            "and run the workflow again where there is a network"
         )
-    return said
+    return fetched
 
 
 def metadata(path: str | Path) -> dict[str, str]:
-    """What a .safetensors file says of itself."""
+    """The metadata of a .safetensors file."""
     with safe_open(path, "pt") as file:
         return file.metadata() or {}
 
@@ -152,15 +154,15 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str]:
 
 def _named_as(
     own: dict,
-    found: dict,
+    read: dict,
     prefixes: tuple[str, ...],
     heads: tuple[str, ...],
     renames: tuple[tuple[str, str], ...],
     path: Path,
 ) -> dict[str, torch.Tensor]:
-    """``found`` without its prefix and its heads, by the names of today's torch and model."""
+    """``read`` without its prefix and its heads, by the names of today's torch and model."""
     renamed = {}
-    for name, tensor in found.items():
+    for name, tensor in read.items():
         for old, new in renames:
             name = name.replace(old, new)
         stem, _, last = name.rpartition(".")
@@ -170,7 +172,7 @@ def _named_as(
     if not matches[prefix]:
         raise StratavoxError(
             f"{path}: none of its tensors is one of the model's: it has "
-            f"{_some(sorted(found))}; wanted are {_some(list(own))}, with nothing or "
+            f"{_some(sorted(read))}; wanted are {_some(list(own))}, with nothing or "
             f"{' or '.join(filter(None, prefixes)) or 'nothing'} before them. "
             "Is it another model's, or wrapped in another name?"
         )
@@ -184,7 +186,7 @@ def _named_as(
 def _refuse(path: Path, what: str, names: list[str]) -> None:
     if names:
         raise StratavoxError(
-            f"{path}: {what} {_some(names)}; the file must be of exactly the model asked for"
+            f"{path}: {what} {_some(names)}; the file must be of exactly the model requested"
         )
 
 

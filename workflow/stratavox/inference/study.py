@@ -68,17 +68,21 @@ class Encoder:
         return [name for name in ("input", *self.blocks) if name in self.description["readouts"]]
 
     def same_architecture(self, other: Encoder) -> bool:
+        """Whether family, kind of model, rate and the blocks' widths are the same.
+
+        ``model`` is not compared, as it may name weights; nor are readouts inside blocks.
+        """
         return self._architecture == other._architecture
 
     @property
     def _architecture(self) -> tuple:
-        """Family, rate, the blocks' widths, and what tells kinds of one family apart.
-
-        ``model`` names weights, too, in avex's families. What is read inside blocks plays no part.
-        """
-        made = self.description
-        kind = made["model"] if made["family"] in ("transformers", "module") else None
-        return made["family"], made["rate"], kind, {b: made["widths"][b] for b in self.blocks}
+        widths = {block: self.description["widths"][block] for block in self.blocks}
+        return (
+            self.description["family"],
+            self.description["kind"],
+            self.description["rate"],
+            widths,
+        )
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 Readouts: ``input``, what enters the first block, and ``block_NN``, the blocks' outputs; or, where
 no ``blocks`` are named, ``output``, what the module gives. It takes waves (batch, samples) at
-``rate``. What is declared of its tokens is compared with what it makes of noise of several lengths,
-before any clip is read.
+``rate``. Before any clip is read, the declared layout of its tokens is compared with its output for
+noise of several lengths.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from stratavox.encoders.encoder import Encoder, Grid
-from stratavox.encoders.module_facts import context_samples
+from stratavox.encoders.module import context_samples
 from stratavox.encoders.taps import Layout, Tap, torch_encoder
 from stratavox.encoders.weights import fill, seeded
 from stratavox.errors import StratavoxError
 
-# Clips of a probing batch: more than one, so that an axis of clips is told from one of tokens.
+# Clips in a batch of noise: not one, as the axes of clips and of tokens must differ in length.
 CLIPS = 3
 # Steps of time fed to a module to see how many tokens they make.
 STEPS = (1, 2, 3, 8)
@@ -54,6 +54,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         precision="fp32",
         provenance={
             "family": "module",
+            "kind": settings["factory"],
             "model": settings["factory"],
             "arguments": settings.get("arguments", {}),
             **source,
@@ -96,19 +97,19 @@ def _places(model: nn.Module, settings: dict) -> dict[str, tuple[nn.Module, str]
     if "blocks" not in settings:
         return {"output": (model, "output")}
     path = settings["blocks"]
-    found = dict(model.named_modules()).get(path)
-    if not isinstance(found, (nn.ModuleList, nn.Sequential)) or not len(found):
+    inner = dict(model.named_modules()).get(path)
+    if not isinstance(inner, (nn.ModuleList, nn.Sequential)) or not len(inner):
         lists = [
             name
             for name, part in model.named_modules()
             if isinstance(part, (nn.ModuleList, nn.Sequential))
         ]
         raise StratavoxError(
-            f"blocks: found {path!r}, {'nothing' if found is None else type(found).__name__}; "
+            f"blocks: found {path!r}, {'nothing' if inner is None else type(inner).__name__}; "
             f"allowed, lists of modules: {', '.join(filter(None, lists)) or 'there are none'}"
         )
-    blocks = {f"block_{place:02d}": (block, "output") for place, block in enumerate(found)}
-    return {"input": (found[0], "input"), **blocks}
+    blocks = {f"block_{place:02d}": (block, "output") for place, block in enumerate(inner)}
+    return {"input": (inner[0], "input"), **blocks}
 
 
 def _of_side(layout: Layout, side: str) -> Layout:
@@ -131,11 +132,11 @@ def _probed(
             width = shape[-1] if shape else 0
             wanted = _declared(layout, grid.tokens(samples), widths.setdefault(name, width))
             if shape != wanted:
-                found = f"found {shape}" if shape else "found no tensor"
                 raise StratavoxError(
                     f"layout: {layout.axes}: {name} of {CLIPS} waves of {samples} samples: "
-                    f"{found}; declared, by layout, prefix and grid: {wanted}. Correct what is "
-                    f"declared{'' if shape else ' (in_tuple says whether a tuple is given)'}"
+                    f"found {shape or 'no tensor'}; declared, by layout, prefix and grid: "
+                    f"{wanted}. Correct what is declared"
+                    f"{'' if shape else ' (in_tuple says whether a tuple is given)'}"
                 )
     return widths
 

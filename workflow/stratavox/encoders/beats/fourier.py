@@ -1,6 +1,6 @@
-"""A long convolution by way of its spectrum: the same numbers in a fraction of the products.
+"""A long convolution as a product of spectra: the same numbers with fewer operations.
 
-BEATs's positional convolution is 128 taps wide, a tenth of a pass on a CPU; as a product of
+BEATs's positional convolution has 128 taps and takes a tenth of a pass on a CPU; as a product of
 spectra it takes a third of that (`make benchmark` shows the whole).
 """
 
@@ -34,7 +34,7 @@ class FourierConv1d(nn.Module):
             spectrum = torch.fft.rfft(self.weight, length).conj().permute(3, 0, 2, 1).contiguous()
             self._spectrum = (length, spectrum)
         padded = nn.functional.pad(x, (self.pad, length - steps - self.pad))
-        seen = torch.fft.rfft(padded).reshape(batch, self.groups, -1, length // 2 + 1)
-        product = seen.permute(3, 1, 0, 2) @ self._spectrum[1]
-        made = torch.fft.irfft(product.permute(2, 1, 3, 0), length).reshape(batch, channels, -1)
-        return made[..., : steps + 2 * self.pad - self.taps + 1] + self.bias[:, None]
+        inputs = torch.fft.rfft(padded).reshape(batch, self.groups, -1, length // 2 + 1)
+        product = inputs.permute(3, 1, 0, 2) @ self._spectrum[1]
+        output = torch.fft.irfft(product.permute(2, 1, 3, 0), length).reshape(batch, channels, -1)
+        return output[..., : steps + 2 * self.pad - self.taps + 1] + self.bias[:, None]

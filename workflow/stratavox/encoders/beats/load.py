@@ -20,10 +20,9 @@ import torch
 from avex.models.beats import BEATs, BEATsConfig
 from avex.models.utils.registry import get_model_spec
 
-from stratavox.encoders import catalogue
-from stratavox.encoders.catalogue import ARCHITECTURE_OF
+from stratavox.encoders.beats import ARCHITECTURE_OF, BUNDLED
+from stratavox.encoders.beats.fourier import FourierConv1d
 from stratavox.encoders.encoder import Encoder, Grid
-from stratavox.encoders.fourier import FourierConv1d
 from stratavox.encoders.taps import Layout, Stack, Tap, torch_encoder
 from stratavox.encoders.weights import fill, metadata, seeded
 
@@ -35,7 +34,7 @@ STACK = Stack(
     ffn="fc2",
     layout=Layout("tokens batch width", in_tuple=True),
 )
-# Computed from the config, so a file need not hold them; classifiers are no part of the encoder.
+# Computed from the config, so a file need not have them; classifiers are no part of the encoder.
 OPTIONAL = frozenset({"fbank.window", "fbank.mel_fb"})
 HEADS = ("classifier.", "predictor.")
 
@@ -49,14 +48,14 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     spec = get_model_spec(settings.get("model", ARCHITECTURE_OF))
     sizes = settings.get("architecture")
     if settings["weights"] == "bundled":
-        sizes = json.loads(metadata(catalogue.BUNDLED)["architecture"])
+        sizes = json.loads(metadata(BUNDLED)["architecture"])
     config = BEATsConfig(**_sizes(spec.init_config, sizes))
     with seeded(settings.get("seed", 0)):
         model = BEATs(config)
-    source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS)
+    source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS, BUNDLED)
     precision = settings.get("precision", "fp32")
     if precision == "fp32" and not torch.cuda.is_available():
-        # A GPU has a fast kernel of its own, and there is no half-precision spectrum.
+        # A GPU's own kernel is fast, and there is no half-precision spectrum.
         model.encoder.pos_conv[0] = FourierConv1d(model.encoder.pos_conv[0])
     width = config.encoder_embed_dim
     rate = spec.audio_config.sample_rate
@@ -73,6 +72,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         precision=precision,
         provenance={
             "family": "beats",
+            "kind": "beats",
             "model": settings.get("model"),
             "architecture": sizes,
             **source,

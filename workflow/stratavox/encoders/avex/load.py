@@ -25,7 +25,8 @@ from torch import nn
 from torchaudio.models import wav2vec2_model
 from torchvision.models import efficientnet_b0
 
-from stratavox.encoders.catalogue import AVES, SPEECH_CONTEXT_S, rate
+from stratavox.encoders.avex import AVES, AVES_RATE
+from stratavox.encoders.catalogue import SPEECH_CONTEXT_S
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.taps import Layout, Stack, Tap, torch_encoder
 from stratavox.encoders.weights import fill, seeded
@@ -49,15 +50,14 @@ def _aves(settings: dict) -> Encoder:
         model = wav2vec2_model(**sizes, aux_num_out=None)
     source = fill(model, settings, ("", "model."), heads=("aux.",))
     _, kernels, strides = zip(*sizes["extractor_conv_layer_config"], strict=True)
-    hertz = rate(settings)
     return torch_encoder(
         model,
         model.extract_features,
         AVES_STACK.taps(model, sizes["encoder_embed_dim"], settings.get("sites", ())),
-        rate=hertz,
-        grid=Grid.of_convolutions(kernels, strides, round(SPEECH_CONTEXT_S * hertz)),
+        rate=AVES_RATE,
+        grid=Grid.of_convolutions(kernels, strides, round(SPEECH_CONTEXT_S * AVES_RATE)),
         precision="fp32",
-        provenance=_told(settings, source),
+        provenance=_provenance("aves", settings, source),
     )
 
 
@@ -68,7 +68,7 @@ def _efficientnet(settings: dict) -> Encoder:
     model.classifier = nn.Identity()
     source = fill(model, settings, ("", "model."), heads=("classifier.", "model.classifier."))
     spectrogram = AudioProcessor(audio)
-    # the stages end in a convolution or in blocks that do, and a norm after it tells their widths
+    # each stage ends in a convolution and a norm, which has the stage's width
     widths = [
         [part for part in stage.modules() if isinstance(part, nn.BatchNorm2d)][-1].num_features
         for stage in model.features
@@ -81,7 +81,7 @@ def _efficientnet(settings: dict) -> Encoder:
     def run(waves: torch.Tensor) -> None:
         model.features(spectrogram(waves)[:, None].repeat(1, 3, 1, 1))
 
-    # a centred frame mirrors half its length at both ends, which asks for more samples than that
+    # a centred frame mirrors half its length at both ends, which needs more samples than that
     shortest = audio.hop_length * (audio.n_fft // 2 // audio.hop_length + 1)
     return torch_encoder(
         model,
@@ -92,14 +92,15 @@ def _efficientnet(settings: dict) -> Encoder:
             shortest, audio.hop_length, context=audio.target_length_seconds * audio.sample_rate
         ),
         precision="fp32",
-        provenance=_told(settings, source),
+        provenance=_provenance("efficientnet_b0", settings, source),
         maps=True,
     )
 
 
-def _told(settings: dict, source: dict) -> dict:
+def _provenance(kind: str, settings: dict, source: dict) -> dict:
     return {
         "family": "avex",
+        "kind": kind,
         "model": settings["model"],
         **source,
         "versions": {name: version(name) for name in ("avex", "torchaudio", "torchvision")},

@@ -1,6 +1,6 @@
 """Train beats_small, the small BEATs that ships with the repository, on synthetic calls.
 
-    python -m stratavox.encoders.train_small --out beats_small.safetensors
+    python -m stratavox.encoders.beats.train_small --out beats_small.safetensors
 
 The calls are chorus calls of species, individuals and sessions that no dataset of another seed
 has. BEATs of avex's own architecture, 12 blocks of width 192, learns from the mean of its last
@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from stratavox.corpus import chorus
-from stratavox.encoders.beats import GRID, small_config
+from stratavox.encoders.beats.load import GRID, small_config
 from stratavox.encoders.weights import seeded
 from stratavox.errors import run
 from stratavox.progress import Progress
@@ -53,7 +53,7 @@ SETTINGS = {
     "weight_decay": 0.01,
     "warmup": 0.1,
 }
-# What is learned, and the weight of each cross-entropy: order is the hardest and comes last.
+# What is learned, and the weight of each cross-entropy; order is learned last.
 TARGETS = {"species": 1.0, "individual": 0.5, "order": 2.0}
 LOG_EVERY = 54
 
@@ -81,17 +81,17 @@ class Calls:
     def batches(self, size: int, random: np.random.Generator | None) -> Iterator[tuple]:
         """Features (clips, frames, bands) and targets (clips, `TARGETS`) of one length each.
 
-        Shuffled by ``random``, and then less the batches too small to be normalised; or all.
+        With ``random`` shuffled, without the batches too small to be normalised; otherwise all.
         """
-        found = []
+        batches = []
         for fed, features in self.features.items():
             n = len(features)
             order = np.arange(n) if random is None else random.permutation(n)
-            found += [(fed, order[at : at + size]) for at in range(0, n, size)]
+            batches += [(fed, order[at : at + size]) for at in range(0, n, size)]
         if random is not None:
-            found = [(fed, some) for fed, some in found if len(some) >= size // 3]
-            random.shuffle(found)
-        for fed, some in found:
+            batches = [(fed, some) for fed, some in batches if len(some) >= size // 3]
+            random.shuffle(batches)
+        for fed, some in batches:
             yield torch.stack([self.features[fed][i] for i in some]), self.targets[fed][some]
 
 
@@ -100,8 +100,8 @@ def pooled(model: BEATs, features: torch.Tensor) -> torch.Tensor:
     patches = model.patch_embedding(features.unsqueeze(1))
     tokens = model.layer_norm(patches.flatten(2).transpose(1, 2))
     tokens = model.post_extract_proj(tokens)
-    found, _ = model.encoder(tokens, disable_layerdrop=True)
-    return found.mean(dim=1)
+    output, _ = model.encoder(tokens, disable_layerdrop=True)
+    return output.mean(dim=1)
 
 
 def train(model: BEATs, heads: nn.ModuleList, calls: Calls, settings: dict) -> list[dict]:
@@ -123,8 +123,8 @@ def train(model: BEATs, heads: nn.ModuleList, calls: Calls, settings: dict) -> l
     for epoch in range(settings["epochs"]):
         for features, targets in calls.batches(settings["batch"], random):
             mean = pooled(model, features)
-            found = [head(mean) for head in heads]
-            pairs = list(zip(found, targets.T, strict=True))
+            outputs = [head(mean) for head in heads]
+            pairs = list(zip(outputs, targets.T, strict=True))
             losses = [nn.functional.cross_entropy(logits, own) for logits, own in pairs]
             optimiser.zero_grad()
             sum(w * one for w, one in zip(TARGETS.values(), losses, strict=True)).backward()
@@ -150,14 +150,14 @@ def held_out_scores(model: BEATs, calls: Calls) -> dict[str, float]:
     """Balanced accuracy of linear probes on the last block's mean, individuals held out."""
     model.eval()
     both = [(pooled(model, features), targets) for features, targets in calls.batches(64, None)]
-    x = torch.cat([found for found, _ in both]).numpy()
+    x = torch.cat([means for means, _ in both]).numpy()
     species, individual, order = torch.cat([targets for _, targets in both]).numpy().T
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
     split = StratifiedGroupKFold(6, shuffle=True, random_state=0)
     scores = {}
     for name, y in (("species", species), ("order", order)):
-        told = cross_val_predict(probe, x, y, groups=individual, cv=split)
-        scores[name] = round(balanced_accuracy_score(y, told), 3)
+        predicted = cross_val_predict(probe, x, y, groups=individual, cv=split)
+        scores[name] = round(balanced_accuracy_score(y, predicted), 3)
     return scores
 
 
@@ -185,7 +185,7 @@ def main() -> None:
     random_scores = held_out_scores(model, held_out)
     with seeded(settings["seed"]):
         width = settings["architecture"]["width"]
-        # Clips differ little beside what all share: without the norm nothing is learned for long.
+        # What all clips share is large beside their differences: without the norm learning is slow.
         heads = nn.ModuleList(
             nn.Sequential(nn.BatchNorm1d(width, affine=False), nn.Linear(width, len(classes)))
             for classes in calls.classes

@@ -40,7 +40,7 @@ def code(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"model": "esp_aves2_sl_beats_all"}, "model: esp_aves2_sl_beats_all is a BEATs"),
+        ({"model": "esp_aves2_sl_beats_all"}, "model: .*_beats_all'.* avex's BEATs: family: beats"),
         ({"model": "esp_aves2_eat_all"}, r"eat_all', not supported: .*transformers < 5.*aves_bio"),
         ({"model": "perch2"}, "'perch2', not supported: it needs onnxruntime"),
         ({"model": "effnet"}, "model: found 'effnet'; allowed: esp_aves2_effnetb0_all"),
@@ -49,9 +49,7 @@ def code(tmp_path, monkeypatch) -> Path:
             {"weights": "all.pt"},
             r"weights: found 'all\.pt'; allowed: random, pretrained or a \.saf",
         ),
-        ({"seed": None}, "seed: weights: random needs one"),
         ({"sites": ["block", "attn"]}, "sites: found block, attn; allowed: block: an Eff"),
-        ({"model": "aves_bio", "sites": ["ffn"]}, "sites: found ffn; block must be among them"),
     ],
 )
 def test_avex_models_that_cannot_be_loaded_are_refused(changes, says):

@@ -1,4 +1,4 @@
-"""Audio transformers of the `transformers` library: Whisper's encoder, wav2vec 2.0 and kin, AST.
+"""Audio transformers of the `transformers` library: Whisper's encoder, wav2vec 2.0 and others, AST.
 
 Readouts: ``input``, what enters the first block, positions included; ``block_NN``, the blocks'
 outputs; with ``sites`` also ``attn_NN`` and ``ffn_NN``, what a block's attention and feed-forward
@@ -10,9 +10,10 @@ the two are equal.
 Whisper's input is a window of fixed length, 30 s, in which zeros follow the clip. ``context_s``
 cuts this window and the table of positions, as audio_ctx does in whisper.cpp; only the tokens of
 the clip itself (one every 20 ms, the first at its start) are pooled, though they attend to all.
-wav2vec 2.0 and its kin are fed whole steps of their convolutions only, so that clips of equal steps
-make a batch without a mask; zero mean and unit variance, where the model wants it, are taken over
-just these samples.
+
+wav2vec 2.0, HuBERT and WavLM are fed whole steps of their convolutions only, so that clips of equal
+steps make a batch without a mask. Zero mean and unit variance, where the model needs them, are
+computed over just these samples.
 
 AST (Gong et al. 2021, Interspeech, arXiv 2104.01778) sees a spectrogram of a fixed number of frames
 (1,024 of 10 ms), which its feature extractor fills with zeros after the clip's own, as it does
@@ -47,9 +48,14 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from stratavox.encoders.catalogue import AST, ast_frame, context_samples, whisper_token
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.taps import Layout, Stack, torch_encoder
+from stratavox.encoders.transformers.windows import (
+    AST,
+    ast_frame,
+    context_samples,
+    whisper_token,
+)
 from stratavox.encoders.weights import load_exact, seeded
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
@@ -59,7 +65,7 @@ SPEECH_HEADS = ("lm_head.", "quantizer.", "project_", "projector.", "classifier.
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of model is built, where its blocks are and how its tensors lie.
+    """How one kind of model is built, where its blocks are, and their axes.
 
     ``prefixes``, ``heads``, ``optional`` and ``renames``: see `load_exact`.
     """
@@ -75,7 +81,7 @@ class Kind:
 
 
 def _speech(config: type, model: type, prefix: str, in_tuple: bool = False) -> Kind:
-    """wav2vec 2.0 or one of its kin."""
+    """wav2vec 2.0 or a related model."""
     return Kind(
         config,
         model,
@@ -167,6 +173,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
         prepare=prepare,
         provenance={
             "family": "transformers",
+            "kind": name,
             "model": name,
             **source,
             "weights_sha256": sha256,
@@ -184,10 +191,10 @@ def _cut_positions(model: WhisperEncoder, tokens: int) -> None:
 def _patches(config: ASTConfig, extractor: ASTFeatureExtractor, context: int, folder: str) -> Grid:
     """Columns of AST's patches; an extractor that makes another spectrogram is refused."""
     for key in ("max_length", "num_mel_bins"):
-        made, wanted = getattr(extractor, key), getattr(config, key)
-        if made != wanted:
+        value, wanted = getattr(extractor, key), getattr(config, key)
+        if value != wanted:
             raise StratavoxError(
-                f"path: {folder}/preprocessor_config.json: {key}: found {made}; config.json, and "
+                f"path: {folder}/preprocessor_config.json: {key}: found {value}; config.json, and "
                 f"so the model's table of positions, has {wanted}"
             )
     window, shift = ast_frame(extractor.sampling_rate)

@@ -1,0 +1,86 @@
+"""Pages of docs/ that repeat the config's schema and the families' facts.
+
+A test compares them; to write them again: python -m stratavox.reference
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from stratavox import config
+from stratavox.encoders import catalogue
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
+HEAD = """# The keys of the config
+
+Made from `workflow/schemas/config.schema.yaml` and the `facts.py` of each family of encoders by
+`python -m stratavox.reference`. A key that is left out has its default; **bold** keys must be
+given. NAME is a name of your own.
+"""
+
+
+def pages() -> dict[Path, str]:
+    """File -> text: the page of all keys, and the page of encoders with its table made again."""
+    rules = config.schema()
+    lines = [HEAD]
+    for name, rule in rules["properties"].items():
+        lines += [f"## {name}\n", *_keys(rules, rule), ""]
+    rows = ["| family | model | readouts | seen to work |", "|---|---|---|---|"]
+    for family in catalogue.families():
+        facts = catalogue.facts(family)
+        rows += [f"| {' | '.join((f'`{family}`', *row))} |" for row in facts.TABLE]
+        lines += [f"## encoders of family {family}\n", *_keys(rules, facts.ENTRY)]
+        lines += ["" if facts.ENTRY else "No key but family.\n"]
+    encoders = (DOCS / "encoders.md").read_text(encoding="utf-8")
+    table = re.compile(r"\| family \|.*?\n(?=\n)", re.DOTALL)
+    return {
+        DOCS / "config.md": "\n".join(lines),
+        DOCS / "encoders.md": table.sub(lambda _: "\n".join([*rows, ""]), encoders),
+    }
+
+
+def _keys(rules: dict, rule: dict, indent: str = "") -> Iterator[str]:
+    """A line for each key inside a mapping: what it allows, its default, its meaning."""
+    rule = _resolved(rules, rule)
+    keys = dict(rule.get("properties", {}))
+    if isinstance(rule.get("additionalProperties"), dict):
+        keys["NAME"] = rule["additionalProperties"]
+    for name, own in keys.items():
+        inner = _resolved(rules, own)
+        bold = "**" if name in rule.get("required", ()) else ""
+        default = json.dumps(inner["default"]).replace('"', "") if "default" in inner else "{}"
+        parts = [_allowed(rules, own), "" if default == "{}" else f"default `{default}`"]
+        text = "; ".join(filter(None, [*parts, inner.get("description", "").strip()]))
+        yield f"{indent}* {bold}`{name}`{bold}" + (f": {text}" if text else "")
+        # a reference with a description of its own is to keys that have their own section
+        if not {"$ref", "description"} <= own.keys():
+            yield from _keys(rules, inner, indent + "  ")
+
+
+def _resolved(rules: dict, rule: dict) -> dict:
+    """The rule that a reference is to, with what stands beside the reference."""
+    return rules["$defs"][rule["$ref"].rpartition("/")[2]] | rule if "$ref" in rule else rule
+
+
+def _allowed(rules: dict, rule: dict) -> str:
+    rule = _resolved(rules, rule)
+    if "const" in rule or "enum" in rule:
+        return ", ".join(f"`{value}`" for value in rule.get("enum", [rule.get("const")]))
+    if "oneOf" in rule:
+        return " or ".join(_allowed(rules, one) for one in rule["oneOf"])
+    types = rule.get("type", [])
+    if types == "array":
+        return f"list of {_allowed(rules, rule['items'])}"
+    types = [types] if isinstance(types, str) else types
+    words = " or ".join(kind for kind in types if kind != "object")
+    limits = (f"{word} {rule[key]}" for key, word in LIMITS.items() if key in rule)
+    return " ".join([words, *limits])
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
