@@ -105,7 +105,9 @@ def _leaves(errors):
         inside = []
         if error.validator == "oneOf":
             forms = [each for each in error.context if each.validator not in ("type", "const")]
-            inside = [each for each in forms if "type" in error.validator_value[each.schema_path[0]]]
+            inside = [
+                each for each in forms if "type" in error.validator_value[each.schema_path[0]]
+            ]
         if inside:
             yield from _leaves(inside)
         else:
