@@ -9,7 +9,8 @@ import stage_jobs
 from annotation_files import RAVEN, annotated, put_lines, put_raven, put_text, textgrid
 from corpus_data import put, put_table, to_manifest, tone
 from stratavox.corpus import manifest
-from stratavox.corpus.scan import label_columns, label_digest, scan
+from stratavox.corpus.labels import label_columns, label_digest
+from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
 

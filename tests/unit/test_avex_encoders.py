@@ -70,9 +70,9 @@ def own_aves(sizes):
 def test_the_last_stage_is_avexs_own_output(effnet, own_effnet):
     (clip,) = noise(7777)
     with torch.no_grad():
-        found = own_effnet(torch.from_numpy(clip)[None, : effnet.grid.fed(7777)])
-    assert found.shape[1] == 1280
-    wanted = found.permute(0, 3, 2, 1).flatten(1, 2).mean(1).numpy()
+        values = own_effnet(torch.from_numpy(clip)[None, : effnet.grid.fed(7777)])
+    assert values.shape[1] == 1280
+    wanted = values.permute(0, 3, 2, 1).flatten(1, 2).mean(1).numpy()
     np.testing.assert_array_equal(pool(effnet, [clip]).means["block_08"], wanted)
 
 
@@ -128,8 +128,8 @@ def test_published_files_carry_avexs_names_and_a_classifier(effnet, own_effnet, 
     np.testing.assert_array_equal(pool(given, clips).means["block_08"], wanted)
     receipt = str(tmp_path / "receipt.json")
     write_json({"address": "https://hub/all", "path": path, "sha256": sha256_of(path)}, receipt)
-    asked = {"family": "avex", "model": NAME, "weights": "pretrained", "receipt": receipt}
-    assert load(asked).provenance["weights"] == "pretrained"
+    settings = {"family": "avex", "model": NAME, "weights": "pretrained", "receipt": receipt}
+    assert load(settings).provenance["weights"] == "pretrained"
     del tensors["model.features.1.0.block.0.1.running_var"]
     save_file(tensors, path)
     with pytest.raises(StratavoxError, match="lacks features.1.0.block.0.1.running_var"):
@@ -169,8 +169,8 @@ def test_avexs_own_class_gives_the_last_block(aves, own_aves, monkeypatch):
     model.register_hooks_for_layers(["all"])
     own = model.extract_embeddings(torch.from_numpy(clip)[None], aggregation="none")
     for place, layer in enumerate(own):
-        found = aves.tokens(clip[None], [f"ffn_{place:02d}"])[f"ffn_{place:02d}"]
-        np.testing.assert_array_equal(found, layer.detach().numpy())
+        values = aves.tokens(clip[None], [f"ffn_{place:02d}"])[f"ffn_{place:02d}"]
+        np.testing.assert_array_equal(values, layer.detach().numpy())
 
 
 def test_the_sites_of_aves_add_up_to_its_blocks(aves, own_aves):
@@ -250,8 +250,8 @@ def test_avexs_all_layers_can_be_made_again(beats):
     ours = members("concat_avex", beats.provenance)
     assert ours == ["patch", "ffn_00", "ffn_01", "ffn_02"]
     pooled = pool(beats, [clip]).means
-    found = np.concatenate([pooled[name] for name in ours], axis=1)
-    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5, rtol=0)
+    values = np.concatenate([pooled[name] for name in ours], axis=1)
+    np.testing.assert_allclose(values, wanted.numpy(), atol=1e-5, rtol=0)
 
 
 def test_ffn_is_no_block(beats):

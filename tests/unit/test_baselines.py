@@ -83,5 +83,9 @@ def test_baselines_need_no_torch(family):
 
 def test_baselines_say_that_they_have_no_weights():
     for family in ("logmel", "duration_level"):
-        said = load({"family": family}).provenance
-        assert (said["weights"], said["weights_sha256"], said["blocks"]) == ("none", None, [])
+        provenance = load({"family": family}).provenance
+        assert (provenance["weights"], provenance["weights_sha256"], provenance["blocks"]) == (
+            "none",
+            None,
+            [],
+        )

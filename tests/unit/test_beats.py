@@ -109,9 +109,9 @@ def test_hooks_leave_nothing_behind(small, monkeypatch):
         taps, "read", lambda run, found, n: seen.append(found) or read(run, found, n)
     )
     pool(small, noise(16000))
-    (found,) = seen
-    assert len(found) == 4
-    for tap in found:
+    (taps_read,) = seen
+    assert len(taps_read) == 4
+    for tap in taps_read:
         assert not tap.module._forward_hooks and not tap.module._forward_pre_hooks, tap.readout
         assert not any(module.training for module in tap.module.modules()), "dropout is on"
 
@@ -143,10 +143,14 @@ def test_the_official_geometry_and_its_memory_of_where_it_is_from():
     )
     assert encoder.readouts == ["patch", "input", *(f"block_{i:02d}" for i in range(12))]
     assert set(encoder.widths.values()) == {768}
-    said = encoder.provenance
-    assert (said["weights"], said["seed"], said["weights_sha256"]) == ("random", 0, None)
-    assert (said["context_s"], said["device"] in ("cpu", "cuda")) == (10.0, True)
-    assert {"avex", "torch"} <= set(said["versions"])
+    provenance = encoder.provenance
+    assert (provenance["weights"], provenance["seed"], provenance["weights_sha256"]) == (
+        "random",
+        0,
+        None,
+    )
+    assert (provenance["context_s"], provenance["device"] in ("cpu", "cuda")) == (10.0, True)
+    assert {"avex", "torch"} <= set(provenance["versions"])
     pooled = pool(encoder, noise(16000, 16000, 8000))
     assert all(np.isfinite(values).all() for values in pooled.means.values())
 

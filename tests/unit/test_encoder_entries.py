@@ -69,7 +69,7 @@ def test_avex_models_that_cannot_be_loaded_are_refused(changes, says):
         (VECTOR | {"blocks": "layers"}, "layout: found 'batch width', one vector a window, with"),
     ],
 )
-def test_modules_that_cannot_be_as_said_are_refused(code, changes, says):
+def test_modules_that_cannot_be_as_declared_are_refused(code, changes, says):
     with pytest.raises(StratavoxError, match=says):
         catalogue.check(MINE | changes)
 
@@ -106,8 +106,8 @@ def test_all_files_of_a_package_are_a_modules_code(code):
     Path("code/mine/inner").mkdir(parents=True)
     for name in ("__init__", "parts", "inner/deep"):
         Path(f"code/mine/{name}.py").write_text("")
-    found = catalogue.weight_files(MINE | {"factory": "mine.parts.build"})
-    assert found == [f"code/mine/{name}.py" for name in ("__init__", "inner/deep", "parts")]
+    files = catalogue.weight_files(MINE | {"factory": "mine.parts.build"})
+    assert files == [f"code/mine/{name}.py" for name in ("__init__", "inner/deep", "parts")]
 
 
 def test_what_is_read_inside_blocks_is_no_block():

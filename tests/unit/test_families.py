@@ -53,21 +53,21 @@ def checked(entry: dict) -> dict:
 def test_every_family_has_an_example(tmp_path_factory):
     folders = {family: tmp_path_factory.mktemp(family) for family in EXAMPLES}
     with pytest.MonkeyPatch.context() as patch:
-        made = [EXAMPLES[name](folder, patch) for name, folder in folders.items()]
-    assert {example.settings["family"] for example in made} == set(catalogue.families())
+        examples = [EXAMPLES[name](folder, patch) for name, folder in folders.items()]
+    assert {example.settings["family"] for example in examples} == set(catalogue.families())
 
 
 def test_what_is_declared_is_so(example, encoder):
-    settings, made = example.settings, encoder.provenance
+    settings, provenance = example.settings, encoder.provenance
     catalogue.check(settings)
-    assert encoder.rate == made["rate"] == catalogue.rate(settings)
-    assert made["blocks"] == blocks(encoder.readouts)
-    assert bool(made["blocks"]) == catalogue.has_blocks(settings)
+    assert encoder.rate == provenance["rate"] == catalogue.rate(settings)
+    assert provenance["blocks"] == blocks(encoder.readouts)
+    assert bool(provenance["blocks"]) == catalogue.has_blocks(settings)
     assert (encoder.tokens is not None) == catalogue.has_tokens(settings)
-    assert made["family"] == settings["family"] and made["kind"]
-    assert {"model", "weights", "weights_sha256", "precision", "versions"} <= made.keys()
-    assert made["readouts"] == encoder.readouts and made["widths"] == encoder.widths
-    assert json.loads(json.dumps(made)) == made
+    assert provenance["family"] == settings["family"] and provenance["kind"]
+    assert {"model", "weights", "weights_sha256", "precision", "versions"} <= provenance.keys()
+    assert provenance["readouts"] == encoder.readouts and provenance["widths"] == encoder.widths
+    assert json.loads(json.dumps(provenance)) == provenance
     (clip,) = noise(min(encoder.rate, encoder.grid.context or encoder.rate))
     pooled = pool(encoder, [clip])
     assert {name: values.shape for name, values in pooled.means.items()} == {
@@ -140,8 +140,12 @@ def test_random_weights_are_those_of_the_seed(example, encoder):
     np.testing.assert_array_equal(first, again)
     for means in (other, pool(encoder, clips).means[last]):
         assert np.abs(first - means).max() > 1e-3 * scale_of(example, means)
-    made = load(random | {"seed": 5}).provenance
-    assert (made["weights"], made["seed"], made["weights_sha256"]) == ("random", 5, None)
+    provenance = load(random | {"seed": 5}).provenance
+    assert (provenance["weights"], provenance["seed"], provenance["weights_sha256"]) == (
+        "random",
+        5,
+        None,
+    )
     without = {key: value for key, value in random.items() if key != "seed"}
     with pytest.raises(StratavoxError, match="encoders.example: weights: random needs a seed"):
         checked(without)
@@ -149,7 +153,7 @@ def test_random_weights_are_those_of_the_seed(example, encoder):
 
 def keys(example) -> dict:
     """The keys that the family's entry may have."""
-    return catalogue.facts(example.settings["family"]).ENTRY.get("properties", {})
+    return config.entry(example.settings["family"])["properties"]
 
 
 def test_silence_is_finite(encoder):
@@ -207,10 +211,7 @@ def test_facts_and_config_need_nothing_heavy():
 
 
 FACTS = """
-ENTRY = {
-    "required": ["size"],
-    "properties": {"size": {"description": "how many", "type": "integer", "minimum": 1}},
-}
+ENTRY = "{required: [size], properties: {size: {type: integer, minimum: 1}}}"
 TABLE = (("a toy", "`features`", "not at all"),)
 """
 LOAD = """

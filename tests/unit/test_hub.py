@@ -21,8 +21,8 @@ CONTENT = bytes(range(256)) * 40
 
 @pytest.fixture
 def hub():
-    with serving(Hub({NAME: CONTENT})) as made:
-        yield made
+    with serving(Hub({NAME: CONTENT})) as hub:
+        yield hub
 
 
 def fetch(hub: Hub, folder: Path, sha256: str | None = None, file: str = FILE, **environment):
@@ -51,17 +51,17 @@ def test_a_file_is_fetched_once_and_the_cache_serves_without_a_network(hub, tmp_
 def test_the_published_checksum_is_what_counts(hub, tmp_path):
     receipt, _ = fetch(hub, tmp_path, sha256=hashlib.sha256(CONTENT).hexdigest())
     assert receipt["verified"] == "as published"
-    receipt, said = fetch(hub, tmp_path, sha256="0" * 64)
-    assert receipt is None and "not the file that was published" in said and "0" * 64 in said
+    receipt, printed = fetch(hub, tmp_path, sha256="0" * 64)
+    assert receipt is None and "not the file that was published" in printed and "0" * 64 in printed
 
 
 def test_a_file_corrupted_on_the_way_or_in_the_cache_is_refused(hub, tmp_path):
     hub.send[NAME] = CONTENT[:-1] + b"!"
-    receipt, said = fetch(hub, tmp_path)
-    assert receipt is None and "not the file that was published" in said and FILE in said
+    receipt, printed = fetch(hub, tmp_path)
+    assert receipt is None and "not the file that was published" in printed and FILE in printed
     hub.send.clear()
     blob = next((tmp_path / "cache").rglob("blobs/*"))
-    assert f"delete {blob}" in said
+    assert f"delete {blob}" in printed
     blob.unlink()
     assert fetch(hub, tmp_path)[0]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
 
@@ -76,25 +76,27 @@ def test_a_file_corrupted_on_the_way_or_in_the_cache_is_refused(hub, tmp_path):
 )
 def test_what_the_hub_refuses_is_explained(hub, tmp_path, status, code, says):
     hub.refuse[REPOSITORY] = (status, code)
-    receipt, said = fetch(hub, tmp_path)
-    assert receipt is None and says in said
-    assert f"weights: path/to/{FILE}" in said and "random weights are never used" in said
+    receipt, printed = fetch(hub, tmp_path)
+    assert receipt is None and says in printed
+    assert f"weights: path/to/{FILE}" in printed and "random weights are never used" in printed
 
 
 def test_a_file_that_the_repository_lacks_is_named(hub, tmp_path):
-    receipt, said = fetch(hub, tmp_path, file="other.safetensors")
-    assert receipt is None and "other.safetensors" in said and "does not have this file" in said
+    receipt, printed = fetch(hub, tmp_path, file="other.safetensors")
+    assert (
+        receipt is None and "other.safetensors" in printed and "does not have this file" in printed
+    )
 
 
-def test_no_network_is_said(tmp_path):
+def test_a_missing_network_is_reported(tmp_path):
     nobody = Hub(address="http://127.0.0.1:9")
-    receipt, said = fetch(nobody, tmp_path)
-    assert receipt is None and "no network: no answer from http://127.0.0.1:9" in said
-    assert f"weights: path/to/{FILE}" in said
+    receipt, printed = fetch(nobody, tmp_path)
+    assert receipt is None and "no network: no answer from http://127.0.0.1:9" in printed
+    assert f"weights: path/to/{FILE}" in printed
 
 
 def test_a_proxy_is_used_where_one_is_named(hub, tmp_path):
     """A proxy that nobody serves: the request goes there, not to the hub itself."""
     hub.address = hub.address.replace("127.0.0.1", "stratavox.invalid")
-    receipt, said = fetch(hub, tmp_path, HTTP_PROXY="http://127.0.0.1:9")
-    assert receipt is None and "could not be fetched" in said and hub.requests == []
+    receipt, printed = fetch(hub, tmp_path, HTTP_PROXY="http://127.0.0.1:9")
+    assert receipt is None and "could not be fetched" in printed and hub.requests == []

@@ -11,8 +11,7 @@ from stratavox import tables
 from stratavox.corpus import manifest
 from stratavox.corpus.generate import generate
 from stratavox.corpus.inspect import inspect_shard
-from stratavox.corpus.labels import labels_of
-from stratavox.corpus.scan import label_columns
+from stratavox.corpus.labels import label_columns, labels_of
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
 

@@ -14,14 +14,14 @@ CLIPS = STEPS = BANDS = 3
 WIDTH = 2
 
 
-def made(clip: int, step: int, band: int) -> list[float]:
+def token(clip: int, step: int, band: int) -> list[float]:
     return [100.0 * clip + 10 * step + band, -1.0]
 
 
 # (clips, steps, bands, width)
 WANTED = torch.tensor(
     [
-        [[made(clip, step, band) for band in range(BANDS)] for step in range(STEPS)]
+        [[token(clip, step, band) for band in range(BANDS)] for step in range(STEPS)]
         for clip in range(CLIPS)
     ]
 )
@@ -66,8 +66,8 @@ class Outer(nn.Module):
 def test_an_input_that_is_given_by_name_alone_is_refused_and_hooks_are_gone():
     model = Outer()
     tap = Tap("input", model.inner, 2, "input")
-    found = read(lambda: model(TOKENS, False), [tap], lambda tokens: tokens)
-    assert torch.equal(torch.from_numpy(found["input"]), TOKENS)
+    values = read(lambda: model(TOKENS, False), [tap], lambda tokens: tokens)
+    assert torch.equal(torch.from_numpy(values["input"]), TOKENS)
     with pytest.raises(StratavoxError, match="readout input: .* named arguments alone"):
         read(lambda: model(TOKENS, True), [tap], lambda tokens: tokens)
     assert not model.inner._forward_pre_hooks

@@ -10,7 +10,8 @@ import stage_jobs
 from corpus_data import put, put_table, settings, to_manifest, tone
 from stratavox import tables
 from stratavox.corpus import manifest
-from stratavox.corpus.scan import label_columns, label_digest, scan
+from stratavox.corpus.labels import label_columns, label_digest
+from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
 
 

@@ -71,9 +71,9 @@ def test_the_documented_module_is_read_block_by_block(examples, mine):
         wave = torch.from_numpy(clip)[None]
         tokens = model.front(wave[:, None]).transpose(1, 2)
         entering, out = tokens, model(wave)
-    found = mine.tokens(clip[None, : mine.grid.fed(16123)], ["input", "block_02"])
-    np.testing.assert_array_equal(found["block_02"], out.numpy())
-    np.testing.assert_array_equal(found["input"], entering.numpy())
+    tokens_read = mine.tokens(clip[None, : mine.grid.fed(16123)], ["input", "block_02"])
+    np.testing.assert_array_equal(tokens_read["block_02"], out.numpy())
+    np.testing.assert_array_equal(tokens_read["input"], entering.numpy())
     pooled = pool(mine, [clip])
     assert pooled.n_tokens.tolist() == [out.shape[1]]
     np.testing.assert_allclose(pooled.means["block_02"][0], out[0].mean(0), atol=1e-5, rtol=0)
@@ -187,23 +187,23 @@ def odd(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "declared"),
     [
         ("prefix", {"prefix": 1}),
         ("tokens first", {"layout": "tokens batch width"}),
         ("tuple", {"in_tuple": True}),
     ],
 )
-def test_a_layout_that_is_declared_is_read_and_one_that_is_not_is_refused(odd, how, said):
+def test_a_layout_that_is_declared_is_read_and_one_that_is_not_is_refused(odd, how, declared):
     plain = load(odd)
     clips = noise(8000, 8000, 5000)
     wanted = pool(plain, clips).means
     odd["arguments"] = {"how": how}
     with pytest.raises(StratavoxError, match=r"layout: .*: found .*declared"):
         load(odd)
-    found = pool(load(odd | said), clips).means
+    means = pool(load(odd | declared), clips).means
     for readout in plain.readouts:
-        np.testing.assert_allclose(found[readout], wanted[readout], atol=1e-6, rtol=0)
+        np.testing.assert_allclose(means[readout], wanted[readout], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(

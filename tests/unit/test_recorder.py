@@ -10,7 +10,8 @@ from annotation_files import annotated, put_raven
 from corpus_data import put, put_table, settings, to_manifest, tone
 from stratavox import tables
 from stratavox.corpus import files, recorder
-from stratavox.corpus.scan import label_columns, scan, with_recorders
+from stratavox.corpus.labels import label_columns, with_recorders
+from stratavox.corpus.scan import scan
 
 MOTH = "AudioMoth 24E1440360371F71"
 

@@ -12,7 +12,8 @@ from corpus_data import put, put_table, settings, tone
 from stratavox import tables
 from stratavox.corpus import files
 from stratavox.corpus.identity import shard_digest, shard_digests, shard_of
-from stratavox.corpus.scan import label_columns, label_digest, scan
+from stratavox.corpus.labels import label_columns, label_digest
+from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
 
 SEGMENTS = settings(start="onset", end="offset")

@@ -1,4 +1,4 @@
-"""A pass of a torch model: what is pooled in float32, what a GPU is told, what it lacks."""
+"""A pass of a torch model: what is pooled in float32, what a GPU is given, what it lacks."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def encoder(run=None, precision: str = "fp32", **more) -> Encoder:
     """An encoder of `Steps` with two readouts of different widths."""
     model = Steps()
     taps = [Tap("input", model.block, 4, "input"), Tap("block_00", model.block, 6)]
-    told = {"versions": {}}
+    provenance = {"versions": {}}
     grid = Grid(10, 10, context=1000)
-    return torch_encoder(model, run or model, taps, 16000, grid, precision, told, **more)
+    return torch_encoder(model, run or model, taps, 16000, grid, precision, provenance, **more)
 
 
 def waves(clips: int = 3, steps: int = 7) -> np.ndarray:
@@ -40,9 +40,9 @@ def waves(clips: int = 3, steps: int = 7) -> np.ndarray:
 def test_readouts_of_different_widths_come_back_apart():
     """Against the model's own layers, clip by clip."""
     fed, model = waves(), Steps()
-    found = encoder().forward(fed, [7, 5, 1])
+    means = encoder().forward(fed, [7, 5, 1])
     whole = encoder().tokens(fed, ["input", "block_00"])
-    assert {name: values.shape for name, values in found.items()} == {
+    assert {name: values.shape for name, values in means.items()} == {
         "input": (3, 4),
         "block_00": (3, 6),
     }
@@ -53,7 +53,7 @@ def test_readouts_of_different_widths_come_back_apart():
         np.testing.assert_allclose(whole[name], tokens, atol=1e-6)
         for clip, count in enumerate([7, 5, 1]):
             mean = tokens[clip, :count].mean(axis=0)
-            np.testing.assert_allclose(found[name][clip], mean, atol=1e-6)
+            np.testing.assert_allclose(means[name][clip], mean, atol=1e-6)
 
 
 def test_tokens_in_bf16_are_pooled_in_float32():
@@ -75,9 +75,9 @@ def test_what_the_model_is_fed_is_prepared_in_float32():
         return torch.from_numpy(2 * fed)
 
     plain = encoder(precision="bf16").forward(2 * waves(), [7, 7, 7])
-    found = encoder(precision="bf16", prepare=prepare).forward(waves(), [7, 7, 7])
+    means = encoder(precision="bf16", prepare=prepare).forward(waves(), [7, 7, 7])
     assert seen == [torch.float32]
-    np.testing.assert_array_equal(found["block_00"], plain["block_00"])
+    np.testing.assert_array_equal(means["block_00"], plain["block_00"])
 
 
 def test_a_gpu_without_enough_memory_is_one_message():

@@ -75,9 +75,9 @@ def test_saved_and_loaded_weights_give_the_same_embeddings(small, prefix):
     np.testing.assert_array_equal(
         pool(loaded, clip()).means["block_01"], pool(random, clip()).means["block_01"]
     )
-    said = loaded.provenance
-    assert said["weights"] == "file" and said["weights_from"] == path
-    assert said["weights_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    provenance = loaded.provenance
+    assert provenance["weights"] == "file" and provenance["weights_from"] == path
+    assert provenance["weights_sha256"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def test_published_files_may_lack_what_is_computed_and_hold_classifiers(small):
@@ -114,23 +114,25 @@ def spoilt(tensors: dict, how: str) -> dict:
     """The tensors, broken in one way."""
     import torch
 
-    made = {name: tensor.clone() for name, tensor in tensors.items()}
+    broken = {name: tensor.clone() for name, tensor in tensors.items()}
     if how == "wrong prefix":
-        return {f"wrapped.{name}": tensor for name, tensor in made.items()}
+        return {f"wrapped.{name}": tensor for name, tensor in broken.items()}
     if how == "too shallow":
-        return {name: tensor for name, tensor in made.items() if "layers.1." not in name}
+        return {name: tensor for name, tensor in broken.items() if "layers.1." not in name}
     if how == "too deep":
-        more = {n.replace("layers.1.", "layers.2."): t for n, t in made.items() if "layers.1." in n}
-        return made | {name: tensor.clone() for name, tensor in more.items()}
+        more = {
+            n.replace("layers.1.", "layers.2."): t for n, t in broken.items() if "layers.1." in n
+        }
+        return broken | {name: tensor.clone() for name, tensor in more.items()}
     if how == "lacks one":
-        del made["encoder.layers.0.fc1.bias"]
+        del broken["encoder.layers.0.fc1.bias"]
     if how == "another width":
-        made["encoder.layers.0.fc1.bias"] = torch.zeros(65)
+        broken["encoder.layers.0.fc1.bias"] = torch.zeros(65)
     if how == "nan":
-        made["encoder.layers.1.fc2.weight"][0, 0] = torch.nan
+        broken["encoder.layers.1.fc2.weight"][0, 0] = torch.nan
     if how == "two values":
-        made["encoder.layers.1.self_attn.relative_attention_bias.weight"] += 1
-    return made
+        broken["encoder.layers.1.self_attn.relative_attention_bias.weight"] += 1
+    return broken
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,7 @@ def test_a_truncated_file_is_refused(small):
     [
         ({"weights": "model.pt"}, r"'model\.pt'.*runs whatever code it holds.*save_file"),
         ({"weights": "gone.safetensors"}, r"gone\.safetensors: no such file"),
+        ({"weights": "random", "seed": 0, "model": "beats"}, "'beats'.*esp_aves2_sl_beats_all"),
         ({"family": "birdnet"}, "family: found 'birdnet'; allowed: avex, beats, duration_level"),
         (
             {
@@ -188,9 +191,9 @@ def test_pretrained_weights_are_those_that_were_fetched(small):
     receipt = small[0] / "receipt.json"
     tables.write_json({"address": "https://hub/x", "path": str(path), "sha256": sha256}, receipt)
     settings = {"family": "beats", "model": MODEL, "weights": "pretrained"}
-    said = load(settings | {"receipt": str(receipt)}).provenance
-    assert (said["weights"], said["weights_from"]) == ("pretrained", "https://hub/x")
-    assert said["weights_sha256"] == sha256
+    provenance = load(settings | {"receipt": str(receipt)}).provenance
+    assert (provenance["weights"], provenance["weights_from"]) == ("pretrained", "https://hub/x")
+    assert provenance["weights_sha256"] == sha256
     save(small, "fetched.safetensors", {k: v + 1 for k, v in small[1].items()})
     with pytest.raises(StratavoxError, match="changed since it was fetched"):
         load(settings | {"receipt": str(receipt)})

@@ -197,18 +197,18 @@ def test_a_line_of_code(study, planned):
     lines = {
         # nothing to ridge regression, probes on tokens, neighbours and the notebook's way
         ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional"),
-        ("inference/paired.py", "POWER = 0.05, 0.8", "POWER = 0.05, 0.9"): ("infer",),
+        ("inference/paired.py", "SIGNIFICANT, POWER = 0.05, 0.8", "SIGNIFICANT, POWER = 0.05, 0.9"): ("infer",),
         ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens"),
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
             *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
         ),
         # code that this run does not use, and code that it does
-        ("encoders/beats.py", r"\Z", "CHANGED = 1\n"): (),
-        ("corpus/annotations/textgrid.py", r"\Z", "CHANGED = 1\n"): (),
+        ("encoders/beats/load.py", r"\Z", "CHANGED = 1\n"): (),
+        ("corpus/annotations/formats/textgrid.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/zebra_finch.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/chorus.py", r"\Z", "CHANGED = 1\n"): (),
-        ("encoders/transformers.py", r"\Z", "CHANGED = 1\n"): ("part tiny", "tokens tiny"),
-        ("encoders/logmel.py", r"\Z", "CHANGED = 1\n"): ("part logmel",),
+        ("encoders/transformers/load.py", r"\Z", "CHANGED = 1\n"): ("part tiny", "tokens tiny"),
+        ("encoders/logmel/load.py", r"\Z", "CHANGED = 1\n"): ("part logmel",),
     }
     for (module, old, new), first in lines.items():
         path = study.project / "workflow/stratavox" / module
@@ -230,10 +230,10 @@ def test_an_annotation_reader_in_use(study):
     """A line of its code costs its dataset's labels; another reader's costs nothing."""
     annotate(study)
     study.snakemake("--until", "folds", "manifest")
-    changed(study, "corpus/annotations/textgrid.py", r"\Z", "CHANGED = 1\n")
+    changed(study, "corpus/annotations/formats/textgrid.py", r"\Z", "CHANGED = 1\n")
     labels = {"folds lake kind", "manifest lake"}
     assert not labels & study.stale()
-    changed(study, "corpus/annotations/audacity.py", r"\Z", "CHANGED = 1\n")
+    changed(study, "corpus/annotations/formats/audacity.py", r"\Z", "CHANGED = 1\n")
     stale = study.stale()
     assert labels <= stale and not {job for job in stale if {"wood", "field"} & set(job.split())}
 

@@ -38,16 +38,21 @@ def schema() -> dict:
     rules = _read(SCHEMA)
     encoder = rules["$defs"]["encoder"]
     encoder["properties"]["family"]["enum"] = list(catalogue.families())
-    encoder["allOf"] = [*map(_entry, catalogue.families()), *encoder["allOf"]]
+    # before the rules for all families, as these look at keys that a default may fill
+    encoder["allOf"] = [*map(_rule, catalogue.families()), *encoder["allOf"]]
     return rules
 
 
-def _entry(family: str) -> dict:
-    """The rule for an encoder's entry of ``family``."""
-    entry = catalogue.facts(family).ENTRY
-    keys = {"family": {}} | entry.get("properties", {})
-    then = entry | {"properties": keys, "additionalProperties": False}
-    return {"if": {"properties": {"family": {"const": family}}}, "then": then}
+def entry(family: str) -> dict:
+    """The schema of an encoder's entry of ``family``."""
+    rules = yaml.safe_load(catalogue.facts(family).ENTRY) or {}
+    keys = {"family": {"const": family}} | rules.get("properties", {})
+    return rules | {"properties": keys, "additionalProperties": False}
+
+
+def _rule(family: str) -> dict:
+    of_family = {"required": ["family"], "properties": {"family": {"const": family}}}
+    return {"if": {"type": "object"} | of_family, "then": entry(family)}
 
 
 def _unfilled(rules: dict) -> dict:
@@ -104,10 +109,9 @@ def _leaves(errors):
     for error in errors:
         inside = []
         if error.validator == "oneOf":
-            forms = [each for each in error.context if each.validator not in ("type", "const")]
-            inside = [
-                each for each in forms if "type" in error.validator_value[each.schema_path[0]]
-            ]
+            forms = error.validator_value
+            inside = [e for e in error.context if e.validator not in ("type", "const")]
+            inside = [e for e in inside if "type" in forms[e.schema_path[0]]]
         if inside:
             yield from _leaves(inside)
         else:
@@ -132,11 +136,10 @@ def _message(error: jsonschema.ValidationError) -> str:
     if error.validator == "enum":
         allowed = ", ".join(map(str, error.validator_value))
         return f"{where}: found {error.instance!r}; allowed: {allowed}"
-    # rules about several keys: their description says it better than the library
-    if about and (error.validator == "not" or isinstance(error.instance, dict)):
-        return f"{where}: {about}"
-    if about and error.validator in ("contains", "oneOf"):
-        return f"{where}: found {error.instance!r}; allowed: {about}"
+    if about and error.validator in ("not", "oneOf", "contains"):
+        # the description says more than the library's message
+        keys = error.validator == "not" or isinstance(error.instance, dict)
+        return f"{where}: " + (about if keys else f"found {error.instance!r}; allowed: {about}")
     return f"{where}: found {error.instance!r}: {error.message}" + (f" ({about})" if about else "")
 
 

@@ -66,7 +66,8 @@ def closure(roots: tuple[str, ...]) -> set[str]:
             raise StratavoxError(f"{module}: no such module in {ROOT}")
         reached.add(module)
         waiting += [name for name in _imports(module) if name.split(".")[0] == PACKAGE]
-        waiting += [module.rpartition(".")[0]] if "." in module else []
+        package = module.rpartition(".")[0]
+        waiting += [package] if package and _path(package) else []
     return reached
 
 

@@ -19,10 +19,9 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import keys, tables
-from stratavox.corpus import archives, join, scan
+from stratavox.corpus import archives, join, labels, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import shard_digests
-from stratavox.corpus.labels import check_columns
 from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
@@ -71,8 +70,8 @@ class Plan:
             self._scans[name] = scan.scan(settings, self.root, out)
         else:
             self._scans[name] = tables.read_table(out)
-        labels = scan.label_columns(settings, self.root)
-        self._labels[name] = scan.with_recorders(labels, self._scans[name])
+        cells = labels.label_columns(settings, self.root)
+        self._labels[name] = labels.with_recorders(cells, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
 
@@ -93,7 +92,7 @@ class Plan:
         asked = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
         for task, entry in dataset["tasks"].items():
             asked += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
-        check_columns(asked, columns, self.corpus_settings(name))
+        labels.check_columns(asked, columns, self.corpus_settings(name))
 
     # ---- what there is ----
 
@@ -200,7 +199,7 @@ class Plan:
     def labels(self, dataset: str, columns: list[str]) -> dict:
         """The content of ``columns``: a digest of their cells, or of a table joined to them."""
         if not self.generated(dataset):
-            cells = scan.label_digest(self._scans[dataset], self._labels[dataset], columns)
+            cells = labels.label_digest(self._scans[dataset], self._labels[dataset], columns)
             return {"cells": {"columns": columns, "sha256": cells}}
         join = self.corpus_settings(dataset).get("join")
         own = set(self._joins[dataset].columns) - {join["by"]} if join else set()
@@ -268,8 +267,8 @@ class Plan:
         return [f"corpus.{self._archives[dataset]['layout']}"]
 
     def reader_code(self, dataset: str) -> list[str]:
-        """The module that reads the dataset's annotation files, where it has some."""
-        return []
+        """The modules that read annotation files and a joined table, where the dataset has some."""
+        return labels.reader_code(self.datasets[dataset])
 
     def family_code(self, encoder: str) -> list[str]:
         """The module that loads the encoder's family."""

@@ -12,12 +12,11 @@ from pathlib import Path
 from stratavox import tables
 from stratavox.corpus.identity import digest_of, sha256_of
 from stratavox.corpus.layout import Found
-from stratavox.corpus.scan import scan
+from stratavox.corpus.listing import GENERATED, write_generated
 from stratavox.corpus.unpack import Bound, new_folder, unzip
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
-TABLE = "metadata.csv"
 # Where files stand until their names are read; no clip's place begins with a dot.
 UNPACKED = ".unpacked"
 SHOWN = 5
@@ -40,8 +39,7 @@ def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> 
         _refuse_unfit(receipt, found, layout.EXPECTED)
         _put(tree, made, found, layout.COLUMNS)
         shutil.rmtree(tree)
-    folder = {"path": raw.as_posix(), "table": TABLE, "file": "file"}
-    scan(folder | {"shards": settings["shards"]}, root, out)
+    write_generated(raw, settings["shards"], root, out)
     return _account(receipt, found)
 
 
@@ -99,7 +97,7 @@ def _put(tree: Path, raw: Path, found: Found, columns: tuple[str, ...]) -> None:
     for path, row in rows:
         (raw / row["file"]).parent.mkdir(parents=True, exist_ok=True)
         os.replace(tree / path, raw / row["file"])
-    with open(raw / TABLE, "w", encoding="utf-8", newline="") as file:
+    with open(raw / GENERATED["table"], "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for _, row in rows)

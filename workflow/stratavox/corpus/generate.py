@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stratavox.corpus import chorus
-from stratavox.corpus.scan import scan
+from stratavox.corpus.listing import write_generated
 from stratavox.stage import Job
 
 
@@ -16,8 +16,7 @@ def generate(settings: dict, raw: Path, out: Path, root: Path) -> None:
     """
     sizes = {key: value for key, value in settings.items() if key != "shards"}
     chorus.write(root / raw, **sizes)
-    folder = {"path": raw.as_posix(), "table": "metadata.csv", "file": "file"}
-    scan(folder | {"shards": settings["shards"]}, root, out)
+    write_generated(raw, settings["shards"], root, out)
 
 
 def run(job: Job) -> None:

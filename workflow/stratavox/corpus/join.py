@@ -41,14 +41,12 @@ def read(settings: dict, root: Path) -> UserTable:
 
 
 def columns(settings: dict, table: UserTable, root: Path) -> dict[str, list[str]]:
-    """The joined table's further columns for the rows of ``table``; none without a join.
+    """The joined table's further columns for the rows of ``table``; ``settings`` as of `read`.
 
     A row that the joined table does not mention has empty cells. Raises `StratavoxError` when
     ``table`` lacks the key column, both have some other column, or a joined row belongs to no row.
     """
-    if "join" not in settings:
-        return {}
-    by, further = settings["join"]["by"], read(settings["join"], root)
+    by, further = settings["by"], read(settings, root)
     keys = table.column(by, "join.by")
     both = [name for name in further.columns if name != by and name in table.columns]
     if both:

@@ -1,16 +1,99 @@
-"""The clips that can be used, and what the user's table says of each."""
+"""The clips that can be used, and what the user's tables give as labels of each."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.corpus.identity import check_unchanged, good
-from stratavox.corpus.scan import label_columns, label_digest, user_rows, with_recorders
-from stratavox.corpus.user_table import UserTable
+from stratavox.corpus import user_table
+from stratavox.corpus.identity import check_unchanged, digest, good
 from stratavox.errors import StratavoxError
+
+# Loaded by name, so that its code is in the keys of only those datasets that need it.
+ANNOTATIONS, JOIN = "corpus.annotations.table", "corpus.join"
+
+
+def reader_code(settings: dict) -> list[str]:
+    """The modules below stratavox that read a dataset's labels, beside those of every dataset.
+
+    ``settings`` holds annotations and join where the dataset has them.
+    """
+    modules = []
+    if "annotations" in settings:
+        form = settings["annotations"]["format"]
+        modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
+    return [*modules, JOIN] if "join" in settings else modules
+
+
+def load(module: str) -> ModuleType:
+    """A module of `reader_code`."""
+    return importlib.import_module(f"stratavox.{module}")
+
+
+def user_rows(settings: dict, root: Path) -> user_table.UserTable:
+    """The user's table, or the boxes of the annotation files as one."""
+    folder = root / settings["path"]
+    if not folder.is_dir():
+        raise StratavoxError(
+            f"{folder}: no such folder of recordings; the config's key 'path' is "
+            f"{settings['path']!r}, relative to {root.resolve()}"
+        )
+    if "annotations" in settings:
+        return load(ANNOTATIONS).read(settings["annotations"], folder)
+    return user_table.read(folder / settings["table"])
+
+
+def label_columns(settings: dict, root: Path) -> pa.Table:
+    """The user's rows and what is joined to them: ``row`` int32, then all columns as strings."""
+    table = user_rows(settings, root)
+    cells_of = table.columns
+    if "join" in settings:
+        cells_of = cells_of | load(JOIN).columns(settings["join"], table, root)
+    columns = {name: pa.array(cells, pa.string()) for name, cells in cells_of.items()}
+    return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
+
+
+def with_recorders(labels: pa.Table, scanned: pa.Table) -> pa.Table:
+    """``labels`` and what recorders wrote: recorded_at, recorded_on (its date) and recorder.
+
+    A column that the user has already, or that is empty for all files, is left out. A file
+    without the information has "".
+    """
+    rows = labels["row"].to_pylist()
+    recorded_at, recorder = (_by_row(scanned, name, rows) for name in ("recorded_at", "recorder"))
+    columns = {
+        "recorded_at": recorded_at,
+        "recorded_on": [time[: len("2023-05-12")] for time in recorded_at],
+        "recorder": recorder,
+    }
+    for name, cells in columns.items():
+        if name not in labels.column_names and any(cells):
+            labels = labels.append_column(name, pa.array(cells, pa.string()))
+    return labels
+
+
+def _by_row(scanned: pa.Table, name: str, rows: list[int]) -> list[str]:
+    cells = dict(zip(scanned["row"].to_pylist(), scanned[name].to_pylist(), strict=True))
+    return [cells.get(row) or "" for row in rows]
+
+
+def label_digest(scanned: pa.Table, labels: pa.Table, columns: list[str]) -> str:
+    """SHA-256 over the usable clips and their values in ``columns`` of `label_columns`'s table."""
+    missing = [name for name in columns if name not in labels.column_names]
+    if missing:
+        raise StratavoxError(
+            f"the dataset's table has no column {', '.join(map(repr, missing))}; "
+            f"its columns are: {', '.join(labels.column_names[1:])}"
+        )
+    cells = zip(*(labels[name].to_pylist() for name in columns), strict=True)
+    values = dict(zip(labels["row"].to_pylist(), cells, strict=True))
+    clips = good(scanned)
+    named = zip(clips["clip_id"].to_pylist(), clips["row"].to_pylist(), strict=True)
+    return digest([columns, sorted((clip, *values[row]) for clip, row in named)])
 
 
 def inspected(scanned: pa.Table, parts: list[Path]) -> pa.Table:
@@ -24,52 +107,55 @@ def inspected(scanned: pa.Table, parts: list[Path]) -> pa.Table:
     return clips
 
 
-def check_columns(asked: list[tuple[str, str | None]], columns: list[str], settings: dict) -> None:
-    """Raise `StratavoxError` where there is no column that the config asks for under some key.
+def check_columns(
+    requested: list[tuple[str, str | None]], columns: list[str], settings: dict
+) -> None:
+    """Raise `StratavoxError` where a column that a key of the config names does not exist.
 
-    ``asked`` are keys and columns, None for a key left empty; ``settings`` as in `scanned_rows`.
+    ``requested`` are keys and columns, None for a key left empty; ``settings`` as in
+    `scanned_rows`.
     """
-    for key, column in asked:
+    for key, column in requested:
         if column is not None and column not in columns:
             joined = f" with {settings['join']['table']}" if "join" in settings else ""
-            made = f" (made of {settings['archive']})" if "archive" in settings else ""
-            table = f"{settings['path']}/{settings['table']}{made}{joined}"
+            archive = f" (made of {settings['archive']})" if "archive" in settings else ""
+            table = f"{settings['path']}/{settings['table']}{archive}{joined}"
             raise StratavoxError(
                 f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
             )
 
 
-def scanned_rows(settings: dict, scan: Path, root: Path) -> UserTable:
+def scanned_rows(settings: dict, scan: Path, root: Path) -> user_table.UserTable:
     """The user's table or annotations; raises `StratavoxError` where they changed since the scan.
 
     ``settings`` holds path and table, annotations where there are some, and join where a further
     table is joined, which must not have changed either.
     """
-    scanned_with = tables.read_provenance(scan)
+    provenance = tables.read_provenance(scan)
     table = user_rows(settings, root)
-    if table.sha256 != scanned_with["table_sha256"]:
+    if table.sha256 != provenance["table_sha256"]:
         raise StratavoxError(f"{table.path}: changed since it was scanned; run the workflow again")
     if "join" in settings:
-        # a set that a rule makes is scanned without its join, whose hash is told beside it
-        sha256 = settings["join"].get("sha256") or scanned_with["join_sha256"]
+        # a set that a rule generates is scanned without its join; settings hold its hash
+        sha256 = settings["join"].get("sha256") or provenance["join_sha256"]
         check_unchanged(root / settings["join"]["table"], sha256)
     return table
 
 
 def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Table:
-    """clip_id, every column of the user's and what recorders tell, for ``clips`` in their order.
+    """clip_id, every column of the user's and of recorders, for ``clips`` in their order.
 
-    ``settings`` and errors are those of `scanned_rows`; cells, where given, are columns and their
-    digest when the run began, which must still hold.
+    ``settings`` and errors are those of `scanned_rows`; ``settings["cells"]``, where given, are
+    columns and their digest when the run began, which must still hold.
     """
     scanned_rows(settings, scan, root)
     scanned = tables.read_table(scan)
-    cells = with_recorders(label_columns(settings, root), scanned)
+    labels = with_recorders(label_columns(settings, root), scanned)
     begun = settings.get("cells")
-    if begun and label_digest(scanned, cells, begun["columns"]) != begun["sha256"]:
+    if begun and label_digest(scanned, labels, begun["columns"]) != begun["sha256"]:
         raise StratavoxError(f"{scan}: its labels changed since the run began; run it again")
     kept = good(scanned)
     rows = dict(zip(kept["clip_id"].to_pylist(), kept["row"].to_pylist(), strict=True))
-    places = {row: place for place, row in enumerate(cells["row"].to_pylist())}
+    places = {row: place for place, row in enumerate(labels["row"].to_pylist())}
     taken = [places[rows[clip_id]] for clip_id in clips["clip_id"].to_pylist()]
-    return cells.take(taken).drop_columns("row").add_column(0, "clip_id", clips["clip_id"])
+    return labels.take(taken).drop_columns("row").add_column(0, "clip_id", clips["clip_id"])

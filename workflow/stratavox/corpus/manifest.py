@@ -12,18 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import join
-from stratavox.corpus.annotations.table import TOO_SHORT, UNANNOTATED
 from stratavox.corpus.identity import usable
-from stratavox.corpus.labels import inspected, labels_of, scanned_rows
-from stratavox.corpus.scan import REPEATS
+from stratavox.corpus.labels import JOIN, inspected, labels_of, load, scanned_rows
+from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 SHOWN = 10
-# Reasons that tell of no fault.
-LEFT_OUT = (REPEATS, TOO_SHORT, UNANNOTATED)
 
 
 def make(
@@ -33,8 +29,9 @@ def make(
 
     ``settings`` holds path, table, file, channel, trim_zeros, max_bad and perhaps annotations and
     join. Raises `StratavoxError` when the share of rows rejected by the scan or by inspection
-    passes max_bad, when no clip is left, or when a table of the user's changed since the scan. What
-    is `LEFT_OUT` is not counted as rejected, and a recording without annotation is no row.
+    exceeds max_bad, when no clip is left, or when a table of the user's changed since the scan.
+    Rows left out for one of `NO_FAULT` do not count as rejected, and a recording without
+    annotation does not count as a row.
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
@@ -58,7 +55,7 @@ def _rejected(scanned: pa.Table, measured: pa.Table, table: UserTable) -> list[d
     rejected = []
     for row in scanned.select(["row", "file", "clip_id", "reason"]).to_pylist():
         reason = row["reason"] or reasons[row["clip_id"]]
-        if reason and not reason.startswith(LEFT_OUT):
+        if reason and not reason.startswith(NO_FAULT):
             place = table.place(row["row"])
             rejected.append({"row": place, "file": row["file"], "reason": reason})
     return rejected
@@ -125,8 +122,8 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     """The joined table, and how many clips it does not mention; None without one."""
     if "join" not in settings:
         return None
-    told = {key: settings["join"][key] for key in ("table", "by")}
-    return told | {"clips_not_mentioned": join.unmentioned(told, labels, root)}
+    join = {key: settings["join"][key] for key in ("table", "by")}
+    return join | {"clips_not_mentioned": load(JOIN).unmentioned(join, labels, root)}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

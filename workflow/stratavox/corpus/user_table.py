@@ -27,6 +27,8 @@ class UserTable:
     rows: list[int]
     columns: dict[str, list[str]]
     ragged: dict[int, str]
+    # columns in which two rows of one clip may differ
+    no_labels = frozenset()
 
     def place(self, row: int) -> int | str:
         """What a message calls the row."""

@@ -3,11 +3,11 @@
 A family is a folder here with two modules. ``load.py`` has ``load(settings, threads)``, which gives
 an `encoder.Encoder`. ``facts.py`` is light, as each job of Snakemake reads it, and has
 
-``ENTRY``    JSON schema of an entry in the config (``required``, ``properties``, rules); a ``$ref``
-             is to a definition of config.schema.yaml;
+``ENTRY``    JSON schema of an entry in the config, as YAML; a ``$ref`` is to a definition of
+             config.schema.yaml;
 ``TABLE``    rows for docs/encoders.md: model, readouts, how it was tested;
 ``WEIGHTS``  words that the key ``weights`` may have beside a .safetensors file, if it has the key;
-``MODELS``   name -> `published.Published`, if ``weights: pretrained`` is allowed;
+``MODELS``   name -> `Published`, if ``weights: pretrained`` is allowed;
 
 and functions of an entry that take the place of the defaults below, by the same names.
 
@@ -22,6 +22,7 @@ import importlib
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from stratavox.encoders import weights_entry
 from stratavox.errors import StratavoxError
@@ -30,6 +31,21 @@ BASELINE_RATE = 16000
 # The crop of wav2vec 2.0 and related models, which have no window of their own: the 250,000
 # samples that they were trained on (Baevski et al. 2020, section 4.2).
 SPEECH_CONTEXT_S = 15.625
+
+
+class Published(NamedTuple):
+    """A model of avex: where its weights are, the rate in Hz that it takes, its file's sha256.
+
+    Without a sha256 by its makers a fetched file is compared with the one that the hub gives.
+    """
+
+    repository: str
+    rate: int = 16000
+    sha256: str | None = None
+
+    @property
+    def file(self) -> str:
+        return f"{self.repository.rpartition('/')[2]}.safetensors"
 
 
 @cache

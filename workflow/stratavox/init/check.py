@@ -7,7 +7,7 @@ from collections import Counter
 from stratavox import tables
 from stratavox.corpus.identity import good
 from stratavox.corpus.labels import labels_of
-from stratavox.corpus.manifest import LEFT_OUT
+from stratavox.corpus.reasons import NO_FAULT
 from stratavox.errors import StratavoxError
 from stratavox.init.look import counts
 from stratavox.plan import Plan
@@ -25,7 +25,7 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
     """
     scan = plan.root / f"results/corpus/{dataset}/scan.parquet"
     clips = good(tables.read_table(scan))
-    settings = plan.folds(dataset, task)["settings"]
+    settings = plan.tables(dataset) | plan.folds(dataset, task)
     labels = labels_of(settings, scan, clips, plan.root)
     for outer, inner in DESIGNS:
         asked = settings | {"folds": outer, "inner_folds": inner}
@@ -48,7 +48,7 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
     said += [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad[:SHOWN]]
     if len(bad) > SHOWN:
         said.append(f"    and {len(bad) - SHOWN} more")
-    lost = sum(not row["reason"].startswith(LEFT_OUT) for row in bad)
+    lost = sum(not row["reason"].startswith(NO_FAULT) for row in bad)
     allowed = plan.datasets[dataset]["max_bad"]
     if lost > allowed * len(rows):
         said.append(

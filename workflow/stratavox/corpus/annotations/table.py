@@ -6,33 +6,25 @@ This runs whenever the Snakefile is parsed: it imports little and reads the anno
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from stratavox.corpus import user_table
-from stratavox.corpus.annotations import audacity, csv_files, raven, textgrid
+from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
 from stratavox.corpus.annotations.recordings import NoRecording, Recordings
+from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
-FORMATS = {
-    "raven": (raven.boxes, "**/*.txt"),
-    "audacity": (audacity.boxes, "**/*.txt"),
-    "textgrid": (textgrid.boxes, "**/*.TextGrid"),
-    "csv": (csv_files.boxes, "**/*.csv"),
-}
 BOUNDS = {"file": "file", "start": "start_s", "end": "end_s"}
 FREQUENCIES = ("low_hz", "high_hz")
 PLACE = ("annotation", "annotation_row")
 OWN = (*BOUNDS.values(), *FREQUENCIES, *PLACE, "overlaps")
-# Two boxes of one clip may differ in these and still say the same of it.
-NO_LABELS = {*OWN, "Selection", "View", "Channel"}
-# Reasons to leave a row out that tell of no fault.
-TOO_SHORT = "shorter than min_s"
-UNANNOTATED = "no annotation file belongs to it"
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,8 @@ class BoxTable(user_table.UserTable):
     Its columns are `OWN` and then whatever the files hold. ``overlaps`` says yes where a box
     shares time with another one of its recording, and is empty where the box is left out.
     """
+
+    no_labels = frozenset({*OWN, "Selection", "View", "Channel"})
 
     def place(self, row: int) -> str:
         annotation, number = (self.columns[name][row - 1] for name in PLACE)
@@ -112,10 +106,11 @@ def _boxes(
     annotations: dict, path: Path, data: bytes, has_home: bool, given: str | None
 ) -> list[Box]:
     """The file's boxes; of a file without a recording, which may be of another kind, one."""
-    form = annotations["format"]
-    if not has_home and not (form == "raven" and raven.names_sounds(path, data)):
+    reader = _reader(annotations)
+    names_sounds = getattr(reader, "names_sounds", None)
+    if not has_home and not (names_sounds and names_sounds(path, data)):
         return [_unread("")]
-    boxes = FORMATS[form][0](path, data, annotations)
+    boxes = reader.boxes(path, data, annotations)
     sounds = sorted({box.sound for box in boxes} - {""})
     if given is not None and len(sounds) > 1:
         raise StratavoxError(
@@ -125,8 +120,12 @@ def _boxes(
     return boxes
 
 
+def _reader(annotations: dict) -> ModuleType:
+    return importlib.import_module(f"{formats.__name__}.{annotations['format']}")
+
+
 def _pattern(annotations: dict) -> str:
-    return annotations.get("files", FORMATS[annotations["format"]][1])
+    return annotations.get("files", _reader(annotations).PATTERN)
 
 
 def _annotation_files(annotations: dict, folder: Path) -> Iterator[tuple[str, str | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stratavox.encoders.avex import AVES, AVES_RATE
-from stratavox.encoders.published import Published
+from stratavox.encoders.catalogue import Published
 from stratavox.errors import StratavoxError
 
 MODELS = {
@@ -23,25 +23,18 @@ NOT_LOADED = {
 }
 WEIGHTS = ("random", "pretrained")
 
-ENTRY = {
-    "required": ["model", "weights"],
-    "properties": {
-        "model": {
-            "description": "avex's name of an EfficientNet (esp_aves2_effnetb0_...), or aves_bio",
-            "type": "string",
-        },
-        "weights": {
-            "description": (
-                "random, pretrained (fetched once by the model's name) or a .safetensors file"
-            ),
-            "type": "string",
-        },
-        "sha256": {"$ref": "#/$defs/sha256"},
-        "seed": {"$ref": "#/$defs/weights_seed"},
-        "seeds": {"$ref": "#/$defs/seeds"},
-        "sites": {"$ref": "#/$defs/sites", "default": ["block"]},
-    },
-}
+ENTRY = """
+required: [model, weights]
+properties:
+  model: {type: string, description: "avex's name of an EfficientNet, or aves_bio"}
+  weights:
+    description: random, pretrained (fetched once by the model's name) or a .safetensors file
+    type: string
+  sha256: {$ref: "#/$defs/sha256"}
+  seed: {$ref: "#/$defs/weights_seed"}
+  seeds: {$ref: "#/$defs/seeds"}
+  sites: {$ref: "#/$defs/sites", default: [block]}
+"""
 TABLE = (
     (
         "`esp_aves2_effnetb0_all`, `_bio`, `_audioset`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stratavox.encoders import weights_entry
 from stratavox.encoders.beats import ARCHITECTURE_OF, BUNDLED
-from stratavox.encoders.published import Published
+from stratavox.encoders.catalogue import Published
 from stratavox.errors import StratavoxError
 
 # avex's BEATs (a test compares them with avex's own list).
@@ -25,60 +25,40 @@ WEIGHTS = ("random", "pretrained", "bundled")
 # The positional convolution has so many groups, and the width must be a multiple of it.
 POSITION_GROUPS = 16
 
-ENTRY = {
-    "required": ["weights"],
-    "properties": {
-        "model": {"description": "avex's name of a BEATs", "enum": list(MODELS)},
-        "weights": {
-            "description": (
-                "random, pretrained (fetched once by the model's name), bundled (the small BEATs "
-                "of this repository), or a .safetensors file"
-            ),
-            "type": "string",
-        },
-        "sha256": {"$ref": "#/$defs/sha256"},
-        "seed": {"$ref": "#/$defs/weights_seed"},
-        "seeds": {"$ref": "#/$defs/seeds"},
-        "architecture": {
-            "description": "sizes of a small BEATs of random weights; instead of model",
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["layers", "width", "heads"],
-            "properties": {
-                "layers": {"type": "integer", "minimum": 1},
-                "width": {"type": "integer", "minimum": 8},
-                "heads": {"type": "integer", "minimum": 1},
-            },
-        },
-        "sites": {"$ref": "#/$defs/sites", "default": ["block"]},
-        "precision": {"$ref": "#/$defs/precision", "default": "fp32"},
-    },
-    "allOf": [
-        {
-            "if": {"properties": {"weights": {"const": "bundled"}}},
-            "then": {
-                "properties": {
-                    "model": {"description": "not with weights: bundled", "not": {}},
-                },
-            },
-            "else": {
-                "description": "give either model (avex's name) or architecture",
-                "oneOf": [{"required": ["model"]}, {"required": ["architecture"]}],
-            },
-        },
-        {
-            "if": {"properties": {"weights": {"const": "random"}}},
-            "else": {
-                "properties": {
-                    "architecture": {
-                        "description": "only with weights: random, as a file has its sizes",
-                        "not": {},
-                    },
-                },
-            },
-        },
-    ],
-}
+ENTRY = """
+required: [weights]
+properties:
+  model: {type: string, description: "avex's name of a BEATs"}
+  weights:
+    description: >-
+      random, pretrained (fetched once by the model's name), bundled (the small BEATs of this
+      repository), or a .safetensors file
+    type: string
+  sha256: {$ref: "#/$defs/sha256"}
+  seed: {$ref: "#/$defs/weights_seed"}
+  seeds: {$ref: "#/$defs/seeds"}
+  architecture:
+    description: sizes of a small BEATs of random weights; instead of model
+    type: object
+    additionalProperties: false
+    required: [layers, width, heads]
+    properties:
+      layers: {type: integer, minimum: 1}
+      width: {type: integer, minimum: 8}
+      heads: {type: integer, minimum: 1}
+  sites: {$ref: "#/$defs/sites", default: [block]}
+  precision: {$ref: "#/$defs/precision", default: fp32}
+allOf:
+  - if: {properties: {weights: {const: bundled}}}
+    then: {properties: {model: {description: "not with weights: bundled", not: {}}}}
+    else:
+      description: give either model (avex's name) or architecture
+      oneOf: [{required: [model]}, {required: [architecture]}]
+  - if: {properties: {weights: {const: random}}}
+    else:
+      properties:
+        architecture: {description: "only with weights: random, as a file has its sizes", not: {}}
+"""
 TABLE = (
     (
         "avex's BEATs, by name, `bundled`, or a small `architecture` of random weights",
@@ -89,7 +69,11 @@ TABLE = (
 
 
 def check(settings: dict) -> None:
-    sizes = settings.get("architecture")
+    sizes, model = settings.get("architecture"), settings.get("model", ARCHITECTURE_OF)
+    if model not in MODELS:
+        raise StratavoxError(
+            f"model: found {model!r}; allowed, BEATs models of avex: {', '.join(MODELS)}"
+        )
     if sizes and (sizes["width"] % sizes["heads"] or sizes["width"] % POSITION_GROUPS):
         raise StratavoxError(
             f"architecture.width: found {sizes['width']} with {sizes['heads']} heads; it must be "

@@ -1,4 +1,4 @@
 """Baseline: how long and how loud a clip is."""
 
-ENTRY: dict = {}
+ENTRY = ""
 TABLE = (("baseline: length and loudness of the clip", "`features`", "tested"),)

@@ -9,70 +9,52 @@ from stratavox.encoders.module import context_samples
 from stratavox.errors import StratavoxError
 
 WEIGHTS = ("random",)
-ENTRY = {
-    "required": ["factory", "path", "weights", "rate", "context_s", "grid", "layout"],
-    "properties": {
-        "factory": {
-            "description": (
-                "module.function that is called with arguments and gives a torch.nn.Module of "
-                "waves (batch, samples) at rate; its top module's code is part of the embeddings' "
-                "key"
-            ),
-            "type": "string",
-        },
-        "path": {
-            "description": "folder put on the import path, relative to the working directory",
-            "type": "string",
-        },
-        "arguments": {"description": "of the factory", "type": "object", "default": {}},
-        "weights": {
-            "description": (
-                "a .safetensors file, or random, as the factory draws them from the seed"
-            ),
-            "type": "string",
-        },
-        "seed": {"$ref": "#/$defs/weights_seed"},
-        "seeds": {"$ref": "#/$defs/seeds"},
-        "rate": {"description": "samples a second", "type": "integer", "minimum": 1},
-        "context_s": {"$ref": "#/$defs/context_s"},
-        "grid": {
-            "description": (
-                "samples that the first step of time takes (shorter clips are padded) and each "
-                "further one, and the tokens that a step makes; checked before any clip is read"
-            ),
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["size", "hop"],
-            "properties": {
-                "size": {"type": "integer", "minimum": 1},
-                "hop": {"type": "integer", "minimum": 1},
-                "per_step": {"type": "integer", "minimum": 1, "default": 1},
-            },
-        },
-        "blocks": {
-            "description": (
-                "the list of blocks in the module, as encoder.layers; without it the one readout "
-                "is output, what the module gives"
-            ),
-            "type": "string",
-        },
-        "layout": {
-            "description": "axes of what a block (or the module) gives",
-            "enum": ["batch tokens width", "tokens batch width", "batch width"],
-        },
-        "in_tuple": {
-            "description": "whether a block (or the module) gives a tuple, the tokens first",
-            "type": "boolean",
-            "default": False,
-        },
-        "prefix": {
-            "description": "leading tokens that are not of the audio (CLS), left out",
-            "type": "integer",
-            "minimum": 0,
-            "default": 0,
-        },
-    },
-}
+ENTRY = """
+required: [factory, path, weights, rate, context_s, grid, layout]
+properties:
+  factory:
+    description: >-
+      module.function that is called with arguments and gives a torch.nn.Module of waves (batch,
+      samples) at rate; its top module's code is part of the embeddings' key
+    type: string
+  path: {type: string, description: "folder put on the import path, relative to where you run"}
+  arguments: {type: object, default: {}, description: of the factory}
+  weights:
+    description: a .safetensors file, or random, as the factory draws them from the seed
+    type: string
+  seed: {$ref: "#/$defs/weights_seed"}
+  seeds: {$ref: "#/$defs/seeds"}
+  rate: {type: integer, minimum: 1, description: samples a second}
+  context_s: {$ref: "#/$defs/context_s"}
+  grid:
+    description: >-
+      samples that the first step of time takes (shorter clips are padded) and each further one,
+      and the tokens that a step makes; checked before any clip is read
+    type: object
+    additionalProperties: false
+    required: [size, hop]
+    properties:
+      size: {type: integer, minimum: 1}
+      hop: {type: integer, minimum: 1}
+      per_step: {type: integer, minimum: 1, default: 1}
+  blocks:
+    description: >-
+      the list of blocks in the module, as encoder.layers; without it the one readout is output,
+      what the module gives
+    type: string
+  layout:
+    description: axes of what a block (or the module) gives
+    enum: [batch tokens width, tokens batch width, batch width]
+  in_tuple:
+    description: whether a block (or the module) gives a tuple, the tokens first
+    type: boolean
+    default: false
+  prefix:
+    description: leading tokens that are not of the audio (CLS), left out
+    type: integer
+    minimum: 0
+    default: 0
+"""
 TABLE = (
     (
         "your own `torch.nn.Module`",

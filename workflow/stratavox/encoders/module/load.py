@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -39,16 +40,10 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     source = fill(model, settings)
     model.eval()
     grid = Grid(**settings["grid"], context=context_samples(settings))
-    layout = Layout(settings["layout"], settings.get("in_tuple", False), settings.get("prefix", 0))
-    places = _places(model, settings)
-    widths = _probed(model, places, layout, grid)
     return torch_encoder(
         model,
         model,
-        [
-            Tap(name, part, widths[name], side, _of_side(layout, side))
-            for name, (part, side) in places.items()
-        ],
+        _measured(model, _taps(model, settings), grid),
         rate=settings["rate"],
         grid=grid,
         precision="fp32",
@@ -92,10 +87,11 @@ def _built(settings: dict) -> nn.Module:
     return model
 
 
-def _places(model: nn.Module, settings: dict) -> dict[str, tuple[nn.Module, str]]:
-    """Readout -> the module it is read at, and on which side."""
+def _taps(model: nn.Module, settings: dict) -> list[Tap]:
+    """Where the readouts are read; their widths are not known yet."""
+    layout = Layout(settings["layout"], settings.get("in_tuple", False), settings.get("prefix", 0))
     if "blocks" not in settings:
-        return {"output": (model, "output")}
+        return [Tap("output", model, 0, layout=layout)]
     path = settings["blocks"]
     inner = dict(model.named_modules()).get(path)
     if not isinstance(inner, (nn.ModuleList, nn.Sequential)) or not len(inner):
@@ -108,19 +104,14 @@ def _places(model: nn.Module, settings: dict) -> dict[str, tuple[nn.Module, str]
             f"blocks: found {path!r}, {'nothing' if inner is None else type(inner).__name__}; "
             f"allowed, lists of modules: {', '.join(filter(None, lists)) or 'there are none'}"
         )
-    blocks = {f"block_{place:02d}": (block, "output") for place, block in enumerate(inner)}
-    return {"input": (inner[0], "input"), **blocks}
+    # a block's input is its first argument, so it is never in a tuple
+    entering = Tap("input", inner[0], 0, "input", replace(layout, in_tuple=False))
+    leaving = (Tap(f"block_{n:02d}", block, 0, layout=layout) for n, block in enumerate(inner))
+    return [entering, *leaving]
 
 
-def _of_side(layout: Layout, side: str) -> Layout:
-    """A block's input is never in a tuple: it is the first argument."""
-    return layout if side == "output" else Layout(layout.axes, prefix=layout.prefix)
-
-
-def _probed(
-    model: nn.Module, places: dict[str, tuple[nn.Module, str]], layout: Layout, grid: Grid
-) -> dict[str, int]:
-    """Widths of the readouts, if they have the tokens that ``layout`` and ``grid`` declare."""
+def _measured(model: nn.Module, taps: list[Tap], grid: Grid) -> list[Tap]:
+    """``taps`` with their widths, if they have the tokens that layout and grid declare."""
     lengths = [grid.size + grid.hop * (steps - 1) for steps in STEPS]
     lengths = [length for length in lengths if length <= grid.context]
     lengths.append(grid.fed(grid.context))
@@ -128,17 +119,19 @@ def _probed(
     widths: dict[str, int] = {}
     for samples in dict.fromkeys(lengths):
         waves = 0.1 * torch.randn(CLIPS, samples, generator=noise)
-        for name, shape in _shapes(model, places, layout, waves).items():
-            width = shape[-1] if shape else 0
-            wanted = _declared(layout, grid.tokens(samples), widths.setdefault(name, width))
+        shapes = _shapes(model, taps, waves)
+        for tap in taps:
+            shape = shapes.get(tap.readout, ())
+            width = widths.setdefault(tap.readout, shape[-1] if shape else 0)
+            wanted = _declared(tap.layout, grid.tokens(samples), width)
             if shape != wanted:
                 raise StratavoxError(
-                    f"layout: {layout.axes}: {name} of {CLIPS} waves of {samples} samples: "
-                    f"found {shape or 'no tensor'}; declared, by layout, prefix and grid: "
+                    f"layout: {tap.layout.axes}: {tap.readout} of {CLIPS} waves of {samples} "
+                    f"samples: found {shape or 'no tensor'}; declared, by layout, prefix and grid: "
                     f"{wanted}. Correct what is declared"
                     f"{'' if shape else ' (in_tuple says whether a tuple is given)'}"
                 )
-    return widths
+    return [replace(tap, width=widths[tap.readout]) for tap in taps]
 
 
 def _declared(layout: Layout, tokens: int, width: int) -> tuple[int, ...]:
@@ -149,34 +142,23 @@ def _declared(layout: Layout, tokens: int, width: int) -> tuple[int, ...]:
     return *axes, width
 
 
-def _shapes(
-    model: nn.Module,
-    places: dict[str, tuple[nn.Module, str]],
-    layout: Layout,
-    waves: torch.Tensor,
-) -> dict[str, tuple[int, ...]]:
-    """Shape of what each place gives, before any of the layout is applied; () for no tensor."""
-    seen: dict[str, tuple[int, ...]] = {}
+def _shapes(model: nn.Module, taps: list[Tap], waves: torch.Tensor) -> dict[str, tuple[int, ...]]:
+    """Shape of what each tap reads, before its layout is applied; () for no tensor."""
+    shapes: dict[str, tuple[int, ...]] = {}
 
-    def take(name: str, value) -> None:
-        seen[name] = tuple(value.shape) if isinstance(value, torch.Tensor) else ()
+    def watch(tap: Tap, value) -> None:
+        if tap.layout.in_tuple:
+            value = value[0] if isinstance(value, tuple) else None
+        shapes[tap.readout] = tuple(value.shape) if isinstance(value, torch.Tensor) else ()
 
-    def leaving(name: str):
-        def hook(module, arguments, output) -> None:
-            in_tuple = layout.in_tuple and isinstance(output, tuple)
-            take(name, output[0] if in_tuple else None if layout.in_tuple else output)
+    def hooked(tap: Tap) -> torch.utils.hooks.RemovableHandle:
+        if tap.side == "output":
+            return tap.module.register_forward_hook(lambda module, given, out: watch(tap, out))
+        return tap.module.register_forward_pre_hook(
+            lambda module, given: watch(tap, given[0] if given else None)
+        )
 
-        return hook
-
-    def entering(name: str):
-        return lambda module, arguments: take(name, arguments[0] if arguments else None)
-
-    hooks = [
-        part.register_forward_pre_hook(entering(name))
-        if side == "input"
-        else part.register_forward_hook(leaving(name))
-        for name, (part, side) in places.items()
-    ]
+    hooks = [hooked(tap) for tap in taps]
     try:
         with torch.inference_mode():
             model(waves)
@@ -188,4 +170,4 @@ def _shapes(
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: seen.get(name, ()) for name in places}
+    return shapes

@@ -8,25 +8,20 @@ from stratavox.encoders.transformers import windows
 from stratavox.encoders.transformers.windows import rate as rate
 from stratavox.errors import StratavoxError
 
-ENTRY = {
-    "required": ["path"],
-    "properties": {
-        "path": {
-            "description": "folder with config.json, preprocessor_config.json, model.safetensors",
-            "type": "string",
-        },
-        "weights": {
-            "description": "those in the folder, or random ones for the sizes in config.json",
-            "enum": ["file", "random"],
-            "default": "file",
-        },
-        "seed": {"$ref": "#/$defs/weights_seed"},
-        "seeds": {"$ref": "#/$defs/seeds"},
-        "context_s": {"$ref": "#/$defs/context_s"},
-        "sites": {"$ref": "#/$defs/sites", "default": ["block"]},
-        "precision": {"$ref": "#/$defs/precision", "default": "fp32"},
-    },
-}
+ENTRY = """
+required: [path]
+properties:
+  path: {type: string, description: "folder with config.json, model.safetensors and the like"}
+  weights:
+    description: those in the folder, or random ones of the sizes in config.json
+    enum: [file, random]
+    default: file
+  seed: {$ref: "#/$defs/weights_seed"}
+  seeds: {$ref: "#/$defs/seeds"}
+  context_s: {$ref: "#/$defs/context_s"}
+  sites: {$ref: "#/$defs/sites", default: [block]}
+  precision: {$ref: "#/$defs/precision", default: fp32}
+"""
 TABLE = (
     (
         "Whisper's encoder",

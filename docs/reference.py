@@ -1,6 +1,6 @@
 """Pages of docs/ that repeat the config's schema and the families' facts.
 
-A test compares them; to write them again: python -m stratavox.reference
+A test compares them; to write them again: python docs/reference.py
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from stratavox import config
 from stratavox.encoders import catalogue
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parent
 LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
 HEAD = """# The keys of the config
 
 Made from `workflow/schemas/config.schema.yaml` and the `facts.py` of each family of encoders by
-`python -m stratavox.reference`. A key that is left out has its default; **bold** keys must be
+`python docs/reference.py`. A key that is left out has its default; **bold** keys must be
 given. NAME is a name of your own.
 """
 
@@ -31,15 +31,14 @@ def pages() -> dict[Path, str]:
         lines += [f"## {name}\n", *_keys(rules, rule), ""]
     rows = ["| family | model | readouts | seen to work |", "|---|---|---|---|"]
     for family in catalogue.families():
-        facts = catalogue.facts(family)
-        rows += [f"| {' | '.join((f'`{family}`', *row))} |" for row in facts.TABLE]
-        lines += [f"## encoders of family {family}\n", *_keys(rules, facts.ENTRY)]
-        lines += ["" if facts.ENTRY else "No key but family.\n"]
+        table = catalogue.facts(family).TABLE
+        rows += [f"| {' | '.join((f'`{family}`', *row))} |" for row in table]
+        lines += [f"## encoders of family {family}\n", *_keys(rules, config.entry(family)), ""]
     encoders = (DOCS / "encoders.md").read_text(encoding="utf-8")
-    table = re.compile(r"\| family \|.*?\n(?=\n)", re.DOTALL)
+    place = re.compile(r"\| family \|.*?\n(?=\n)", re.DOTALL)
     return {
         DOCS / "config.md": "\n".join(lines),
-        DOCS / "encoders.md": table.sub(lambda _: "\n".join([*rows, ""]), encoders),
+        DOCS / "encoders.md": place.sub(lambda _: "\n".join([*rows, ""]), encoders),
     }
 
 

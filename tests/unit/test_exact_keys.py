@@ -1,0 +1,79 @@
+"""A key covers only the corpus code that a job runs: closures of stages, readers loaded by name."""
+
+import importlib
+import pkgutil
+
+import pytest
+import yaml
+
+from stratavox import fingerprint
+from stratavox.config import SCHEMA
+from stratavox.corpus import labels
+from stratavox.corpus.annotations import formats
+
+FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
+CLIPS = {"identity", "tables", "audio"}
+LABELS = {"identity", "tables", "labels", "user_table"}
+LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder", "user_table"}
+
+
+def closure(*modules: str) -> set[str]:
+    """Last names of the modules that a key of these modules covers, without packages."""
+    reached = fingerprint.closure(tuple(f"stratavox.{module}" for module in modules))
+    paths = {module: fingerprint._path(module) for module in reached}
+    return {m.rpartition(".")[2] for m, path in paths.items() if path.name != "__init__.py"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "others"),
+    [
+        ("corpus.inspect", CLIPS),
+        ("corpus.clips", CLIPS),
+        ("corpus.acoustics", {"audio", "tables", "targets", "descriptors", "voice"}),
+        ("corpus.generate", LISTING | {"chorus", "synthesis"}),
+        ("corpus.arrange", LISTING | {"layout", "unpack"}),
+        ("corpus.manifest", LABELS | {"reasons"}),
+        ("probe.folds", LABELS | {"sampling"}),
+        ("probe.confounds", LABELS),
+    ],
+)
+def test_a_key_covers_what_the_stage_runs_for_every_dataset(stage, others):
+    assert closure(stage) == others | {stage.rpartition(".")[2]}
+
+
+def test_a_dataset_with_a_table_alone_needs_no_further_reader():
+    assert labels.reader_code({"path": "data", "table": "metadata.csv", "file": "file"}) == []
+
+
+def test_a_joined_table_has_a_reader_of_its_own():
+    modules = labels.reader_code({"join": {"table": "a.csv", "by": "bird"}})
+    assert modules == ["corpus.join"]
+    assert closure(*modules) == {"join", "user_table"}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
+    modules = labels.reader_code({"annotations": {"format": form}})
+    own = {"table", "box", "recordings", "reasons", "user_table", form}
+    assert closure(*modules) == own
+
+
+def test_the_formats_are_those_that_the_schema_allows():
+
+    annotations = yaml.safe_load(SCHEMA.read_text())["$defs"]["annotations"]["properties"]
+    assert sorted(annotations["format"]["enum"]) == FORMATS
+    shared = {"format", "files", "list", "min_s"}
+    for form in FORMATS:
+        reader = importlib.import_module(f"{formats.__name__}.{form}")
+        assert callable(reader.boxes) and reader.PATTERN.startswith("**/*.")
+        assert {*reader.REQUIRED, *reader.OPTIONAL} <= annotations.keys() - shared
+
+
+def test_an_unknown_module_is_refused():
+    with pytest.raises(fingerprint.StratavoxError, match=r"no_such: no such module"):
+        fingerprint.closure(("stratavox.corpus.annotations.formats.no_such",))
+
+
+@pytest.mark.parametrize("layout", ["giant_otter", "zebra_finch"])
+def test_a_layout_of_an_archive_brings_itself_alone(layout):
+    assert closure("corpus.arrange", f"corpus.{layout}") - closure("corpus.arrange") == {layout}
