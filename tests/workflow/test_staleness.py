@@ -197,7 +197,11 @@ def test_a_line_of_code(study, planned):
     lines = {
         # nothing to ridge regression, probes on tokens, neighbours and the notebook's way
         ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional"),
-        ("inference/paired.py", "SIGNIFICANT, POWER = 0.05, 0.8", "SIGNIFICANT, POWER = 0.05, 0.9"): ("infer",),
+        (
+            "inference/paired.py",
+            "SIGNIFICANT, POWER = 0.05, 0.8",
+            "SIGNIFICANT, POWER = 0.05, 0.9",
+        ): ("infer",),
         ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens"),
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
             *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
