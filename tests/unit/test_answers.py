@@ -1,4 +1,4 @@
-"""Contrasts, depths and claims: what is planted is found, noise is not, and it is said so."""
+"""Contrasts, depths and claims: what is planted is resolved, and noise is not."""
 
 import numpy as np
 import pytest
@@ -17,22 +17,22 @@ NOISE = dict.fromkeys([*READOUTS, "nested", "concat"], 1 / 3)
 
 def the(rows: list[dict], question: str, encoder_name: str = "deep") -> dict:
     """The one contrast of this question."""
-    found = [r for r in rows if r["question"] == question and r["a_encoder"] == encoder_name]
-    assert len(found) == 1
-    return found[0]
+    matches = [r for r in rows if r["question"] == question and r["a_encoder"] == encoder_name]
+    assert len(matches) == 1
+    return matches[0]
 
 
-def verdicts(made, contrasts=(), depths=()) -> dict[str, str]:
+def verdicts(planted, contrasts=(), depths=()) -> dict[str, str]:
     """Claim -> verdict, from the rows of contrasts and of depths."""
-    made.answers = {"contrasts": list(contrasts), "depths": list(depths)}
-    return {row["claim"]: row["verdict"] for row in claims.rows(made)}
+    planted.answers = {"contrasts": list(contrasts), "depths": list(depths)}
+    return {row["claim"]: row["verdict"] for row in claims.rows(planted)}
 
 
-def acoustic(made, curve: dict[str, float], name: str = "deep", target: str = "f0"):
+def acoustic(planted, curve: dict[str, float], name: str = "deep", target: str = "f0"):
     """Variance explained along ``curve``, a little different from group to group."""
     generator = np.random.default_rng(1)
-    spread = 5 + generator.random(made.groups.n)
-    noise = 0.05 * generator.standard_normal(made.groups.n)
+    spread = 5 + generator.random(planted.groups.n)
+    noise = 0.05 * generator.standard_normal(planted.groups.n)
     return {
         Place(name, target, readout): Explained(spread * (1 - value + noise), spread)
         for readout, value in curve.items()
@@ -42,15 +42,15 @@ def acoustic(made, curve: dict[str, float], name: str = "deep", target: str = "f
 def test_noise_in_nothing_found():
     """The chance of any claim on noise stays at the level: at most 5 % of runs, give or take."""
     runs, false = 300, 0
-    made = study({"deep": NOISE, "logmel": {"features": 1 / 3}}, 0)
+    planted = study({"deep": NOISE, "logmel": {"features": 1 / 3}}, 0)
     for seed in range(runs):
         generator = np.random.default_rng(seed)
         # clips of a group are guessed alike, as clips of an animal are
-        for key, measure in made.correct.items():
+        for key, measure in planted.correct.items():
             rates = generator.beta(6, 12, len(measure.clips))[:, None]
             guessed = generator.binomial(measure.clips.astype(int), rates).astype(float)
-            made.correct[key] = Balanced(guessed, measure.clips)
-        rows = c.rows(made)
+            planted.correct[key] = Balanced(guessed, measure.clips)
+        rows = c.rows(planted)
         assert len(rows) >= 6
         false += any(row["resolved"] for row in rows)
     assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
@@ -58,13 +58,13 @@ def test_noise_in_nothing_found():
 
 def test_a_strong_encoder_is_found_and_its_claims_supported():
     strengths = {"deep": NOISE | {"block_02": 0.8, "nested": 0.8}, "logmel": {"features": 0.45}}
-    made = study(strengths, 0)
-    rows = c.rows(made)
+    planted = study(strengths, 0)
+    rows = c.rows(planted)
     above = the(rows, c.ABOVE_CHANCE)
     assert above["resolved"] and above["a_value"] == pytest.approx(0.8, abs=0.08)
     assert the(rows, c.BASELINE)["resolved"]
     assert the(rows, c.LAST_OR_CHOSEN)["difference"] < -0.3
-    verdict_of = verdicts(made, rows)
+    verdict_of = verdicts(planted, rows)
     assert verdict_of["call is linearly decodable from deep"] == SUPPORTED
     assert (
         verdict_of["the last block of deep is as good as the block chosen in training"] == REFUTED
@@ -73,65 +73,67 @@ def test_a_strong_encoder_is_found_and_its_claims_supported():
 
 def test_equal_scores_are_equal_only_where_precise():
     """Almost the same predictions are equal; two noisy ones are neither different nor equal."""
-    made = study({"deep": NOISE | {"nested": 0.6}}, 0)
-    best = next(key for key in made.correct if key.readout == "nested")
+    planted = study({"deep": NOISE | {"nested": 0.6}}, 0)
+    best = next(key for key in planted.correct if key.readout == "nested")
     last = best._replace(readout="block_03")
-    own = made.correct[best]
+    own = planted.correct[best]
     nearly = 0.05 * np.random.default_rng(0).standard_normal(own.total.shape)
-    made.correct[last] = Balanced(own.total + nearly, own.clips)
-    found = the(c.rows(made), c.LAST_OR_CHOSEN)
-    assert found["equivalent"] and not found["resolved"]
-    assert "equal within 0.020" in found["sentence"]
+    planted.correct[last] = Balanced(own.total + nearly, own.clips)
+    contrast = the(c.rows(planted), c.LAST_OR_CHOSEN)
+    assert contrast["equivalent"] and not contrast["resolved"]
+    assert "equal within 0.020" in contrast["sentence"]
     vague = the(c.rows(study({"deep": NOISE}, 1)), c.LAST_OR_CHOSEN)
     assert not vague["equivalent"] and "not resolved" in vague["sentence"]
     assert vague["detectable"] > 0.02
     # one and the same set of predictions says nothing of how precise it is
-    made.correct[last] = own
-    same = the(c.rows(made), c.LAST_OR_CHOSEN)
+    planted.correct[last] = own
+    same = the(c.rows(planted), c.LAST_OR_CHOSEN)
     assert same["equivalent"] is None and same["detectable"] is None
-    assert list(verdicts(made, [same]).values()) == [UNDETERMINED]
+    assert list(verdicts(planted, [same]).values()) == [UNDETERMINED]
 
 
 def test_a_probe_that_learned_nothing_does_not_refute_order():
-    made = study({"deep": NOISE | {"nested": 0.6}}, 0)
+    planted = study({"deep": NOISE | {"nested": 0.6}}, 0)
     generator = np.random.default_rng(2)
     for strength, verdict in ((1 / 3, UNDETERMINED), (0.8, REFUTED)):
         ordered = predicted(clips(), "block_03", strength, generator, probe="attention_order")
-        made.add("deep", ordered)
-        made.add("deep", ordered.assign(control="shuffled"))
-        key = next(k for k in made.correct if k.control == "shuffled")
-        nearly = 0.01 * generator.standard_normal(made.correct[key].total.shape)
-        made.correct[key] = Balanced(made.correct[key].total + nearly, made.correct[key].clips)
-        row = the(c.rows(made), c.ORDER)
+        planted.add("deep", ordered)
+        planted.add("deep", ordered.assign(control="shuffled"))
+        key = next(k for k in planted.correct if k.control == "shuffled")
+        nearly = 0.01 * generator.standard_normal(planted.correct[key].total.shape)
+        planted.correct[key] = Balanced(
+            planted.correct[key].total + nearly, planted.correct[key].clips
+        )
+        row = the(c.rows(planted), c.ORDER)
         assert row["equivalent"] and row["b_control"] == "shuffled"
-        assert list(verdicts(made, [row]).values()) == [verdict]
+        assert list(verdicts(planted, [row]).values()) == [verdict]
 
 
 def test_too_few_groups_are_not_tested():
-    made = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=5)
-    above = the(c.rows(made), c.ABOVE_CHANCE)
+    planted = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=5)
+    above = the(c.rows(planted), c.ABOVE_CHANCE)
     assert above["resolved"] is None and above["p_value"] is None
     assert "not tested: too few groups" in above["sentence"]
-    assert list(verdicts(made, [above]).values()) == [UNDETERMINED]
+    assert list(verdicts(planted, [above]).values()) == [UNDETERMINED]
 
 
 def test_permuted_labels_above_chance_are_what_has_to_be_beaten():
-    made = study({"deep": NOISE | {"nested": 0.55}}, 0)
-    made.scores.loc[made.scores["control"] == "permutation", "value"] = 0.5
-    above = the(c.rows(made), c.ABOVE_CHANCE)
+    planted = study({"deep": NOISE | {"nested": 0.55}}, 0)
+    planted.scores.loc[planted.scores["control"] == "permutation", "value"] = 0.5
+    above = the(c.rows(planted), c.ABOVE_CHANCE)
     assert (above["b_readout"], above["b_value"]) == ("permuted labels", 0.5)
 
 
 def test_leakage_is_predicted():
-    made = study({"deep": NOISE | {"nested": 1 / 3}}, 0)
+    planted = study({"deep": NOISE | {"nested": 1 / 3}}, 0)
     random = predicted(clips(), "nested", 0.85, np.random.default_rng(5), regime="random")
-    made.add("deep", random)
-    rows = c.rows(made)
+    planted.add("deep", random)
+    rows = c.rows(planted)
     gap = the(rows, c.LEAKAGE)
     assert gap["resolved"] and gap["difference"] > 0.4
     assert gap["p_resampled"] is None  # folds of two regimes do not pair
     assert (gap["a_regime"], gap["b_regime"]) == ("random", "grouped")
-    assert verdicts(made, rows)["a random split is optimistic for call with deep"] == SUPPORTED
+    assert verdicts(planted, rows)["a random split is optimistic for call with deep"] == SUPPORTED
 
 
 def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
@@ -152,15 +154,15 @@ def test_random_draws_are_one_control():
     encoders = [encoder("deep"), encoder("twin", "random", ["twin_seed0", "twin_seed1"])]
     weak = NOISE | {"nested": 0.5}
     strengths = {"deep": NOISE | {"nested": 0.8}, "twin_seed0": weak, "twin_seed1": weak}
-    made = study(strengths, 0, encoders)
-    trained = the(c.rows(made), c.TRAINED)
+    planted = study(strengths, 0, encoders)
+    trained = the(c.rows(planted), c.TRAINED)
     drawn = [
-        made.correct[k].value
-        for k in made.correct
+        planted.correct[k].value
+        for k in planted.correct
         if k.encoder in ("twin_seed0", "twin_seed1") and k.readout == "nested"
     ]
     assert trained["b_encoder"] == "twin" and trained["b_value"] == pytest.approx(np.mean(drawn))
-    table = table_of(made, "estimates").to_pandas()
+    table = table_of(planted, "estimates").to_pandas()
     assert set(table["encoder"]) == {"deep", "twin"}
     row = table[
         (table["encoder"] == "twin")
@@ -187,56 +189,60 @@ def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
     early, deep = [0.9, 0.6, 0.3, 0.1, 0.05], [0.35, 0.4, 0.55, 0.75, 0.9]
     task, sound = (deep, early) if late else (early, deep)
     strengths = {"deep": dict(zip(READOUTS, task, strict=True)) | {"nested": 0.9}}
-    made = study(strengths, 3)
-    made.explained = acoustic(made, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
-    rows = depths.rows(made)
+    planted = study(strengths, 3)
+    planted.explained = acoustic(planted, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
+    rows = depths.rows(planted)
     apart = next(row for row in rows if row["target"] == APART)
     assert (apart["value"] > 0.2) == late and (apart["low"] > 0 or apart["high"] < 0)
-    assert verdicts(made, depths=rows) == {EARLY_LATE: SUPPORTED if late else REFUTED}
+    assert verdicts(planted, depths=rows) == {EARLY_LATE: SUPPORTED if late else REFUTED}
 
 
 @pytest.mark.parametrize("groups", [8, 16])
 def test_a_curve_of_one_group_alone_has_no_centre(groups):
     """Without that group the curve is at chance all along, and nothing is left to be centred."""
-    made = study({"deep": NOISE}, 0, groups=groups)
-    for key, measure in made.correct.items():
+    planted = study({"deep": NOISE}, 0, groups=groups)
+    for key, measure in planted.correct.items():
         right = measure.clips / 3
         if key.readout == "block_02":
             right[0] = measure.clips[0]
-        made.correct[key] = Balanced(right, measure.clips)
-    made.explained = acoustic(made, dict(zip(READOUTS, (0.8, 0.6, 0.4, 0.3, 0.2), strict=True)))
-    rows = {row["target"]: row for row in depths.rows(made) if row["measure"] == "centre"}
+        planted.correct[key] = Balanced(right, measure.clips)
+    planted.explained = acoustic(
+        planted, dict(zip(READOUTS, (0.8, 0.6, 0.4, 0.3, 0.2), strict=True))
+    )
+    rows = {row["target"]: row for row in depths.rows(planted) if row["measure"] == "centre"}
     assert rows["f0"]["low"] < rows["f0"]["value"] < rows["f0"]["high"]
     for undecided in ("call", APART):
         assert rows[undecided]["value"] is rows[undecided]["low"] is None
 
 
 def test_flat_curves_leave_the_question_open():
-    made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
-    made.explained = acoustic(made, dict.fromkeys([*READOUTS, "concat"], 0.5))
-    assert verdicts(made, depths=depths.rows(made)) == {EARLY_LATE: UNDETERMINED}
+    planted = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
+    planted.explained = acoustic(planted, dict.fromkeys([*READOUTS, "concat"], 0.5))
+    assert verdicts(planted, depths=depths.rows(planted)) == {EARLY_LATE: UNDETERMINED}
 
 
 def test_a_curve_within_the_margin_has_no_centre():
     """However precise: range-normalised, differences too small to matter would look large."""
-    made = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
-    steady = next(iter(made.correct.values()))
+    planted = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
+    steady = next(iter(planted.correct.values()))
     for place, readout in enumerate(READOUTS):
-        key = next(key for key in made.correct if key.readout == readout)
-        made.correct[key] = Balanced(steady.total * (1 + place / 1000), steady.clips)
-    made.explained = acoustic(made, dict(zip(READOUTS, [0.9, 0.6, 0.3, 0.1, 0.05], strict=True)))
-    rows = depths.rows(made)
-    assert verdicts(made, depths=rows) == {EARLY_LATE: UNDETERMINED}
+        key = next(key for key in planted.correct if key.readout == readout)
+        planted.correct[key] = Balanced(steady.total * (1 + place / 1000), steady.clips)
+    planted.explained = acoustic(
+        planted, dict(zip(READOUTS, [0.9, 0.6, 0.3, 0.1, 0.05], strict=True))
+    )
+    rows = depths.rows(planted)
+    assert verdicts(planted, depths=rows) == {EARLY_LATE: UNDETERMINED}
     assert next(row for row in rows if row["target"] == "call")["value"] is None
-    made.settings = made.settings | {"margin": 0.001}
-    assert verdicts(made, depths=depths.rows(made)) == {EARLY_LATE: SUPPORTED}
+    planted.settings = planted.settings | {"margin": 0.001}
+    assert verdicts(planted, depths=depths.rows(planted)) == {EARLY_LATE: SUPPORTED}
 
 
 @pytest.mark.parametrize("peak", [0, 2, 4])
 def test_centre_moves_with_the_planted_block(peak):
     strengths = {name: 0.9 if place == peak else 0.34 for place, name in enumerate(READOUTS)}
-    made = study({"deep": strengths | {"nested": 0.9}}, 0)
-    row = next(r for r in depths.rows(made) if r["measure"] == "centre")
+    planted = study({"deep": strengths | {"nested": 0.9}}, 0)
+    row = next(r for r in depths.rows(planted) if r["measure"] == "centre")
     assert row["value"] == pytest.approx(peak / 4, abs=0.13)
 
 
@@ -249,15 +255,15 @@ def test_saturation_and_the_set_of_best_blocks():
 
 
 def test_what_a_block_adds_to_acoustic_descriptors():
-    made = study({"deep": NOISE}, 0)
+    planted = study({"deep": NOISE}, 0)
     generator = np.random.default_rng(7)
-    made.add("deep", predicted(clips(), "acoustics", 0.5, generator))
-    made.add("deep", predicted(clips(), f"{BLOCKS[-1]}+acoustics", 0.8, generator))
-    rows = c.rows(made)
+    planted.add("deep", predicted(clips(), "acoustics", 0.5, generator))
+    planted.add("deep", predicted(clips(), f"{BLOCKS[-1]}+acoustics", 0.8, generator))
+    rows = c.rows(planted)
     adds = the(rows, c.ADDS)
     assert adds["metric"] == "bits" and adds["resolved"] and adds["margin"] is None
     assert adds["difference"] == pytest.approx(adds["a_value"] - adds["b_value"])
     assert (
-        verdicts(made, rows)["block_03 of deep adds to the acoustic descriptors about call"]
+        verdicts(planted, rows)["block_03 of deep adds to the acoustic descriptors about call"]
         == SUPPORTED
     )

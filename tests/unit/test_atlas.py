@@ -71,9 +71,9 @@ def test_penalties_and_predictions_are_those_of_scikit_learn(width):
     assert len(set(outer.place)) > 1
     for column in range(3):
         there = np.isfinite(y[:, column])
-        told, best = scikit_learn(z[there], y[there, column], group[there], test[there])
+        expected, best = scikit_learn(z[there], y[there, column], group[there], test[there])
         assert outer.place[column] == best
-        assert outer.predicted[there[test], column] == pytest.approx(told, rel=1e-5, abs=1e-5)
+        assert outer.predicted[there[test], column] == pytest.approx(expected, rel=1e-5, abs=1e-5)
         assert np.isnan(outer.predicted[~there[test], column]).all()
 
 
@@ -175,8 +175,8 @@ def test_a_target_that_cannot_be_regressed_is_left_out_with_its_reason(defined, 
     clips = design(400, 8)
     values = pd.Series(np.nan, index=clips.index)
     values.iloc[defined] = value if value else np.random.default_rng(0).normal(size=400)[defined]
-    found = atlas.left_out(values, clips, SETTINGS)
-    assert found is None if reason is None else found.startswith(reason)
+    problem = atlas.left_out(values, clips, SETTINGS)
+    assert problem is None if reason is None else problem.startswith(reason)
 
 
 def write_inputs(root: Path, regime: str) -> dict:
@@ -226,12 +226,12 @@ def test_the_command_writes_a_row_a_readout_target_and_group(tmp_path, regime):
     table = tables.read_table(tmp_path / "out.parquet")
     assert table.schema.equals(atlas.SCHEMA)
     rows = table.to_pandas()
-    told = [name for name in [*TARGETS, "padding"] if name != "am_rate"]
+    expected = [name for name in [*TARGETS, "padding"] if name != "am_rate"]
     assert list(dict.fromkeys(rows["readout"])) == ["input", "block_00", "block_01", "concat"]
-    assert list(dict.fromkeys(rows["target"])) == told
+    assert list(dict.fromkeys(rows["target"])) == expected
     assert set(rows["regime"]) == {regime}
     groups = 16 if regime == "grouped" else 1
-    assert len(rows) == 4 * len(told) * groups
+    assert len(rows) == 4 * len(expected) * groups
     assert (rows["group"].isna()).all() == (regime == "random")
     assert rows[rows["target"] == "f0"]["n_clips"].sum() == 4 * 80
     r2 = explained(rows)

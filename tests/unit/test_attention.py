@@ -1,4 +1,4 @@
-"""Probes on tokens: which can know order, what the seed's case is, and that nothing leaks."""
+"""Probes on tokens: which can use order, the notebook's case, and that nothing leaks."""
 
 from __future__ import annotations
 
@@ -90,16 +90,16 @@ def fitted() -> dict[str, token_probes.Fitted]:
 def test_the_order_of_tokens_changes_nothing_but_for_the_order_aware_probe(fitted):
     clips = noise(20, seed=5)
     mixed = [np.random.default_rng(2).permutation(clip) for clip in clips]
-    for probe, made in fitted.items():
-        moved = np.abs(made.log_probabilities(mixed) - made.log_probabilities(clips)).max()
+    for probe, trained in fitted.items():
+        moved = np.abs(trained.log_probabilities(mixed) - trained.log_probabilities(clips)).max()
         assert (moved > 1e-3) if probe == "attention_order" else (moved < 1e-5), probe
 
 
 def test_a_clips_prediction_does_not_depend_on_the_clips_beside_it(fitted):
     clips = noise(30, seed=6, longest=40)
-    for probe, made in fitted.items():
-        together = made.log_probabilities(clips)
-        alone = np.concatenate([made.log_probabilities([clip]) for clip in clips])
+    for probe, trained in fitted.items():
+        together = trained.log_probabilities(clips)
+        alone = np.concatenate([trained.log_probabilities([clip]) for clip in clips])
         np.testing.assert_allclose(together, alone, atol=1e-5, rtol=0, err_msg=probe)
         assert np.abs(np.diff(together, axis=0)).max() > 1e-3, "or any mixture would do"
         np.testing.assert_allclose(np.exp(together).sum(axis=1), 1.0)
@@ -107,18 +107,18 @@ def test_a_clips_prediction_does_not_depend_on_the_clips_beside_it(fitted):
 
 def test_training_does_not_depend_on_how_a_batch_is_cut(monkeypatch):
     """The masked probe without dropout: clip by clip, the same gradient as all at once, padded."""
-    clips, y, made = noise(40), np.arange(40) % 3, []
+    clips, y, trained = noise(40), np.arange(40) % 3, []
     for tokens in (1, 5000):
         monkeypatch.setattr(token_probes, "PIECE_TOKENS", tokens)
-        made.append(token_probes.fit("attention_pool", clips, y, SETTINGS, seed=1))
-    weights = [probe.module.classifier.weight.detach().numpy() for probe in made]
+        trained.append(token_probes.fit("attention_pool", clips, y, SETTINGS, seed=1))
+    weights = [probe.module.classifier.weight.detach().numpy() for probe in trained]
     np.testing.assert_allclose(*weights, atol=1e-5)
     untrained = token_probes.AttentionPool(8, 3, 2, 1).classifier.weight.detach().numpy()
     assert np.abs(weights[0] - untrained).max() > 1e-2
 
 
 def test_on_one_mean_vector_avexs_queries_and_keys_do_nothing(fitted):
-    """The seed's case: a softmax over a single key is 1, whatever is asked."""
+    """The notebook's case: a softmax over a single key is 1, whatever the query."""
     probe = fitted["attention_mean"]
     clips = noise(20, seed=7)
     before = probe.log_probabilities(clips)
@@ -146,8 +146,8 @@ def test_a_single_telling_token_is_found_by_attention_and_lost_in_the_mean():
     settings = SETTINGS | {"epochs": 25, "learning_rate": 0.03}
     right = {}
     for probe in ("attention_pool", "mlp"):
-        made = token_probes.fit(probe, clips[:140], y[:140], settings, seed=1)
-        right[probe] = np.mean(made.log_probabilities(clips[140:]).argmax(axis=1) == y[140:])
+        trained = token_probes.fit(probe, clips[:140], y[:140], settings, seed=1)
+        right[probe] = np.mean(trained.log_probabilities(clips[140:]).argmax(axis=1) == y[140:])
     assert right["attention_pool"] > 0.9 > 0.8 > right["mlp"]
 
 
@@ -159,7 +159,7 @@ def test_the_mlp_has_as_many_parameters_as_the_attention_probe(width, classes):
     ]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.05)
     if width == 768:
-        assert 4.70e6 < sizes[1] < 4.80e6, "the size of the seed's probe"
+        assert 4.70e6 < sizes[1] < 4.80e6, "the size of the notebook's probe"
 
 
 def test_a_group_on_both_sides_is_refused_where_folds_are_grouped():
@@ -185,10 +185,10 @@ def test_one_seed_gives_the_same_predictions_and_a_tested_clip_has_no_say():
 
     def log_probabilities(clips, **changed) -> dict[str, np.ndarray]:
         rows = attention.probe_readout(clips, "block_00", folds, SETTINGS | changed)[1]
-        told = {probe: np.full(24, np.nan) for probe in token_probes.PROBES}
+        labelled = {probe: np.full(24, np.nan) for probe in token_probes.PROBES}
         for row in rows:
-            told[row["probe"]][int(row["clip_id"][1:])] = row["log_probability"]
-        return told
+            labelled[row["probe"]][int(row["clip_id"][1:])] = row["log_probability"]
+        return labelled
 
     first, again, other = (log_probabilities(clips, seed=seed) for seed in (0, 0, 1))
     loud = [100 * clips[0] if place == 0 else clip for place, clip in enumerate(clips)]
@@ -250,25 +250,27 @@ def test_the_command_writes_the_tables_of_the_linear_probe(tmp_path):
     assert scores.num_rows == len(token_probes.PROBES) * 2 * 3 * 4
     assert set(scores["c"].to_pylist()) == set(scores["inner_log_loss"].to_pylist()) == {None}
     rows = scores.to_pylist()
-    told = predictions.to_pandas()
+    rows_of_clips = predictions.to_pandas()
     for probe, control in product(token_probes.PROBES, ("none", "shuffled")):
-        mine = told[(told["probe"] == probe) & (told["control"] == control)]
+        mine = rows_of_clips[
+            (rows_of_clips["probe"] == probe) & (rows_of_clips["control"] == control)
+        ]
         assert sorted(mine["clip_id"]) == grouped["clip_id"].to_pylist()
         together = balanced_accuracy_score(mine["target"], mine["predicted"])
-        (said,) = (
+        (score,) = (
             row["value"]
             for row in rows
             if row["probe"] == probe
             and (row["control"], row["metric"]) == (control, "balanced_accuracy")
             and row["fold"] is None
         )
-        assert said == pytest.approx(together)
+        assert score == pytest.approx(together)
     # each clip's own tokens went with its own label, in the order of the folds
     here = attention.probe_readout(clips[::-1], "block_00", backwards.slice(0, 24), SETTINGS)[1]
-    found = told.set_index(["probe", "control", "clip_id"])["log_probability"]
+    log_p = rows_of_clips.set_index(["probe", "control", "clip_id"])["log_probability"]
     for row in here:
         if row["control"] == "none":
-            assert found[row["probe"], "none", row["clip_id"]] == row["log_probability"]
+            assert log_p[row["probe"], "none", row["clip_id"]] == row["log_probability"]
 
 
 def test_folds_are_grouped_where_they_can_be_and_clips_must_be_there(tmp_path):

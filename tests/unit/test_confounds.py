@@ -19,7 +19,7 @@ from stratavox.report import gather, summary
 from test_report import Page, drawn
 
 
-def found(target, cells):
+def associated(target, cells):
     return confounds.association(list(target), list(cells), 0)
 
 
@@ -28,23 +28,23 @@ def found(target, cells):
 
 def test_a_column_that_is_the_label_under_another_name():
     target = ["a"] * 7 + ["b"] * 11 + ["c"] * 5
-    told = found(target, [f"as {label}" for label in target])
-    assert told["cramers_v"] == pytest.approx(1, abs=1e-12)
-    assert told["balanced_accuracy"] == 1
+    described = associated(target, [f"as {label}" for label in target])
+    assert described["cramers_v"] == pytest.approx(1, abs=1e-12)
+    assert described["balanced_accuracy"] == 1
     rarest_first = [{"label": x, "value": f"as {x}"} for x in "cab"]
-    assert told["single_valued"] == rarest_first
-    assert told["shuffled"] < 0.6
+    assert described["single_valued"] == rarest_first
+    assert described["shuffled"] < 0.6
 
 
 def test_a_column_that_has_nothing_to_do_with_the_label():
     generator = np.random.default_rng(0)
     target, cells = generator.choice(list("abcd"), 4000), generator.choice(list("uvwxyz"), 4000)
-    told = found(target, cells)
-    assert told["cramers_v"] < 0.02
-    assert told["single_valued"] == []
-    assert told["balanced_accuracy"] == pytest.approx(told["shuffled"], abs=0.02)
+    described = associated(target, cells)
+    assert described["cramers_v"] < 0.02
+    assert described["single_valued"] == []
+    assert described["balanced_accuracy"] == pytest.approx(described["shuffled"], abs=0.02)
     # exactly independent: below 0 before it is cut there
-    assert found(list("aabb") * 10, list("uvuv") * 10)["cramers_v"] == 0
+    assert associated(list("aabb") * 10, list("uvuv") * 10)["cramers_v"] == 0
 
 
 def test_few_clips_and_many_values_by_luck():
@@ -54,7 +54,7 @@ def test_few_clips_and_many_values_by_luck():
         generator = np.random.default_rng(seed)
         target = generator.choice(list("abc"), 60)
         cells = generator.choice([f"bird {n}" for n in range(12)], 60)
-        drawn.append(found(target, cells))
+        drawn.append(associated(target, cells))
         table = pd.crosstab(target, cells).to_numpy()
         drawn[-1]["uncorrected"] = uncorrected(table, method="cramer")
     mean = pd.DataFrame(drawn)[["cramers_v", "uncorrected", "balanced_accuracy", "shuffled"]].mean()
@@ -66,12 +66,17 @@ def test_few_clips_and_many_values_by_luck():
 def test_a_table_computed_by_hand():
     # class a: 10 clips of value 1; class b: 5 of value 1, 5 of value 2.
     # phi2 = 1/3, less 1/19 for the bias, over 1 - 1/19: 8/27
-    told = found(["a"] * 10 + ["b"] * 10, ["1"] * 15 + ["2"] * 5)
-    assert told["cramers_v"] == pytest.approx((8 / 27) ** 0.5)
+    described = associated(["a"] * 10 + ["b"] * 10, ["1"] * 15 + ["2"] * 5)
+    assert described["cramers_v"] == pytest.approx((8 / 27) ** 0.5)
     # value 1 guesses a (10 of 10), value 2 guesses b (5 of 10)
-    assert told["balanced_accuracy"] == pytest.approx(0.75)
-    assert told["single_valued"] == [{"label": "a", "value": "1"}]
-    assert (told["clips"], told["classes"], told["values"], told["chance"]) == (20, 2, 2, 0.5)
+    assert described["balanced_accuracy"] == pytest.approx(0.75)
+    assert described["single_valued"] == [{"label": "a", "value": "1"}]
+    assert (described["clips"], described["classes"], described["values"], described["chance"]) == (
+        20,
+        2,
+        2,
+        0.5,
+    )
 
 
 def test_at_many_clips_it_is_the_usual_v():
@@ -84,19 +89,19 @@ def test_at_many_clips_it_is_the_usual_v():
 def test_the_finer_of_the_two_settles_the_other():
     """Three birds in two cages: V is near 1, though the cage does not tell the birds apart."""
     target = ["a"] * 30 + ["b"] * 30 + ["c"] * 30
-    told = found(target, ["cage 1"] * 60 + ["cage 2"] * 30)
-    assert 0.98 < told["cramers_v"] < 1
-    assert told["balanced_accuracy"] == pytest.approx(2 / 3)
+    described = associated(target, ["cage 1"] * 60 + ["cage 2"] * 30)
+    assert 0.98 < described["cramers_v"] < 1
+    assert described["balanced_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_order_and_names_are_nothing_to_it():
     generator = np.random.default_rng(3)
     target, cells = generator.choice(list("abc"), 90), generator.choice(list("uv"), 90)
-    told = found(target, cells)
+    described = associated(target, cells)
     order = generator.permutation(90)
-    again = found(target[order], [{"u": "z", "v": "y"}[cell] for cell in cells[order]])
+    again = associated(target[order], [{"u": "z", "v": "y"}[cell] for cell in cells[order]])
     for key in ("cramers_v", "balanced_accuracy"):
-        assert again[key] == pytest.approx(told[key])
+        assert again[key] == pytest.approx(described[key])
 
 
 def test_no_rule_that_knows_the_column_alone_does_better():
@@ -114,9 +119,9 @@ def test_no_rule_that_knows_the_column_alone_does_better():
 
 
 def test_one_value_for_all():
-    told = found(list("aabb"), ["adult"] * 4)
-    assert (told["cramers_v"], told["balanced_accuracy"]) == (None, 0.5)
-    json.dumps(told, allow_nan=False)
+    described = associated(list("aabb"), ["adult"] * 4)
+    assert (described["cramers_v"], described["balanced_accuracy"]) == (None, 0.5)
+    json.dumps(described, allow_nan=False)
 
 
 # ---- the stage ----
@@ -160,19 +165,24 @@ def run_stage(here, columns):
     labels = pa.table({"clip_id": ids, "call": cells, "bird": birds})
     rows, _, _ = folds.assign(folds.choose_clips(labels, task)[0], task)
     tables.write_table(rows, here / "folds.parquet", {})
-    told = settings() | {"dataset": "zoo", "task": "call", "confounds": columns, "seed": 0}
+    described = settings() | {"dataset": "zoo", "task": "call", "confounds": columns, "seed": 0}
     read = {"scan": "scan.parquet", "folds": "folds.parquet"}
-    confounds.run(stage_jobs.job(read, {"confounds": "told.json"}, told))
+    confounds.run(stage_jobs.job(read, {"confounds": "told.json"}, described))
     return tables.read_json(here / "told.json")["confounds"]
 
 
 def test_age_against_call_type_each_clip_counted_once(here):
-    (told,) = run_stage(here, ["age"])
-    assert (told["column"], told["clips"], told["values"], told["empty"]) == ("age", 36, 3, 1)
-    assert told["single_valued"] == [{"label": "LT", "value": "chick"}]
+    (described,) = run_stage(here, ["age"])
+    assert (described["column"], described["clips"], described["values"], described["empty"]) == (
+        "age",
+        36,
+        3,
+        1,
+    )
+    assert described["single_valued"] == [{"label": "LT", "value": "chick"}]
     # chick guesses LT (12 of 12), adult and empty guess DC (11 and 1 of 12), Be is never guessed
-    assert told["balanced_accuracy"] == pytest.approx(2 / 3)
-    assert 0.6 < told["cramers_v"] < 0.8
+    assert described["balanced_accuracy"] == pytest.approx(2 / 3)
+    assert 0.6 < described["cramers_v"] < 0.8
 
 
 def test_a_missing_column_and_one_value_a_clip_are_refused(here):
@@ -210,8 +220,8 @@ def page(tmp_path, entries):
 def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_path):
     target = ["LT"] * 12 + ["Be"] * 12 + ["DC"] * 12
     age = ["chick"] * 23 + ["adult"] * 12 + [confounds.EMPTY]
-    entry = found(target, age) | {"column": fake.NASTY}
-    html = page(tmp_path, [entry, found(target, ["x"] * 36) | {"column": "site"}])
+    entry = associated(target, age) | {"column": fake.NASTY}
+    html = page(tmp_path, [entry, associated(target, ["x"] * 36) | {"column": "site"}])
     shown = Page(html)
     assert shown.text.count("What goes with the label") == 1
     assert "script" not in {tag for tag, _ in shown.tags}
@@ -228,14 +238,14 @@ def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_
 
 def test_the_rarest_value_is_told_first():
     """One class under water says more than twenty in the air."""
-    told = confounds.association(list("aabbcc"), ["air"] * 4 + ["water"] * 2, 0)
-    assert [row["label"] for row in told["single_valued"]] == ["c", "a", "b"]
+    described = confounds.association(list("aabbcc"), ["air"] * 4 + ["water"] * 2, 0)
+    assert [row["label"] for row in described["single_valued"]] == ["c", "a", "b"]
 
 
 def test_many_single_valued_classes_are_named_up_to_five(tmp_path):
     target = [f"class {n}" for n in range(8) for _ in range(3)]
     cells = ["u" if n < 12 else "v" for n in range(24)]
-    text = Page(page(tmp_path, [found(target, cells) | {"column": "site"}])).text
+    text = Page(page(tmp_path, [associated(target, cells) | {"column": "site"}])).text
     assert "8 of 8 classes occur with a single value of site" in text
     assert "“class 4” with “v”, 3 more)" in text and "“class 5” with" not in text
 
@@ -248,9 +258,9 @@ def test_nothing_is_said_where_no_confound_is_named(tmp_path):
 
 
 def test_trimmed_zeros_and_clips_that_the_join_lacks_are_told_with_the_data(tmp_path):
-    asked = {"join": {"table": "birds.csv", "by": "bird", "clips_not_mentioned": 3}}
-    asked |= {"trimmed": {"clips": 12, "seconds": 3.456}}
-    facts = gather.hygiene_facts(fake.HYGIENE | asked)
+    joined = {"join": {"table": "birds.csv", "by": "bird", "clips_not_mentioned": 3}}
+    joined |= {"trimmed": {"clips": 12, "seconds": 3.456}}
+    facts = gather.hygiene_facts(fake.HYGIENE | joined)
     assert ["Clips that birds.csv does not mention", "3 of 40"] in facts
     assert ["Zeros trimmed from head and tail", "12 clips, 3.46 s in all"] in facts
     assert len(gather.hygiene_facts(fake.HYGIENE)) == len(facts) - 2

@@ -28,11 +28,11 @@ RATE = 16000
 def clips(*ids: str) -> dict[str, np.ndarray]:
     """Noise of different lengths, on the grid of 24 bits so that FLAC holds it exactly."""
     rng = np.random.default_rng(len(ids))
-    made = {}
+    written = {}
     for name in ids:
         wave = 0.1 * rng.standard_normal(int(rng.integers(500, 9000)))
-        made[name] = (np.rint(wave * 2**23) / 2**23).astype(np.float32)
-    return made
+        written[name] = (np.rint(wave * 2**23) / 2**23).astype(np.float32)
+    return written
 
 
 def put(path: Path, waves: dict[str, np.ndarray], group: int = 2, rate: int = RATE) -> Path:
@@ -94,8 +94,8 @@ def test_a_part_has_every_readout_of_every_clip_in_order(tmp_path, threads):
         np.testing.assert_allclose(
             tables.embedding_matrix(table[readout]), wanted.means[readout], rtol=1e-6
         )
-    said = tables.read_provenance(tmp_path / "part.parquet")
-    assert said["key"] == "k" and said["encoder"]["family"] == "sums"
+    stored = tables.read_provenance(tmp_path / "part.parquet")
+    assert stored["key"] == "k" and stored["encoder"]["family"] == "sums"
     with tables.open_table(tmp_path / "part.parquet") as file:
         assert file.num_row_groups == 4, "as many row groups as the clips have"
 
@@ -152,9 +152,9 @@ def test_the_next_row_group_alone_is_decoded_while_one_is_embedded(tmp_path, mon
         return plain.forward(waves, counts)
 
     def pooled(encoder, waves, done):
-        found = pool(encoder, waves, done)
+        of_batch = pool(encoder, waves, done)
         group[0] += 1
-        return found
+        return of_batch
 
     monkeypatch.setattr(part, "_decoded", decoding)
     monkeypatch.setattr(part, "pool", pooled)
@@ -179,13 +179,13 @@ def test_a_clip_broken_in_a_later_row_group_is_named_and_no_part_is_left(tmp_pat
 
 def two_parts(folder: Path, *encoders: Encoder) -> tuple[dict, list[Path]]:
     waves = clips(*"hgfedcba")
-    names, made = sorted(waves), []
+    names, part_files = sorted(waves), []
     for place, encoder in enumerate(encoders or (sums_encoder(), sums_encoder())):
         mine = {name: waves[name] for name in names[place::2]}
         source = put(folder / f"clips{place}.parquet", mine)
-        made.append(folder / f"part-{place:03d}.parquet")
-        part.embed(encoder, source, made[-1], {})
-    return waves, made
+        part_files.append(folder / f"part-{place:03d}.parquet")
+        part.embed(encoder, source, part_files[-1], {})
+    return waves, part_files
 
 
 def test_collect_makes_one_sorted_table_a_readout(tmp_path):
@@ -209,12 +209,12 @@ def test_collect_makes_one_sorted_table_a_readout(tmp_path):
     assert tables.read_table(out / "windows.parquet")["padded"].to_pylist() == [
         len(waves[name]) < 1000 for name in names
     ]
-    said = tables.read_json(out / "encoder.json")
-    assert said["encoder"] == "sums" and said["readouts"] == ["input", "block_00"]
-    assert said["clips"] == 8 and said["windowed"] == 0
-    assert said["padded"] == sum(len(wave) < 1000 for wave in waves.values())
-    assert said["audio_s"] == pytest.approx(sum(map(len, waves.values())) / RATE)
-    assert said["seconds"] > 0
+    description = tables.read_json(out / "encoder.json")
+    assert description["encoder"] == "sums" and description["readouts"] == ["input", "block_00"]
+    assert description["clips"] == 8 and description["windowed"] == 0
+    assert description["padded"] == sum(len(wave) < 1000 for wave in waves.values())
+    assert description["audio_s"] == pytest.approx(sum(map(len, waves.values())) / RATE)
+    assert description["seconds"] > 0
 
 
 def test_a_readout_larger_than_a_block_is_collected_alike(tmp_path, monkeypatch):

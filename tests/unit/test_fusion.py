@@ -47,20 +47,20 @@ def test_width_is_not_mistaken_for_depth(tmp_path):
     y, group, test = design(1200)
     width, blocks = 12, 8
     shared = generator.standard_normal((len(y), width)) * 5
-    made = []
+    layers = []
     for _ in range(blocks):
         block = shared @ generator.standard_normal((width, width)) / np.sqrt(width)
         own = generator.standard_normal((len(y), width))
         own[:, 0] += 0.8 * (2 * y - 1)
-        made.append(block + own @ np.linalg.qr(generator.standard_normal((width, width)))[0])
-    names, ids = written(tmp_path, made)
-    found = {
+        layers.append(block + own @ np.linalg.qr(generator.standard_normal((width, width)))[0])
+    names, ids = written(tmp_path, layers)
+    scores = {
         name: accuracy(fusion.source(tmp_path, name, names, ids), y, group, test)
         for name in ["concat", "concat_pca", *names]
     }
-    best = max(found[name] for name in names)
-    assert found["concat"] > best + 0.1
-    assert found["concat_pca"] < best + 0.03
+    best = max(scores[name] for name in names)
+    assert scores["concat"] > best + 0.1
+    assert scores["concat_pca"] < best + 0.03
 
 
 def test_matched_components_are_as_wide_as_a_block_and_fitted_on_training_clips(tmp_path):
@@ -83,15 +83,15 @@ def test_matched_components_are_as_wide_as_a_block_and_fitted_on_training_clips(
 def test_mean_lets_no_block_rule_by_its_scale(tmp_path):
     generator = np.random.default_rng(0)
     y, group, test = design(200)
-    told = generator.standard_normal((200, 10))
-    told[:, 0] += 3 * (2 * y - 1)
+    clear = generator.standard_normal((200, 10))
+    clear[:, 0] += 3 * (2 * y - 1)
     loud = generator.standard_normal((200, 10)) * 1e4 + 500
-    names, ids = written(tmp_path, [told, loud])
+    names, ids = written(tmp_path, [clear, loud])
     mean = fusion.source(tmp_path, "mean", names, ids)
     np.testing.assert_allclose(
         mean.columns,
         np.mean(
-            [(b - b.mean(1, keepdims=True)) / b.std(1, keepdims=True) for b in (told, loud)], 0
+            [(b - b.mean(1, keepdims=True)) / b.std(1, keepdims=True) for b in (clear, loud)], 0
         ),
         atol=1e-4,
     )
@@ -104,9 +104,9 @@ def planted(n=300, blocks=5, width=20, at=None, seed=0):
     generator = np.random.default_rng(seed)
     y, group, test = design(n, classes=3)
     x = generator.standard_normal((blocks, n, width)).astype(np.float32)
-    told = 2 * np.eye(3, dtype=np.float32)[y]
+    clear = 2 * np.eye(3, dtype=np.float32)[y]
     for block, columns in at.items():
-        x[block][:, columns] += told[:, columns]
+        x[block][:, columns] += clear[:, columns]
     return np.stack([fusion.layer_normalised(block) for block in x]), y, group, test
 
 
@@ -163,24 +163,28 @@ def test_a_leaked_group_is_refused_before_weights_are_learned():
 
 def test_blocks_of_several_widths_are_put_side_by_side_and_not_added_up(tmp_path):
     names, ids = written(tmp_path, [np.ones((4, 3)), np.ones((4, 5))])
-    made = {"blocks": names, "readouts": ["input", *names], "widths": {names[0]: 3, names[1]: 5}}
+    description = {
+        "blocks": names,
+        "readouts": ["input", *names],
+        "widths": {names[0]: 3, names[1]: 5},
+    }
     for readout, parts in (
         ("concat", names),
         ("concat_pca", names),
         ("mean", []),
         ("weighted", []),
     ):
-        assert fusion.members(readout, made) == parts
-    assert fusion.members("mean", made | {"widths": dict.fromkeys(names, 3)}) == names
+        assert fusion.members(readout, description) == parts
+    assert fusion.members("mean", description | {"widths": dict.fromkeys(names, 3)}) == names
     assert fusion.source(tmp_path, "concat_pca", names, ids).components == 5
 
 
 def test_avexs_all_layers_are_patch_and_every_ffn(tmp_path):
     names, ids = written(tmp_path, [np.full((4, 3), number) for number in range(3)])
     ffn = ["ffn_00", "ffn_01", "ffn_02"]
-    made = {"blocks": names, "readouts": ["patch", "input", *names, *ffn]}
-    assert fusion.members("concat_avex", made) == ["patch", *ffn]
+    description = {"blocks": names, "readouts": ["patch", "input", *names, *ffn]}
+    assert fusion.members("concat_avex", description) == ["patch", *ffn]
     for less in (["patch", *names], ["input", *ffn]):
-        assert fusion.members("concat_avex", made | {"readouts": less}) == []
-    found = fusion.source(tmp_path, "concat_avex", names, ids).columns
-    assert found[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        assert fusion.members("concat_avex", description | {"readouts": less}) == []
+    joined = fusion.source(tmp_path, "concat_avex", names, ids).columns
+    assert joined[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]

@@ -66,7 +66,7 @@ def test_retrieval_is_the_mean_roc_auc_over_queries():
     x, target, recording = clips_of_recordings(generator, each=4, recordings=12)
     similarity = labelled.cosines(x).round(1)  # many ties
     aparts = (np.arange(len(x)), recording)
-    for apart, (found, queries) in zip(
+    for apart, (area, queries) in zip(
         aparts, labelled.retrieval(similarity, target, *aparts), strict=True
     ):
         areas = [
@@ -74,7 +74,7 @@ def test_retrieval_is_the_mean_roc_auc_over_queries():
             for query in range(len(x))
             for kept in [apart != apart[query]]
         ]
-        assert found == pytest.approx(np.mean(areas), abs=1e-12)
+        assert area == pytest.approx(np.mean(areas), abs=1e-12)
         assert queries == len(x)
 
 
@@ -96,8 +96,8 @@ def test_queries_with_nothing_to_find_are_not_counted():
 
 def test_copies_in_a_recording_inflate_retrieval_only_where_they_may_be_found(tmp_path):
     x, target, recording = clips_of_recordings(np.random.default_rng(3), recordings=60, classes=10)
-    found = values(tmp_path, x, folds_of(target, None, recording))
-    free, without = found["retrieval_roc_auc"], found["retrieval_roc_auc_apart"]
+    measured = values(tmp_path, x, folds_of(target, None, recording))
+    free, without = measured["retrieval_roc_auc"], measured["retrieval_roc_auc_apart"]
     assert free[1:] == ("none", 360) and without[1:] == ("recording", 360)
     assert free[0] > 0.55  # 5 of 35 positives are copies
     assert without[0] == pytest.approx(0.5, abs=0.02)
@@ -118,9 +118,9 @@ def test_the_exclusion_is_recording_then_group_then_none():
 
 def test_without_recordings_the_group_is_excluded(tmp_path):
     x, target, recording = clips_of_recordings(np.random.default_rng(4))
-    found = values(tmp_path, x, folds_of(target, recording))
-    assert found["retrieval_roc_auc_apart"][1] == "group"
-    assert found["retrieval_roc_auc_apart"][0] < found["retrieval_roc_auc"][0] - 0.02
+    measured = values(tmp_path, x, folds_of(target, recording))
+    assert measured["retrieval_roc_auc_apart"][1] == "group"
+    assert measured["retrieval_roc_auc_apart"][0] < measured["retrieval_roc_auc"][0] - 0.02
 
 
 def test_a_planted_session_is_no_help_to_knn(tmp_path):
@@ -157,17 +157,17 @@ def test_clusters_and_silhouette_find_planted_classes_and_no_shuffled_ones(tmp_p
     generator = np.random.default_rng(8)
     target = generator.permutation(120) % 4
     x = 6 * np.eye(4)[target] @ generator.normal(size=(4, 30)) + generator.normal(size=(120, 30))
-    found = values(tmp_path / "planted", x, folds_of(target, None))
-    assert [found[name][0] for name in (labelled.NMI, labelled.AMI, labelled.ARI)] == [1, 1, 1]
-    assert found[labelled.SILHOUETTE][0] == pytest.approx(
+    measured = values(tmp_path / "planted", x, folds_of(target, None))
+    assert [measured[name][0] for name in (labelled.NMI, labelled.AMI, labelled.ARI)] == [1, 1, 1]
+    assert measured[labelled.SILHOUETTE][0] == pytest.approx(
         silhouette_score(x.astype(np.float32), target, metric="cosine"), abs=1e-6
     )
-    assert found[labelled.SILHOUETTE][0] > 0.5
+    assert measured[labelled.SILHOUETTE][0] > 0.5
     shuffled = generator.permutation(target)
-    found = values(tmp_path / "shuffled", x, folds_of(shuffled, None))
-    assert abs(found[labelled.AMI][0]) < 0.04 and abs(found[labelled.ARI][0]) < 0.04
-    assert found[labelled.SILHOUETTE][0] < 0.02
-    assert found["retrieval_roc_auc"][0] == pytest.approx(0.5, abs=0.03)
+    measured = values(tmp_path / "shuffled", x, folds_of(shuffled, None))
+    assert abs(measured[labelled.AMI][0]) < 0.04 and abs(measured[labelled.ARI][0]) < 0.04
+    assert measured[labelled.SILHOUETTE][0] < 0.02
+    assert measured["retrieval_roc_auc"][0] == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_subsample_keeps_the_classes_shares_and_two_clips_of_each():
@@ -216,8 +216,8 @@ def test_rows_meet_labels_by_clip_and_not_by_place(tmp_path):
     folds = folds_of(target, None)
     kept = generator.permutation(120)[:80]  # a task of some clips, its rows in any order
     rows = [row for row in generator.permutation(len(folds)) if row % 120 in set(kept)]
-    found = values(tmp_path, np.eye(4)[target] + 0.1, folds.take(rows))
-    assert found["retrieval_roc_auc"] == (1, "none", 80)
+    measured = values(tmp_path, np.eye(4)[target] + 0.1, folds.take(rows))
+    assert measured["retrieval_roc_auc"] == (1, "none", 80)
 
 
 def test_a_clip_of_the_folds_without_an_embedding_is_named(tmp_path):

@@ -43,10 +43,10 @@ def hsic_1(x: np.ndarray, y: np.ndarray) -> float:
 def test_independent_noise_is_not_alike_where_the_biased_estimate_says_it_is():
     generator = np.random.default_rng(0)
     pairs = [generator.normal(size=(2, 60, 768)) for _ in range(10)]
-    found = [debiased(x, y)[0, 1] for x, y in pairs]
+    estimates = [debiased(x, y)[0, 1] for x, y in pairs]
     assert np.mean([biased(x, y) for x, y in pairs]) > 0.9
-    assert abs(np.mean(found)) < 0.015
-    assert np.max(np.abs(found)) < 0.06
+    assert abs(np.mean(estimates)) < 0.015
+    assert np.max(np.abs(estimates)) < 0.06
 
 
 def test_the_value_is_that_of_the_definition_by_loops():

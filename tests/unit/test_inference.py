@@ -41,11 +41,13 @@ def test_leaving_a_group_out_is_scoring_without_it():
 
 def test_equal_groups_give_the_t_interval_on_group_means():
     measure = crossed(8)
-    found = interval(measure, Groups.of(measure.clips))
+    estimate = interval(measure, Groups.of(measure.clips))
     means = measure.total.sum(axis=1) / measure.clips.sum(axis=1)
     half = stats.t.ppf(0.975, 7) * means.std(ddof=1) / np.sqrt(8)
-    assert (found.value, found.kind) == (pytest.approx(means.mean()), STUDENT)
-    assert (found.low, found.high) == pytest.approx((means.mean() - half, means.mean() + half))
+    assert (estimate.value, estimate.kind) == (pytest.approx(means.mean()), STUDENT)
+    assert (estimate.low, estimate.high) == pytest.approx(
+        (means.mean() - half, means.mean() + half)
+    )
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["crossed", "nested"])
@@ -62,8 +64,8 @@ def test_bounds_of_a_share_stay_within_it():
     right = np.ones((8, 2)) * 10
     right[0, 0] = 9
     clips = np.full((8, 2), 10.0)
-    found = interval(Balanced(right, clips), Groups.of(clips), share=True)
-    assert 0 <= found.low < found.value <= found.high <= 1
+    estimate = interval(Balanced(right, clips), Groups.of(clips), share=True)
+    assert 0 <= estimate.low < estimate.value <= estimate.high <= 1
 
 
 def test_clips_as_units_would_be_too_narrow():
@@ -77,24 +79,24 @@ def test_clips_as_units_would_be_too_narrow():
 def test_bca_is_scipys():
     measure = crossed(20, seed=3)
     shared = Groups.of(measure.clips)
-    found = interval(measure, shared)
-    assert found.kind == BCA
+    estimate = interval(measure, shared)
+    assert estimate.kind == BCA
     means = measure.total.sum(axis=1) / measure.clips.sum(axis=1)
     theirs = stats.bootstrap(
         (means,), np.mean, method="BCa", n_resamples=20_000, random_state=0
     ).confidence_interval
     width = theirs.high - theirs.low
-    assert found.low == pytest.approx(theirs.low, abs=0.06 * width)
-    assert found.high == pytest.approx(theirs.high, abs=0.06 * width)
+    assert estimate.low == pytest.approx(theirs.low, abs=0.06 * width)
+    assert estimate.high == pytest.approx(theirs.high, abs=0.06 * width)
 
 
 def test_few_groups_have_a_range_and_no_test():
     measure = crossed(5)
     shared = Groups.of(measure.clips)
-    found = interval(measure, shared)
+    estimate = interval(measure, shared)
     each = [balanced for balanced in measure(np.eye(5))]
-    assert (found.kind, found.low, found.high) == (RANGE, min(each), max(each))
-    assert paired.group_p(found) is None and paired.equivalent(found, 0.02) is None
+    assert (estimate.kind, estimate.low, estimate.high) == (RANGE, min(each), max(each))
+    assert paired.group_p(estimate) is None and paired.equivalent(estimate, 0.02) is None
     assert multiplicity.bands([measure], shared) is None
 
 
@@ -189,7 +191,7 @@ def test_equivalence_needs_precision_not_just_closeness():
     close = Interval(0.001, None, None, STUDENT, error=0.005, freedom=9)
     vague = Interval(0.001, None, None, STUDENT, error=0.05, freedom=9)
     apart = Interval(0.019, None, None, STUDENT, error=0.005, freedom=9)
-    assert [paired.equivalent(found, 0.02) for found in (close, vague, apart)] == [1, 0, 0]
+    assert [paired.equivalent(estimate, 0.02) for estimate in (close, vague, apart)] == [1, 0, 0]
 
 
 def test_detectable_difference_is_found_four_times_in_five():

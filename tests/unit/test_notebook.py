@@ -10,13 +10,13 @@ from stratavox.inference.multiplicity import holm
 from stratavox.inference.paired import sign_flip
 from stratavox.probe import nested_cv, notebook
 
-# Printed in the seed notebook, block 0 to 11.
+# Printed in Earth Species's notebook, block 0 to 11.
 OTTER = [0.25, 0.083, 0.25, 0.167, 0.083, 0.333, 0.0, 0.083, 0.25, 0.167, 0.167, 0.167]
 ZEBRA_FINCH = [0.312, 0.188, 0.312, 0.25, 0.25, 0.125, 0.188, 0.312, 0.125, 0.062, 0.188, 0.188]
 
 
 def arrays(seed: int, noise_seed: int, clips: int, classes: int, prefix: str):
-    """The seed's made-up embeddings of its 12 "layers", and labels that have no part in them."""
+    """The notebook's random embeddings of 12 "layers", and labels that do not depend on them."""
     base = np.random.RandomState(seed).randn(clips, 768)
     noise = np.random.RandomState(noise_seed)
     layers = [base + (1 - 0.8 * i / 12) * noise.randn(clips, 768) for i in range(12)]
@@ -30,15 +30,15 @@ def arrays(seed: int, noise_seed: int, clips: int, classes: int, prefix: str):
 )
 def test_the_published_accuracies(made, published):
     layers, target = arrays(*made)
-    found = [notebook.score(x, target) for x in layers]
-    assert [round(row["accuracy"], 3) for row in found] == published
-    assert {row["n_test"] for row in found} == {len(target) // 5}
+    accuracies = [notebook.score(x, target) for x in layers]
+    assert [round(row["accuracy"], 3) for row in accuracies] == published
+    assert {row["n_test"] for row in accuracies} == {len(target) // 5}
 
 
 def test_the_sound_protocol_finds_nothing_there():
     """Our negative control: held-out folds, p values adjusted over all 24 "layers"."""
     settings = {"inner_folds": 3, "c_grid": [0.0001, 0.01, 1.0], "seed": 0}
-    found, p_values, best = [], [], 0.0
+    differences, p_values, best = [], [], 0.0
     for made in ((0, 7, 60, 3, "class_"), (1, 8, 80, 4, "bird_")):
         layers, target = arrays(*made)
         classes, y = np.unique(target, return_inverse=True)
@@ -52,9 +52,9 @@ def test_the_sound_protocol_finds_nothing_there():
             measure = Balanced.of(right, target, np.arange(len(y)))
             chance = 1 / len(classes)
             each = Groups.of(measure.clips).pseudo_values(lambda w, m=measure, c=chance: m(w) - c)
-            found.append(each.mean())
+            differences.append(each.mean())
             p_values.append(sign_flip(each))
             best = max(best, notebook.score(x, target)["accuracy"] - 1 / len(classes))
     adjusted = holm(p_values)
-    assert not [p for p, above in zip(adjusted, found, strict=True) if above > 0 and p < 0.05]
+    assert not [p for p, above in zip(adjusted, differences, strict=True) if above > 0 and p < 0.05]
     assert best > 0.06  # where the notebook's own figure has a layer well above chance

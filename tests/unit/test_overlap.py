@@ -12,19 +12,19 @@ SOON = 10.0  # seconds; a thread that has not come by then never will
 
 
 def test_the_next_item_is_made_while_one_is_in_use_and_no_more_than_that():
-    made = [threading.Event() for _ in range(5)]
+    started = [threading.Event() for _ in range(5)]
 
     def items():
-        for place, event in enumerate(made):
+        for place, event in enumerate(started):
             event.set()
             yield place
 
     used = []
     for place in ahead(items()):
         used.append(place)
-        if place + 1 < len(made):
-            assert made[place + 1].wait(SOON), "the next waits until this one is used"
-        assert not any(event.is_set() for event in made[place + 2 :]), "more than one ahead"
+        if place + 1 < len(started):
+            assert started[place + 1].wait(SOON), "the next waits until this one is used"
+        assert not any(event.is_set() for event in started[place + 2 :]), "more than one ahead"
     assert used == [0, 1, 2, 3, 4]
     assert list(ahead([])) == []
 

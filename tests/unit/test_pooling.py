@@ -42,8 +42,8 @@ def test_windows_cover_the_clip_evenly_and_fit_the_context():
 def test_batches_hold_one_length_and_keep_to_the_budget():
     grid = Grid(size=10, hop=10)
     cut = [w for clip, n in enumerate([35, 10, 31, 30, 19, 39]) for w in windows(clip, n, grid)]
-    made = [[w.clip for w in batch] for batch in batches(cut, samples=60)]
-    assert made == [[1, 4], [0, 2], [3, 5]]
+    batched = [[w.clip for w in batch] for batch in batches(cut, samples=60)]
+    assert batched == [[1, 4], [0, 2], [3, 5]]
     assert [len(batch) for batch in batches(cut, samples=1)] == [1] * 6
     # a model that lengthens its input itself computes on more than it is fed
     assert [len(batch) for batch in batches(cut, samples=60, least=30)] == [2, 2, 2]

@@ -95,14 +95,18 @@ def test_planted_block_is_found_and_noise_is_not(tmp_path):
     y = np.unique(table["call"].to_pylist(), return_inverse=True)[1]
     readouts = {f"block_{n:02d}": generator.standard_normal((len(y), 20)) for n in range(3)}
     readouts["block_01"][:, :3] += 3 * np.eye(3)[y]
-    scores, told, _ = study(tmp_path, table, readouts)
+    scores, predictions, _ = study(tmp_path, table, readouts)
     assert pooled(scores, "block_01") > 0.85
     assert pooled(scores, "concat") > 0.75
     assert abs(pooled(scores, "block_00") - 1 / 3) < 0.12
     assert pooled(scores, "nested") == pytest.approx(pooled(scores, "block_01"))
     assert abs(pooled(scores, "block_01", control="permutation") - 1 / 3) < 0.1
     # every clip is tested once in each repeat
-    counts = told[told.readout == "block_01"].groupby(["regime", "repeat", "clip_id"]).size()
+    counts = (
+        predictions[predictions.readout == "block_01"]
+        .groupby(["regime", "repeat", "clip_id"])
+        .size()
+    )
     assert (counts == 1).all() and len(counts) == 2 * 2 * len(y)
 
 
@@ -124,7 +128,7 @@ def test_recording_confound_fools_the_random_split_alone(tmp_path):
     table = labels([f"class {t % 3}" for t in tape], [f"bird {t % 4}" for t in tape], tape)
     generator = np.random.default_rng(4)
     x = (generator.standard_normal((24, 30)) * 3)[tape] + generator.standard_normal((120, 30))
-    scores, told, _ = study(tmp_path, table, {"features": x})
+    scores, predictions, _ = study(tmp_path, table, {"features": x})
     assert list(scores.regime.unique()) == ["grouped", "random", "recording"]
     assert pooled(scores, "features", "random") > 0.95
     assert pooled(scores, "features", "recording") < 0.6
@@ -221,7 +225,7 @@ def test_noise_gives_chance_however_the_block_is_chosen():
     generator = np.random.default_rng(5)
     y, group = np.arange(48) % 2, np.arange(48) // 2 % 8
     settings = SETTINGS | {"c_grid": [1e-3, 1.0]}
-    found = []
+    accuracies = []
     for _ in range(30):
         right = []
         blocks = generator.standard_normal((3, 48, 10))
@@ -230,9 +234,9 @@ def test_noise_gives_chance_however_the_block_is_chosen():
             fits = [nested_cv.outer_fold(x, y, group, test, settings)[0] for x in blocks]
             best = min(fits, key=lambda fit: fit.inner_log_loss)
             right.append(np.mean(best.predicted == y[test]))
-        found.append(np.mean(right))
-    assert abs(np.mean(found) - 0.5) < 3 * np.std(found) / np.sqrt(len(found))
-    assert np.std(found) < 0.15
+        accuracies.append(np.mean(right))
+    assert abs(np.mean(accuracies) - 0.5) < 3 * np.std(accuracies) / np.sqrt(len(accuracies))
+    assert np.std(accuracies) < 0.15
 
 
 def test_draws_solved_together_predict_as_each_alone():
@@ -242,10 +246,10 @@ def test_draws_solved_together_predict_as_each_alone():
     # one draw lacks a class, as a control task may
     draws = np.stack([*(generator.permutation(y) for _ in range(4)), y % 2])
     together = nested_cv.null_fold(rotation, x, draws, test, 0.1)
-    for drawn, found in zip(draws, together, strict=True):
+    for drawn, predicted_alone in zip(draws, together, strict=True):
         alone = LogisticRegression(C=0.1, tol=1e-8, max_iter=10_000)
         alone.fit(rotation.train.astype(float), drawn[~test])
-        np.testing.assert_array_equal(found, alone.predict(rotation.apply(x[test])))
+        np.testing.assert_array_equal(predicted_alone, alone.predict(rotation.apply(x[test])))
 
 
 def test_chosen_marks_the_block_of_least_inner_loss_and_nested_is_that_block(tmp_path):

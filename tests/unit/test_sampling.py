@@ -51,7 +51,7 @@ def test_classes_keep_their_shares_and_the_rare_one_what_it_needs():
     for call in ("call 0", "call 1", "call 2"):
         assert kept[call] == pytest.approx(200 * there[call] / len(rows), abs=4)
     assert summary["clips"] == 200
-    assert {label: told["clips"] for label, told in summary["classes"].items()} == kept
+    assert {label: counts["clips"] for label, counts in summary["classes"].items()} == kept
 
 
 def test_every_group_is_there_while_there_is_room():

@@ -56,8 +56,8 @@ def encoders(settings) -> dict[str, Encoder]:
 def noise(*lengths: int) -> list[np.ndarray]:
     """Noise on the grid of 24 bits, so that FLAC holds it exactly."""
     rng = np.random.default_rng(0)
-    made = [0.1 * rng.standard_normal(length) for length in lengths]
-    return [(np.rint(wave * 2**23) / 2**23).astype(np.float32) for wave in made]
+    waves_of_noise = [0.1 * rng.standard_normal(length) for length in lengths]
+    return [(np.rint(wave * 2**23) / 2**23).astype(np.float32) for wave in waves_of_noise]
 
 
 def put(path: Path, waves: list[np.ndarray], group: int = 2) -> Path:
@@ -81,12 +81,12 @@ def spiked(value: float) -> Encoder:
     """A token every 100 samples, two alike at once; the last token holds ``value``."""
 
     def tokens(waves, readouts):
-        made = np.ones((len(waves), 2 * waves.shape[1] // 100, 3), dtype=np.float32)
-        made[:, -2:, 1] = value
-        return dict.fromkeys(readouts, made)
+        values = np.ones((len(waves), 2 * waves.shape[1] // 100, 3), dtype=np.float32)
+        values[:, -2:, 1] = value
+        return dict.fromkeys(readouts, values)
 
-    told = {"blocks": ["block_00"], "family": "spiked"}
-    return Encoder(RATE, Grid(100, 100, per_step=2), {"block_00": 3}, None, 1.0, told, tokens)
+    facts = {"blocks": ["block_00"], "family": "spiked"}
+    return Encoder(RATE, Grid(100, 100, per_step=2), {"block_00": 3}, None, 1.0, facts, tokens)
 
 
 # a short clip, several of one length, and one of three windows of 1 s for Whisper, two for BEATs
@@ -115,9 +115,9 @@ def test_the_mean_of_stored_tokens_is_the_pooled_readout(encoders, tmp_path, nam
             np.testing.assert_allclose(
                 clip.astype(np.float64).mean(axis=0), mean, atol=tolerance, rtol=0
             )
-    told = tables.read_provenance(out)
-    assert told["key"] == "k" and told["tokens"]["keep"] == keep
-    assert told["encoder"]["family"] == encoder.provenance["family"]
+    stored = tables.read_provenance(out)
+    assert stored["key"] == "k" and stored["tokens"]["keep"] == keep
+    assert stored["encoder"]["family"] == encoder.provenance["family"]
 
 
 def test_tokens_follow_each_other_as_the_model_gives_them(encoders):
@@ -139,8 +139,8 @@ def test_a_value_past_half_precision_is_refused(tmp_path):
     source, out = put(tmp_path / "clips.parquet", noise(1000)), tmp_path / "part.parquet"
     stage.tokens(spiked(65504.0), source, out, ["block_00"], "all", {})
     assert float(read_tokens([out], "block_00", ["c0"])[0].max()) == 65504.0
-    for value, said in ((65505.0, "65505"), (-1e6, r"1e\+06"), (np.nan, "nan")):
-        with pytest.raises(StratavoxError, match=f"clip 'c0': readout block_00 reaches {said}"):
+    for value, pattern in ((65505.0, "65505"), (-1e6, r"1e\+06"), (np.nan, "nan")):
+        with pytest.raises(StratavoxError, match=f"clip 'c0': readout block_00 reaches {pattern}"):
             stage.tokens(spiked(value), source, tmp_path / "no.parquet", ["block_00"], "all", {})
     assert not (tmp_path / "no.parquet").exists()
 
@@ -177,16 +177,16 @@ def command(settings: dict, clips: Path, out: Path) -> None:
 
 def test_the_command_and_an_empty_part(encoders, settings, tmp_path):
     """Refused past the budget before anything is written; an empty shard gives the same columns."""
-    asked = {"encoder": settings["whisper"], "readouts": ["last"], "keep": "time"}
+    requested = {"encoder": settings["whisper"], "readouts": ["last"], "keep": "time"}
     source, out = put(tmp_path / "clips.parquet", noise(9000, 9000)), tmp_path / "part.parquet"
     with pytest.raises(StratavoxError, match="probes.attention.budget_gb"):
-        command(asked | {"budget_gb": 1e-9}, source, out)
+        command(requested | {"budget_gb": 1e-9}, source, out)
     assert not out.exists()
-    command(asked | {"budget_gb": 1.0}, source, out)
+    command(requested | {"budget_gb": 1.0}, source, out)
     here = tmp_path / "here.parquet"
     stage.tokens(encoders["whisper"], source, here, ["block_01"], "time", {})
     assert tables.read_table(out).equals(tables.read_table(here))
     empty, none = put(tmp_path / "empty.parquet", []), tmp_path / "none.parquet"
-    command(asked | {"budget_gb": 1.0}, empty, none)
+    command(requested | {"budget_gb": 1.0}, empty, none)
     assert tables.read_table(none).num_rows == 0
     assert tables.read_table(none).schema.equals(tables.read_table(out).schema)

@@ -53,7 +53,7 @@ def command(folder: Path, out: Path) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> tuple[Path, Path]:
+def mapped(tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("umap")
     folder = embeddings(root / "embeddings")
     done = command(folder, root / "umap.parquet")
@@ -61,27 +61,27 @@ def made(tmp_path_factory) -> tuple[Path, Path]:
     return folder, root / "umap.parquet"
 
 
-def test_one_row_a_clip_and_readout_in_the_asked_order(made):
-    table = read_table(made[1])
+def test_one_row_a_clip_and_readout_in_the_asked_order(mapped):
+    table = read_table(mapped[1])
     assert table.column_names == ["readout", "clip_id", "x", "y"]
     assert table["readout"].to_pylist() == ["block_00"] * 40 + ["block_03"] * 40
     assert table["clip_id"].to_pylist()[:40] == [f"c{number:03d}" for number in range(40)]
-    assert read_provenance(made[1])["key"] == "kept"
+    assert read_provenance(mapped[1])["key"] == "kept"
 
 
-def test_a_fresh_process_gives_the_same_coordinates(made):
-    here, facts = umap.compute(made[0], SETTINGS)
-    assert here.equals(read_table(made[1]))
-    assert facts == read_provenance(made[1])["umap"]
+def test_a_fresh_process_gives_the_same_coordinates(mapped):
+    here, facts = umap.compute(mapped[0], SETTINGS)
+    assert here.equals(read_table(mapped[1]))
+    assert facts == read_provenance(mapped[1])["umap"]
 
 
-def test_another_seed_gives_another_map(made):
-    other, _ = umap.compute(made[0], SETTINGS | {"seed": 4})
-    assert not other["x"].equals(read_table(made[1])["x"])
+def test_another_seed_gives_another_map(mapped):
+    other, _ = umap.compute(mapped[0], SETTINGS | {"seed": 4})
+    assert not other["x"].equals(read_table(mapped[1])["x"])
 
 
-def test_trustworthiness_is_that_of_scikit_learn_on_standardised_values(made):
-    folder, out = made
+def test_trustworthiness_is_that_of_scikit_learn_on_standardised_values(mapped):
+    folder, out = mapped
     facts = read_provenance(out)["umap"]
     table = read_table(out).to_pandas()
     for readout in ("block_00", "block_03"):
@@ -92,8 +92,8 @@ def test_trustworthiness_is_that_of_scikit_learn_on_standardised_values(made):
         assert there > 0.7
 
 
-def test_dimensions_are_standardised_before_the_map(made):
-    values = embedding_matrix(read_table(made[0] / "input.parquet")["embedding"])
+def test_dimensions_are_standardised_before_the_map(mapped):
+    values = embedding_matrix(read_table(mapped[0] / "input.parquet")["embedding"])
     # by powers of two, so that standardised values are the same to the last bit
     stretched = values * np.array([1, 8, 1, 1, 1, 64], dtype=np.float32)
     maps = [umap.project(matrix, 15, 0.1, 3) for matrix in (values, stretched)]
@@ -101,9 +101,9 @@ def test_dimensions_are_standardised_before_the_map(made):
 
 
 @pytest.mark.filterwarnings("ignore:using precomputed metric")
-def test_the_map_is_that_of_all_pairwise_distances(made):
+def test_the_map_is_that_of_all_pairwise_distances(mapped):
     """Also where a clip stands twice, and where rounding leaves it at a distance from itself."""
-    values = embedding_matrix(read_table(made[0] / "input.parquet")["embedding"])
+    values = embedding_matrix(read_table(mapped[0] / "input.parquet")["embedding"])
     values = np.vstack([values, values[:1]])
     x = StandardScaler().fit_transform(values)
     there = pairwise_distances(x.astype(np.float64))
@@ -152,9 +152,9 @@ def test_an_unknown_readout_is_an_error_that_lists_what_there_is():
 
 def test_few_clips_reduce_the_neighbourhood_and_say_so(tmp_path, capsys):
     _, facts = umap.compute(embeddings(tmp_path, clips=9, blocks=[]), SETTINGS)
-    said = "n_neighbors reduced from 15 to 4: only 9 clips"
-    assert (facts["n_neighbors"], facts["statement"]) == (4, said)
-    assert said in capsys.readouterr().err
+    statement = "n_neighbors reduced from 15 to 4: only 9 clips"
+    assert (facts["n_neighbors"], facts["statement"]) == (4, statement)
+    assert statement in capsys.readouterr().err
 
 
 def test_too_few_clips_are_an_error(tmp_path):

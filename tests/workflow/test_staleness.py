@@ -195,9 +195,13 @@ def test_an_encoder_or_a_dataset_added(study):
 def test_a_line_of_code(study, planned):
     """Costs the stages that run it, and what follows: each line here is changed and put back."""
     lines = {
-        # nothing to ridge regression, to neighbours and to the notebook's way
-        ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional", "attention"),
-        ("inference/paired.py", "SIGNIFICANT, POWER = 0.05, 0.8", "SIGNIFICANT, POWER = 0.05, 0.9"): ("infer",),
+        # nothing to ridge regression, probes on tokens, neighbours and the notebook's way
+        ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional"),
+        (
+            "inference/paired.py",
+            "SIGNIFICANT, POWER = 0.05, 0.8",
+            "SIGNIFICANT, POWER = 0.05, 0.9",
+        ): ("infer",),
         ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens"),
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
             *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),

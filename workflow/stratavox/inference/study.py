@@ -76,13 +76,9 @@ class Encoder:
 
     @property
     def _architecture(self) -> tuple:
-        widths = {block: self.description["widths"][block] for block in self.blocks}
-        return (
-            self.description["family"],
-            self.description["kind"],
-            self.description["rate"],
-            widths,
-        )
+        about = self.description
+        widths = {block: about["widths"][block] for block in self.blocks}
+        return about["family"], about["kind"], about["rate"], widths
 
 
 @dataclass

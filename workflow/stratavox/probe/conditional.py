@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import tables
 from stratavox.probe import nested_cv
-from stratavox.probe.readouts import APART, clips_of, matrix, places, strictest
+from stratavox.probe.readouts import clips_of, matrix, places, strictest
+from stratavox.probe.repeats import Repeat, repeats
 from stratavox.probe.rotation import side_by_side
-from stratavox.probe.schemas import PREDICTIONS
 from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
 
@@ -56,29 +56,22 @@ def beside(
         if readout != ALONE:
             parts.append(matrix(folder, readout, clip_ids))
         name = ALONE if readout == ALONE else f"{readout}+{ALONE}"
-        repeats = []
-        for repeat, part in folds.to_pandas().groupby("repeat", sort=True):
-            part = part.set_index("clip_id").loc[clip_ids].reset_index()
-            predictions = _cross_validated(parts, part, settings).assign(
-                repeat=repeat, readout=name, probe="linear", control="none"
-            )
-            repeats.append(
-                pa.Table.from_pandas(predictions, schema=PREDICTIONS, preserve_index=False)
-            )
-        return pa.concat_tables(repeats)
+        return pa.concat_tables(
+            _predictions(name, parts, repeat, clip_ids, settings)
+            for repeat in repeats(folds, clip_ids)
+        )
 
 
-def _cross_validated(parts: list[np.ndarray], clips, settings: dict):
-    """``clips`` (a row each of one repeat of the folds) with predicted and log_probability."""
-    labels, y = np.unique(clips["target"].to_numpy(str), return_inverse=True)
-    column = APART[clips["regime"].iloc[0]]
-    apart = None if column is None else clips[column].to_numpy(str)
-    predicted = np.empty(len(y), dtype=np.int64)
-    log_probability = np.empty(len(y))
-    for k in sorted(set(clips["fold"])):
-        test = (clips["fold"] == k).to_numpy()
+def _predictions(
+    name: str, parts: list[np.ndarray], repeat: Repeat, clip_ids: list[str], settings: dict
+) -> pa.Table:
+    """Out-of-fold predictions from ``parts`` side by side, in one repeat of the folds."""
+    labels, y = np.unique(repeat.target, return_inverse=True)
+    predicted, log_probability = np.empty(len(y), dtype=np.int64), np.empty(len(y))
+    for k in range(repeat.fold.max() + 1):
+        test = repeat.fold == k
         x = side_by_side(parts, ~test)
-        outer, _ = nested_cv.outer_fold(x, y, apart, test, settings, standardise=False)
+        outer, _ = nested_cv.outer_fold(x, y, repeat.apart, test, settings, standardise=False)
         predicted[test], log_probability[test] = outer.predicted, outer.log_probability
-    group = clips["group"].astype(object).where(clips["group"].notna(), None)
-    return clips.assign(predicted=labels[predicted], log_probability=log_probability, group=group)
+    named = {"readout": name, "probe": "linear", "control": "none"}
+    return repeat.predictions(named, clip_ids, labels[predicted], log_probability)

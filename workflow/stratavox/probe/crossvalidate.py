@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
 from stratavox.probe import nested_cv, permute
 from stratavox.probe.fusion import Source
 from stratavox.probe.metrics import metric_rows
-from stratavox.probe.readouts import APART, strictest
-from stratavox.probe.schemas import LAYER_WEIGHTS, PREDICTIONS, SCORES
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """One repeat of one regime: fold, target, group and recording of each clip.
-
-    Group and recording are None where they are unknown.
-    """
-
-    regime: str
-    number: int
-    fold: np.ndarray
-    target: np.ndarray
-    group: np.ndarray | None
-    recording: np.ndarray | None
-
-    @property
-    def apart(self) -> np.ndarray | None:
-        """What the folds of this regime keep on one side; None where that is only the clip."""
-        column = APART[self.regime]
-        return None if column is None else getattr(self, column)
+from stratavox.probe.readouts import strictest
+from stratavox.probe.repeats import Repeat, repeats
+from stratavox.probe.schemas import LAYER_WEIGHTS, SCORES
 
 
 def cross_validate(
@@ -44,7 +21,7 @@ def cross_validate(
     predictions: list[pa.Table] = []
     layer_weights: list[dict] = []
     permuted_in = strictest(folds)["regime"][0].as_py()
-    for repeat in _repeats(folds, clip_ids):
+    for repeat in repeats(folds, clip_ids):
         labels, y = np.unique(repeat.target, return_inverse=True)
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
         predicted = np.empty(len(y), dtype=np.int64)
@@ -83,37 +60,13 @@ def cross_validate(
             for number, (target, of_draw) in enumerate(pairs):
                 own = {"control": control, "repeat": number}
                 scores += metric_rows(target, of_draw, named | own)
-        columns = {
-            "readout": [readout] * len(y),
-            "probe": ["linear"] * len(y),
-            "control": ["none"] * len(y),
-            "regime": [repeat.regime] * len(y),
-            "repeat": [repeat.number] * len(y),
-            "fold": repeat.fold,
-            "clip_id": clip_ids,
-            "group": [None] * len(y) if repeat.group is None else repeat.group,
-            "target": repeat.target,
-            "predicted": labels[predicted],
-            "log_probability": log_probability,
-        }
-        predictions.append(pa.table(columns, schema=PREDICTIONS))
+        own = {"readout": readout, "probe": "linear", "control": "none"}
+        predictions.append(repeat.predictions(own, clip_ids, labels[predicted], log_probability))
     return (
         pa.Table.from_pylist(scores, schema=SCORES),
         pa.concat_tables(predictions),
         pa.Table.from_pylist(layer_weights, schema=LAYER_WEIGHTS),
     )
-
-
-def _repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
-    """Every repeat of every regime, its clips in the order of ``clip_ids``."""
-    for (regime, number), part in folds.to_pandas().groupby(["regime", "repeat"], sort=True):
-        part = part.set_index("clip_id").loc[clip_ids]
-        known = {
-            name: None if part[name].isna().any() else part[name].to_numpy(str)
-            for name in ("group", "recording")
-        }
-        fold, target = part["fold"].to_numpy(), part["target"].to_numpy(str)
-        yield Repeat(regime, int(number), fold, target, **known)
 
 
 def _nulls(

@@ -1,8 +1,8 @@
-"""Scores by the notebook's own protocol, to be drawn beside the sound one: what the method changes.
+"""Stage: scores by the protocol of Earth Species's BEATs notebook, to show what the method changes.
 
-The seed notebook and Earth Species's tutorials fit an unscaled logistic regression (C = 1) once, on
-80 % of the clips drawn at random with seed 42 and no regard to class or group, and report accuracy
-on the rest. Nothing here is an estimate of how a readout does on new animals.
+The notebook fits an unscaled logistic regression (C = 1) once, on 80 % of the clips drawn at random
+with seed 42 without regard to class or group, and reports accuracy on the others. This does not
+estimate how well a readout works for new animals.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ TEST_SHARE, SPLIT_SEED, C, STEPS = 0.2, 42, 1.0, 1000
 
 
 def score(x: np.ndarray, target: np.ndarray) -> dict:
-    """Accuracy of the notebook's probe on ``x`` (clips, width) and ``target`` (clips,).
+    """A row of the table, without the readout: the notebook's probe on ``x`` (clips, width).
 
-    The value of each column of the table but the readout. ``chance`` is one over the number of
-    classes, as the notebook drew it.
+    ``target`` (clips,); ``chance`` is one over the number of classes, as in the notebook.
     """
     split = train_test_split(x, target, test_size=TEST_SHARE, random_state=SPLIT_SEED)
     train, test, train_target, test_target = split
     probe = LogisticRegression(C=C, max_iter=STEPS)
     with warnings.catch_warnings():
-        # told in the table instead, as max_iter_reached
+        # the column max_iter_reached shows it instead
         warnings.simplefilter("ignore", ConvergenceWarning)
         probe.fit(train, train_target)
     classes = len(set(target))
