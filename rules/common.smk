@@ -27,19 +27,16 @@ from stratavox.jobs import Jobs
 from stratavox.keys import Keys, Stage, content, digest
 from stratavox.locks import hold, refuse_unwritable
 from stratavox.plan import Plan, over_default
+from stratavox.report import figures as figure_facts
 from stratavox.remake import remake
 from stratavox.stage import canonical
 from stratavox.tables import write_text
 
 FORMATS = ("svg", "pdf", "png", "html")
-FIGURES = {
-    "target": ("layers", "comparison", "centres", "atlas", "leakage", "neighbours"),
-    "protocol": ("protocol",),
-    "nuisance": ("layers", "leakage"),
-    "dataset": ("similarity", "shape"),
-    "map": ("umap_{task}",),
-}
+FIGURES = figure_facts.facts()
+# what the report reads beside the jobs' tables, written before any job runs
 INDEX = "results/report/index.json"
+CAPTIONS = "results/report/captions"
 
 if set("{}") & set(str(PROJECT)):
     raise WorkflowError(
@@ -91,7 +88,7 @@ def connect_rules():
     JOBS = Jobs(internals.Rules(workflow), [rules.summary.output.page, *figures()])
     try:
         if workflow.is_main_process:
-            index_file()
+            write_report_inputs()
             remake(JOBS, Path("."))
     except StratavoxError as error:
         raise WorkflowError(str(error)) from None
@@ -223,38 +220,52 @@ def receipt_of_weights(wildcards):
     return PLAN.receipt(wildcards.encoder) or []
 
 
-def drawn(folder, scope):
-    """Output files of the figures of a scope in every format; the SVG are in Snakemake's report."""
+def drawn(stem, scope):
+    """Output files of the figures of a scope in every format; the SVG are in Snakemake's report.
+
+    ``stem`` is a path below results/figures without its ending, with {figure} for the name.
+    """
     files = {}
-    for figure in FIGURES[scope]:
-        kind = figure.partition("_")[0]
-        files[kind] = report(
-            f"results/figures/{folder}/{figure}.svg",
-            caption=f"../workflow/report/{kind}.rst",
+    for name in figures_of(scope):
+        path = f"results/figures/{stem}".replace("{figure}", name)
+        files[name] = report(
+            f"{path}.svg",
+            caption=os.path.abspath(f"{CAPTIONS}/{name}.rst"),
             category="{dataset}",
-            subcategory="{task}" if "{task}" in folder + figure else "all clips",
+            subcategory="{task}" if "{task}" in stem else "all clips",
             labels={
-                "figure": kind,
-                "encoder": "{encoder}" if "{encoder}" in folder else "all",
+                "figure": FIGURES[name].title,
+                "encoder": "{encoder}" if "{encoder}" in stem else "all",
             },
         )
         for form in FORMATS[1:]:
-            files[f"{kind}_{form}"] = f"results/figures/{folder}/{figure}.{form}"
+            files[f"{name}_{form}"] = f"{path}.{form}"
     return files
+
+
+def figures_of(scope):
+    """The figures of a scope; those that need the notebook's scores are a scope of their own."""
+    names = figure_facts.of("target" if scope == "protocol" else scope)
+    return [
+        name
+        for name in names
+        if ("notebook" in FIGURES[name].needs) == (scope == "protocol")
+    ]
 
 
 def drawing(scope):
     """Params of a rule that draws the figures of a scope."""
-    drawer = {"dataset": "overview", "map": "panels"}.get(scope, "draw")
-    page = PROJECT / "workflow/stratavox/report/templates/interactive.html.j2"
+    names = figures_of(scope)
     return stage(
-        f"report.{drawer}",
+        "report.draw",
         lambda wildcards: {
+            "scope": scope,
+            "figures": names,
             "source": PLAN.datasets[wildcards.dataset]["source"],
-            "figures": [name.partition("_")[0] for name in FIGURES[scope]],
             "draws": PLAN.draws,
         },
-        content=lambda wildcards: [content(page)],
+        code=lambda wildcards: [f"report.figures.{name}" for name in names],
+        content=lambda wildcards: templates("interactive.html.j2"),
     )
 
 
@@ -379,15 +390,19 @@ def report_tables():
     return files
 
 
-def index_file():
-    """Write the index where the report reads it, if it changed."""
-    text = canonical(index())
-    path = Path(INDEX)
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_text(text, path)
+def write_report_inputs():
+    """The index, and the captions of figures in Snakemake's report, where they changed."""
+    texts = {INDEX: canonical(index())}
+    for name, facts in FIGURES.items():
+        fields = ("task", "dataset", "encoder")
+        values = {field: f"{{{{ snakemake.wildcards.{field} }}}}" for field in fields}
+        texts[f"{CAPTIONS}/{name}.rst"] = facts.caption.format(**values)
+    for path, text in texts.items():
+        if not os.path.exists(path) or Path(path).read_text(encoding="utf-8") != text:
+            write_text(text, path)
 
 
-def templates():
-    """Digests of the page's templates."""
+def templates(name):
+    """Digests of the templates whose names fit a pattern."""
     folder = PROJECT / "workflow/stratavox/report/templates"
-    return [content(path) for path in sorted(folder.iterdir())]
+    return [content(path) for path in sorted(folder.glob(name))]

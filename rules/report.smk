@@ -7,7 +7,7 @@ rule task_figures:
         encoders=of_each_encoder(rules.collect.output.encoder),
         neighbours=of_each_encoder(rules.neighbours.output.neighbours),
     output:
-        **drawn("{dataset}/{task}", "target"),
+        **drawn("{dataset}/{task}/{figure}", "target"),
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
@@ -22,7 +22,7 @@ rule protocol_figure:
         encoders=of_each_encoder(rules.collect.output.encoder),
         notebook=of_each_encoder(rules.notebook.output.scores),
     output:
-        **drawn("{dataset}/{task}", "protocol"),
+        **drawn("{dataset}/{task}/{figure}", "protocol"),
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
@@ -36,7 +36,7 @@ rule nuisance_figures:
         answers=rules.infer.output.summary,
         encoders=of_each_encoder(rules.collect.output.encoder),
     output:
-        **drawn("{dataset}/nuisance/{task}", "nuisance"),
+        **drawn("{dataset}/nuisance/{task}/{figure}", "nuisance"),
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
@@ -51,7 +51,7 @@ rule dataset_figures:
         similarity=rules.similarity.output.similarity,
         shape=of_each_encoder(rules.shape.output.shape),
     output:
-        **drawn("{dataset}", "dataset"),
+        **drawn("{dataset}/{figure}", "dataset"),
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
@@ -67,7 +67,7 @@ rule panels:
         summary=rules.folds.output.summary,
         encoder=rules.collect.output.encoder,
     output:
-        **drawn("{dataset}/{encoder}", "map"),
+        **drawn("{dataset}/{encoder}/{figure}_{task}", "map"),
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
@@ -95,7 +95,8 @@ rule summary:
     params:
         **stage(
             "report.summary",
-            content=lambda wildcards: [digest(index()), *templates()],
+            code=lambda wildcards: [f"report.figures.{name}" for name in FIGURES],
+            content=lambda wildcards: [digest(index()), *templates("*")],
         ),
     shell:
         COMMAND
