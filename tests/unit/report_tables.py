@@ -281,7 +281,7 @@ def write(
     further: dict[str, dict[str, str]] = {}
     for kind in BESIDE:
         for name in ENCODERS:
-            path = results / kind / dataset / f"{name}.parquet"
+            path = results / kind / name / dataset / "table.parquet"
             table = pa.Table.from_pandas(beside(kind, name), preserve_index=False)
             write_table(table, path, provenance)
             further.setdefault(kind, {})[name] = str(path)

@@ -20,6 +20,7 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import QuadMesh
 
 import report_tables as fake
+import stage_jobs
 from stratavox import words as labels
 from stratavox.errors import StratavoxError
 from stratavox.report import figures, paper, screen, style
@@ -429,6 +430,22 @@ def test_a_map_that_lacks_a_clip_of_the_task_is_an_error(tmp_path):
         umap_panels(tmp_path, lost=1)
 
 
+def test_a_command_draws_the_map_of_an_encoder(tmp_path):
+    index = fake.write(tmp_path)
+    umap_panels(tmp_path)
+    task = index["datasets"]["zoo"]["tasks"]["call"]
+    read = {"umap": tmp_path / "umap.parquet", "summary": task["folds_json"]}
+    read["folds"] = Path(task["folds_json"]).with_suffix(".parquet")
+    read["encoder"] = Path(fake.folders(index)["deep"]) / "encoder.json"
+    settings = {"scope": "map", "source": "folder", "figures": ["umap"], "draws": {}}
+    wildcards = {"dataset": "zoo", "task": "call", "encoder": "deep"}
+    out = {"umap": tmp_path / "out/umap_call.svg"}
+    done = stage_jobs.run("report.draw", read, out, settings, wildcards=wildcards, provenance={})
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out/umap_call.html").read_text(encoding="utf-8")
+    assert "UMAP panels, deep on zoo: call" in page and fake.NASTY not in page
+
+
 # ---- looks ----
 
 
@@ -570,29 +587,22 @@ def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
     assert texts and all("<" not in text for text in texts)
 
 
-def test_one_command_draws_all_figures_of_a_task_and_one_those_of_a_dataset(tmp_path):
+def test_one_command_draws_all_figures_of_a_task_or_of_a_dataset(tmp_path):
     index = fake.write(tmp_path)
     zoo = index["datasets"]["zoo"]
-    task, shared = zoo["tasks"]["call"], ["--dataset", "zoo", "--provenance", '{"key": "kept"}']
-    shared += ["--encoders", json.dumps(fake.folders(index)), "--out", str(tmp_path / "out")]
-    commands = {
-        "draw": [*task["stems"]],
-        "overview": [*zoo["stems"]],
-    }
+    task = zoo["tasks"]["call"]
+    shared = {"encoders": [f"{path}/encoder.json" for path in fake.folders(index).values()]}
+    drawn = {"target": [*task["stems"]], "dataset": [*zoo["stems"]]}
     own = {
-        "draw": ["--task", "call", "--answers", task["answers"]]
-        + ["--neighbours", json.dumps(task["neighbours"])]
-        + ["--notebook", json.dumps(task["notebook"])],
-        "overview": ["--similarity", zoo["similarity"], "--shape", json.dumps(zoo["shape"])],
+        "target": {"answers": f"{task['answers']}/summary.json"}
+        | {kind: [*task[kind].values()] for kind in ("neighbours", "notebook")},
+        "dataset": {"similarity": zoo["similarity"], "shape": [*zoo["shape"].values()]},
     }
-    for module, names in commands.items():
-        settings = json.dumps({"source": "folder", "figures": names, "draws": {}})
-        done = subprocess.run(
-            [sys.executable, "-m", f"stratavox.report.{module}", *shared, *own[module]]
-            + ["--settings", settings],
-            capture_output=True,
-            text=True,
-        )
+    about = {"wildcards": {"dataset": "zoo", "task": "call"}, "provenance": {"key": "kept"}}
+    for scope, names in drawn.items():
+        settings = {"scope": scope, "source": "folder", "figures": names, "draws": {}}
+        out = {name: tmp_path / f"out/{name}.svg" for name in names}
+        done = stage_jobs.run("report.draw", shared | own[scope], out, settings, **about)
         assert done.returncode == 0, done.stderr
         for figure in names:
             for kind in ("svg", "pdf", "png", "html"):
@@ -628,7 +638,7 @@ draw.draw({"toy": root / "toy"}, loaded, {}, {"key": "k"})
 
 def test_a_new_figure_is_one_new_file(tmp_path):
     index = fake.write(tmp_path)
-    shutil.copytree(Path(figures.__file__).parents[2], tmp_path / "package" / "stratavox")
+    shutil.copytree(Path(figures.__file__).parents[3], tmp_path / "package")
     new = tmp_path / "package/stratavox/report/figures/toy.py"
     new.write_text(TOY, encoding="utf-8")
     answers = index["datasets"]["zoo"]["tasks"]["call"]["answers"]

@@ -10,8 +10,8 @@ from matplotlib import pyplot as plt
 
 import report_tables as fake
 from stratavox import columns
-from stratavox.inference.answers.claims import CLAIMS, EARLY_LATE
-from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, DEPTHS, SATURATION
+from stratavox.inference.answers.claims import EARLY_LATE
+from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, SATURATION
 from stratavox.report.figures import atlas, centres
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
@@ -25,6 +25,10 @@ CHANCE = 0.2
 def close_figures():
     yield
     plt.close("all")
+
+
+def answer_columns(name: str) -> list[str]:
+    return columns.schema(f"answers/{{dataset}}/{{task}}/{name}.parquet").names
 
 
 def scores() -> pd.DataFrame:
@@ -54,7 +58,7 @@ def explained() -> pd.DataFrame:
     # concat and the nuisance come first, so that order is the figure's work
     table = pd.concat(parts).iloc[::-1]
     table = table.assign(low=table["value"] - 0.05, high=table["value"] + 0.05)
-    return table[inferred.ATLAS.names]
+    return table[answer_columns("explained_variance")]
 
 
 def centre_rows() -> pd.DataFrame:
@@ -70,7 +74,9 @@ def centre_rows() -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["target", "kind", "measure", "value", "readouts"])
     table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.12, encoder="deep")
-    return table.assign(interval="t over groups", n_groups=7).reindex(columns=DEPTHS.names)
+    return table.assign(interval="t over groups", n_groups=7).reindex(
+        columns=answer_columns("depths")
+    )
 
 
 def results(**changed) -> Results:
@@ -85,9 +91,9 @@ def results(**changed) -> Results:
     given = Results(
         **{"dataset": "zoo", "task": NASTY, "source": "folder", "estimates": scores()},
         **{"explained_variance": explained(), "depths": centre_rows(), "encoders": encoders},
-        weights=pd.DataFrame(),
+        layer_weights=pd.DataFrame(),
         contrasts=pd.DataFrame(),
-        claims=pd.DataFrame([verdict], columns=CLAIMS.names),
+        claims=pd.DataFrame([verdict], columns=answer_columns("claims")),
         facts={**facts, "repeats": 2, "permutations": 20, "draws": {}},
     )
     return replace(given, **changed)
@@ -214,7 +220,9 @@ def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():
 def test_a_target_that_an_encoder_lacks_is_not_measured_rather_than_zero():
     table = explained()
     some = table[~((table["target"] == "level") & (table["encoder"] == "deep"))]
-    heat = {trace.meta: trace for trace in fake.on_screen(atlas, results(explained_variance=some)).data}
+    heat = {
+        trace.meta: trace for trace in fake.on_screen(atlas, results(explained_variance=some)).data
+    }
     assert set(heat["deep level"].z[0]) == {None}
     assert heat["deep level"].customdata[0][0].endswith(": not measured")
 

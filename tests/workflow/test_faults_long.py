@@ -25,7 +25,7 @@ STAGES = (
     *("probe.folds", "probe.confounds", "probe.linear", "probe.notebook"),
     *("probe.atlas", "probe.conditional", "probe.attention", "inference.infer"),
     *("geometry.umap", "geometry.shape", "geometry.neighbours", "geometry.similarity"),
-    *("report.draw", "report.overview", "report.panels", "report.summary"),
+    *("report.draw", "report.summary"),
 )
 # The longest way through the rules, and one run more.
 MOST_RUNS = 10
