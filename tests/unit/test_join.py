@@ -65,23 +65,32 @@ def test_the_manifest_has_the_columns_and_counts_clips_that_are_not_mentioned(he
     [
         (
             [["file", "bird"], ["a.wav", "1"], ["b.wav", "2"], ["a.wav", "1"]],
-            ["individuals.csv: row 4", "'a.wav' in column 'file' stands in row 2 too", "remove"],
+            ["individuals.csv: row 4", "'a.wav' in column 'file' is also in row 2", "remove"],
         ),
         (
             [["file", "bird"], ["a.wav", "1"], ["sub/a.wave", "2"], ["zzz", "3"]],
             ["individuals.csv: no row of", "data/metadata.csv", "column 'file'"]
-            + ["row 3: 'sub/a.wave' (did you mean 'sub/a.wav'?); row 4: 'zzz';", "mend or remove"],
+            + [
+                "row 3: 'sub/a.wave' (did you mean 'sub/a.wav'?); row 4: 'zzz';",
+                "correct or remove",
+            ],
         ),
         (
             [["file", "call"], ["a.wav", "x"]],
-            ["individuals.csv: the column 'call'", "metadata.csv too", "only 'file'", "rename"],
+            [
+                "individuals.csv: the column 'call'",
+                "is also in",
+                "metadata.csv",
+                "only 'file'",
+                "rename",
+            ],
         ),
         (
             [["name", "bird"], ["a.wav", "1"]],
             ["individuals.csv: there is no column 'file'", "'join.by'", "name, bird"],
         ),
         ([["file", "bird"], ["", "1"]], ["row 2: the cell of column 'file' is empty", "fill it"]),
-        ([["file", "bird"], ["a.wav"]], ["row 2: 1 cells, but the header has 2; mend the row"]),
+        ([["file", "bird"], ["a.wav"]], ["row 2: 1 cells, but the header has 2; correct the row"]),
     ],
     ids=["twice", "typo", "in both", "no key column", "empty key", "ragged"],
 )
@@ -93,7 +102,7 @@ def test_what_is_wrong_with_the_joined_table_is_told(here, rows, parts):
 
 
 def test_a_missing_table_and_a_key_that_the_dataset_lacks(here):
-    assert "birds.csv: no such table; mend the config's key 'join.table'" in told(
+    assert "birds.csv: no such table; correct the config's key 'join.table'" in told(
         here, table="birds.csv"
     )
     message = told(here, by="bird")

@@ -1,4 +1,4 @@
-"""Stage: make the synthetic set and scan it as if it were a folder of recordings."""
+"""Stage: make the synthetic set and list its clips."""
 
 from __future__ import annotations
 
