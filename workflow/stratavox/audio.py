@@ -53,11 +53,11 @@ def read(
     end_s: float | None = None,
     trim_zeros: bool = False,
 ) -> Audio:
-    """Decode a file, or its segment [start_s, end_s) in seconds; with ``trim_zeros`` `without_zeros`.
+    """Decode a file, or its segment [start_s, end_s) in seconds.
 
-    Raises `AudioError` for what is no audio, empty, truncated (as far as header or
-    decoder show it), holds NaN or infinite samples, or ends before ``end_s``. A segment of an OGG or MP3 file
-    requires decoding all that precedes it.
+    ``trim_zeros`` applies `without_zeros`. Raises `AudioError` for a file that is no audio, empty,
+    truncated (as far as header or decoder show it), holds NaN or infinite samples, or ends before
+    ``end_s``. A segment of an OGG or MP3 file requires decoding all that precedes it.
     """
     path = Path(path)
     if path.suffix.lower() == ".raw":
@@ -96,7 +96,7 @@ def _frames(file: sf.SoundFile, start_s: float | None, end_s: float | None) -> t
     """First frame and the one after the last; checks them against what the file holds."""
     frames, rate = file.frames, file.samplerate
     if frames >= UNKNOWN_FRAMES:
-        raise AudioError("its header does not give its length; encode it again")
+        raise AudioError("its header does not tell its length; encode it again")
     if frames == 0:
         raise AudioError("no samples: its header says that it lasts 0 s")
     start = 0 if start_s is None else round(start_s * rate)
@@ -116,7 +116,7 @@ def _frames(file: sf.SoundFile, start_s: float | None, end_s: float | None) -> t
 def _refuse_truncated(file: sf.SoundFile) -> None:
     cut = CUT_CHUNK.search(file.extra_info)
     if cut and int(cut[2]) < int(cut[1]) < UNKNOWN_BYTES:
-        raise AudioError(f"truncated: {cut[2]} of {cut[1]} bytes of audio are present")
+        raise AudioError(f"truncated: {cut[2]} of {cut[1]} bytes of audio are there")
     if CUT_OGG in file.extra_info:
         raise AudioError("truncated: its last page is missing")
 
@@ -134,7 +134,7 @@ def _decode(file: sf.SoundFile, start: int, count: int) -> np.ndarray:
 def mono(samples: np.ndarray, channel: str | int) -> np.ndarray:
     """One channel (frames,) of ``samples`` (frames, channels).
 
-    ``channel`` is ``"mean"`` or a number counted from 0; `AudioError` where there is no such channel.
+    ``channel`` is ``"mean"`` or a number counted from 0; `AudioError` where that is missing.
     """
     channels = samples.shape[1]
     if channel == "mean":

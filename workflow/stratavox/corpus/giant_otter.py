@@ -35,7 +35,7 @@ def read(folder: Path) -> Inventory:
             place = Path(*path.parts[path.parts.index("Audio_S1") :])
             inventory.clips[path] = {"file": place.as_posix()} | named
             if named["call_type"] not in CALL_TYPES:
-                why = f"call type {named['call_type']!r} is not one of the published types"
+                why = f"call type {named['call_type']!r} is none of the published ones"
                 inventory.irregular.append({"file": path.as_posix(), "why": why})
         else:
             inventory.unread.append(
