@@ -58,27 +58,14 @@ class Call:
     samples: np.ndarray
 
 
-def write(
-    raw: Path,
-    seed: int = 0,
-    species: int = 3,
-    individuals: int = 4,
-    call_types: int = 4,
-    renditions: int = 6,
-    sessions: int = 6,
-    confounded: bool = False,
-) -> None:
+def write(raw: Path, confounded: bool, **sizes: int) -> None:
     """Write ``raw``/metadata.csv and ``raw``/audio/*.wav (44.1 kHz, 16 bit, about 1.1-1.9 s).
 
-    ``individuals`` are of each species, ``call_types`` at most 6, ``renditions`` of each type by
-    each individual. Renditions are assigned to the ``sessions`` in turn; where sessions are
-    ``confounded`` with individuals, each individual has two of its own instead.
+    ``sizes`` are the further arguments of `calls`.
     """
     (raw / "audio").mkdir(parents=True, exist_ok=True)
     rows = []
-    for call in calls(
-        seed, species, individuals, call_types, renditions, sessions, confounded, RATE
-    ):
+    for call in calls(**sizes, confounded=confounded, rate=RATE):
         animal = f"sp{call.species}_ind{call.individual}"
         row = {
             "file": f"audio/{animal}_{call.order}_{call.rendition:02d}.wav",
@@ -111,6 +98,10 @@ def calls(
     rate: int,
 ) -> Iterator[Call]:
     """Every call of a set, samples of about full scale 1 at ``rate`` Hz.
+
+    ``individuals`` are of each species, ``call_types`` at most 6, ``renditions`` of each type by
+    each individual. Renditions are assigned to the ``sessions`` in turn; where sessions are
+    ``confounded`` with individuals, each individual has two of its own instead.
 
     A call depends on the seed and its own numbers alone, so a set with more renditions,
     individuals or species contains the smaller set. No two seeds share a species, an individual or

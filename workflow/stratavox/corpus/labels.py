@@ -1,4 +1,4 @@
-"""The clips that can be used, and what the user's tables give as labels of each."""
+"""The clips that can be used, and their labels from the user's tables."""
 
 from __future__ import annotations
 

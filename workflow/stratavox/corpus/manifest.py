@@ -1,6 +1,6 @@
-"""Stage: the dataset's clips and labels, apart, and what is wrong with the data.
+"""Stage: the dataset's clips, their labels, and faults of the data.
 
-Stops when more than the set share of rows cannot be used.
+Stops when a larger share of rows than max_bad cannot be used.
 """
 
 from __future__ import annotations

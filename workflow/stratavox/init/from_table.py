@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from stratavox.corpus import user_table
@@ -25,7 +26,8 @@ def of_table(contents: Contents) -> Source | None:
 
     Raises `StratavoxError` where none does and a table could not be read.
     """
-    recordings = {os.path.abspath(contents.folder / name) for name in contents.recordings}
+    folder = os.path.abspath(contents.folder)
+    recordings = {os.path.join(folder, name) for name in contents.recordings}
     matches, refused = [], {}
     for name in contents.tables:
         try:
@@ -48,7 +50,10 @@ def of_table(contents: Contents) -> Source | None:
     messages += [f"  {match.column!r} also names files: {match}" for match in also]
     messages += [f"  table {name} is not used: it names fewer recordings" for name in unused]
     messages += [f"  table not used: {message}" for message in refused.values()]
-    entry, notes = _entry(contents, best)
+    path = Path(os.path.normpath(contents.folder / os.path.relpath(best.base, folder)))
+    table = Path(os.path.relpath(contents.folder / best.name, path)).as_posix()
+    entry = {"path": path.as_posix(), "table": table, "file": best.column}
+    notes = {"table": f"{best.rows} rows, one for each clip; relative to path"}
     notes["file"] = "; ".join(
         [f"names the files: {best}", *(f"{m.column} does so too" for m in also)]
     )
@@ -64,12 +69,19 @@ def of_table(contents: Contents) -> Source | None:
     return Source(entry, notes, columns, [*messages, *notices], best.rows)
 
 
+@dataclass(frozen=True)
 class _Match:
     """A column of a table, and how many of its cells name recordings relative to ``base``."""
 
-    def __init__(self, name: str, table: user_table.UserTable, column: str, base: str, hits: int):
-        self.name, self.table, self.column, self.base, self.hits = name, table, column, base, hits
-        self.rows = len(table.rows)
+    name: str
+    table: user_table.UserTable
+    column: str
+    base: str
+    hits: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.table.rows)
 
     def __str__(self) -> str:
         return f"{self.hits} of {self.rows} rows ({self.hits / self.rows:.0%}) name a recording"
@@ -117,14 +129,6 @@ def _bases(name: str, contents: Contents, recordings: set[str]) -> list[str]:
         bases.append(common)
         common = os.path.dirname(common)
     return list(dict.fromkeys([*bases, os.path.dirname(folder)]))
-
-
-def _entry(contents: Contents, match: _Match) -> tuple[dict, dict]:
-    base = os.path.relpath(match.base, os.path.abspath(contents.folder))
-    path = Path(os.path.normpath(contents.folder / base))
-    table = os.path.relpath(contents.folder / match.name, path)
-    entry = {"path": path.as_posix(), "table": Path(table).as_posix(), "file": match.column}
-    return entry, {"table": f"{match.rows} rows, one for each clip; relative to path"}
 
 
 def _bounds(contents: Contents, match: _Match) -> tuple[tuple[str, ...], list[str]]:
