@@ -208,8 +208,8 @@ def test_a_missing_confound_is_told_before_anything_runs(here):
 def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     sizes = {"species": 1, "individuals": 2, "call_types": 2, "renditions": 1, "sessions": 2}
     more = {"source": "chorus", "chorus": sizes}
-    settings = sizes | {"seed": 0, "confounded": False, "shards": 1}
-    generate(settings, Path("raw"), here / "scan.parquet", here)
+    generated = sizes | {"seed": 0, "confounded": False, "shards": 1}
+    generate(generated, Path("raw"), here / "scan.parquet", here)
     files = [row["file"] for row in tables.read_table(here / "scan.parquet").to_pylist()]
     put_table(here, [["file", "bird", "age"], [files[0], "Möwe", "7"]], "individuals.csv")
     before = planned(here, **more)

@@ -59,7 +59,8 @@ def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
                 if clip_rate != rate or not len(samples):
                     raise StratavoxError(
                         f"{clips}: clip {clip['clip_id']!r} has {len(samples)} samples at "
-                        f"{clip_rate} Hz; allowed: one or more at {rate} Hz; delete the part and run again"
+                        f"{clip_rate} Hz; allowed: one or more at {rate} Hz; delete the part and "
+                        "run again"
                     )
                 rows.append({"clip_id": clip["clip_id"], **describe(samples, rate)})
                 progress.add(audio_s=len(samples) / rate)
