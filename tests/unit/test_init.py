@@ -113,7 +113,7 @@ def test_what_is_said_is_what_is_written(here, capsys):
     assert entry["path"] == "data"
     assert entry["file"] == "file"
     assert only_task(entry) == {
-        **{"target": "call", "kind": "classification", "group": "bird"},
+        **{"target": "call", "group": "bird"},
         **{"min_clips": 10, "min_groups": 2, "role": "target"},
     }
     assert "label: call (" in said and "group: bird (" in said

@@ -94,11 +94,8 @@ def parse(path: Path, data: bytes, separator: str, quoting: int = csv.QUOTE_MINI
         quoting=quoting,
         strict=True,
     )
-    records = []
     try:
-        for number, cells in enumerate(reader, start=1):
-            if any(cells):
-                records.append((number, cells))
+        records = [(number, cells) for number, cells in enumerate(reader, start=1) if any(cells)]
     except csv.Error as error:
         raise StratavoxError(
             f"{path}: line {reader.line_num}: {error}; correct the table"
@@ -124,8 +121,7 @@ def _arrange(
         for number, cells in records
         if len(cells) != len(header)
     }
-    padding = [""] * len(header)
-    padded = [cells + padding for _, cells in records]
+    padded = [cells + [""] * len(header) for _, cells in records]
     columns = {
         name: [cells[place] for cells in padded] for place, name in enumerate(header) if name
     }

@@ -128,7 +128,7 @@ def _task(task: guess.Task, why: str) -> list[str]:
     target, group = task.target, task.group
     lines = [f"{name_of(target.name, 'label')}:"]
     body = _comment(f"{describe(target)}. Why this column: {why}")
-    body += [f"target: {scalar(target.name)}", "kind: classification"]
+    body.append(f"target: {scalar(target.name)}")
     body += _comment("clips of one group are never on both sides of a split: check this line")
     if group is None:
         body += [*_comment(NO_GROUP), *_comment(f"Why none: {task.why}"), "group: null"]
@@ -158,7 +158,7 @@ def _short(task: guess.Task) -> str:
     role = ", role: nuisance" if task.target.kind in NUISANCES else ""
     name = name_of(task.target.name, "other")
     target = scalar(task.target.name)
-    return f"{name}: {{target: {target}, kind: classification, group: {group}{role}}}"
+    return f"{name}: {{target: {target}, group: {group}{role}}}"
 
 
 def _recording(columns: list[Column], group: guess.Group | None) -> list[str]:
