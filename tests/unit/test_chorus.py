@@ -14,8 +14,7 @@ import stage_jobs
 from corpus_data import settings, to_manifest
 from stratavox import tables
 from stratavox.config import SCHEMA
-from stratavox.corpus import chorus
-from stratavox.corpus.generate import generate
+from stratavox.corpus import chorus, generate
 
 RATE = 16000
 SETTINGS = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["$defs"]["chorus"]["properties"]
@@ -154,7 +153,8 @@ def test_level_and_signal_to_noise_are_as_the_table_says():
 def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     raw = Path("results/corpus/chorus/raw")
-    generate(SMALL | {"seed": 0, "shards": 2}, raw, tmp_path / "scan.parquet", Path())
+    out = {"raw": raw, "scan": "scan.parquet"}
+    generate.run(stage_jobs.job({}, out, SMALL | {"shards": 2}))
     found = tables.read_table("scan.parquet")
     assert found.num_rows == 32
     assert found["reason"].null_count == 32

@@ -214,7 +214,9 @@ def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():
 def test_a_target_that_an_encoder_lacks_is_not_measured_rather_than_zero():
     table = explained()
     some = table[~((table["target"] == "level") & (table["encoder"] == "deep"))]
-    heat = {trace.meta: trace for trace in fake.on_screen(atlas, results(explained_variance=some)).data}
+    heat = {
+        trace.meta: trace for trace in fake.on_screen(atlas, results(explained_variance=some)).data
+    }
     assert set(heat["deep level"].z[0]) == {None}
     assert heat["deep level"].customdata[0][0].endswith(": not measured")
 

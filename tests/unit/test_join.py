@@ -1,15 +1,13 @@
 """A further table of individuals: its columns join the dataset's, and mistakes in it are told."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 import stage_jobs
 from corpus_data import put, put_table, settings, to_manifest
 from stratavox import tables
-from stratavox.corpus import manifest
-from stratavox.corpus.generate import generate
+from stratavox.corpus import generate, manifest
 from stratavox.corpus.inspect import inspect_shard
 from stratavox.corpus.labels import label_columns, labels_of
 from stratavox.errors import StratavoxError
@@ -209,7 +207,7 @@ def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     sizes = {"species": 1, "individuals": 2, "call_types": 2, "renditions": 1, "sessions": 2}
     more = {"source": "chorus", "chorus": sizes}
     generated = sizes | {"seed": 0, "confounded": False, "shards": 1}
-    generate(generated, Path("raw"), here / "scan.parquet", here)
+    generate.run(stage_jobs.job({}, {"raw": "raw", "scan": "scan.parquet"}, generated))
     files = [row["file"] for row in tables.read_table(here / "scan.parquet").to_pylist()]
     put_table(here, [["file", "bird", "age"], [files[0], "Möwe", "7"]], "individuals.csv")
     before = planned(here, **more)

@@ -76,7 +76,12 @@ def test_of_a_model_without_blocks_or_without_input_nothing_is_expected(tmp_path
     names = [row["planted"] for row in planted(results, "call_type", CROSSED)]
     assert ORDER in names and ACOUSTICS in names
     results.encoders["logmel"] |= {"weights": "file", "readouts": ["output"]}
-    without = replace(results, explained_variance=results.explained_variance[results.explained_variance["readout"] != "input"])
+    without = replace(
+        results,
+        explained_variance=results.explained_variance[
+            results.explained_variance["readout"] != "input"
+        ],
+    )
     names = [row["planted"] for row in planted(without, "call_type", CROSSED)]
     assert ORDER not in names and ACOUSTICS not in names
     assert planted(without, "species", CROSSED)

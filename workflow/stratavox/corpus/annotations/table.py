@@ -22,9 +22,8 @@ from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
 BOUNDS = {"file": "file", "start": "start_s", "end": "end_s"}
-FREQUENCIES = ("low_hz", "high_hz")
 PLACE = ("annotation", "annotation_row")
-OWN = (*BOUNDS.values(), *FREQUENCIES, *PLACE, "overlaps")
+OWN = (*BOUNDS.values(), "low_hz", "high_hz", *PLACE, "overlaps")
 
 
 @dataclass(frozen=True)
