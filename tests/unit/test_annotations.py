@@ -345,7 +345,7 @@ def test_a_list_gives_a_table_of_several_sound_files_no_single_recording(data):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"files": "*.tsv"}, r"no annotation file below it matches '\*\.tsv'; mend"),
+        ({"files": "*.tsv"}, r"no annotation file below it matches '\*\.tsv'; correct"),
         ({"files": "/etc/*.txt"}, "'/etc/\\*.txt' is no pattern below"),
         ({"files": "**x/*.txt"}, "no annotation file|is no pattern below"),
         ({"list": "pairs.csv"}, r"pairs\.csv: no such table"),

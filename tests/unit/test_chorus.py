@@ -8,16 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+import yaml
 
 import stage_jobs
 from corpus_data import settings, to_manifest
 from stratavox import tables
-from stratavox.corpus import chorus
-from stratavox.corpus.generate import generate
+from stratavox.config import SCHEMA
+from stratavox.corpus import chorus, generate
 
 RATE = 16000
-SMALL = {"species": 2, "individuals": 2, "call_types": 4, "renditions": 2}
-SIZES = SMALL | {"seed": 0, "sessions": 6, "confounded": False, "renditions": 3}
+SETTINGS = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["$defs"]["chorus"]["properties"]
+DEFAULT = {name: setting["default"] for name, setting in SETTINGS.items()}
+SMALL = DEFAULT | {"species": 2, "individuals": 2, "call_types": 4, "renditions": 2}
+SIZES = SMALL | {"renditions": 3}
 
 
 def contents(folder):
@@ -33,7 +36,7 @@ def table_of(raw):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        chorus.write(tmp_path / name, seed=seed, **SMALL)
+        chorus.write(tmp_path / name, **SMALL | {"seed": seed})
     first, again, other = (contents(tmp_path / name) for name in "abc")
     assert first == again
     assert first.keys() == other.keys()
@@ -42,14 +45,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path):
 
 def test_more_of_anything_leaves_the_others_as_they_were(tmp_path):
     chorus.write(tmp_path / "a", **SMALL)
-    chorus.write(tmp_path / "b", species=3, individuals=3, call_types=5, renditions=3)
+    more = {"species": 3, "individuals": 3, "call_types": 5, "renditions": 3}
+    chorus.write(tmp_path / "b", **DEFAULT | more)
     few, many = contents(tmp_path / "a"), contents(tmp_path / "b")
     few.pop("metadata.csv")
     assert few.items() <= many.items()
 
 
 def test_the_default_set_is_crossed_and_balanced(tmp_path):
-    chorus.write(tmp_path)
+    chorus.write(tmp_path, **DEFAULT)
     rows = pd.read_csv(tmp_path / "metadata.csv")
     assert len(rows) == 288
     for one, other, each in (
@@ -72,7 +76,7 @@ def test_the_default_set_is_crossed_and_balanced(tmp_path):
 
 
 def test_sessions_are_an_individuals_own_where_they_are_confounded(tmp_path):
-    chorus.write(tmp_path, **SMALL, confounded=True)
+    chorus.write(tmp_path, **SMALL | {"confounded": True})
     rows = pd.read_csv(tmp_path / "metadata.csv")
     assert rows.groupby("session")["individual"].nunique().eq(1).all()
     assert rows.groupby("individual")["session"].nunique().eq(2).all()
@@ -149,7 +153,8 @@ def test_level_and_signal_to_noise_are_as_the_table_says():
 def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     raw = Path("results/corpus/chorus/raw")
-    generate(SMALL | {"seed": 0, "shards": 2}, raw, tmp_path / "scan.parquet", Path())
+    out = {"raw": raw, "scan": "scan.parquet"}
+    generate.run(stage_jobs.job({}, out, SMALL | {"shards": 2}))
     found = tables.read_table("scan.parquet")
     assert found.num_rows == 32
     assert found["reason"].null_count == 32

@@ -188,7 +188,9 @@ def test_resampled_peaks_beyond_full_scale_are_cut_and_said(data, capsys):
     flat = np.abs(square) > 0.2
     assert (samples.max(), samples.min()) == (1 - 2**-23, -1)
     assert np.array_equal(np.sign(samples[flat]), np.sign(square[flat]))
-    assert "1 pass full scale and are cut there, such as 'loud.wav'" in capsys.readouterr().out
+    assert (
+        "1 exceed full scale and are clipped there, such as 'loud.wav'" in capsys.readouterr().out
+    )
 
 
 def test_names_with_spaces_quotes_and_umlauts_and_equal_names_in_two_folders(data):

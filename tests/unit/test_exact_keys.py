@@ -13,7 +13,7 @@ from stratavox.corpus.annotations import formats
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
 CLIPS = {"identity", "tables", "audio"}
-LABELS = {"identity", "tables", "labels", "user_table"}
+LABELS = {"identity", "tables", "labels", "user_table", "join"}
 LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder", "user_table"}
 
 
@@ -43,12 +43,6 @@ def test_a_key_covers_what_the_stage_runs_for_every_dataset(stage, others):
 
 def test_a_dataset_with_a_table_alone_needs_no_further_reader():
     assert labels.reader_code({"path": "data", "table": "metadata.csv", "file": "file"}) == []
-
-
-def test_a_joined_table_has_a_reader_of_its_own():
-    modules = labels.reader_code({"join": {"table": "a.csv", "by": "bird"}})
-    assert modules == ["corpus.join"]
-    assert closure(*modules) == {"join", "user_table"}
 
 
 @pytest.mark.parametrize("form", FORMATS)

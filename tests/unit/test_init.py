@@ -94,7 +94,7 @@ def test_a_bird_that_is_the_label_is_not_its_own_group(shared, here, capsys):
 def test_syllables_of_single_birds_are_grouped_by_song(shared, here, capsys):
     _, said = begun(shared / "data/bengalese_finch_syllables", capsys)
     assert "holding out individual would leave 0 of 38 classes" in said
-    assert "'onset_s' and 'offset_s' are no bounds in these files: 2936 of 2936" in said
+    assert "'onset_s' and 'offset_s' are not used as bounds: 2936 of 2936" in said
 
 
 def test_cats_sessions_that_are_numbered_anew_are_said_so(shared, here, capsys):
@@ -113,7 +113,7 @@ def test_what_is_said_is_what_is_written(here, capsys):
     assert entry["path"] == "data"
     assert entry["file"] == "file"
     assert only_task(entry) == {
-        **{"target": "call", "kind": "classification", "group": "bird"},
+        **{"target": "call", "group": "bird"},
         **{"min_clips": 10, "min_groups": 2, "role": "target"},
     }
     assert "label: call (" in said and "group: bird (" in said
@@ -139,7 +139,7 @@ def test_of_two_columns_that_name_files_the_fuller_is_taken_and_both_are_said(he
     (here / "data/gone.wav").unlink()
     entry, said = begun("data", capsys)
     assert entry["file"] == "cut"
-    assert "'raw' names files too: 39 of 40 rows" in said
+    assert "'raw' also names files: 39 of 40 rows" in said
     assert "raw does so too" in Path("data.yaml").read_text()
 
 
@@ -159,7 +159,7 @@ def test_segments_of_long_files(here, capsys):
 def test_rows_that_share_files_without_bounds_are_pointed_at(here, capsys):
     a_table(here / "data", [*calls(), ["a/00.wav", "call 0", "bird 0"]])
     _, said = begun("data", capsys)
-    assert "1 rows name a file that another row names too" in said
+    assert "1 rows name a file that another row also names" in said
     assert "repeats row 2" in said
 
 
@@ -225,8 +225,8 @@ def test_other_tasks_in_comments_are_usable_as_they_stand(here, capsys):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("\ufefffile;call\na.wav;x\nb.wav;y\n", "parted by semicolons .* read with commas"),
-        ("file\tcall\na.wav\tx\n", "parted by tabs .* read with commas"),
+        ("\ufefffile;call\na.wav;x\nb.wav;y\n", "separated by semicolons .* read with commas"),
+        ("file\tcall\na.wav\tx\n", "separated by tabs .* read with commas"),
         ("file,call\n", "an empty table"),
     ],
 )
@@ -242,9 +242,7 @@ def test_a_table_that_names_no_file_is_said_to_be_left_aside(here, capsys):
     classes(here / "data")
     put_table(here / "data", [["id", "call"], ["song/0", "x"], ["song/1", "y"]])
     entry, said = begun("data", capsys)
-    assert (
-        "no column of metadata.csv names the recordings, each cell like 'alarm call/0.WAV'" in said
-    )
+    assert "no column of metadata.csv names recordings such as 'alarm call/0.WAV'" in said
     assert entry["table"] == "../data_clips.csv"
 
 
@@ -269,7 +267,7 @@ def test_no_label_says_what_stands_against_each_column(here):
         start(Path("data"), None, False)
     for part in (
         "call: constant (song)",
-        "bird: the commonest values have bird 0 (4)",
+        "bird: the most frequent values have bird 0 (4)",
         "clip_no: another",
     ):
         assert part in str(error.value)
@@ -311,7 +309,7 @@ def test_deeper_sub_folders_are_columns_each(here, capsys):
 
 def test_recordings_without_labels_say_what_to_do(here):
     put(here / "data", "a.wav")
-    with pytest.raises(StratavoxError, match=r"nothing that labels them.*\n  file,label,indiv"):
+    with pytest.raises(StratavoxError, match=r"no labels for them.*\n  file,label,indiv"):
         start(Path("data"), None, False)
 
 
@@ -379,7 +377,7 @@ def test_annotation_files_are_known_by_their_content(here, kind, entry):
     assert source.entry == {"path": "data", "annotations": {"format": kind} | entry}
     (label,) = (column for column in source.columns if column.name == entry["label"])
     assert label.values == {"peep": 12, "trill": 12}
-    assert "12 named as a recording is" in source.said[0]
+    assert "12 named as a recording is" in source.messages[0]
 
 
 @pytest.mark.parametrize("kind", ["raven", "audacity", "textgrid"])
@@ -395,11 +393,11 @@ def test_annotated_recordings_pass_the_check(here, capsys, kind):
 def test_two_views_of_a_selection_are_one_clip_of_the_file_that_it_names(here):
     put(here / "data", "a.wav")
     rows = [
-        f"{k}\t{view}\t1\t{k}\t{k + 1}\t100\t{('peep', 'trill')[k % 2]}\t{'ab'[k % 2]}.wav"
+        f"{k}\t{view}\t1\t{k}\t{k + 1}\t100\t{('peep', 'trill')[k % 2]}\t{'ab'[k % 2]}.wav\t{k}"
         for k in range(20)
         for view in ("Waveform 1", "Spectrogram 1")
     ]
-    text = RAVEN.replace("\n", "\tBegin File\n") + "\n".join(rows) + "\n"
+    text = RAVEN.replace("\n", "\tBegin File\tFile Offset (s)\n") + "\n".join(rows) + "\n"
     (here / "data/all.selections.txt").write_text(text)
     columns = {column.name: column for column in of_annotations(look(Path("data"))).columns}
     assert columns["Annotation"].values == {"peep": 10, "trill": 10}

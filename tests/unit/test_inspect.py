@@ -115,7 +115,7 @@ def test_a_file_changed_since_the_scan_stops_the_stage(data):
     with pytest.raises(StratavoxError, match=r"a\.wav: changed since it was scanned; run .* again"):
         inspect_shard(settings(), scan_table, 0, out, {})
     (data / "a.wav").unlink()
-    with pytest.raises(StratavoxError, match=r"a\.wav: cannot be read any more .* run .* again"):
+    with pytest.raises(StratavoxError, match=r"a\.wav: can no longer be read .* run .* again"):
         inspect_shard(settings(), scan_table, 0, out, {})
     assert not out.exists()
 

@@ -1,15 +1,13 @@
 """A further table of individuals: its columns join the dataset's, and mistakes in it are told."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 import stage_jobs
 from corpus_data import put, put_table, settings, to_manifest
 from stratavox import tables
-from stratavox.corpus import manifest
-from stratavox.corpus.generate import generate
+from stratavox.corpus import generate, manifest
 from stratavox.corpus.inspect import inspect_shard
 from stratavox.corpus.labels import label_columns, labels_of
 from stratavox.errors import StratavoxError
@@ -65,23 +63,32 @@ def test_the_manifest_has_the_columns_and_counts_clips_that_are_not_mentioned(he
     [
         (
             [["file", "bird"], ["a.wav", "1"], ["b.wav", "2"], ["a.wav", "1"]],
-            ["individuals.csv: row 4", "'a.wav' in column 'file' stands in row 2 too", "remove"],
+            ["individuals.csv: row 4", "'a.wav' in column 'file' is also in row 2", "remove"],
         ),
         (
             [["file", "bird"], ["a.wav", "1"], ["sub/a.wave", "2"], ["zzz", "3"]],
             ["individuals.csv: no row of", "data/metadata.csv", "column 'file'"]
-            + ["row 3: 'sub/a.wave' (did you mean 'sub/a.wav'?); row 4: 'zzz';", "mend or remove"],
+            + [
+                "row 3: 'sub/a.wave' (did you mean 'sub/a.wav'?); row 4: 'zzz';",
+                "correct or remove",
+            ],
         ),
         (
             [["file", "call"], ["a.wav", "x"]],
-            ["individuals.csv: the column 'call'", "metadata.csv too", "only 'file'", "rename"],
+            [
+                "individuals.csv: the column 'call'",
+                "is also in",
+                "metadata.csv",
+                "only 'file'",
+                "rename",
+            ],
         ),
         (
             [["name", "bird"], ["a.wav", "1"]],
             ["individuals.csv: there is no column 'file'", "'join.by'", "name, bird"],
         ),
         ([["file", "bird"], ["", "1"]], ["row 2: the cell of column 'file' is empty", "fill it"]),
-        ([["file", "bird"], ["a.wav"]], ["row 2: 1 cells, but the header has 2; mend the row"]),
+        ([["file", "bird"], ["a.wav"]], ["row 2: 1 cells, but the header has 2; correct the row"]),
     ],
     ids=["twice", "typo", "in both", "no key column", "empty key", "ragged"],
 )
@@ -93,7 +100,7 @@ def test_what_is_wrong_with_the_joined_table_is_told(here, rows, parts):
 
 
 def test_a_missing_table_and_a_key_that_the_dataset_lacks(here):
-    assert "birds.csv: no such table; mend the config's key 'join.table'" in told(
+    assert "birds.csv: no such table; correct the config's key 'join.table'" in told(
         here, table="birds.csv"
     )
     message = told(here, by="bird")
@@ -199,7 +206,8 @@ def test_a_missing_confound_is_told_before_anything_runs(here):
 def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     sizes = {"species": 1, "individuals": 2, "call_types": 2, "renditions": 1, "sessions": 2}
     more = {"source": "chorus", "chorus": sizes}
-    generate(sizes | {"seed": 0, "shards": 1}, Path("raw"), here / "scan.parquet", here)
+    generated = sizes | {"seed": 0, "confounded": False, "shards": 1}
+    generate.run(stage_jobs.job({}, {"raw": "raw", "scan": "scan.parquet"}, generated))
     files = [row["file"] for row in tables.read_table(here / "scan.parquet").to_pylist()]
     put_table(here, [["file", "bird", "age"], [files[0], "Möwe", "7"]], "individuals.csv")
     before = planned(here, **more)

@@ -203,7 +203,7 @@ def test_a_missing_column_is_named_beside_those_there_are(data):
         (b"file,label\n", "an empty table: it needs a header and a row for each clip"),
         (b"file,label\n\n,\n", "an empty table"),
         ("file\nM\xf6we.wav\n".encode("latin-1"), r"not UTF-8 \(byte 0xf6 at position 6\); save"),
-        (b'file,label\n"a.wav,x\nb.wav,y\n', "line 3: unexpected end of data; mend the table"),
+        (b'file,label\n"a.wav,x\nb.wav,y\n', "line 3: unexpected end of data; correct the table"),
         (b"file,x,x\na.wav,1,2\n", "two columns are called 'x'; rename"),
         (b"file,clip_id\na.wav,1\n", "column name 'clip_id' is taken"),
         (b"row,file\n1,a.wav\n", "column name 'row' is taken"),

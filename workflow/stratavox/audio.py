@@ -18,15 +18,15 @@ import soxr
 
 from stratavox.errors import StratavoxError
 
-# An end rounded up to milliseconds in the user's table may lie this far past the file's end.
+# How far an end in the user's table, rounded to milliseconds, may be past the file's end.
 END_SLACK_S = 0.001
-# libsndfile's seek misses in some Vorbis and variable-rate MP3 files, and soundfile seeks after
+# libsndfile's seek is inexact in some Vorbis and variable-rate MP3 files, and soundfile seeks after
 # each read: only one read from the start is exact.
 INEXACT_SEEK = {"OGG", "MP3"}
-# libsndfile shortens a truncated file without a word; its log tells.
+# libsndfile shortens a truncated file without an error; only its log mentions it.
 CUT_CHUNK = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)
 CUT_OGG = "Last page lacks an end-of-stream bit"
-# Programs that write to a pipe leave a length about as large as the field holds.
+# Programs that write to a pipe set about the largest possible length.
 UNKNOWN_BYTES, UNKNOWN_FRAMES = 0x7FFF0000, 1 << 40
 
 
@@ -53,11 +53,11 @@ def read(
     end_s: float | None = None,
     trim_zeros: bool = False,
 ) -> Audio:
-    """Decode a file, or its segment [start_s, end_s) in seconds; `without_zeros` if asked.
+    """Decode a file, or its segment [start_s, end_s) in seconds.
 
-    Raises `AudioError` for what is no audio, empty, truncated (where its header or its decoder
-    tells), holds NaN or infinite samples, or ends before ``end_s``. A segment of an OGG or MP3 file
-    costs the decoding of all that precedes it.
+    ``trim_zeros`` applies `without_zeros`. Raises `AudioError` for a file that is no audio, empty,
+    truncated (as far as header or decoder show it), holds NaN or infinite samples, or ends before
+    ``end_s``. A segment of an OGG or MP3 file requires decoding all that precedes it.
     """
     path = Path(path)
     if path.suffix.lower() == ".raw":
@@ -84,9 +84,9 @@ def read(
 
 
 def without_zeros(samples: np.ndarray) -> np.ndarray:
-    """``samples`` (frames, channels) less the head and tail in which all channels are exactly 0.
+    """``samples`` (frames, channels) without head and tail in which all channels are exactly 0.
 
-    Digital silence throughout stays as it is.
+    A clip that is 0 throughout is not trimmed.
     """
     sounding = np.flatnonzero(samples.any(axis=1))
     return samples[sounding[0] : sounding[-1] + 1] if len(sounding) else samples
@@ -134,7 +134,7 @@ def _decode(file: sf.SoundFile, start: int, count: int) -> np.ndarray:
 def mono(samples: np.ndarray, channel: str | int) -> np.ndarray:
     """One channel (frames,) of ``samples`` (frames, channels).
 
-    ``channel`` is ``"mean"`` or a number counted from 0; `AudioError` where there is none such.
+    ``channel`` is ``"mean"`` or a number counted from 0; `AudioError` where that is missing.
     """
     channels = samples.shape[1]
     if channel == "mean":
@@ -149,7 +149,7 @@ def mono(samples: np.ndarray, channel: str | int) -> np.ndarray:
 def resample(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
     """``samples`` (frames,) at ``to`` Hz, by soxr's HQ recipe; the same array when rates agree.
 
-    The result can pass full scale a little where the source comes close to it.
+    The result can slightly exceed full scale where the source comes close to it.
     """
     if rate == to:
         return samples
@@ -157,12 +157,12 @@ def resample(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
 
 
 def count_beyond_full_scale(samples: np.ndarray) -> int:
-    """How many samples lie outside [-1, 1] and are cut there by `encode_flac`."""
+    """How many samples lie outside [-1, 1] and are clipped by `encode_flac`."""
     return int(np.count_nonzero(np.abs(samples) > 1))
 
 
 def encode_flac(samples: np.ndarray, rate: int) -> bytes:
-    """``samples`` (frames,) as a mono 24-bit FLAC file; what passes full scale is cut there.
+    """``samples`` (frames,) as a mono 24-bit FLAC file; values beyond full scale are clipped.
 
     Exact for samples that are multiples of 2**-23. FLAC holds rates to 65,535 Hz and multiples of
     10 Hz to 655,350 Hz (RFC 9639, section 9.1.2); any other is a `StratavoxError`.

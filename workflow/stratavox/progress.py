@@ -1,4 +1,4 @@
-"""Progress of long work, on a terminal and in a log alike."""
+"""Progress of long work, for terminals and logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Progress:
     """Print how far a stage is: items done, audio-seconds per second, time left.
 
     On a terminal one line is rewritten; in a log a line is added every ``every`` seconds and at
-    the end, so that logs stay short.
+    the end.
     """
 
     def __init__(self, what: str, total: int, unit: str = "clips", every: float = 10.0):
@@ -48,7 +48,7 @@ class Progress:
 
 
 class Transfer(Progress):
-    """The same in bytes: MB, MB a second and, where the size is known, the time left.
+    """Progress in bytes: MB, MB a second and, where the size is known, the time left.
 
     ``had`` bytes were there before, of ``total`` (0: not known).
     """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,13 +20,13 @@ import pyarrow.parquet as pq
 from stratavox.errors import BrokenFile, StratavoxError
 
 PROVENANCE = b"stratavox"
-# The machine's fault, not the program's: no room, or no leave to write.
+# Faults of the machine, not of the program: no space left, or no permission to write.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that takes its place when the block ends well.
+def atomic_path(path: str | os.PathLike, folder: bool = False) -> Iterator[Path]:
+    """Yield a temporary file or folder beside ``path``, renamed to it when the block succeeds.
 
     An interrupted or failed block leaves ``path`` as it was. Raises `StratavoxError` where the disk
     is full or ``path`` may not be written.
@@ -33,42 +35,49 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-        )
-        os.close(handle)
-        temporary = Path(name)
+        name = {"dir": path.parent, "prefix": f".{path.name}.", "suffix": path.suffix}
+        if folder:
+            temporary = Path(tempfile.mkdtemp(**name))
+        else:
+            handle, temporary = tempfile.mkstemp(**name)
+            os.close(handle)
+            temporary = Path(temporary)
         try:
             yield temporary
-            with open(temporary, "rb+") as written:
-                os.fsync(written.fileno())
+            if not folder:
+                with open(temporary, "rb+") as written:
+                    os.fsync(written.fileno())
             umask = os.umask(0)
             os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
+            os.chmod(temporary, (0o777 if folder else 0o666) & ~umask)
             os.replace(temporary, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name ``path`` where the block cannot write it for want of room or leave."""
+    """Raise `StratavoxError` that names ``path`` where space or permission to write is missing."""
     try:
         yield
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         raise StratavoxError(
-            f"{path}: cannot be written ({os.strerror(error.errno)}); mend that and run the same "
-            "command again: it goes on where this run ended"
+            f"{path}: cannot be written ({os.strerror(error.errno)}); correct that and run the "
+            "same command again: it continues where this run ended"
         ) from None
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed writers of ``path`` left beside it under a temporary name."""
+    """Remove the temporary files and folders that killed writers of ``path`` left beside it."""
     for left in path.parent.iterdir():
         if left.name.startswith(f".{path.name}."):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            _remove(left)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -76,7 +85,7 @@ def table_writer(
     path: str | os.PathLike, schema: pa.Schema, provenance: dict
 ) -> Iterator[pq.ParquetWriter]:
     """Yield a Parquet writer for tables larger than memory; the file appears when complete."""
-    # A dictionary of values that hardly recur costs a third of the file and most of the writing.
+    # A dictionary of values that hardly recur adds a third to the file and most of the time.
     flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
     floats = [f"{field.name}.list.element" for field in schema if _holds_floats(field.type)]
     with (
@@ -88,7 +97,7 @@ def table_writer(
             compression_level=1,
             use_dictionary=flat,
             use_byte_stream_split=floats,
-            # so that a reader sees a page that changed on the disk
+            # so that a reader detects a page that changed on the disk
             write_page_checksum=True,
         ) as writer,
     ):
@@ -112,7 +121,7 @@ def with_provenance(schema: pa.Schema, provenance: dict) -> pa.Schema:
 
 
 class Table(pq.ParquetFile):
-    """A Parquet file whose pages are held against their checksums as they are read."""
+    """A Parquet file whose pages are compared with their checksums as they are read."""
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path, page_checksum_verification=True)
@@ -128,7 +137,7 @@ class Table(pq.ParquetFile):
 
 
 def open_table(path: str | os.PathLike) -> Table:
-    """Open a Parquet file, or say which file is missing or broken and what to do."""
+    """Open a Parquet file; raises `StratavoxError` where it is missing or broken."""
     with _whole(path):
         return Table(path)
 
@@ -141,7 +150,7 @@ def _whole(path: str | os.PathLike) -> Iterator[None]:
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such file; run the workflow to make it") from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        # a disk that cannot be read has a number, a file that cannot be understood has none
+        # an error of the disk has a number, one of the file's content has none
         if getattr(error, "errno", None):
             raise StratavoxError(f"{path}: cannot be read ({error})") from None
         raise BrokenFile(path, f"not a whole Parquet file ({error})") from None
@@ -156,9 +165,9 @@ def read_table(path: str | os.PathLike, columns: list[str] | None = None) -> pa.
 def read_provenance(path: str | os.PathLike) -> dict:
     """The provenance a Parquet file carries in its metadata."""
     with open_table(path) as file:
-        written = (file.metadata.metadata or {}).get(PROVENANCE, b"{}")
+        text = (file.metadata.metadata or {}).get(PROVENANCE, b"{}")
     try:
-        return json.loads(written)
+        return json.loads(text)
     except ValueError as error:
         raise BrokenFile(path, f"its provenance is not whole JSON ({error})") from None
 
@@ -189,22 +198,23 @@ def read_embeddings(
 ) -> np.ndarray:
     """The ``rows`` (clips,) of a fixed_size_list<float32> column, or all: float32 (clips, width).
 
-    In memory are these rows and one row group of the file.
+    Only these rows and one row group of the file are in memory.
     """
     with open_table(path) as file:
-        about = file.metadata
-        rows = np.arange(about.num_rows) if rows is None else np.asarray(rows)
+        metadata = file.metadata
+        rows = np.arange(metadata.num_rows) if rows is None else np.asarray(rows)
         order = np.argsort(rows, kind="stable")
         rising = rows[order]
-        found = np.empty((len(rows), file.schema_arrow.field(column).type.list_size), np.float32)
+        width = file.schema_arrow.field(column).type.list_size
+        embeddings = np.empty((len(rows), width), np.float32)
         end = 0
-        for group in range(about.num_row_groups):
-            start, end = end, end + about.row_group(group).num_rows
+        for group in range(metadata.num_row_groups):
+            start, end = end, end + metadata.row_group(group).num_rows
             first, last = np.searchsorted(rising, [start, end])
             if first < last:
                 values = embedding_matrix(file.read_row_group(group, [column])[column])
-                found[order[first:last]] = values[rising[first:last] - start]
-    return found
+                embeddings[order[first:last]] = values[rising[first:last] - start]
+    return embeddings
 
 
 def write_json(value: object, path: str | os.PathLike) -> None:
@@ -218,8 +228,17 @@ def write_text(text: str, path: str | os.PathLike) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_csv(rows: Iterable[dict], columns: Iterable[str], path: str | os.PathLike) -> None:
+    """Write the ``columns`` of ``rows`` as CSV in UTF-8 in one step."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(text.getvalue(), path)
+
+
 def read_json(path: str | os.PathLike) -> dict:
-    """Read a JSON file, or say which file is missing or broken."""
+    """Read a JSON file; raises `StratavoxError` where it is missing or broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:

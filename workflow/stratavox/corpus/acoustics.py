@@ -1,8 +1,8 @@
-"""Stage: acoustic descriptors of one shard of clips, as the encoders hear them.
+"""Stage: acoustic descriptors of one shard of clips, at the encoders' sample rate.
 
 Reads a part of clips/{dataset}/{rate}; writes one row a clip: clip_id and a float64 column for each
 of `TARGETS`, null where a clip does not allow the measurement (an unvoiced clip has no F0, a silent
-one no level). How each is measured stands in `descriptors` and `voice`.
+one no level). `descriptors` and `voice` define the measurements.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ SCHEMA = pa.schema([("clip_id", pa.string()), *((name, pa.float64()) for name in
 
 def describe(samples: np.ndarray, rate: int) -> dict[str, float | None]:
     """Each of `TARGETS` for samples (n,), n >= 1, at ``rate`` Hz; None where undefined."""
-    found: dict[str, float | None] = dict.fromkeys(TARGETS)
-    found["duration"] = len(samples) / rate
-    found["level"] = descriptors.loudness(samples)
-    if found["level"] is None or found["duration"] < descriptors.SHORTEST_S:
-        return found
+    values: dict[str, float | None] = dict.fromkeys(TARGETS)
+    values["duration"] = len(samples) / rate
+    values["level"] = descriptors.loudness(samples)
+    if values["level"] is None or values["duration"] < descriptors.SHORTEST_S:
+        return values
     hertz, power = descriptors.spectrogram(samples, rate)
-    found |= descriptors.spectrum(hertz, power)
-    found["snr"] = descriptors.signal_to_noise(power)
+    values |= descriptors.spectrum(hertz, power)
+    values["snr"] = descriptors.signal_to_noise(power)
     modulation = descriptors.amplitude_modulation(samples, rate) or (None, None)
-    found["am_rate"], found["am_depth"] = modulation
+    values["am_rate"], values["am_depth"] = modulation
     track = voice.track(samples, rate)
-    found["harmonicity"] = voice.harmonicity(track)
-    return found | (voice.contour(track) or {})
+    values["harmonicity"] = voice.harmonicity(track)
+    return values | (voice.contour(track) or {})
 
 
 def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
     """Write ``out`` (`SCHEMA`) for the part ``clips``, a row group at a time.
 
-    Raises `StratavoxError` for a clip at another rate, or a rate too low for the F0s looked for.
+    Raises `StratavoxError` for a clip at another rate, or a rate too low for the range of F0.
     """
     if rate < 2 * voice.HIGHEST_HZ:
         raise StratavoxError(
-            f"--settings of corpus.acoustics: rate is {rate} Hz; F0 is looked for up to "
+            f"--settings of corpus.acoustics: rate is {rate} Hz; F0 is measured up to "
             f"{voice.HIGHEST_HZ:.0f} Hz, which needs {2 * voice.HIGHEST_HZ:.0f} Hz or more"
         )
     with tables.open_table(clips) as file, tables.table_writer(out, SCHEMA, provenance) as writer:
@@ -55,11 +55,12 @@ def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
         for group in range(file.num_row_groups):
             rows = []
             for clip in file.read_row_group(group, ["clip_id", "audio"]).to_pylist():
-                samples, found = decode_flac(clip["audio"]["bytes"])
-                if found != rate or not len(samples):
+                samples, clip_rate = decode_flac(clip["audio"]["bytes"])
+                if clip_rate != rate or not len(samples):
                     raise StratavoxError(
-                        f"{clips}: clip {clip['clip_id']!r} has {len(samples)} samples at {found} "
-                        f"Hz; allowed: one or more at {rate} Hz; delete the part and run again"
+                        f"{clips}: clip {clip['clip_id']!r} has {len(samples)} samples at "
+                        f"{clip_rate} Hz; allowed: one or more at {rate} Hz; delete the part and "
+                        "run again"
                     )
                 rows.append({"clip_id": clip["clip_id"], **describe(samples, rate)})
                 progress.add(audio_s=len(samples) / rate)

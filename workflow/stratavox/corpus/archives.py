@@ -1,8 +1,9 @@
-"""The table of published archives: the shipped one and, over it, the user's."""
+"""The table of published archives: the one of Stratavox, and the user's, which takes precedence."""
 
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -32,14 +33,14 @@ def entry(name: str, own: Path | None = None) -> dict:
 
 
 def columns(archive: dict) -> tuple[str, ...]:
-    """The columns of the table that will be made of the archive."""
+    """The columns of the table that the stage arrange writes for the archive."""
     return importlib.import_module(f"stratavox.corpus.{archive['layout']}").COLUMNS
 
 
 def identity(archive: dict) -> list[str]:
-    """What tells the archive's content: each file's checksum or, where there is none, its address.
+    """Each file's checksum or, where none is published, its address and size.
 
-    So a mirror of the same files makes nothing stale, nor does a citation put right.
+    A mirror of the same files, or a corrected citation, does not change it.
     """
     return [file["checksum"] or f"{file['address']} {file['bytes']}" for file in archive["files"]]
 
@@ -49,7 +50,7 @@ def _read(path: Path) -> dict[str, dict]:
         archives = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise StratavoxError(
-            f"{path}: no such table of archives; mend the config's key downloads.archives"
+            f"{path}: no such table of archives; correct the config's key downloads.archives"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StratavoxError(f"{path}: not a YAML table of archives: {error}") from None
@@ -58,12 +59,9 @@ def _read(path: Path) -> dict[str, dict]:
         problems = [
             f"{name}.files: the name {file!r} is given twice"
             for name, archive in archives.items()
-            for file in _twice([entry["name"] for entry in archive["files"]])
+            for file, times in Counter(entry["name"] for entry in archive["files"]).items()
+            if times > 1
         ]
     if problems:
         raise StratavoxError(f"{path} cannot be used:\n  " + "\n  ".join(problems))
     return archives
-
-
-def _twice(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})

@@ -1,8 +1,7 @@
-"""Stage: unpack a fetched archive, read its names into a table and scan it as a folder."""
+"""Stage: unpack a fetched archive, read its file names into a table, and list its clips."""
 
 from __future__ import annotations
 
-import csv
 import importlib
 import os
 import shutil
@@ -11,36 +10,36 @@ from pathlib import Path
 
 from stratavox import tables
 from stratavox.corpus.identity import digest_of, sha256_of
-from stratavox.corpus.layout import Found
+from stratavox.corpus.layout import Inventory
 from stratavox.corpus.listing import GENERATED, write_generated
-from stratavox.corpus.unpack import Bound, new_folder, unzip
+from stratavox.corpus.unpack import Bound, unzip
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
-# Where files stand until their names are read; no clip's place begins with a dot.
+# Folder of the files until their names are read; no clip's path begins with a dot.
 UNPACKED = ".unpacked"
 SHOWN = 5
 
 
 def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> dict:
-    """Write the clips and their table to ``raw``, the scan to ``out``; return what was found.
+    """Write the clips and their table to ``raw``, the scan to ``out``; return the account.
 
     ``settings`` holds layout, unpacked_bytes, unpacked_files, members (file inside the archive ->
-    checksum) and shards; ``raw`` is relative to ``root``. Every file of the archive is counted in
-    the answer: as a clip, as merged with one, as unread (its name does not fit) or as not used.
+    checksum) and shards; ``raw`` is relative to ``root``. The account counts every file of the
+    archive: as a clip, as merged with one, as unread (its name does not fit) or as not used.
     Raises `StratavoxError` where the archive is not the one of the receipt, cannot be unpacked
     safely, or holds no clip.
     """
     layout = importlib.import_module(f"stratavox.corpus.{settings['layout']}")
-    with new_folder(root / raw) as made:
-        tree = made / UNPACKED
+    with tables.atomic_path(root / raw, folder=True) as temporary:
+        tree = temporary / UNPACKED
         _unpack(settings, receipt, tree, layout.NESTED)
-        found = layout.read(tree)
-        _refuse_unfit(receipt, found, layout.EXPECTED)
-        _put(tree, made, found, layout.COLUMNS)
+        inventory = layout.read(tree)
+        _refuse_unfit(receipt, inventory, layout.EXPECTED)
+        _put(tree, temporary, inventory, layout.COLUMNS)
         shutil.rmtree(tree)
     write_generated(raw, settings["shards"], root, out)
-    return _account(receipt, found)
+    return _account(receipt, inventory)
 
 
 def _unpack(settings: dict, receipt: dict, tree: Path, nested: bool) -> None:
@@ -79,51 +78,48 @@ def _check(inner: Path, checksum: str | None) -> None:
         )
 
 
-def _refuse_unfit(receipt: dict, found: Found, expected: str) -> None:
-    if not found.clips:
-        seen = [row["file"] for row in found.unread] + found.not_used
+def _refuse_unfit(receipt: dict, inventory: Inventory, expected: str) -> None:
+    if not inventory.clips:
+        seen = [row["file"] for row in inventory.unread] + inventory.not_used
         raise StratavoxError(
             f"{receipt['archive']}: no clip was found in the archive; expected {expected}, found "
             f"{len(seen)} other files: {', '.join(seen[:SHOWN]) or 'none'}"
         )
-    places = Counter(row["file"] for row in found.clips.values())
+    places = Counter(row["file"] for row in inventory.clips.values())
     if twice := [file for file, count in places.items() if count > 1]:
         raise StratavoxError(f"{receipt['archive']}: {twice[0]!r} is in the archive twice")
 
 
-def _put(tree: Path, raw: Path, found: Found, columns: tuple[str, ...]) -> None:
+def _put(tree: Path, raw: Path, inventory: Inventory, columns: tuple[str, ...]) -> None:
     """Move the clips to their places in ``raw`` and write the table beside them."""
-    rows = sorted(found.clips.items(), key=lambda item: item[1]["file"])
+    rows = sorted(inventory.clips.items(), key=lambda item: item[1]["file"])
     for path, row in rows:
         (raw / row["file"]).parent.mkdir(parents=True, exist_ok=True)
         os.replace(tree / path, raw / row["file"])
-    with open(raw / GENERATED["table"], "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for _, row in rows)
+    tables.write_csv((row for _, row in rows), columns, raw / GENERATED["table"])
 
 
-def _account(receipt: dict, found: Found) -> dict:
-    """What the archive is, and where each of its files went."""
-    told = {key: receipt[key] for key in ("archive", "layout", "licence", "citation", "doi")}
-    told["files"] = [
+def _account(receipt: dict, inventory: Inventory) -> dict:
+    """The archive's licence and files, and what became of each unpacked file."""
+    account = {key: receipt[key] for key in ("archive", "layout", "licence", "citation", "doi")}
+    account["files"] = [
         {key: file[key] for key in ("name", "address", "bytes", "sha256", "verified")}
         for file in receipt["files"]
     ]
-    lost = len(found.merged) + len(found.unread) + len(found.not_used)
-    told["counts"] = {
-        "files": len(found.clips) + lost,
-        "clips": len(found.clips),
-        "merged": len(found.merged),
-        "merged_different": sum(not row["identical"] for row in found.merged),
-        "unread": len(found.unread),
-        "not_used": len(found.not_used),
-        "irregular": len({row["file"] for row in found.irregular}),
+    lost = len(inventory.merged) + len(inventory.unread) + len(inventory.not_used)
+    account["counts"] = {
+        "files": len(inventory.clips) + lost,
+        "clips": len(inventory.clips),
+        "merged": len(inventory.merged),
+        "merged_different": sum(not row["identical"] for row in inventory.merged),
+        "unread": len(inventory.unread),
+        "not_used": len(inventory.not_used),
+        "irregular": len({row["file"] for row in inventory.irregular}),
     }
-    told["notes"] = {
-        key: getattr(found, key) for key in ("merged", "unread", "not_used", "irregular")
+    account["notes"] = {
+        key: getattr(inventory, key) for key in ("merged", "unread", "not_used", "irregular")
     }
-    return told
+    return account
 
 
 def run(job: Job) -> None:

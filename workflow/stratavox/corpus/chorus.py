@@ -1,19 +1,19 @@
-"""A synthetic set of calls with a planted truth: the same bytes for the same seed.
+"""A synthetic set of calls with known labels: the same bytes for the same seed.
 
-Three syllables make a call. A species is known by which syllables, an individual by a small fixed
+Three syllables make a call. A species differs by its syllables, an individual by a small fixed
 offset of pitch and timbre, a session by background, gain and reverberation, and a call type by the
-order of the syllables alone: each stands at each place with the same sounds around it, so nothing
-that averages over frames can tell call types. docs/chorus.md says who should be able to know what.
+order of the syllables alone: each syllable occurs at each place with the same sounds around it, so
+nothing that averages over frames can distinguish call types. docs/chorus.md says which readout can
+hold which label.
 
 Species, individuals, call types and sessions are crossed. Each acoustic factor follows an additive
 recurrence with the square root of a prime (Richtmyer's sequence; Niederreiter 1978, Bull. AMS
-84:957-1041), which fills its range evenly within every individual and call type, whatever the
-number of renditions.
+84:957-1041), which covers its range evenly within every individual and call type, for any number
+of renditions.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ import soundfile as sf
 
 from stratavox.corpus.synthesis import KINDS, Room, Syllable, Voice, in_room, syllable
 from stratavox.errors import StratavoxError
-from stratavox.tables import writing
+from stratavox.tables import write_csv
 
 RATE = 44100
 # Orders of a species' low, middle and high syllable.
@@ -39,15 +39,15 @@ FACTORS = {
     "level_db": (-24.0, -12.0, False, 13),
     "snr_db": (25.0, 40.0, False, 17),
 }
-# A BEATs patch sees 175 ms, every 160 ms. No gap is so short that a patch meets two syllables with
-# the reverberation between them, and silences vary by a whole step, so that where the patches
-# fall on a syllable tells nothing about its place in the call.
+# A BEATs patch covers 175 ms, every 160 ms. Gaps are long enough that no patch holds parts of two
+# syllables, reverberation included. Silences vary by a whole step of patches, so that the position
+# of patches relative to a syllable does not depend on its place in the call.
 LEAD_S, GAP_S, TAIL_S, STEP_S = 0.05, 0.24, 0.20, 0.16
 
 
 @dataclass(frozen=True)
 class Call:
-    """Names and exact values of one call, and its samples."""
+    """Labels, exact acoustic values and samples of one call."""
 
     species: int
     individual: int
@@ -58,27 +58,14 @@ class Call:
     samples: np.ndarray
 
 
-def write(
-    raw: Path,
-    seed: int = 0,
-    species: int = 3,
-    individuals: int = 4,
-    call_types: int = 4,
-    renditions: int = 6,
-    sessions: int = 6,
-    confounded: bool = False,
-) -> None:
+def write(raw: Path, confounded: bool, **sizes: int) -> None:
     """Write ``raw``/metadata.csv and ``raw``/audio/*.wav (44.1 kHz, 16 bit, about 1.1-1.9 s).
 
-    ``individuals`` are of each species, ``call_types`` at most 6, ``renditions`` of each type by
-    each individual. Renditions are dealt to the ``sessions`` in turn; where sessions are
-    ``confounded`` with individuals, each individual has two of its own instead.
+    ``sizes`` are the further arguments of `calls`.
     """
     (raw / "audio").mkdir(parents=True, exist_ok=True)
     rows = []
-    for call in calls(
-        seed, species, individuals, call_types, renditions, sessions, confounded, RATE
-    ):
+    for call in calls(**sizes, confounded=confounded, rate=RATE):
         animal = f"sp{call.species}_ind{call.individual}"
         row = {
             "file": f"audio/{animal}_{call.order}_{call.rendition:02d}.wav",
@@ -97,13 +84,7 @@ def write(
                 f"{raw / row['file']}: cannot be written ({error.error_string}); is the disk full?"
             ) from None
         rows.append(row)
-    with (
-        writing(raw / "metadata.csv"),
-        open(raw / "metadata.csv", "w", encoding="utf-8", newline="") as file,
-    ):
-        table = csv.DictWriter(file, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write_csv(rows, rows[0], raw / "metadata.csv")
 
 
 def calls(
@@ -118,8 +99,13 @@ def calls(
 ) -> Iterator[Call]:
     """Every call of a set, samples of about full scale 1 at ``rate`` Hz.
 
-    A call depends on the seed and its own numbers alone, so sets of more renditions, individuals
-    or species hold those of fewer. No two seeds share a species, an individual or a session.
+    ``individuals`` are of each species, ``call_types`` at most 6, ``renditions`` of each type by
+    each individual. Renditions are assigned to the ``sessions`` in turn; where sessions are
+    ``confounded`` with individuals, each individual has two of its own instead.
+
+    A call depends on the seed and its own numbers alone, so a set with more renditions,
+    individuals or species contains the smaller set. No two seeds share a species, an individual or
+    a session.
     """
     for kind in range(species):
         syllables = inventory(seed, kind)
@@ -179,18 +165,18 @@ def room_of(seed: int, session: int, own: list[int]) -> Room:
 
 def factors_of(rendition: int, offsets: np.ndarray) -> dict[str, float]:
     """The acoustic factors (`FACTORS`) of a rendition; ``offsets`` in [0, 1) start each of them."""
-    found = {}
+    factors = {}
     for (name, (low, high, octaves, prime)), offset in zip(FACTORS.items(), offsets, strict=True):
         share = (offset + rendition * prime**0.5) % 1
-        found[name] = low * (high / low) ** share if octaves else low + (high - low) * share
-    return found
+        factors[name] = low * (high / low) ** share if octaves else low + (high - low) * share
+    return factors
 
 
 def _sound(order, syllables, species_hz, voice, room, factors, rate, random):
     """Exact values and samples of one call."""
     f0_hz = species_hz * 2 ** (voice.octaves + factors["f0_octaves"])
-    told = ("sweep_octaves", "bandwidth_hz", "am_rate_hz", "tempo")
-    shared = {name: factors[name] for name in told}
+    names = ("sweep_octaves", "bandwidth_hz", "am_rate_hz", "tempo")
+    shared = {name: factors[name] for name in names}
     sounds = [
         syllable(syllables[place], voice, f0_hz, **shared, rate=rate, random=random)
         for place in order

@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
         "audio": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
     }
 )
-# What a reader holds at once; 600 s are 38 MB of float32 at 16 kHz.
+# Largest row group; 600 s are 38 MB of float32 at 16 kHz.
 GROUP_CLIPS, GROUP_S = 512, 600.0
 
 
@@ -30,7 +30,7 @@ def store(settings: dict, inspected: Path, rate: int, out: Path, provenance: dic
 
     ``settings`` holds path, channel and trim_zeros. A row group has at most 512 clips and is closed
     when it reaches 600 s, and no more than one is in memory. Raises `StratavoxError` when a file
-    is not the one that was scanned, or cannot be decoded any more.
+    is not the one that was scanned, or can no longer be decoded.
     """
     rows = usable(tables.read_table(inspected)).sort_by("clip_id").to_pylist()
     progress = Progress("clips", len(rows))
@@ -49,12 +49,12 @@ def store(settings: dict, inspected: Path, rate: int, out: Path, provenance: dic
         writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
     progress.close()
     if cut:
-        print(f"clips: {len(cut)} pass full scale and are cut there, such as {cut[0]!r}")
+        print(f"clips: {len(cut)} exceed full scale and are clipped there, such as {cut[0]!r}")
 
 
 def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict, int]]:
-    """Each clip's record, and how many of its samples pass full scale."""
-    # Sorted by clip_id, the segments of a file stand together: each file is hashed once.
+    """Each clip's record, and how many of its samples exceed full scale."""
+    # Sorted by clip_id, the segments of a file are adjacent: each file is hashed once.
     for file, segments in groupby(rows, key=lambda row: row["file"]):
         path = Path(settings["path"], file)
         for clip in segments:
@@ -72,7 +72,7 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict
                 "audio": {"bytes": audio.encode_flac(samples, rate), "path": file},
             }
             yield record, audio.count_beyond_full_scale(samples)
-        # after it was read: a file that is replaced meanwhile is not taken for the one scanned
+        # after reading, so that a file that was replaced meanwhile is detected
         check_unchanged(path, clip["sha256"])
 
 

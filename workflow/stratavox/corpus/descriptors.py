@@ -1,8 +1,8 @@
-"""Acoustic descriptors of one clip: pure functions of its samples; None is a value not measurable.
+"""Acoustic descriptors of one clip: pure functions of its samples; None where not measurable.
 
 Spectral descriptors come from one power spectrogram (Hann frames of 32 ms every 8 ms, zeros past
-the clip's ends, bins from 60 Hz up) by librosa's formulae. Below 60 Hz lie offset and rumble. The
-lower bound of F0 is there too, so that a modulation is either amplitude's (slower) or the voice's.
+the clip's ends, bins from 60 Hz up) by librosa's formulae. Offset and rumble lie below 60 Hz.
+F0 has the same lower bound, so that slower modulations are of amplitude and faster ones of voice.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from scipy.fft import next_fast_len
 from scipy.signal import hilbert, welch
 
 LOWEST_HZ = 60.0
-# A spectrum or a period needs some samples: shorter clips have duration and level alone.
+# A spectrum or a period needs some samples: shorter clips have only duration and level.
 SHORTEST_S = 0.005
 SPECTRUM_S, SPECTRUM_HOP_S = 0.032, 0.008
 ROLL_OFF = 0.85
-# Bins further below a frame's strongest count as this far below it (librosa's own top_db): else the
-# quantisation noise above the band of a recording upsampled to this rate would decide flatness.
+# Weaker bins count as this far below the strongest of a frame (librosa's own top_db): otherwise the
+# quantisation noise above the band of an upsampled recording would dominate flatness.
 FLATNESS_FLOOR = 1e-8
-# Frames wholly inside the clip that a background needs.
+# Frames entirely inside the clip that an estimate of background needs.
 BACKGROUND_FRAMES = 8
 MODULATION_S, MODULATION_PERIODS, LEAST_DEPTH = 1.0, 3, 0.05
 
@@ -48,8 +48,8 @@ def spectrum(hertz: np.ndarray, power: np.ndarray) -> dict[str, float]:
     which 85 % of the power lies, the strongest frequency (parabola through the logarithms of
     the strongest bin and its neighbours), all in Hz. Flatness is Wiener entropy (geometric by
     arithmetic mean of power; Tchernichovski et al. 2000, Anim Behav 59:1167) in dB, frame by frame,
-    averaged with the frames' energies as weights: so it does not depend on the clip's length. White
-    noise has -2.5 dB, the mean logarithm of an exponential variable; a tone about -55 dB.
+    averaged with the frames' energies as weights, so that it is independent of the clip's length.
+    White noise has -2.5 dB, the mean logarithm of an exponential variable; a tone about -55 dB.
     """
     mean = power.mean(axis=1, keepdims=True)
     energy = power.sum(axis=0)
@@ -80,9 +80,9 @@ def _peak(at: np.ndarray, height: np.ndarray) -> float:
 def signal_to_noise(power: np.ndarray) -> float | None:
     """Signal (with the noise in it) over background in dB: loud frames over quiet ones.
 
-    10 log10 (P90 / P10), percentiles of the power of the frames of a spectrogram that lie wholly
-    inside the clip; digital silence is no background and is left out. A clip cut to the edges of a
-    sound has no background in it, and the value is then a lower bound. None below 8 frames.
+    10 log10 (P90 / P10), percentiles of the power of the frames of a spectrogram that lie entirely
+    inside the clip, without digital silence. A clip cut to the edges of a sound contains no
+    background, and the value is then a lower bound. None below 8 frames.
     """
     inside = power[:, 2:-2].sum(axis=0)
     inside = inside[inside > 0]
@@ -97,9 +97,9 @@ def amplitude_modulation(samples: np.ndarray, rate: int) -> tuple[float, float] 
 
     The highest local maximum of the spectrum of the Hilbert envelope (Welch: Hann segments of at
     most 1 s) between 3 periods a segment and 60 Hz. An envelope 1 + m cos(2 pi f t) has rate f and
-    depth m. None without such a maximum, where its depth is below 5 %, about the least that is
-    heard on noise (Viemeister 1979, J Acoust Soc Am 66:1364), and in clips too short for an octave
-    of rates (100 ms).
+    depth m. None without such a maximum, where its depth is below 5 %, about the detection
+    threshold on noise (Viemeister 1979, J Acoust Soc Am 66:1364), and in clips too short for an
+    octave of rates (100 ms).
     """
     segment = min(len(samples), round(MODULATION_S * rate))
     lowest = MODULATION_PERIODS * rate / segment

@@ -1,7 +1,7 @@
 """One file of an archive, fetched once into a folder that all runs share.
 
-pooch checks the file and moves it to its place; its own downloader starts every attempt anew, so
-ours goes on where the last one ended. requests heeds the proxies of the environment.
+pooch checks the file and moves it to its place. Its own downloader starts every attempt anew; the
+one here continues where the last attempt ended. requests uses the environment's proxies.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from stratavox.corpus.identity import digest_of, sha256_of
 from stratavox.errors import StratavoxError
 from stratavox.progress import Transfer
 
-# Attempts after one that brought nothing, waited for ever longer: 15 s without a network.
+# Attempts after one that received nothing, with growing pauses: 15 s without a network.
 RETRIES = 5
 # Seconds to wait for a connection, and for the next bytes.
 TIMEOUT = (20, 60)
-# Bytes read at once: as many are lost at most when the connection breaks.
+# Bytes read at once: at most as many are lost when the connection breaks.
 CHUNK = 1 << 14
 
 
@@ -36,32 +36,32 @@ def cache(folder: str | None) -> Path:
 
 
 def obtain(file: dict, folder: Path) -> dict:
-    """The file at ``folder``, fetched unless it is there, and what is to be written down of it.
+    """The receipt of a file, which is fetched into ``folder`` unless it is there.
 
-    ``file`` holds name, address, bytes and checksum, the last two null where they are not known.
+    ``file`` holds name, address, bytes and checksum, the last two None where they are not known.
     Returns these with path, bytes, sha256 and ``verified`` (the checksum's algorithm, size, or
-    nothing). Two runs at once fetch it once. Raises `StratavoxError` for a file there or at the
-    address that is not the one meant, which is left as it is, and where it cannot be fetched.
+    nothing). Two runs at once fetch it once. Raises `StratavoxError` where the file there, which is
+    kept, or at the address is not the expected one, and where it cannot be fetched.
     """
     path = folder / file["name"]
     if not path.exists():
         _fetch(file, path)
     if why := mismatch(path, file):
         raise StratavoxError(
-            f"{path}: not the file meant: {why}. It was left as it is: move it away and run again, "
-            f"or put the right one there, from {file['address']}"
+            f"{path}: not the expected file: {why}. It was left as it is: move it away and "
+            f"run again, or put the right one there, from {file['address']}"
         )
-    with contextlib.suppress(OSError):  # what is not ours to change, others must protect
+    with contextlib.suppress(OSError):  # a file of another user's, who has to protect it
         path.chmod(0o444)
     verified = "size" if file["bytes"] else "nothing"
     if file["checksum"]:
         verified = file["checksum"].partition(":")[0]
-    found = {"path": str(path.resolve()), "bytes": path.stat().st_size, "verified": verified}
-    return file | found | {"sha256": sha256_of(path)}
+    receipt = {"path": str(path.resolve()), "bytes": path.stat().st_size, "verified": verified}
+    return file | receipt | {"sha256": sha256_of(path)}
 
 
 def mismatch(path: Path, file: dict) -> str | None:
-    """What tells that ``path`` is not the ``file`` meant; None where nothing does."""
+    """How ``path`` differs from the expected ``file``; None where it does not."""
     size = path.stat().st_size
     if file["bytes"] not in (None, size):
         return f"{size} bytes, expected {file['bytes']}"
@@ -76,7 +76,7 @@ def _fetch(file: dict, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
-            if path.exists():  # the run that was waited for has fetched it
+            if path.exists():  # another run fetched it meanwhile
                 return
             pooch.create(
                 path.parent,
@@ -103,7 +103,7 @@ def _failure(error: requests.exceptions.RequestException, path: Path) -> str:
     if part.exists() and part.stat().st_size:
         return (
             f"the connection broke after {part.stat().st_size} bytes ({_reason(error)}); run again "
-            "to go on from there"
+            "to continue from there"
         )
     return f"no answer: there is no network here, or the server is down ({_reason(error)})"
 
@@ -112,18 +112,18 @@ def _by_hand(file: dict, path: Path) -> str:
     known = [file["checksum"] or "no checksum is published"]
     known += [f"{file['bytes']} bytes"] if file["bytes"] else []
     return (
-        f"To do without the network, fetch {file['address']} elsewhere, store it as "
+        f"Without a network here, fetch {file['address']} elsewhere, store it as "
         f"{path.absolute()} ({', '.join(known)}) and run again"
     )
 
 
 def _part(path: Path) -> Path:
-    """Where ``path`` grows."""
+    """The incomplete file while ``path`` is fetched."""
     return path.with_name(f"{path.name}.part")
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause in words, without the objects' addresses that libraries print."""
+    """The innermost cause in words, without the addresses of objects in libraries' messages."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return re.sub(r"<[^>]*>:? ?", "", str(error)) or type(error).__name__
@@ -131,30 +131,30 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock of ``path``; another process that fetches it is waited for."""
+    """Hold the lock of ``path``, after waiting for another process that fetches it."""
     with open(path.with_name(f".{path.name}.lock"), "a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{path.name}: another run fetches it; waiting", flush=True)
+            print(f"{path.name}: another run is fetching it; waiting", flush=True)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 class Resuming:
-    """A downloader for pooch: what came is kept beside the file as ``.part`` until it is whole.
+    """A downloader for pooch that keeps incomplete files, as ``.part`` beside the file.
 
-    The next attempt, in this run or a later one, asks for the rest, provided that the server tells
-    by ETag or time that the file is still the same; else it starts anew.
+    The next attempt, in this run or a later one, requests the rest if the server's ETag or time
+    shows that the file is still the same; otherwise it starts anew.
     """
 
     def __init__(self, file: dict, path: Path):
         self.file = file
         self.part = _part(path)
-        self.told = path.with_name(f"{path.name}.part.json")
+        self.note = path.with_name(f"{path.name}.part.json")
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
-        """Fetch ``url`` to ``output_file``; raises for what must not be tried again."""
+        """Fetch ``url`` to ``output_file``; raises for errors that a retry cannot cure."""
         resumed = self._get_on(url)
         if resumed and mismatch(self.part, self.file):
             self._forget()
@@ -162,7 +162,7 @@ class Resuming:
         if why := mismatch(self.part, self.file):
             self._forget()
             raise StratavoxError(
-                f"{url}: what is served there is not the file meant: {why}. It was not kept. If "
+                f"{url}: the file served there is not the expected one: {why}. It was not kept. If "
                 "the publisher replaced it, name the new one in a table of your own "
                 "(downloads.archives); if not, fetch it from elsewhere"
             )
@@ -171,10 +171,10 @@ class Resuming:
 
     def _forget(self) -> None:
         self.part.unlink(missing_ok=True)
-        self.told.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
 
     def _get_on(self, url: str) -> bool:
-        """`_get` again after every break that brought something."""
+        """`_get` again after every broken connection that brought some bytes."""
         while True:
             had = self.part.stat().st_size if self.part.exists() else 0
             try:
@@ -186,12 +186,12 @@ class Resuming:
     def _get(self, url: str) -> bool:
         """Write all or the rest of the file to ``part``; whether it was the rest."""
         had, same = self._had(url)
-        # compressed on the way, positions would not be the file's
+        # in a compressed transfer, positions would not be the file's
         headers = {"Accept-Encoding": "identity"}
         if had:
             headers |= {"Range": f"bytes={had}-", "If-Range": same}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            if had and answer.status_code == 416:  # nothing is left of what is there
+            if had and answer.status_code == 416:  # the part is at least as long as the file
                 self._forget()
                 return self._get(url)
             self._refuse(url, answer)
@@ -201,29 +201,29 @@ class Resuming:
             if answer.status_code == 206 and not resumed:
                 self._forget()
                 raise requests.exceptions.RequestException("the server sent another range")
-            self._tell(url, answer)
+            self._remember(url, answer)
             self._write(answer, had if resumed else 0)
         return resumed
 
     def _had(self, url: str) -> tuple[int, str | None]:
-        """Bytes that are there, and what tells that the rest is of the same file."""
-        if not (self.part.exists() and self.told.exists()):
+        """Bytes that are there, and the ETag or time that identifies the file."""
+        if not (self.part.exists() and self.note.exists()):
             return 0, None
-        told = tables.read_json(self.told)
-        usable = told["address"] == url and told["same"]
-        return (self.part.stat().st_size, told["same"]) if usable else (0, None)
+        note = tables.read_json(self.note)
+        usable = note["address"] == url and note["same"]
+        return (self.part.stat().st_size, note["same"]) if usable else (0, None)
 
-    def _tell(self, url: str, answer: requests.Response) -> None:
+    def _remember(self, url: str, answer: requests.Response) -> None:
         etag = answer.headers.get("ETag", "")
         # a weak ETag does not promise the same bytes (RFC 9110, section 13.1.5)
         strong = etag if etag.startswith('"') else None
         same = strong or answer.headers.get("Last-Modified")
-        tables.write_json({"address": url, "same": same}, self.told)
+        tables.write_json({"address": url, "same": same}, self.note)
 
     def _refuse(self, url: str, answer: requests.Response) -> None:
         status = answer.status_code
         if status >= 500 or status in (408, 429):
-            answer.raise_for_status()  # may pass: pooch tries again
+            answer.raise_for_status()  # may be temporary: pooch tries again
         if status not in (200, 206):
             raise StratavoxError(
                 f"{url}: the server answered {status} {answer.reason}. If the file has moved, name "

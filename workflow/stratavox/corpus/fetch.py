@@ -1,4 +1,4 @@
-"""Stage: fetch a published archive into the folder that runs share, and write down what it is."""
+"""Stage: fetch a published archive into the folder that runs share, and write its receipt."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def fetch(name: str, downloads: dict) -> dict:
     own = downloads.get("archives")
     archive = archives.entry(name, Path(own) if own else None)
     folder = download.cache(downloads.get("folder")) / name
-    got = [download.obtain(file, folder) for file in archive["files"]]
-    for file in got:
+    files = [download.obtain(file, folder) for file in archive["files"]]
+    for file in files:
         if not file["checksum"]:
             print(
-                f"{file['name']}: no checksum is published; what came has sha256:{file['sha256']}, "
-                "kept in the receipt",
+                f"{file['name']}: no checksum is published; the fetched file has "
+                f"sha256:{file['sha256']}, kept in the receipt",
                 flush=True,
             )
     fetched = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"archive": name, "files": got, "checked": fetched} | {k: archive[k] for k in ABOUT}
+    return {"archive": name, "files": files, "checked": fetched} | {k: archive[k] for k in ABOUT}
 
 
 def run(job: Job) -> None:

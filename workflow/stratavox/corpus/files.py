@@ -1,4 +1,4 @@
-"""Size, times, hash and recorder of each file of a dataset; only what changed is read again."""
+"""Size, times, hash and recorder of each file of a dataset; only changed files are read again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stratavox.corpus import recorder
 from stratavox.corpus.identity import sha256_of
 from stratavox.progress import Progress
 
-# Hashing that takes longer says how far it is.
+# Hashing that takes longer prints its progress.
 QUIET_S = 2.0
 # Programs can set a file's mtime back, but not its ctime.
 STATUS = ("size", "mtime_ns", "ctime_ns")
@@ -24,20 +24,20 @@ def look(
 ) -> dict[str, dict]:
     """For each file below ``folder`` its `STATUS`, sha256 and `recorder.COLUMNS`.
 
-    Where it cannot be read, the reason. ``known`` maps name and `STATUS` to what of sha256 and
-    recorder was found before.
+    A file that cannot be read has a ``reason`` instead. ``known`` maps name and `STATUS` to the
+    sha256, and perhaps the recorder, that an earlier scan read.
     """
-    found = {name: _status(os.path.join(folder, name)) for name in names}
+    contents = {name: _status(os.path.join(folder, name)) for name in names}
     unread = []
-    for name, facts in found.items():
+    for name, facts in contents.items():
         if "reason" not in facts:
             facts |= known.get((name, *(facts[key] for key in STATUS)), {})
             if not {"sha256", *recorder.COLUMNS} <= facts.keys():
                 unread.append(name)
-    hashes = [found[name].get("sha256") for name in unread]
+    hashes = [contents[name].get("sha256") for name in unread]
     for name, facts in zip(unread, _contents([folder / n for n in unread], hashes), strict=True):
-        found[name].update(facts)
-    return found
+        contents[name].update(facts)
+    return contents
 
 
 def _status(path: str) -> dict:

@@ -1,4 +1,7 @@
-"""Stage: make the synthetic set and scan it as if it were a folder of recordings."""
+"""Stage: make the synthetic set and list its clips.
+
+The job's settings are shards and what `chorus.write` takes.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,7 @@ from stratavox.corpus.listing import write_generated
 from stratavox.stage import Job
 
 
-def generate(settings: dict, raw: Path, out: Path, root: Path) -> None:
-    """Write the set to ``raw`` and its scan to ``out``.
-
-    ``settings`` holds shards and what `chorus.write` takes; ``raw`` is relative to ``root``.
-    """
-    sizes = {key: value for key, value in settings.items() if key != "shards"}
-    chorus.write(root / raw, **sizes)
-    write_generated(raw, settings["shards"], root, out)
-
-
 def run(job: Job) -> None:
-    generate(job.settings, job.output.raw, job.output.scan, Path())
+    sizes = {key: value for key, value in job.settings.items() if key != "shards"}
+    chorus.write(job.output.raw, **sizes)
+    write_generated(job.output.raw, job.settings["shards"], Path(), job.output.scan)

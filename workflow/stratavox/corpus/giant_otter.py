@@ -1,8 +1,8 @@
 """The giant otter calls of Mumm & Knörnschild 2014 (doi 10.1371/journal.pone.0112562).
 
 `Audio_S1` holds single calls of adults, named as `Audio S043_begging scream.wav`; `Audio_S2`, the
-documents and tables beside are other material. Who called is not in the names. Underwater calls
-were taken by a hydrophone, so the device follows the class.
+documents and the tables are other material. The names do not give the individual. Underwater calls
+were recorded by a hydrophone, so the device depends on the class.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from stratavox.corpus.layout import Found, files
+from stratavox.corpus.layout import Inventory, files
 
 COLUMNS = ("file", "call_type", "call_name", "number", "age", "hydrophone")
 NESTED = False
@@ -25,25 +25,27 @@ CALL_TYPES = {
 }
 
 
-def read(folder: Path) -> Found:
+def read(folder: Path) -> Inventory:
     """The clips of the archive unpacked to ``folder``."""
-    found = Found()
+    inventory = Inventory()
     for path in files(folder):
         if path.suffix.lower() != ".wav" or "Audio_S1" not in path.parts[:-1]:
-            found.not_used.append(path.as_posix())
+            inventory.not_used.append(path.as_posix())
         elif named := row(path.name):
             place = Path(*path.parts[path.parts.index("Audio_S1") :])
-            found.clips[path] = {"file": place.as_posix()} | named
+            inventory.clips[path] = {"file": place.as_posix()} | named
             if named["call_type"] not in CALL_TYPES:
                 why = f"call type {named['call_type']!r} is none of the published ones"
-                found.irregular.append({"file": path.as_posix(), "why": why})
+                inventory.irregular.append({"file": path.as_posix(), "why": why})
         else:
-            found.unread.append({"file": path.as_posix(), "why": "no number and call in its name"})
-    return found
+            inventory.unread.append(
+                {"file": path.as_posix(), "why": "no number and call in its name"}
+            )
+    return inventory
 
 
 def row(name: str) -> dict[str, str] | None:
-    """What a file's name tells, without ``file``; None where it does not fit.
+    """The row of a file's name, without ``file``; None where the name does not fit.
 
     ``call_type`` is ``call_name`` in lower case with single spaces.
     """

@@ -1,4 +1,4 @@
-"""What a clip is called, its shard, whether it can be used, and whether what it is of changed."""
+"""A clip's id and shard, whether it can be used, and hashes of its file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def clip_name(file: str, start_s: float | None, end_s: float | None) -> str:
 
 
 def shard_of(clip_id: str, shards: int) -> int:
-    """The clip's shard in [0, shards): stable, whatever other clips there are."""
+    """The clip's shard in [0, shards), independent of the other clips."""
     return int(hashlib.sha1(clip_id.encode()).hexdigest(), 16) % shards
 
 
@@ -37,22 +37,22 @@ def digest_of(path: str | os.PathLike, algorithm: str) -> str:
 def check_unchanged(path: str | os.PathLike, sha256: str) -> None:
     """Raise `StratavoxError` when the file is gone or is no longer the one that was scanned."""
     try:
-        found = sha256_of(path)
+        current = sha256_of(path)
     except OSError as error:
         raise StratavoxError(
-            f"{path}: cannot be read any more ({error.strerror}); run the workflow again"
+            f"{path}: can no longer be read ({error.strerror}); run the workflow again"
         ) from None
-    if found != sha256:
+    if current != sha256:
         raise StratavoxError(f"{path}: changed since it was scanned; run the workflow again")
 
 
 def good(scan_table: pa.Table) -> pa.Table:
-    """The rows that can be used, as far as a scan can tell."""
+    """The rows without a reason against them; decoding may still find one."""
     return scan_table.filter(pc.is_null(scan_table["reason"]))
 
 
 def shard_digest(scan_table: pa.Table, shard: int) -> str:
-    """SHA-256 over what the audio of one shard depends on: its clips, their files, their bounds."""
+    """SHA-256 over the clips of one shard, their files' content and their bounds."""
     return digest(sorted(_audio(scan_table.filter(pc.equal(scan_table["shard"], shard)))))
 
 

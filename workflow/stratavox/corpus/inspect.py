@@ -1,4 +1,4 @@
-"""Stage: decode each clip of one shard once, and measure it or say why it cannot be used."""
+"""Stage: decode each clip of one shard once, and measure it or record why it cannot be used."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
     }
 )
-# Shorter clips could have no sample left at the encoder's rate.
+# Shorter clips could have no sample at the encoder's rate.
 MIN_DURATION_S = 0.001
-# Some 3 steps of a 16-bit converter: nothing but its noise is below.
+# About 3 steps of a 16-bit converter: only its noise is below.
 SILENT_DBFS = -80.0
 # 24-bit files often hold 16-bit samples, whose largest value is this; 8-bit ones are coarser.
 FULL_SCALE = 1 - 2**-15
 FULL_SCALE_8_BIT = 1 - 2**-7
-# Integers stored as floats lie far beyond full scale, and clips are stored within it.
+# Clips are stored within full scale; integers stored as floats lie far beyond it.
 MAX_PEAK = 2.0
 BLOCK = 1 << 20
 
@@ -69,12 +69,12 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
-                found = measure(sound, settings["channel"])
+                measures = measure(sound, settings["channel"])
             except audio.AudioError as error:
-                found = {"reason": str(error)}
-            records.append(dict.fromkeys(SCHEMA.names) | clip | found)
-            progress.add(audio_s=found.get("duration_s", 0.0))
-        # after it was read: a file that is replaced meanwhile is not taken for the one scanned
+                measures = {"reason": str(error)}
+            records.append(dict.fromkeys(SCHEMA.names) | clip | measures)
+            progress.add(audio_s=measures.get("duration_s", 0.0))
+        # after reading, so that a file that was replaced meanwhile is detected
         check_unchanged(path, clip["sha256"])
     progress.close()
     part = pa.Table.from_pylist(records, schema=SCHEMA).sort_by("clip_id")
@@ -82,11 +82,11 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
 
 
 def measure(sound: audio.Audio, channel: str | int) -> dict:
-    """What a clip's row says of its sound.
+    """The measures of a clip's sound.
 
-    Raises `AudioError` for a clip shorter than 1 ms, without the wanted channel, or with samples
-    beyond twice full scale. ``trimmed_s`` is no part of ``duration_s``. ``level_dbfs`` is the RMS
-    after the channel policy, null for digital silence; 0 dBFS is a square wave at full scale.
+    Raises `AudioError` for a clip shorter than 1 ms, without the selected channel, or with samples
+    beyond twice full scale. ``duration_s`` does not include ``trimmed_s``. ``level_dbfs`` is the
+    RMS after the channel policy, null for digital silence; 0 dBFS is a square wave at full scale.
     ``silent``: the RMS about the mean is below -80 dBFS. ``clipped``: three samples in a row at
     full scale, or one beyond it, in a channel that is used.
     """
@@ -129,10 +129,10 @@ def is_clipped(samples: np.ndarray, subtype: str) -> bool:
 
 
 def share_above(signal: np.ndarray, rate: int, hz: float) -> float | None:
-    """Share of the energy of ``signal`` (frames,) above ``hz``, its mean left out.
+    """Share of the energy of ``signal`` (frames,) above ``hz``, without its mean.
 
     From Welch's averaged periodogram (Welch 1967, IEEE Trans. Audio Electroacoust. 15, 70-73) with
-    Hann windows. None where the rate holds nothing above ``hz``, or there is no energy.
+    Hann windows. None where the rate allows nothing above ``hz``, or there is no energy.
     """
     if rate <= 2 * hz:
         return None

@@ -1,4 +1,4 @@
-"""A further table of the user's, whose columns are added to the dataset's by a shared column."""
+"""A further table of the user's, joined to the dataset's table by a shared column."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(settings: dict, root: Path) -> UserTable:
     for row, cell in zip(table.rows, table.column(by, "join.by"), strict=True):
         where = f"{table.path}: row {row}"
         if row in table.ragged:
-            raise StratavoxError(f"{where}: {table.ragged[row]}; mend the row")
+            raise StratavoxError(f"{where}: {table.ragged[row]}; correct the row")
         if not cell:
             raise StratavoxError(
                 f"{where}: the cell of column {by!r} is empty; every row of a joined table needs "
@@ -33,7 +33,7 @@ def read(settings: dict, root: Path) -> UserTable:
             )
         if cell in first:
             raise StratavoxError(
-                f"{where}: {cell!r} in column {by!r} stands in row {first[cell]} too; a joined "
+                f"{where}: {cell!r} in column {by!r} is also in row {first[cell]}; a joined "
                 "table has one row for each value: remove one of the two"
             )
         first[cell] = row
@@ -51,10 +51,10 @@ def columns(settings: dict, table: UserTable, root: Path) -> dict[str, list[str]
     both = [name for name in further.columns if name != by and name in table.columns]
     if both:
         raise StratavoxError(
-            f"{further.path}: the column {', '.join(map(repr, both))} stands in {table.path} too; "
-            f"only {by!r}, the config's join.by, may stand in both: rename or remove it in one"
+            f"{further.path}: the column {', '.join(map(repr, both))} is also in {table.path}; "
+            f"only {by!r}, the config's join.by, may be in both: rename or remove it in one"
         )
-    _refuse_strangers(further, by, keys, table.path)
+    _refuse_unmatched(further, by, keys, table.path)
     places = {cell: place for place, cell in enumerate(further.columns[by])}
     taken = [places.get(cell) for cell in keys]
     return {
@@ -70,22 +70,22 @@ def unmentioned(settings: dict, labels: pa.Table, root: Path) -> int:
     return sum(cell not in mentioned for cell in labels[settings["by"]].to_pylist())
 
 
-def _refuse_strangers(further: UserTable, by: str, keys: list[str], joined_to: Path) -> None:
+def _refuse_unmatched(further: UserTable, by: str, keys: list[str], joined_to: Path) -> None:
     known = set(keys)
-    strangers = [
+    unmatched = [
         (row, cell)
         for row, cell in zip(further.rows, further.columns[by], strict=True)
         if cell not in known
     ]
-    if not strangers:
+    if not unmatched:
         return
-    told = []
-    for row, cell in strangers[:SHOWN]:
+    shown = []
+    for row, cell in unmatched[:SHOWN]:
         near = difflib.get_close_matches(cell, sorted(known), n=1)
-        told.append(f"row {row}: {cell!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
-    if len(strangers) > SHOWN:
-        told.append(f"and {len(strangers) - SHOWN} more")
+        shown.append(f"row {row}: {cell!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    if len(unmatched) > SHOWN:
+        shown.append(f"and {len(unmatched) - SHOWN} more")
     raise StratavoxError(
-        f"{further.path}: no row of {joined_to} has in column {by!r} what stands here in "
-        f"{'; '.join(told)}; values must be equal to the letter: mend or remove these rows"
+        f"{further.path}: no row of {joined_to} has in column {by!r} the value of "
+        f"{'; '.join(shown)}; values must be exactly equal: correct or remove these rows"
     )

@@ -1,37 +1,26 @@
-"""The clips that can be used, and what the user's tables give as labels of each."""
+"""The clips that can be used, and their labels from the user's tables."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from types import ModuleType
 
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.corpus import user_table
+from stratavox.corpus import join, user_table
 from stratavox.corpus.identity import check_unchanged, digest, good
 from stratavox.errors import StratavoxError
 
 # Loaded by name, so that its code is in the keys of only those datasets that need it.
-ANNOTATIONS, JOIN = "corpus.annotations.table", "corpus.join"
+ANNOTATIONS = "corpus.annotations.table"
 
 
 def reader_code(settings: dict) -> list[str]:
-    """The modules below stratavox that read a dataset's labels, beside those of every dataset.
-
-    ``settings`` holds annotations and join where the dataset has them.
-    """
-    modules = []
-    if "annotations" in settings:
-        form = settings["annotations"]["format"]
-        modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
-    return [*modules, JOIN] if "join" in settings else modules
-
-
-def load(module: str) -> ModuleType:
-    """A module of `reader_code`."""
-    return importlib.import_module(f"stratavox.{module}")
+    """The modules below stratavox that read a dataset's annotations; none where it has a table."""
+    if "annotations" not in settings:
+        return []
+    return [ANNOTATIONS, f"corpus.annotations.formats.{settings['annotations']['format']}"]
 
 
 def user_rows(settings: dict, root: Path) -> user_table.UserTable:
@@ -43,7 +32,8 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
             f"{settings['path']!r}, relative to {root.resolve()}"
         )
     if "annotations" in settings:
-        return load(ANNOTATIONS).read(settings["annotations"], folder)
+        reader = importlib.import_module(f"stratavox.{ANNOTATIONS}")
+        return reader.read(settings["annotations"], folder)
     return user_table.read(folder / settings["table"])
 
 
@@ -52,7 +42,7 @@ def label_columns(settings: dict, root: Path) -> pa.Table:
     table = user_rows(settings, root)
     cells_of = table.columns
     if "join" in settings:
-        cells_of = cells_of | load(JOIN).columns(settings["join"], table, root)
+        cells_of = cells_of | join.columns(settings["join"], table, root)
     columns = {name: pa.array(cells, pa.string()) for name, cells in cells_of.items()}
     return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
 

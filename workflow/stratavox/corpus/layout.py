@@ -1,4 +1,4 @@
-"""What reads an unpacked archive: the shape of its answer."""
+"""The files of an unpacked archive by what becomes of them, as each layout returns them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 @dataclass
-class Found:
+class Inventory:
     """Every file of an unpacked archive, each counted once; paths are relative to its folder.
 
-    ``clips`` maps a clip's path to its row, whose ``file`` is the place it gets in the dataset.
-    ``merged`` are copies of a clip that is kept, ``unread`` recordings whose names do not fit, and
-    ``not_used`` what is no recording of this dataset. ``irregular`` tells of clips that are kept
-    although something about them is odd. All but the last hold each file once.
+    ``clips`` maps a clip's path to its row, whose ``file`` is its path in the dataset. ``merged``
+    are copies of a clip that is kept, ``unread`` recordings whose names do not fit, and
+    ``not_used`` files that are no recordings of this dataset. ``irregular`` lists clips that are
+    kept although they look wrong; these are counted among the clips too.
     """
 
     clips: dict[Path, dict[str, str]] = field(default_factory=dict)

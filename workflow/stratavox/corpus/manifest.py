@@ -1,6 +1,6 @@
-"""Stage: the dataset's clips and labels, apart, and what is wrong with the data.
+"""Stage: the dataset's clips, their labels, and faults of the data.
 
-Stops when more than the set share of rows cannot be used.
+Stops when a larger share of rows than max_bad cannot be used.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
+from stratavox.corpus import join
 from stratavox.corpus.identity import usable
-from stratavox.corpus.labels import JOIN, inspected, labels_of, load, scanned_rows
+from stratavox.corpus.labels import inspected, labels_of, scanned_rows
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
@@ -122,8 +123,8 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     """The joined table, and how many clips it does not mention; None without one."""
     if "join" not in settings:
         return None
-    join = {key: settings["join"][key] for key in ("table", "by")}
-    return join | {"clips_not_mentioned": load(JOIN).unmentioned(join, labels, root)}
+    joined = {key: settings["join"][key] for key in ("table", "by")}
+    return joined | {"clips_not_mentioned": join.unmentioned(joined, labels, root)}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -1,9 +1,9 @@
-"""When a file was recorded and by what, as its recorder wrote it into the file or its name.
+"""Time and device of a recording, as the recorder wrote them into the file or its name.
 
-Read are GUANO metadata of bat detectors and others (the chunk ``guan``; GUANO specification 1.0),
-AudioMoth's comment (ICMT in the chunk LIST of a WAV file) and the names that AudioMoth and Song
-Meter give, such as ``24E1440360371F71_20230512_063000T.WAV``. Only headers are read: a hundred
-bytes a chunk, whatever the file's size.
+Sources are GUANO metadata of bat detectors and others (the chunk ``guan``; GUANO specification
+1.0), AudioMoth's comment (ICMT in the chunk LIST of a WAV file) and the names of AudioMoth and Song
+Meter, such as ``24E1440360371F71_20230512_063000T.WAV``. Only headers are read: about a hundred
+bytes a chunk, for any size of file.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ COMMENT = re.compile(
     r"\(UTC(?:([+-])(\d{1,2})(?::(\d\d))?)?\)"
 )
 AUDIOMOTH = re.compile(r"AudioMoth [0-9A-F]{16}")
-# A file that broke off may hold anything where a chunk should be.
+# A truncated file may hold anything in the place of a chunk.
 MOST_CHUNKS, MOST_BYTES = 64, 1 << 20
 
 
 def of(path: Path) -> dict[str, str | None]:
     """``recorded_at``, ISO 8601 with the offset from UTC where it is known, and ``recorder``.
 
-    None for what neither the header nor the name tells. ``recorder`` is model and serial number.
+    None for what neither the header nor the name contains. ``recorder`` is model and serial number.
     Raises OSError where the file cannot be read.
     """
     chunks = _chunks(path)
@@ -43,11 +43,11 @@ def of(path: Path) -> dict[str, str | None]:
 
 def _chunks(path: Path) -> dict[bytes, str]:
     """The texts of a WAV file's chunk ``guan`` and of the entries of its LIST chunk INFO."""
-    found = {}
+    texts = {}
     with open(path, "rb") as file:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-            return found
+            return texts
         long_data = 0
         for _ in range(MOST_CHUNKS):
             head = file.read(8)
@@ -62,11 +62,11 @@ def _chunks(path: Path) -> dict[bytes, str]:
                 if name == b"ds64" and size >= 16:
                     long_data = struct.unpack("<8xQ", body[:16])[0]
                 elif name == b"guan":
-                    found[name] = _text(body)
+                    texts[name] = _text(body)
                 elif body.startswith(b"INFO"):
-                    found |= _entries(body[4:])
+                    texts |= _entries(body[4:])
             file.seek(following)
-    return found
+    return texts
 
 
 def _entries(body: bytes) -> dict[bytes, str]:

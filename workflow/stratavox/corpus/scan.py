@@ -12,9 +12,7 @@ import pyarrow.compute as pc
 
 from stratavox import fingerprint, tables
 from stratavox.corpus import files, join, listing, recorder
-
-# the first, second and last are for plan.py
-from stratavox.corpus.labels import label_columns, label_digest, user_rows, with_recorders  # noqa
+from stratavox.corpus.labels import user_rows
 from stratavox.errors import StratavoxError
 
 

@@ -1,6 +1,6 @@
 """Sound of the synthetic calls: syllables by source and filter, background, room and gain.
 
-Nothing lies above 7 kHz, so that a call sounds the same at every sample rate from 16 kHz on.
+Nothing lies above 7 kHz, so that a call is the same at every sample rate from 16 kHz on.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import numpy as np
 
 TOP_HZ = 7000.0
 KINDS = ("sweep", "stack", "pulses", "noise")
-# Half of it rises and half of it falls, at the ends of each syllable.
+# Duration of the fade at each end of a syllable.
 FADE_S = 0.012
 
 
 @dataclass(frozen=True)
 class Syllable:
-    """A sound of a species: its kind, pitch against the call's F0, length and own glide."""
+    """A sound of a species: its kind, pitch relative to the call's F0, length and own glide."""
 
     kind: str
     ratio: float

@@ -1,4 +1,4 @@
-"""The acoustic descriptors by name; apart from what measures them, which is slow to import."""
+"""The acoustic descriptors by name; their measurement, slow to import, is in other modules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """A descriptor: its name for people, its unit, and how a regression takes it.
+    """A descriptor: its label, its unit, and its transform before a regression.
 
     ``transform`` is "log", "rank" (by rank, to a normal distribution) or "none".
     """
@@ -32,5 +32,5 @@ TARGETS = {
     "am_depth": Target("Amplitude modulation depth", "ratio", "rank"),
     "snr": Target("Signal to noise", "dB", "none"),
 }
-# What a clip's cutting, recording and filling up decide, not the animal alone.
+# Determined by cutting, recording and padding of the clip, not by the animal alone.
 NUISANCE = ("duration", "level", "padding")

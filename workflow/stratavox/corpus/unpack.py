@@ -1,21 +1,16 @@
-"""Zip archives, unpacked without trusting what they say of themselves."""
+"""Unpack zip archives whose names and sizes are not trusted."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stratavox.errors import StratavoxError
-from stratavox.tables import remove_leftovers, writing
+from stratavox.tables import atomic_path
 
 CHUNK = 1 << 20
 ENCRYPTED = 0x1
@@ -24,7 +19,7 @@ DRIVE = re.compile(r"[A-Za-z]:")
 
 @dataclass
 class Bound:
-    """How much may still be unpacked: bytes as they are written, and files."""
+    """How many bytes and files may still be unpacked."""
 
     bytes: int
     files: int
@@ -37,39 +32,22 @@ class Bound:
             kind = "bytes" if self.bytes < 0 else "files"
             raise StratavoxError(
                 f"{what}: unpacks to more than its entry in the table of archives allows "
-                f"(unpacked_{kind}); nothing of it was kept. If the archive is rightly as large, "
+                f"(unpacked_{kind}); nothing of it was kept. If the archive really is that large, "
                 "raise the bound there"
             )
 
 
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path`` that takes its place when the block ends well."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        try:
-            yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o777 & ~umask)
-            os.replace(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
 def unzip(archive: Path, target: Path, bound: Bound) -> None:
-    """Unpack ``archive`` to the new folder ``target``; what macOS adds is left out.
+    """Unpack ``archive`` to the new folder ``target``, without the files that macOS adds.
 
     All names are checked before anything is written. Raises `StratavoxError` naming archive and
     member: for a path that leads out of the folder, a link, an encrypted or broken member, two of
-    one name, or more than ``bound`` allows; nothing is left at ``target`` then.
+    one name, or more than ``bound`` allows. ``target`` is then not written.
     """
     if target.exists():
-        raise StratavoxError(f"{archive}: {target.name!r} is there beside it already")
+        raise StratavoxError(f"{archive}: {target.name!r} already exists beside it")
     try:
-        with zipfile.ZipFile(archive) as opened, new_folder(target) as temporary:
+        with zipfile.ZipFile(archive) as opened, atomic_path(target, folder=True) as temporary:
             for path, member in _members(archive, opened.infolist()).items():
                 where = f"{archive}: {member.orig_filename!r}"
                 bound.take(where, files=1)

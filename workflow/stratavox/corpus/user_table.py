@@ -1,4 +1,4 @@
-"""The user's table of clips: CSV or TSV, every cell a string, nothing guessed."""
+"""The user's table of clips: CSV or TSV, every cell a string."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ RESERVED = {"row", "clip_id"}
 class UserTable:
     """``columns`` maps names to cells, all of one length; ``rows`` are their numbers in the file.
 
-    The header is row 1, as in a spreadsheet. ``ragged`` maps rows that cannot be used, having too
-    few or too many cells, to what is wrong.
+    The header is row 1, as in a spreadsheet. ``ragged`` maps rows with too few or too many cells,
+    which cannot be used, to a reason.
     """
 
     path: Path
@@ -31,8 +31,13 @@ class UserTable:
     no_labels = frozenset()
 
     def place(self, row: int) -> int | str:
-        """What a message calls the row."""
+        """How a message names the row."""
         return row
+
+    def records(self) -> list[dict[str, str]]:
+        """The cells of each row by column."""
+        rows = zip(*self.columns.values(), strict=True)
+        return [dict(zip(self.columns, cells, strict=True)) for cells in rows]
 
     def column(self, name: str, key: str) -> list[str]:
         """The cells of a column that the config names under ``key``."""
@@ -56,7 +61,7 @@ def read(path: Path, key: str = "table") -> UserTable:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise StratavoxError(f"{path}: no such table; mend the config's key {key!r}") from None
+        raise StratavoxError(f"{path}: no such table; correct the config's key {key!r}") from None
     table = parse(path, data, separator)
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
@@ -64,7 +69,7 @@ def read(path: Path, key: str = "table") -> UserTable:
 
 
 def delimiter(path: Path) -> str:
-    """What stands between the cells of a table with this suffix."""
+    """The character between the cells of a table with this suffix."""
     if path.suffix.lower() not in DELIMITERS:
         raise StratavoxError(f"{path}: a table must be a .csv (commas) or a .tsv (tabs) file")
     return DELIMITERS[path.suffix.lower()]
@@ -82,20 +87,19 @@ def decode(path: Path, data: bytes) -> str:
 
 
 def parse(path: Path, data: bytes, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> UserTable:
-    """The table in ``data``, the content of ``path``; it may have a header alone."""
+    """The table in ``data``, the content of ``path``; it may consist of a header alone."""
     reader = csv.reader(
         io.StringIO(decode(path, data), newline=""),
         delimiter=separator,
         quoting=quoting,
         strict=True,
     )
-    records = []
     try:
-        for number, cells in enumerate(reader, start=1):
-            if any(cells):
-                records.append((number, cells))
+        records = [(number, cells) for number, cells in enumerate(reader, start=1) if any(cells)]
     except csv.Error as error:
-        raise StratavoxError(f"{path}: line {reader.line_num}: {error}; mend the table") from None
+        raise StratavoxError(
+            f"{path}: line {reader.line_num}: {error}; correct the table"
+        ) from None
     if not records:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
     return _arrange(path, hashlib.sha256(data).hexdigest(), records[0][1], records[1:])
@@ -117,8 +121,7 @@ def _arrange(
         for number, cells in records
         if len(cells) != len(header)
     }
-    padding = [""] * len(header)
-    padded = [cells + padding for _, cells in records]
+    padded = [cells + [""] * len(header) for _, cells in records]
     columns = {
         name: [cells[place] for cells in padded] for place, name in enumerate(header) if name
     }

@@ -1,7 +1,7 @@
-"""Fundamental frequency of one clip: frame by frame, and what is told of a whole clip.
+"""Fundamental frequency of one clip: frame by frame, and summarised over the clip.
 
-librosa's pyin took 3 CPU-seconds a second of audio over the range needed here (60 to 7,000 Hz), and
-its yin gives no strength of periodicity to tell voiced from unvoiced by.
+librosa's pyin took 3 CPU-seconds for a second of audio over the range needed here (60 to 7,000 Hz),
+and its yin gives no strength of periodicity, which separates voiced from unvoiced frames.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def track(samples: np.ndarray, rate: int) -> Track:
     of voicing: Boersma 1993 (Proc. Institute of Phonetic Sciences, Amsterdam, 17:97-110), with the
     power spectrum padded for values between samples. The period is, after McLeod & Wyvill 2005
     (ICMC, "A smarter way to find pitch"), the first peak within .9 of the highest, with one peak
-    from each upward zero crossing to the next: so harmonic sounds are not taken an octave too low,
-    nor the slow decay of low-frequency noise for a period. A periodic sound with q times the power
-    of white noise mixed into it has strength q / (1 + q). A noise band much narrower than its
-    centre frequency counts as voiced there.
+    from each upward zero crossing to the next: this avoids F0 an octave too low in harmonic
+    sounds, and a period in the slow decay of low-frequency noise. A periodic sound with q times the
+    power of the white noise mixed with it has strength q / (1 + q). A noise band much narrower than
+    its centre frequency counts as voiced.
     """
     size = min(len(samples), round(FRAME_S * rate))
     frames = sliding_window_view(samples, size)[:: round(HOP_S * rate)]
@@ -72,9 +72,9 @@ def _periods(frames: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray, np.
     last = size // PERIODS  # longest lag, in samples
     length = next_fast_len(size + last + 1, real=True)
     own = _autocorrelation(window[None], length, FINER * last)
-    found = _autocorrelation(frames, length, FINER * last)
-    power = found[:, 0].copy()
-    r = found / own / np.where(power > 0, power / own[0, 0], 1)[:, None]
+    lagged = _autocorrelation(frames, length, FINER * last)
+    power = lagged[:, 0].copy()
+    r = lagged / own / np.where(power > 0, power / own[0, 0], 1)[:, None]
     f0 = np.full(len(r), np.nan)
     strength = np.zeros(len(r))
     for row, values in enumerate(r):
@@ -85,7 +85,7 @@ def _periods(frames: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _autocorrelation(frames: np.ndarray, length: int, last: int) -> np.ndarray:
-    """Lags 0 to ``last``, FINER to a sample, of frames (frames, size); nothing wraps round."""
+    """Lags 0 to ``last``, FINER to a sample, of frames (frames, size), without wrap-around."""
     squared = np.square(np.abs(rfft(frames, length, axis=1)))
     return irfft(squared, FINER * length, axis=1)[:, : last + 1]
 
@@ -108,26 +108,26 @@ def _first_key_peak(r: np.ndarray) -> tuple[float, float]:
     return top + shift, here - 0.25 * (before - after) * shift
 
 
-def harmonicity(found: Track) -> float | None:
+def harmonicity(frames: Track) -> float | None:
     """Mean strength of periodicity, 0 to 1, frames weighted by power; None where all are silent."""
-    return float(np.average(found.strength, weights=found.power)) if found.power.any() else None
+    return float(np.average(frames.strength, weights=frames.power)) if frames.power.any() else None
 
 
-def contour(found: Track) -> dict[str, float] | None:
+def contour(frames: Track) -> dict[str, float] | None:
     """F0's median (Hz), its range (octaves between the 10th and 90th percentile) and its slope.
 
     Over voiced frames. The slope, in octaves a second and signed, is the median over pairs of
-    voiced frames 20 ms apart, so that a leap to another octave does not decide it. None below 5
+    voiced frames 20 ms apart, so that a jump to another octave has little effect. None below 5
     voiced frames (70 ms of sound), where they hold less than a fifth of the clip's energy, or
     where no two of them are 20 ms apart.
     """
-    voiced = found.voiced
+    voiced = frames.voiced
     pairs = voiced[SLOPE_HOPS:] & voiced[:-SLOPE_HOPS]
-    energy = found.power[voiced].sum()
-    if voiced.sum() < LEAST_VOICED or energy < LEAST_SHARE * found.power.sum() or not pairs.any():
+    energy = frames.power[voiced].sum()
+    if voiced.sum() < LEAST_VOICED or energy < LEAST_SHARE * frames.power.sum() or not pairs.any():
         return None
     octaves = np.full(len(voiced), np.nan)
-    octaves[voiced] = np.log2(found.f0[voiced])
+    octaves[voiced] = np.log2(frames.f0[voiced])
     low, middle, high = np.percentile(octaves[voiced], [10, 50, 90])
     rises = (octaves[SLOPE_HOPS:] - octaves[:-SLOPE_HOPS])[pairs]
     return {

@@ -1,9 +1,9 @@
 """The zebra finch vocalizations of Elie & Theunissen 2016 (figshare 11905533).
 
 `AdultVocalizations` and `ChickVocalizations` hold `<bird>_<yymmdd>-<call>-<rendition>.wav`, with
-irregular names among them: an underscore for the first hyphen, a hyphen inside the call, a date of
+some irregular names: an underscore for the first hyphen, a hyphen inside the call, a date of
 seven digits or none, other capitals. A name that is in both folders is one rendition; the file
-among the chicks is kept, as Earth Species's table of these calls has it.
+among the chicks is kept, as in Earth Species's table of these calls.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from stratavox.corpus.layout import Found, files
+from stratavox.corpus.layout import Inventory, files
 
 COLUMNS = (
     *("file", "bird", "individual", "named_bird", "bird_name", "age", "date", "bird_day"),
     *("call_type", "call_code", "rendition"),
 )
-# figshare hands out one zip that holds the two
+# figshare serves one zip that contains the two zips
 NESTED = True
 EXPECTED = "AdultVocalizations or ChickVocalizations with WhiBlu4818_110404-DC-02.wav and the like"
 NAME = re.compile(
@@ -31,34 +31,34 @@ TYPE_OF = {name.lower(): name for name in CALL_TYPES} | {"wc": "Wh"}
 AGES = ("adult", "chick")
 
 
-def read(folder: Path) -> Found:
+def read(folder: Path) -> Inventory:
     """The clips of the archive unpacked to ``folder``."""
-    found = Found()
+    inventory = Inventory()
     by_name: dict[str, dict[str, Path]] = {}
     for path in files(folder):
         if path.suffix.lower() != ".wav":
-            found.not_used.append(path.as_posix())
+            inventory.not_used.append(path.as_posix())
             continue
         age, named = _age(path), row(path.name)
         if why := _unread(path, age, named, by_name):
-            found.unread.append({"file": path.as_posix(), "why": why})
+            inventory.unread.append({"file": path.as_posix(), "why": why})
             continue
         by_name.setdefault(path.name, {})[age] = path
-        found.clips[path] = {"file": f"{age}/{path.name}", "age": age} | named
+        inventory.clips[path] = {"file": f"{age}/{path.name}", "age": age} | named
         if not REGULAR.fullmatch(path.name):
-            found.irregular.append({"file": path.as_posix(), "why": "irregular name"})
+            inventory.irregular.append({"file": path.as_posix(), "why": "irregular name"})
     for places in by_name.values():
         if len(places) == len(AGES):
-            _merge(folder, found, places["adult"], places["chick"])
-    _tell_doubtful_ages(found)
-    return found
+            _merge(folder, inventory, places["adult"], places["chick"])
+    _list_doubtful_ages(inventory)
+    return inventory
 
 
 def row(name: str) -> dict[str, str] | None:
-    """What a file's name tells, without ``file`` and ``age``; None where it does not fit.
+    """The row of a file's name, without ``file`` and ``age``; None where the name does not fit.
 
-    ``bird`` is ``bird_name`` in lower case. ``individual`` is empty for birds called `Unknown...`,
-    ``bird_day`` where the date is none: who or when is not known cannot be held out.
+    ``bird`` is ``bird_name`` in lower case. ``individual`` is empty for birds called `Unknown...`
+    and ``bird_day`` where the date is not one: an unknown individual or day cannot be held out.
     """
     match = NAME.fullmatch(name)
     call_type = TYPE_OF.get(match["call"][:2].lower()) if match else None
@@ -95,20 +95,19 @@ def _unread(path: Path, age: str | None, named: dict | None, by_name: dict) -> s
     return None
 
 
-def _merge(folder: Path, found: Found, adult: Path, chick: Path) -> None:
-    """Keep the chick's of two files of one name."""
-    del found.clips[adult]
-    found.irregular = [odd for odd in found.irregular if odd["file"] != adult.as_posix()]
+def _merge(folder: Path, inventory: Inventory, adult: Path, chick: Path) -> None:
+    """Keep the chick's file of two that have one name."""
+    del inventory.clips[adult]
+    adult_file = adult.as_posix()
+    inventory.irregular = [row for row in inventory.irregular if row["file"] != adult_file]
     identical = (folder / adult).read_bytes() == (folder / chick).read_bytes()
-    found.merged.append(
-        {"file": adult.as_posix(), "kept": chick.as_posix(), "identical": identical}
-    )
+    inventory.merged.append({"file": adult_file, "kept": chick.as_posix(), "identical": identical})
 
 
-def _tell_doubtful_ages(found: Found) -> None:
+def _list_doubtful_ages(inventory: Inventory) -> None:
     """List clips among the adults whose bird has clips among the chicks on that day."""
-    chicks = {row["bird_day"] for row in found.clips.values() if row["age"] == "chick"} - {""}
-    for path, told in found.clips.items():
-        if told["age"] == "adult" and told["bird_day"] in chicks:
-            why = f"among the adults, while {told['bird']} is a chick that day"
-            found.irregular.append({"file": path.as_posix(), "why": why})
+    chicks = {row["bird_day"] for row in inventory.clips.values() if row["age"] == "chick"} - {""}
+    for path, row in inventory.clips.items():
+        if row["age"] == "adult" and row["bird_day"] in chicks:
+            why = f"among the adults, while {row['bird']} is a chick that day"
+            inventory.irregular.append({"file": path.as_posix(), "why": why})

@@ -1,4 +1,4 @@
-"""The config that was written, checked as a run checks it, and the folds that a run would draw."""
+"""The written config, checked as a run checks it, and the folds that a run would draw."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from stratavox.corpus.identity import good
 from stratavox.corpus.labels import labels_of
 from stratavox.corpus.reasons import NO_FAULT
 from stratavox.errors import StratavoxError
-from stratavox.init.look import counts
+from stratavox.init.look import SHOWN, counts, first
 from stratavox.plan import Plan
 from stratavox.probe import folds
 
-# Outer and inner folds, from the default's on to what few groups allow.
+# Numbers of outer and inner folds: the default's, then those for few groups.
 DESIGNS = ((5, 3), (4, 3), (3, 2))
-SHOWN = 5
 
 
 def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[str]]:
@@ -28,14 +27,14 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
     settings = plan.tables(dataset) | plan.folds(dataset, task)
     labels = labels_of(settings, scan, clips, plan.root)
     for outer, inner in DESIGNS:
-        asked = settings | {"folds": outer, "inner_folds": inner}
+        settings |= {"folds": outer, "inner_folds": inner}
         try:
-            chosen, summary = folds.choose_clips(labels, asked)
-            folds.assign(chosen, asked)
+            chosen, summary = folds.choose_clips(labels, settings)
+            folds.assign(chosen, settings)
         except StratavoxError as error:
             refused = error
             continue
-        return (outer, inner), _say(summary, folds.identical_across_groups(clips, chosen))
+        return (outer, inner), _describe(summary, folds.identical_across_groups(clips, chosen))
     raise refused
 
 
@@ -44,36 +43,40 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
     scanned = tables.read_table(plan.root / f"results/corpus/{dataset}/scan.parquet")
     rows = scanned.select(["row", "file", "reason"]).to_pylist()
     bad = [row for row in rows if row["reason"]]
-    said = [f"  {len(rows) - len(bad)} of {len(rows)} rows can be used"]
-    said += [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad[:SHOWN]]
-    if len(bad) > SHOWN:
-        said.append(f"    and {len(bad) - SHOWN} more")
+    reasons = [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad]
+    messages = [f"  {len(rows) - len(bad)} of {len(rows)} rows can be used"]
+    messages += first(reasons, SHOWN, "    and")
     lost = sum(not row["reason"].startswith(NO_FAULT) for row in bad)
     allowed = plan.datasets[dataset]["max_bad"]
     if lost > allowed * len(rows):
-        said.append(
-            f"    look: the run would stop, as more than {allowed:.0%} of the rows are lost: mend "
-            "them, or raise max_bad"
+        messages.append(
+            f"    check: the run would stop, as more than {allowed:.0%} of the rows are lost: "
+            "correct them, or raise max_bad"
         )
-    return said
+    return messages
 
 
-def _say(summary: dict, identical: list[list[str]]) -> list[str]:
+def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
     classes = Counter({name: n["clips"] for name, n in summary["classes"].items()})
     of = f" in {summary['groups']} groups" if summary["group"] else ", group unknown"
-    said = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
+    messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
     if summary["drawn_from"]:
         whole = summary["drawn_from"]["clips"]
-        said.append(f"    drawn by class from {whole} clips: probes.max_clips says how many")
-    for row in summary["left_out"][:SHOWN]:
-        said.append(f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}")
-    if len(summary["left_out"]) > SHOWN:
-        said.append(f"    and {len(summary['left_out']) - SHOWN} more")
+        messages.append(f"    drawn by class from {whole} clips: probes.max_clips is the number")
+    left_out = [
+        f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}"
+        for row in summary["left_out"]
+    ]
+    messages += first(left_out, SHOWN, "    and")
     for key, what in (("empty_labels", "label"), ("empty_groups", "group")):
         if summary[key]:
-            said.append(f"    left out: {summary[key]} clips without a {what}")
+            messages.append(f"    left out: {summary[key]} clips without a {what}")
     if summary["near_duplicates"]:
-        said.append(f"    look: labels that differ in case alone: {summary['near_duplicates']}")
+        messages.append(
+            f"    check: labels that differ in case alone: {summary['near_duplicates']}"
+        )
     if identical:
-        said.append(f"    look: {len(identical)} sets of clips are the same audio in other groups")
-    return said
+        messages.append(
+            f"    check: {len(identical)} sets of clips are the same audio in other groups"
+        )
+    return messages

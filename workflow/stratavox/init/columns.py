@@ -1,4 +1,4 @@
-"""What a table's column may be: by its name first, then by its cells."""
+"""The kind of a table's column, by its name, and whether its cells allow to use it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-# Words that columns of each kind are called by, the most telling first. A compound is known by its
-# last word (call_type, recording_site), what merely numbers or spells it left out (bird_id).
+# Words in the names of columns of each kind, the most specific first. A compound has the kind of
+# its last word (call_type, recording_site), without fillers such as id (bird_id).
 WORDS = {
     "label": "label call_type type call class category context vocalization vocalisation syllable "
     "note_type behaviour behavior annotation tag species emotion word digit",
@@ -27,14 +27,14 @@ WORDS = {
 KINDS = {word: kind for kind, words in WORDS.items() for word in words.split()}
 RANKS = {word: rank for rank, word in enumerate(KINDS)}
 FILLERS = {"id", "name", "no", "nr", "num", "number", "code", "raw", "s"}
-# Past this many values a column names things, not classes: the largest published repertoires and
-# species lists that a linear probe was trained on clip by clip stay below.
+# More values than this are names, not classes: the largest published repertoires and species lists
+# with clip-level linear probes have fewer.
 MAX_CLASSES = 200
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its name and its cells, one a clip."""
+    """A column of a table: its name and its cells, one for each clip."""
 
     name: str
     cells: list[str]
@@ -46,12 +46,12 @@ class Column:
 
     @cached_property
     def kind(self) -> str | None:
-        """A key of `WORDS`, or None where the name tells nothing."""
+        """A key of `WORDS`, or None where the name is not known."""
         return KINDS.get(self._word)
 
     @property
     def rank(self) -> tuple:
-        """Sorts columns of one kind: the more telling name first; the whole name above a part."""
+        """Sorts columns of one kind: the more specific name first, a whole name before a part."""
         return RANKS.get(self._word, len(RANKS)), self._word != "_".join(words(self.name))
 
     @cached_property
@@ -62,7 +62,7 @@ class Column:
 
     @cached_property
     def useless(self) -> str | None:
-        """Why it can be neither label nor group; None where it can."""
+        """Why it can be neither label nor group; None where it can be."""
         filled = sum(self.values.values())
         if not filled:
             return "empty"

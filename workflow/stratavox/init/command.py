@@ -1,4 +1,4 @@
-"""From a folder to a config: look, guess, write, check, each step told."""
+"""From a folder to a config: look, guess, write and check, and print each step."""
 
 from __future__ import annotations
 
@@ -22,43 +22,42 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
 
     ``out`` is {folder's name}.yaml where it is None. Where sub-folders are the labels, a table
     {config's name}_clips.csv is written beside it; the check leaves
-    results/corpus/{name}/scan.parquet, which the run goes on with. Nothing is written into
+    results/corpus/{name}/scan.parquet, which the run uses. Nothing is written into
     ``folder``. Raises `StratavoxError`; a config that does not pass the check is not written.
     """
     name = write.name_of(folder.resolve().name, "my_calls")
     out = out or Path(f"{name}.yaml")
     table = out.with_name(f"{out.stem}_clips.csv")
-    found = look(folder)
-    say(describe(found))
-    source = of_table(found)
-    if source is None and found.tables:
-        say(
-            [
-                f"no column of {', '.join(found.tables[:SHOWN])} names the recordings, each cell "
-                f"like {found.recordings[0]!r}: left aside"
-            ]
-        )
-    source = source or of_annotations(found) or of_folders(found, table)
-    made = [out, table] if source.table else [out]
-    for path in made:
+    contents = look(folder)
+    say(describe(contents))
+    source = of_table(contents)
+    if source is None and contents.tables:
+        names = ", ".join(contents.tables[:SHOWN])
+        say([f"no column of {names} names recordings such as {contents.recordings[0]!r}: not used"])
+    source = source or of_annotations(contents) or of_folders(contents, table)
+    for path in [out, table] if source.table else [out]:
         if path.exists() and not force:
             raise StratavoxError(
                 f"{path}: exists already; choose another name with --out, or --force to replace it"
             )
     tasks, why = guess.tasks(source.columns)
-    say([*source.said, "", *columns(source.columns), "", *choice(tasks[0], why)])
+    say([*source.messages, "", *columns(source.columns), "", *choice(tasks[0], why)])
     command = run_command(out)
     if source.table:
         tables.write_text(source.table, table)
-    asked = (name, command, found, source, tasks, why)
-    plan = plan_of(write.config(*asked), Path())
-    task = plan.tasks(name)[0]
-    design, told = check.design(plan, name, task)
-    tables.write_text(write.config(*asked, design), out)
-    say(["", f"{out}: written, and checked as a run would:", *check.rejected(plan, name), *told])
-    say([f"  {design[0]} outer and {design[1]} inner folds"])
-    say([f"  shards: {plan.datasets[name]['shards']} ({write.SHARDS_RULE})"])
-    say(["", "Look through it, the line `group` first. Then run:", f"  {command}"])
+    settings = (name, command, contents, source, tasks, why)
+    plan = plan_of(write.config(*settings), Path())
+    (outer, inner), clips = check.design(plan, name, plan.tasks(name)[0])
+    tables.write_text(write.config(*settings, (outer, inner)), out)
+    say(
+        [
+            *["", f"{out}: written, and checked as a run would:"],
+            *[*check.rejected(plan, name), *clips],
+            f"  {outer} outer and {inner} inner folds",
+            f"  shards: {plan.datasets[name]['shards']} ({write.SHARDS_RULE})",
+            *["", "Check it, the line `group` first. Then run:", f"  {command}"],
+        ]
+    )
 
 
 def say(lines: list[str]) -> None:
@@ -66,26 +65,26 @@ def say(lines: list[str]) -> None:
     print("\n".join(lines), flush=True)
 
 
-def columns(found: list[Column]) -> list[str]:
-    """Each column, what it looks like and its values."""
-    said = ["columns:"]
-    for column in found:
+def columns(present: list[Column]) -> list[str]:
+    """Each column with its kind and its values."""
+    messages = ["columns:"]
+    for column in present:
         if column.useless:
-            said.append(f"  {column.name}: ignored: {column.useless}")
+            messages.append(f"  {column.name}: ignored: {column.useless}")
         else:
-            kind = f"{column.kind}, by its name" if column.kind else "its name tells nothing"
-            said.append(f"  {column.name}: {kind}; {write.describe(column)}")
-    return said
+            kind = f"{column.kind}, by its name" if column.kind else "kind not known by its name"
+            messages.append(f"  {column.name}: {kind}; {write.describe(column)}")
+    return messages
 
 
 def choice(task: guess.Task, why: str) -> list[str]:
-    """The chosen task and group, each with its reason and what else there is."""
-    said = [f"label: {task.target.name} ({why})"]
+    """The chosen task and group, each with its reason, and the alternatives."""
+    messages = [f"label: {task.target.name} ({why})"]
     if task.group is None:
-        said += [f"group: null ({task.why})", f"  {write.NO_GROUP}"]
+        messages += [f"group: null ({task.why})", f"  {write.NO_GROUP}"]
     else:
-        said += [f"group: {task.group.column.name} ({task.why})", f"  {task.group.describe()}"]
-    return said + [f"  or {other.column.name}: {other.describe()}" for other in task.others]
+        messages += [f"group: {task.group.column.name} ({task.why})", f"  {task.group.describe()}"]
+    return messages + [f"  or {other.column.name}: {other.describe()}" for other in task.others]
 
 
 def run_command(config: Path) -> str:

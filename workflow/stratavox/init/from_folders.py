@@ -1,4 +1,4 @@
-"""Clips from sub-folders that name classes: the table that says so has to be written."""
+"""Clips from sub-folders that name classes, and the table of them to be written."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ from pathlib import Path, PurePosixPath
 
 from stratavox.errors import StratavoxError
 from stratavox.init.columns import Column
-from stratavox.init.look import Found
+from stratavox.init.look import Contents
 from stratavox.init.source import Source
 
 
-def of_folders(found: Found, table: Path) -> Source:
+def of_folders(contents: Contents, table: Path) -> Source:
     """One clip a recording, labelled by its sub-folder, for a table to be written at ``table``.
 
     Sub-folders one deep give the column ``label``; deeper ones ``folder_1``, ``folder_2`` ...
     Raises `StratavoxError` where recordings lie in fewer than two sub-folders.
     """
-    parents = [PurePosixPath(name).parent.parts for name in found.recordings]
+    parents = [PurePosixPath(name).parent.parts for name in contents.recordings]
     shared = len(os.path.commonprefix([p for p in parents if p] or [()]))
     levels = [p[shared:] for p in parents]
     depth = max(map(len, levels))
     rows = [
         [name, *level, *[""] * (depth - len(level))]
-        for name, level in zip(found.recordings, levels, strict=True)
+        for name, level in zip(contents.recordings, levels, strict=True)
         if level
     ]
     if len({row[1] for row in rows if depth}) < 2:
         raise StratavoxError(
-            f"{found.folder}: {len(found.recordings)} recordings, but nothing that labels them: no "
+            f"{contents.folder}: {len(contents.recordings)} recordings, but no labels for them: no "
             "table (.csv or .tsv) with a column of file names, no annotation files and no "
             "sub-folders that name classes. Write a table such as\n  file,label,individual\n"
-            f"  {found.recordings[0]},song,bird_1\ninto this folder, one row a clip, "
-            "or give the folder above where a table lies there"
+            f"  {contents.recordings[0]},song,bird_1\ninto this folder, one row for each "
+            "clip, or give the folder above if the table is there"
         )
     header = ["file", *(["label"] if depth == 1 else [f"folder_{n + 1}" for n in range(depth)])]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    away = os.path.relpath(os.path.realpath(table), os.path.realpath(found.folder))
+    away = os.path.relpath(os.path.realpath(table), os.path.realpath(contents.folder))
     entry = {
-        "path": found.folder.as_posix(),
+        "path": contents.folder.as_posix(),
         "table": Path(away).as_posix(),
         "file": "file",
     }
     notes = {"table": "written from the sub-folders; relative to path. Add columns as you like"}
     columns = [Column(n, [row[k] for row in rows]) for k, n in enumerate(header) if k]
-    left = len(found.recordings) - len(rows)
-    said = [f"no table: labels from the names of sub-folders, written to {table} (one row a clip)"]
+    left = len(contents.recordings) - len(rows)
+    messages = [
+        f"no table: labels from the names of sub-folders, written to {table} (one row a clip)"
+    ]
     if left:
-        said.append(f"  {left} recordings in no sub-folder are left out")
-    return Source(entry, notes, columns, said, len(rows), text.getvalue())
+        messages.append(f"  {left} recordings in no sub-folder are left out")
+    return Source(entry, notes, columns, messages, len(rows), text.getvalue())

@@ -1,7 +1,7 @@
-"""Which column is the label, and which group must not straddle train and test.
+"""Chooses the column of labels, and the group that must not be in both train and test.
 
-Names propose and cells decide: a group is taken only if enough classes could be tested with it.
-Nothing is chosen that cannot be said: each choice carries its reason and what else there was.
+Names of columns rank them, and cells decide: a group is taken only if enough classes could be
+tested with it. Each choice carries its reason and the alternatives.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from stratavox.errors import StratavoxError
 from stratavox.init.columns import MAX_CLASSES, Column, number
 from stratavox.init.look import counts
 
-# The schema's defaults: a class needs so many clips, in so many groups.
+# The schema's defaults: clips, and groups, that a class needs.
 MIN_CLIPS, MIN_GROUPS = 10, 2
-# With two groups, one is trained on alone, and nothing is left to choose the penalty by.
+# With two groups, training has a single one, and the penalty cannot be chosen by group.
 FEWEST_GROUPS = 3
-# Kinds that can be a group, the one to prefer first: what most often must not leak.
+# Kinds that can be a group, the preferred first: what leaks most often.
 GROUP_KINDS = ("individual", "group", "session", "site")
-# A column whose name tells nothing and that has fewer values is rather a trait (sex, breed).
+# A column of unknown kind with fewer values is more likely a trait (sex, breed).
 FEWEST_UNNAMED = 5
-# Sessions may be counted from 1 for each animal; a larger number is a date.
+# Sessions may be numbered from 1 for each animal; a larger number is a date.
 NUMBERED = 10_000
-# A preferred group may cost this share of the clips (classes that live in one group alone) before
-# a less preferred one, which keeps them, is taken instead.
+# A preferred group must keep this share of the clips that another group keeps; it loses classes
+# that occur in a single group.
 KEPT_SHARE = 0.8
 ALTERNATIVES = 4
 
 
 @dataclass(frozen=True)
 class Group:
-    """A column as group of a target: what could then be tested."""
+    """A column as group of a target, with the classes that could then be tested."""
 
     column: Column
     classes: Counter  # clips of each class that is kept
@@ -43,20 +43,20 @@ class Group:
         return sum(self.classes.values())
 
     def describe(self) -> str:
-        """Its values, its clips, and what it leaves of the classes."""
+        """Its values, its clips, and the classes that it keeps."""
         sizes = self.column.values.values()
         each = f"{min(sizes)} to {max(sizes)}" if len(set(sizes)) > 1 else f"{min(sizes)}"
         labels = "each with one label only" if self.nested else "many of them with several labels"
-        said = (
+        messages = (
             f"{len(sizes)} values, {each} clips each, {labels}; "
             f"{len(self.classes)} classes with {self.clips} clips could be tested"
         )
         if self.recurs:
-            said += (
-                f". Look: its values recur with several of {self.recurs}; if they are numbered "
+            messages += (
+                f". Check: its values recur with several of {self.recurs}; if they are numbered "
                 "anew for each, join both in one column"
             )
-        return said
+        return messages
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,18 @@ class Task:
 
 
 def tasks(columns: list[Column]) -> tuple[list[Task], str]:
-    """Every task the columns allow, the one to start with first, and why it is that one.
+    """Every task that the columns allow, the best first, and the reason for that one.
 
-    Raises `StratavoxError`, telling what stands against each column, where there is none.
+    Raises `StratavoxError` with the reason against each column where there is none.
     """
     useful = [column for column in columns if column.useless is None]
     targets = sorted((c for c in useful if is_target(c)), key=_target_rank)
     if not targets:
         raise StratavoxError(
-            "no column can serve as label: a probe needs two values with "
+            "no column can be the label: a probe needs two values with "
             f"{MIN_CLIPS} clips each. The columns are:\n  "
             + "\n  ".join(f"{column.name}: {against(column)}" for column in columns)
-            + "\nAdd a column with a label for each clip, or mend one of these"
+            + "\nAdd a column with a label for each clip, or correct one of these"
         )
     kept: list[Column] = []
     for column in targets:
@@ -95,28 +95,28 @@ def tasks(columns: list[Column]) -> tuple[list[Task], str]:
     if first.kind == "label":
         why = "its name and its values are those of a label"
     elif first.kind == "individual":
-        why = "no other column is named as a label: who called is then the question"
+        why = "no other column is named as a label: individuals are then the classes"
     else:
-        why = "a guess by its values alone, for no column is named as a label: look twice"
+        why = "a guess by its values alone, as no column is named as a label: check it"
     return [task(column, useful) for column in kept], why
 
 
 def is_target(column: Column) -> bool:
-    """Whether two of its values, or more, have enough clips, and it is no list of names."""
+    """Whether at least two of its values have enough clips, and it has few enough values."""
     return len(column.values) <= MAX_CLASSES and len(testable(column, None)) >= 2
 
 
 def against(column: Column) -> str:
-    """Why a column is no target."""
+    """Why a column cannot be a target."""
     if column.useless:
         return column.useless
     if len(column.values) > MAX_CLASSES:
         return f"{len(column.values)} values, more than {MAX_CLASSES}"
-    return f"the commonest values have {counts(column.values)} clips"
+    return f"the most frequent values have {counts(column.values)} clips"
 
 
 def task(target: Column, columns: list[Column]) -> Task:
-    """The target with the group to be preferred among ``columns``."""
+    """The target with the preferred group among ``columns``."""
     groups = [group for column in columns if (group := _group(target, column, columns))]
     most = max((group.clips for group in groups), default=0)
     different: list[Group] = []
@@ -124,13 +124,13 @@ def task(target: Column, columns: list[Column]) -> Task:
         if not any(group.column.splits_as(other.column) for other in different):
             different.append(group)
     named = [group for group in different if group.column.kind in GROUP_KINDS]
-    lost = _passed_over(target, columns, named)
+    refused = _passed_over(target, columns, named)
     if not named:
-        return Task(target, None, lost or "no column is named as one", different[:ALTERNATIVES])
+        return Task(target, None, refused or "no column is named as one", different[:ALTERNATIVES])
     first = named[0]
-    why = f"the column to be held out first, by its name ({first.column.kind})"
+    why = f"the first column to hold out, by its name ({first.column.kind})"
     others = [group for group in different if group is not first]
-    return Task(target, first, f"{why}; {lost}" if lost else why, others[:ALTERNATIVES])
+    return Task(target, first, f"{why}; {refused}" if refused else why, others[:ALTERNATIVES])
 
 
 def testable(target: Column, group: Column | None) -> Counter:
@@ -150,7 +150,7 @@ def testable(target: Column, group: Column | None) -> Counter:
 
 
 def recordings(columns: list[Column], group: Group | None) -> list[Column]:
-    """Columns that may name the recording a clip was cut from, finer than the group."""
+    """Columns that may name a clip's recording and are not coarser than the group."""
     return [
         column
         for column in columns
@@ -181,7 +181,7 @@ def _group(target: Column, column: Column, columns: list[Column]) -> Group | Non
 
 
 def _rank(group: Group, most: int) -> tuple:
-    """By kind; those that cost many clips last, and of one kind the stricter, with fewer values."""
+    """By kind; groups that lose many clips last; of one kind those with fewer values first."""
     costly = group.clips < KEPT_SHARE * most
     kinds = (*GROUP_KINDS, group.column.kind)
     return costly, kinds.index(group.column.kind), len(group.column.values), group.column.rank
@@ -193,21 +193,21 @@ def _target_rank(column: Column) -> tuple:
 
 
 def _passed_over(target: Column, columns: list[Column], named: list[Group]) -> str:
-    """Why a column of a preferred kind is not the group, where there is one."""
-    said = []
+    """Why a column of individuals is not the group, where there is one."""
+    messages = []
     for column in columns:
         if column is target or column.kind != "individual":
             continue
         if named and column.splits_as(named[0].column) or named and column is named[0].column:
             continue
         if column.splits_as(target):
-            said.append(f"{column.name} is the label itself under another name")
+            messages.append(f"{column.name} is the label itself under another name")
         else:
             classes, all_of = testable(target, column), testable(target, None)
-            said.append(
+            messages.append(
                 f"holding out {column.name} would leave {len(classes)} of {len(all_of)} classes: "
                 f"each other one occurs in fewer than {MIN_GROUPS} of its values"
                 if len(classes) < len(all_of)
                 else f"{column.name} has only {len(column.values)} values"
             )
-    return "; ".join(said)
+    return "; ".join(messages)

@@ -1,4 +1,4 @@
-"""What a folder holds: recordings (by their headers), tables, annotation files."""
+"""The contents of a folder: recordings (by their headers), tables, annotation files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from statistics import median
 import soundfile as sf
 
 from stratavox import audio
+from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
 from stratavox.corpus.user_table import DELIMITERS
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff
 
-# What people call the formats that soundfile reads.
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au"}
-SUFFIXES |= {".caf", ".w64", ".rf64"}
-# What it does not read, but a newcomer may well have.
+# Formats of audio that soundfile does not read.
 UNREAD_SUFFIXES = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".wac", ".mov"}
 # A header takes some 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
@@ -27,7 +25,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Header:
-    """What a recording's header tells."""
+    """What a recording's header contains."""
 
     rate: int
     channels: int
@@ -35,7 +33,7 @@ class Header:
 
 
 @dataclass
-class Found:
+class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
     ``headers`` and ``unreadable`` (with the reason) are of all recordings, or of an even sample of
@@ -51,8 +49,8 @@ class Found:
     annotations: dict[str, list[str]] = field(default_factory=dict)
 
 
-def look(folder: Path) -> Found:
-    """Walk ``folder``, hidden files and the working directory's results left out.
+def look(folder: Path) -> Contents:
+    """The contents of ``folder``, without hidden files and the working directory's results.
 
     Raises `StratavoxError` when it is missing, or holds no recording that can be read.
     """
@@ -61,111 +59,93 @@ def look(folder: Path) -> Found:
             f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; "
             "give the folder that holds your recordings"
         )
-    found, others = Found(folder), Counter()
-    for name in _files(folder):
+    contents, others = Contents(folder), Counter()
+    for name in files_below(folder, without=os.path.abspath("results")):
         suffix = Path(name).suffix.lower()
         if suffix in SUFFIXES:
-            found.recordings.append(name)
+            contents.recordings.append(name)
         elif suffix in UNREAD_SUFFIXES:
-            found.unread.append(name)
+            contents.unread.append(name)
         elif suffix in DELIMITERS:
-            found.tables.append(name)
+            contents.tables.append(name)
         elif suffix in sniff.SUFFIXES and (kind := sniff.kind_of(folder / name)):
-            found.annotations.setdefault(kind, []).append(name)
+            contents.annotations.setdefault(kind, []).append(name)
         else:
             others[suffix or "no suffix"] += 1
-    if not found.recordings:
-        raise StratavoxError(_no_recordings(found, others))
-    _read_headers(found)
-    if not found.headers:
-        name, reason = next(iter(found.unreadable.items()))
+    if not contents.recordings:
+        raise StratavoxError(_no_recordings(contents, others))
+    _read_headers(contents)
+    if not contents.headers:
+        name, reason = next(iter(contents.unreadable.items()))
         raise StratavoxError(
-            f"{folder}: none of its {len(found.recordings)} recordings can be read; "
+            f"{folder}: none of its {len(contents.recordings)} recordings can be read; "
             f"the first: {name}: {reason}"
         )
-    return found
+    return contents
 
 
-def describe(found: Found) -> list[str]:
-    """What was found, in lines for people."""
-    headers = list(found.headers.values())
-    kinds = Counter(Path(name).suffix.lower() for name in found.recordings)
+def describe(contents: Contents) -> list[str]:
+    """The contents, in lines to print."""
+    headers = list(contents.headers.values())
+    kinds = Counter(Path(name).suffix.lower() for name in contents.recordings)
     lengths = sorted(header.duration_s for header in headers)
-    total, known = len(found.recordings), len(headers) + len(found.unreadable)
-    said = [f"{found.folder}: {total} recordings: {counts(kinds)}"]
+    total, known = len(contents.recordings), len(headers) + len(contents.unreadable)
+    messages = [f"{contents.folder}: {total} recordings: {counts(kinds)}"]
     if known < total:
-        said.append(f"  headers read: of {known} recordings, evenly spread over all {total}")
-    said += [
+        messages.append(f"  headers read: of {known} recordings, evenly spread over all {total}")
+    messages += [
         f"  sample rates: {counts(Counter(f'{header.rate} Hz' for header in headers))}",
         f"  channels: {counts(Counter(header.channels for header in headers))}",
         f"  durations: {lengths[0]:.3g} to {lengths[-1]:.3g} s, median {median(lengths):.3g} s, "
         f"{sum(lengths) / 60:.1f} min in all",
     ]
-    if found.unreadable:
-        said.append(f"  {len(found.unreadable)} cannot be read:")
-        said += [f"    {name}: {reason}" for name, reason in _first(found.unreadable.items())]
-    if found.unread:
-        said.append(
-            f"  {len(found.unread)} in formats that are not read (convert them to WAV or FLAC): "
-            f"{', '.join(_first(found.unread))}"
+    if contents.unreadable:
+        messages.append(f"  {len(contents.unreadable)} cannot be read:")
+        unreadable = list(contents.unreadable.items())[:SHOWN]
+        messages += [f"    {name}: {reason}" for name, reason in unreadable]
+    if contents.unread:
+        messages.append(
+            f"  {len(contents.unread)} in formats that are not read (convert them to WAV or FLAC): "
+            f"{', '.join(contents.unread[:SHOWN])}"
         )
-    said.append(f"  tables: {', '.join(_first(found.tables)) or 'none'}")
-    for kind, names in found.annotations.items():
-        said.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
-    return said
+    messages.append(f"  tables: {', '.join(contents.tables[:SHOWN]) or 'none'}")
+    for kind, names in contents.annotations.items():
+        messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
+    return messages
 
 
 def counts(counter: Counter, most: int = SHOWN) -> str:
-    """The most common values and how often each: ``a (3), b (2), and 4 more``."""
-    said = [f"{value} ({count})" for value, count in counter.most_common(most)]
-    if len(counter) > most:
-        said.append(f"and {len(counter) - most} more")
-    return ", ".join(said)
+    """The most frequent values with their counts: ``a (3), b (2), and 4 more``."""
+    return ", ".join(first([f"{value} ({n})" for value, n in counter.most_common()], most))
 
 
-def _first(items) -> list:
-    return list(items)[:SHOWN]
+def first(lines: list[str], most: int = SHOWN, more: str = "and") -> list[str]:
+    """The first ``most`` lines, and a last one with the number of the others."""
+    others = len(lines) - most
+    return lines[:most] + ([f"{more} {others} more"] if others > 0 else [])
 
 
-def _files(folder: Path) -> list[str]:
-    own = os.path.abspath("results")
-    names = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.abspath(os.path.join(place, name)) != own
-        ]
-        names += [
-            Path(place, name).relative_to(folder).as_posix()
-            for name in files
-            if not name.startswith(".")
-        ]
-    return sorted(names)
-
-
-def _read_headers(found: Found) -> None:
-    step = max(1, -(-len(found.recordings) // MAX_HEADERS))
-    for name in found.recordings[::step]:
+def _read_headers(contents: Contents) -> None:
+    step = max(1, -(-len(contents.recordings) // MAX_HEADERS))
+    for name in contents.recordings[::step]:
         try:
-            info = sf.info(found.folder / name)
+            info = sf.info(contents.folder / name)
         except sf.LibsndfileError as error:
-            found.unreadable[name] = f"not audio that can be read ({error.error_string})"
+            contents.unreadable[name] = f"not audio that can be read ({error.error_string})"
             continue
         if not 0 < info.frames < audio.UNKNOWN_FRAMES:
-            found.unreadable[name] = "its header tells no length, or that it is empty"
+            contents.unreadable[name] = "its header gives no length, or a length of 0"
             continue
-        found.headers[name] = Header(info.samplerate, info.channels, info.duration)
+        contents.headers[name] = Header(info.samplerate, info.channels, info.duration)
 
 
-def _no_recordings(found: Found, others: Counter) -> str:
-    said = f"{found.folder}: no recordings; read are {', '.join(sorted(SUFFIXES))} files. "
-    if found.unread:
-        return said + (
-            f"There are {len(found.unread)} others, such as {found.unread[0]}: convert them to WAV "
-            "or FLAC"
+def _no_recordings(contents: Contents, others: Counter) -> str:
+    message = f"{contents.folder}: no recordings; read are {', '.join(sorted(SUFFIXES))} files. "
+    if contents.unread:
+        return message + (
+            f"There are {len(contents.unread)} others, such as {contents.unread[0]}: convert them "
+            "to WAV or FLAC"
         )
-    others.update(Path(name).suffix.lower() for name in found.tables)
-    if not others and not found.annotations:
-        return said + "The folder is empty; give the folder that holds your recordings"
-    return said + f"Found: {counts(others)}; give the folder that holds your recordings"
+    others.update(Path(name).suffix.lower() for name in contents.tables)
+    there = f"Found: {counts(others)}" if others or contents.annotations else "The folder is empty"
+    return message + f"{there}; give the folder that holds your recordings"

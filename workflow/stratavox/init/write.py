@@ -1,4 +1,4 @@
-"""The run's config as text, every line explained where it stands."""
+"""The run's config as text, with a comment on every line that needs one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import yaml
 
 from stratavox.init import guess
 from stratavox.init.columns import Column
-from stratavox.init.look import Found, counts
+from stratavox.init.look import Contents, counts
 from stratavox.init.source import Source
 
 WIDTH = 100
-# About so many clips are the work of one job: minutes of a BEATs on a core. The schema's most is
-# 999; past 64 jobs a stage the bookkeeping grows and no machine at hand is fuller.
+# Clips of one job: minutes of a BEATs on a core. The schema allows 999 shards; with more than 64
+# jobs a stage, Snakemake's own work grows and few machines have more cores.
 SHARD_CLIPS, MOST_SHARDS = 500, 64
 SHARDS_RULE = f"about {SHARD_CLIPS} clips each, at most {MOST_SHARDS} shards"
 DEFAULT_DESIGN = (5, 3)
 NUISANCES = ("device", "site", "session")
 NO_GROUP = (
-    "Unknown. It costs: clips of one animal, day or recording may stand on both sides of a split, "
-    "so scores may be too good; every figure says 'group unknown', no interval is given and no "
+    "Unknown. Consequence: clips of one animal, day or recording may be on both sides of a split, "
+    "so scores may be too high; every figure says 'group unknown', no interval is given and no "
     "contrast is tested. Better: add a column with the individual (or recording, or day) to the "
     "table and name it here."
 )
 
 
 def shards(clips: int) -> int:
-    """Files that so many clips are spread over."""
+    """The number of files for so many clips."""
     return min(MOST_SHARDS, -(-clips // SHARD_CLIPS))
 
 
@@ -41,7 +41,7 @@ def name_of(text: str, otherwise: str) -> str:
 def config(
     name: str,
     command: str,
-    found: Found,
+    contents: Contents,
     source: Source,
     tasks: list[guess.Task],
     why: str,
@@ -53,20 +53,19 @@ def config(
     """
     lines = [
         *_comment(
-            "Written by `python -m stratavox init` from what the folder holds; it is yours to "
-            "change. Run it:"
+            "Written by `python -m stratavox init` from the contents of the folder. Change it as "
+            "you like. Run it:"
         ),
         f"#   {command}",
         *_comment(
-            "It is laid over Stratavox's config.yaml, key by key, which explains what is not here "
-            "(probes, geometry, figures). Every key and what it allows: "
-            "workflow/schemas/config.schema.yaml"
+            "Its keys replace those of Stratavox's config.yaml, which explains the others (probes, "
+            "geometry, figures). All keys and their values: workflow/schemas/config.schema.yaml"
         ),
         "",
         "run:",
         f"  datasets: [{name}]",
         *_comment(
-            "beats needs a network once, to fetch its weights. For a first try without one, write "
+            "beats needs a network once, to fetch its weights. For a first run without one, write "
             "[beats_small, beats_small_random, logmel, duration_level]: a small BEATs of the "
             "default config, trained on synthetic calls",
             2,
@@ -75,12 +74,12 @@ def config(
         "",
         "datasets:",
         f"  {name}:",
-        *[f"    {line}" for line in _dataset(found, source, tasks, why, design)],
+        *[f"    {line}" for line in _dataset(contents, source, tasks, why, design)],
         "",
         "encoders:",
         "  # BEATs, 12 blocks of 768, trained by Earth Species on bioacoustic recordings",
         "  beats: {family: beats, model: esp_aves2_sl_beats_all, weights: pretrained}",
-        "  # the same, never trained, drawn three times: what the architecture alone gives",
+        "  # the same with random weights, three seeds: what the architecture alone gives",
         "  beats_random:",
         "    {family: beats, model: esp_aves2_sl_beats_all, weights: random, seeds: [0, 1, 2]}",
         "  # logmel and duration_level, which need no network and no training, are in config.yaml",
@@ -89,7 +88,11 @@ def config(
 
 
 def _dataset(
-    found: Found, source: Source, tasks: list[guess.Task], why: str, design: tuple[int, int]
+    contents: Contents,
+    source: Source,
+    tasks: list[guess.Task],
+    why: str,
+    design: tuple[int, int],
 ) -> list[str]:
     entry, notes = source.entry, source.notes
     lines = ["source: folder"]
@@ -101,15 +104,15 @@ def _dataset(
         else:
             lines += _line(f"{key}: {scalar(value)}", notes.get(key, ""))
     lines += _recording(guess.recordings(source.columns, tasks[0].group), tasks[0].group)
-    stereo = any(header.channels > 1 for header in found.headers.values())
-    lines += _line("channel: mean", "how several channels become one: their mean, or a number")
+    stereo = any(header.channels > 1 for header in contents.headers.values())
+    lines += _line("channel: mean", "mean of all channels, or the number of one")
     if stereo:
-        lines += _comment("there are recordings with several channels; 0 would be the first alone")
+        lines += _comment("some recordings have several channels; 0 is the first one alone")
     lines += _line(
         f"shards: {shards(source.clips)}",
-        f"files the clips are spread over: {SHARDS_RULE}",
+        f"number of files of clips: {SHARDS_RULE}",
     )
-    lines += ["max_bad: 0.05 # share of unusable rows past which the run stops", "tasks:"]
+    lines += ["max_bad: 0.05 # the run stops if a larger share of rows is unusable", "tasks:"]
     lines += [f"  {line}" for line in _task(tasks[0], why)]
     if tasks[1:]:
         lines += _comment("other questions that these columns could answer:", 2)
@@ -125,21 +128,21 @@ def _task(task: guess.Task, why: str) -> list[str]:
     target, group = task.target, task.group
     lines = [f"{name_of(target.name, 'label')}:"]
     body = _comment(f"{describe(target)}. Why this column: {why}")
-    body += [f"target: {scalar(target.name)}", "kind: classification"]
-    body += _comment("clips of one group never stand on both sides of a split: the line to check")
+    body.append(f"target: {scalar(target.name)}")
+    body += _comment("clips of one group are never on both sides of a split: check this line")
     if group is None:
         body += [*_comment(NO_GROUP), *_comment(f"Why none: {task.why}"), "group: null"]
     else:
         body += _comment(f"{group.column.name}: {group.describe()}. Why this column: {task.why}")
         body.append(f"group: {scalar(group.column.name)}")
     if task.others:
-        body += _comment("by their structure these could be the group instead:")
+        body += _comment("other columns that could be the group:")
         for other in task.others:
             body += _comment(f"group: {scalar(other.column.name)} - {other.describe()}", 0, "  ")
     body += [
         f"min_clips: {guess.MIN_CLIPS} # classes with fewer clips, or in fewer groups, are dropped",
         f"min_groups: {guess.MIN_GROUPS}",
-        "role: target # or nuisance: what the encoder had better ignore",
+        "role: target # or nuisance: what the encoder should ignore",
     ]
     return lines + [f"  {line}" for line in body]
 
@@ -155,13 +158,13 @@ def _short(task: guess.Task) -> str:
     role = ", role: nuisance" if task.target.kind in NUISANCES else ""
     name = name_of(task.target.name, "other")
     target = scalar(task.target.name)
-    return f"{name}: {{target: {target}, kind: classification, group: {group}{role}}}"
+    return f"{name}: {{target: {target}, group: {group}{role}}}"
 
 
 def _recording(columns: list[Column], group: guess.Group | None) -> list[str]:
     if not columns:
         return []
-    lines = _comment("what a clip was cut from: the regime 'by recording' then stands beside")
+    lines = _comment("the recording of a clip: adds the regime 'by recording'")
     for column in columns:
         name = scalar(column.name)
         if group and group.column.kind == "individual" and not column.is_nested_in(group.column):
@@ -171,7 +174,7 @@ def _recording(columns: list[Column], group: guess.Group | None) -> list[str]:
 
 
 def scalar(value: str) -> str:
-    """A text as YAML reads it back, plain where that is safe within {} too."""
+    """A text as a YAML scalar, without quotes where that is safe, also within {}."""
     safe = re.fullmatch(r"[\w./][\w./-]*", value)
     if safe and yaml.safe_load(value) == value:
         return value
@@ -179,7 +182,7 @@ def scalar(value: str) -> str:
 
 
 def _line(text: str, note: str) -> list[str]:
-    """A key with its comment behind it, or above where that would be too long."""
+    """A key with its comment after it, or above it where the line would be too long."""
     if not note:
         return [text]
     line = f"{text} # {note}"

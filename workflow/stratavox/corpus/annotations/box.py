@@ -1,4 +1,4 @@
-"""What an annotation file says of one sound, whatever its format."""
+"""One annotated sound of a recording, in the same form for every format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Box:
     """``start`` and ``end`` in s, ``low`` and ``high`` in Hz: cells, "" where there is none.
 
     ``row`` is its line, row or interval in the file, ``further`` the label and all other columns.
-    ``sound`` is the file name of the recording where the annotation file itself tells it. A box
+    ``sound`` is the file name of the recording where the annotation file itself names it. A box
     that cannot be used has a ``reason``.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from stratavox.errors import StratavoxError
 
-# What libsndfile reads and a recorder or an archive writes.
+# Formats that libsndfile reads and that recorders or archives use.
 SUFFIXES = {
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
     *(".au", ".caf", ".rf64", ".w64"),
@@ -25,7 +25,7 @@ class Recordings:
     """
 
     def __init__(self, folder: Path):
-        self.files = sorted(_below(folder))
+        self.files = [name for name in files_below(folder) if is_recording(name)]
         self._called: dict[str, list[str]] = {}
         for file in self.files:
             path = PurePosixPath(file)
@@ -47,31 +47,43 @@ class Recordings:
         raise NoRecording(f"no recording below the folder is called {parts[0]!r}")
 
     def named(self, sound: str, annotation: str) -> str:
-        """The recording whose name ``annotation`` gives; its suffix may have changed since."""
+        """The recording of the file name ``sound`` in ``annotation``; its suffix may differ."""
         for name in (sound, PurePosixPath(sound).stem):
             if name in self._called:
                 return self._nearest(name, annotation)
         raise NoRecording(f"no recording below the folder is called {sound!r}")
 
     def _nearest(self, name: str, annotation: str) -> str:
-        """The one in the annotation's folder, else the only one there is."""
-        called = self._called[name]
+        """The recording in the annotation's folder, else the only one of this name."""
         folder = PurePosixPath(annotation).parent
-        beside = [file for file in called if PurePosixPath(file).parent == folder]
-        fit = beside or called
-        if len(fit) == 1:
-            return fit[0]
+        everywhere = self._called[name]
+        beside = [file for file in everywhere if PurePosixPath(file).parent == folder]
+        matches = beside or everywhere
+        if len(matches) == 1:
+            return matches[0]
         raise NoRecording(
-            f"{len(fit)} recordings are called {name!r}, such as {fit[0]!r} and {fit[1]!r}; "
+            f"{len(matches)} recordings are called {name!r}, such as {matches[0]!r} and "
+            f"{matches[1]!r}; "
             "name the pairs in a table (annotations.list)"
         )
 
 
-def _below(folder: Path) -> list[str]:
-    found = []
+def is_recording(name: str) -> bool:
+    """Whether a file of this name is read as audio."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def files_below(folder: Path, without: str | None = None) -> list[str]:
+    """The files below ``folder``, sorted POSIX paths relative to it, without hidden ones.
+
+    The folder at the absolute path ``without`` is not entered, nor are links to folders.
+    """
+    files = []
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                found.append(Path(parent, name).relative_to(folder).as_posix())
-    return found
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and os.path.abspath(os.path.join(parent, name)) != without
+        ]
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path.relative_to(folder).as_posix() for path in files)

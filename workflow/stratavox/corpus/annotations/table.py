@@ -1,4 +1,4 @@
-"""Annotation files beside long recordings, as the table of clips that they amount to.
+"""Annotation files beside long recordings, read as one table of clips.
 
 This runs whenever the Snakefile is parsed: it imports little and reads the annotations alone.
 """
@@ -22,17 +22,16 @@ from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
 BOUNDS = {"file": "file", "start": "start_s", "end": "end_s"}
-FREQUENCIES = ("low_hz", "high_hz")
 PLACE = ("annotation", "annotation_row")
-OWN = (*BOUNDS.values(), *FREQUENCIES, *PLACE, "overlaps")
+OWN = (*BOUNDS.values(), "low_hz", "high_hz", *PLACE, "overlaps")
 
 
 @dataclass(frozen=True)
 class BoxTable(user_table.UserTable):
-    """A row a box, numbered from 1 through all files, and one for each recording without any.
+    """A row for each box, numbered from 1 through all files, and for each recording without any.
 
-    Its columns are `OWN` and then whatever the files hold. ``overlaps`` says yes where a box
-    shares time with another one of its recording, and is empty where the box is left out.
+    Its columns are `OWN` and then those of the files. ``overlaps`` is yes where a box shares time
+    with another one of its recording, and empty where the box is left out.
     """
 
     no_labels = frozenset({*OWN, "Selection", "View", "Channel"})
@@ -43,36 +42,36 @@ class BoxTable(user_table.UserTable):
 
 
 def as_table(annotations: dict) -> dict:
-    """The keys of a dataset with a table that stand for ``annotations``, an entry of the config."""
+    """The keys of a dataset with a table that are equivalent to the config's ``annotations``."""
     return BOUNDS | {"table": annotations.get("list") or _pattern(annotations)}
 
 
 def read(annotations: dict, folder: Path) -> BoxTable:
-    """Read all annotation files below ``folder`` that ``annotations`` of the config asks for.
+    """Read all annotation files below ``folder`` that ``annotations`` of the config names.
 
     Raises `StratavoxError` where there are none, none belongs to a recording, none holds a box,
-    or one cannot be read. An annotation file without a recording is a row with a reason.
+    or one cannot be read. An annotation file without a recording becomes a row with a reason.
     """
     recordings = Recordings(folder)
     digest = hashlib.sha256("\0".join(recordings.files).encode("utf-8", "surrogateescape"))
     rows: list[tuple[str, str, Box]] = []
     annotated: dict[str, str] = {}
-    for annotation, given in _annotation_files(annotations, folder):
+    for annotation, listed in _annotation_files(annotations, folder):
         try:
             data = (folder / annotation).read_bytes()
         except OSError as error:
             reason = f"its annotation file cannot be read ({error.strerror})"
-            rows.append((given or "", annotation, _unread(reason)))
+            rows.append((listed or "", annotation, _unread(reason)))
             continue
-        name = f"\0{annotation}\0{given}\0{len(data)}\0"
+        name = f"\0{annotation}\0{listed}\0{len(data)}\0"
         digest.update(name.encode("utf-8", "surrogateescape") + data)
-        home, why = _home(recordings, annotation, given)
+        home, why = _home(recordings, annotation, listed)
         if home is not None:
-            _refuse_two_folders(annotated, home, annotation, given)
+            _refuse_two_folders(annotated, home, annotation, listed)
             annotated.setdefault(home, annotation)
-        for box in _boxes(annotations, folder / annotation, data, home is not None, given):
+        for box in _boxes(annotations, folder / annotation, data, home is not None, listed):
             file, reason = home, why
-            if box.sound and given is None:
+            if box.sound and listed is None:
                 file, reason = _home(recordings, annotation, None, box.sound)
             if file is None:
                 box = _unread(reason, box.row)
@@ -88,14 +87,14 @@ def read(annotations: dict, folder: Path) -> BoxTable:
 
 
 def _home(
-    recordings: Recordings, annotation: str, given: str | None, sound: str | None = None
+    recordings: Recordings, annotation: str, listed: str | None, sound: str | None = None
 ) -> tuple[str | None, str | None]:
     """The recording of an annotation file, or of a box that names its sound; or why there is none.
 
-    A list's word (``given``) is taken as it is.
+    A recording that annotations.list names (``listed``) is not checked.
     """
-    if given is not None:
-        return given, None
+    if listed is not None:
+        return listed, None
     try:
         return recordings.named(sound, annotation) if sound else recordings.of(annotation), None
     except NoRecording as error:
@@ -103,16 +102,16 @@ def _home(
 
 
 def _boxes(
-    annotations: dict, path: Path, data: bytes, has_home: bool, given: str | None
+    annotations: dict, path: Path, data: bytes, has_home: bool, listed: str | None
 ) -> list[Box]:
-    """The file's boxes; of a file without a recording, which may be of another kind, one."""
+    """The file's boxes; a file without a recording, perhaps of another kind, gives one."""
     reader = _reader(annotations)
     names_sounds = getattr(reader, "names_sounds", None)
     if not has_home and not (names_sounds and names_sounds(path, data)):
         return [_unread("")]
     boxes = reader.boxes(path, data, annotations)
     sounds = sorted({box.sound for box in boxes} - {""})
-    if given is not None and len(sounds) > 1:
+    if listed is not None and len(sounds) > 1:
         raise StratavoxError(
             f"{path}: the list gives it one recording, but its selections are in {len(sounds)} "
             f"({sounds[0]}, {sounds[1]}, ...); use annotations.files, which follows these names"
@@ -150,7 +149,7 @@ def _annotation_files(annotations: dict, folder: Path) -> Iterator[tuple[str, st
     if not shown:
         raise StratavoxError(
             f"{folder}: no annotation file below it matches {pattern!r}; "
-            "mend the config's key 'annotations.files' or 'path'"
+            "correct the config's key 'annotations.files' or 'path'"
         )
     for path in shown:
         yield path.as_posix(), None
@@ -165,12 +164,12 @@ def _unread(reason: str, row: int = 1) -> Box:
 
 
 def _refuse_two_folders(
-    annotated: dict[str, str], recording: str, annotation: str, given: str | None
+    annotated: dict[str, str], recording: str, annotation: str, listed: str | None
 ) -> None:
     other = annotated.get(recording, annotation)
-    if given is None and posixpath.dirname(other) != posixpath.dirname(annotation):
+    if listed is None and posixpath.dirname(other) != posixpath.dirname(annotation):
         raise StratavoxError(
-            f"{other} and {annotation} stand in two folders and both are named after {recording}; "
+            f"{other} and {annotation} are in two folders and both are named after {recording}; "
             "name the pairs in a table with the columns recording and annotation "
             "(config key 'annotations.list')"
         )
@@ -182,12 +181,13 @@ def _refuse_nothing(annotations: dict, folder: Path, rows: list, annotated: dict
         if annotations["format"] == "csv":
             hint = (
                 "; one table for all recordings is read with the keys table, file, start and end "
-                "in the place of annotations"
+                "instead of annotations"
             )
-        found = [f"{name}: {box.reason}" for _, name, box in rows[:3]]
+        reasons = [f"{name}: {box.reason}" for _, name, box in rows[:3]]
         raise StratavoxError(
-            f"{folder}: no annotation file belongs to a recording ({'; '.join(found)}); give both "
-            f"the same name, or name the pairs in a table (config key 'annotations.list'){hint}"
+            f"{folder}: no annotation file belongs to a recording ({'; '.join(reasons)}); give "
+            "both the same name, or name the pairs in a table (config key 'annotations.list')"
+            + hint
         )
     if not rows:
         raise StratavoxError(f"{folder}: its annotation files are all empty: there is no clip")
@@ -226,7 +226,7 @@ def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: f
 
 
 def _bounds(box: Box) -> tuple[float, float] | None:
-    """Start and end in whole microseconds; None where they are no numbers, as the scan will say."""
+    """Start and end in whole microseconds; None where they are no numbers (the scan reports it)."""
     try:
         return round(float(box.start), 6), round(float(box.end), 6)
     except ValueError:
@@ -241,7 +241,7 @@ def _too_short(box: Box, min_s: float) -> str | None:
 
 
 def _overlaps(bounds: dict[int, tuple[str, float, float]], left_out: dict) -> dict[int, str]:
-    """yes or no for each row that is kept: whether a box of other bounds shares time with it.
+    """yes or no for each kept row: whether a box of other bounds shares time with it.
 
     Boxes of equal bounds are one clip, whose rows the scan merges or rejects.
     """

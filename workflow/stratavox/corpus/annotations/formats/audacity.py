@@ -1,4 +1,4 @@
-"""Audacity's label tracks: start, end and label between tabs; maybe a line of frequencies below."""
+"""Audacity's label tracks: start, end and label between tabs, perhaps a line of frequencies."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ FREQUENCIES = "\\"
 
 
 def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
-    """One box a label; a tab inside a label is part of it, and -1 is no frequency."""
+    """One box for each label; a tab inside a label is part of it, and -1 is no frequency."""
     text = user_table.decode(path, data).replace("\r\n", "\n").replace("\r", "\n")
-    found: list[Box] = []
+    labels: list[Box] = []
     for number, line in enumerate(text.split("\n"), start=1):
         cells = line.split("\t")
         if not line.strip():
             continue
         if cells[0] == FREQUENCIES:
-            if not found:
+            if not labels:
                 raise StratavoxError(
                     f"{path}: line {number}: frequencies without a label above them; "
                     "export the labels from Audacity again"
                 )
             low, high = (_frequency(cell) for cell in [*cells[1:3], "", ""][:2])
-            found[-1] = replace(found[-1], low=low, high=high)
+            labels[-1] = replace(labels[-1], low=low, high=high)
             continue
         start, end, *label = [*cells, ""] if len(cells) == 1 else cells
-        found.append(Box(number, start, end, {settings["label"]: "\t".join(label)}))
-    return found
+        labels.append(Box(number, start, end, {settings["label"]: "\t".join(label)}))
+    return labels
 
 
 def _frequency(cell: str) -> str:

@@ -12,7 +12,7 @@ LOW, HIGH = "low_hz", "high_hz"
 
 
 def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
-    """One box a row; ``settings`` names the columns start, end and label.
+    """One box for each row; ``settings`` names the columns start, end and label.
 
     Columns that are called low_hz and high_hz hold the frequencies. Raises `StratavoxError` for a
     table that cannot be read or lacks a column.
@@ -22,18 +22,15 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
         table.column(settings[key], f"annotations.{key}") for key in ("start", "end", "label")
     )
     used = {settings["start"], settings["end"], LOW, HIGH}
-    found = []
-    for place, row in enumerate(table.rows):
-        cells = {name: column[place] for name, column in table.columns.items()}
-        found.append(
-            Box(
-                row=row,
-                start=starts[place],
-                end=ends[place],
-                further={name: cell for name, cell in cells.items() if name not in used},
-                low=cells.get(LOW, ""),
-                high=cells.get(HIGH, ""),
-                reason=table.ragged.get(row),
-            )
+    return [
+        Box(
+            row=row,
+            start=start,
+            end=end,
+            further={name: cell for name, cell in cells.items() if name not in used},
+            low=cells.get(LOW, ""),
+            high=cells.get(HIGH, ""),
+            reason=table.ragged.get(row),
         )
-    return found
+        for row, start, end, cells in zip(table.rows, starts, ends, table.records(), strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Raven's selection tables: tabs between cells, one header, a row for each view of a selection."""
+"""Raven's selection tables: tabs between cells, a header, a row for each view of a selection."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ OFFSET = "File Offset (s)"
 # Either names the sound file that a selection begins (ends) in.
 BEGIN_FILE, END_FILE = ("Begin File", "Begin Path"), ("End File", "End Path")
 USED = {BEGIN, END, LOW, HIGH, OFFSET, *BEGIN_FILE, *END_FILE}
-# A table and Raven's measurement of the same time differ by less.
+# Equal times in a table and in Raven's measurement differ by less.
 SAME_S = 0.001
 
 
 def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
-    """One box a selection; where several views show it, the spectrogram's row.
+    """One box for each selection; where several views show it, the spectrogram's row.
 
     Raven counts a table's times from the start of all the sound files that were open together,
     and ``File Offset (s)`` from the start of the selection's own. Raises `StratavoxError` for a
-    missing column, and for a table of several sound files without what tells their times apart.
+    missing column, and for a table of several sound files without the columns that locate a
+    selection in its file.
     """
     table = _table(path, data)
     if not table.rows:
@@ -34,19 +35,19 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
         if name not in table.columns:
             raise StratavoxError(
                 f"{path}: there is no column {name!r}, so it is no selection table of Raven's; "
-                f"its columns are: {', '.join(table.columns)}; mend the config's key "
+                f"its columns are: {', '.join(table.columns)}; correct the config's key "
                 "'annotations.files' or 'annotations.format', or save the table from Raven again"
             )
     table.column(settings["label"], "annotations.label")
     begin_files, end_files = _sounds(table, BEGIN_FILE), _sounds(table, END_FILE)
     _refuse_unknown_times(table, begin_files, "list" in settings)
-    found = []
+    selections, records = [], table.records()
     for place in _one_view(table):
-        cells = {name: column[place] for name, column in table.columns.items()}
+        cells = records[place]
         start, end, reason = _times(cells)
         if end_files[place] and end_files[place] != begin_files[place]:
             reason = f"begins in {begin_files[place]!r} and ends in {end_files[place]!r}"
-        found.append(
+        selections.append(
             Box(
                 row=table.rows[place],
                 start=start,
@@ -58,11 +59,11 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
                 reason=table.ragged.get(table.rows[place]) or reason,
             )
         )
-    return found
+    return selections
 
 
 def names_sounds(path: Path, data: bytes) -> bool:
-    """Whether the table itself tells which sound file each selection is in."""
+    """Whether the table itself names the sound file of each selection."""
     return not set(BEGIN_FILE).isdisjoint(_table(path, data).columns)
 
 
@@ -71,7 +72,7 @@ def _table(path: Path, data: bytes) -> user_table.UserTable:
 
 
 def _sounds(table: user_table.UserTable, names: tuple[str, str]) -> list[str]:
-    """Each row's sound file without its folders, which were the annotator's; "" if untold."""
+    """Each row's sound file without its folders, which are of the annotator's computer; or ""."""
     for name in names:
         if name in table.columns:
             return [PureWindowsPath(cell.strip()).name for cell in table.columns[name]]
@@ -81,7 +82,7 @@ def _sounds(table: user_table.UserTable, names: tuple[str, str]) -> list[str]:
 def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed: bool) -> None:
     """Stop where times may count from the start of another file than the selection's own.
 
-    A list's word is that the table is of one file.
+    With ``listed``, annotations.list says that the table belongs to one file.
     """
     named = sorted(set(sounds) - {""})
     if OFFSET not in table.columns:
@@ -90,8 +91,8 @@ def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed
         if len(named) > 1 or not own:
             raise StratavoxError(
                 f"{table.path}: its selections are in {', '.join(named[:3])}, but the table is not "
-                f"of one file and named after it, and there is no column {OFFSET!r} to tell where "
-                "in the file each is; add that measurement in Raven and save the table again"
+                f"of one file and named after it, and there is no column {OFFSET!r} to locate "
+                "each in its file; add that measurement in Raven and save the table again"
             )
     elif not named:
         for row, offset, begin in zip(
@@ -102,7 +103,7 @@ def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed
                 raise StratavoxError(
                     f"{table.path}: row {row}: {OFFSET!r} is {offset}, but {BEGIN!r} {begin}: the "
                     "table is of several sound files, and there is no column 'Begin File' to "
-                    "tell which; add that measurement in Raven and save the table again"
+                    "name them; add that measurement in Raven and save the table again"
                 )
 
 
@@ -113,8 +114,8 @@ def _times(cells: dict[str, str]) -> tuple[str, str, str | None]:
         return begin, end, None
     numbers = [_number(text) for text in (begin, end, cells[OFFSET])]
     if None in numbers:
-        said = f"{BEGIN} {begin!r}, {END} {end!r}, {OFFSET} {cells[OFFSET]!r}"
-        return begin, end, f"{said}: not all are numbers of seconds"
+        times = f"{BEGIN} {begin!r}, {END} {end!r}, {OFFSET} {cells[OFFSET]!r}"
+        return begin, end, f"{times}: not all are numbers of seconds"
     return cells[OFFSET], f"{numbers[2] + numbers[1] - numbers[0]:.6f}", None
 
 

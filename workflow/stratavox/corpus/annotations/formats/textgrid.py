@@ -1,8 +1,8 @@
 """Praat's TextGrids in their long and short text forms: the intervals of one tier.
 
 Both forms are one grammar (Praat's manual, "TextGrid file formats"): a reader takes the quoted
-texts, the numbers that stand alone and the flags in angle brackets, in their order, and ignores
-everything else.
+texts, the separate numbers and the flags in angle brackets, in their order, and ignores everything
+else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stratavox.corpus.annotations.box import Box
 from stratavox.errors import StratavoxError
 
 PATTERN, REQUIRED, OPTIONAL = "**/*.TextGrid", (), ("label", "tier")
-# a text (its quotes doubled), a comment, or whatever else stands between white space
+# a text (its quotes doubled), a comment, or anything else between white space
 TOKEN = re.compile(r'"((?:[^"]|"")*)"|!.*|\S+')
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -32,13 +32,13 @@ class Tier:
 
 
 def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
-    """One box an interval of the wanted tier that holds text; ``row`` counts intervals from 1.
+    """One box for each interval with text of the tier; ``row`` counts intervals from 1.
 
     ``settings`` holds label and, where a file has several interval tiers, tier. Raises
-    `StratavoxError` for a file that is no whole TextGrid, and where the tier is missing or two
+    `StratavoxError` for a file that is no complete TextGrid, and where the tier is missing or two
     have its name.
     """
-    tier = _wanted(path, _tiers(path, _text(path, data)), settings.get("tier"))
+    tier = _chosen(path, tiers(path, data), settings.get("tier"))
     return [
         Box(number, start, end, {settings["label"]: text.strip()})
         for number, (start, end, text) in enumerate(tier.intervals, start=1)
@@ -47,33 +47,34 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
 
 
 def _text(path: Path, data: bytes) -> str:
-    """UTF-16 with its byte order mark, as Praat writes all but ASCII, or UTF-8."""
+    """The text in UTF-16 with its byte order mark, as Praat writes all but ASCII, or in UTF-8."""
     if not data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
         return user_table.decode(path, data)
     try:
         return data.decode("utf-16")
     except UnicodeDecodeError as error:
         raise StratavoxError(
-            f"{path}: its byte order mark says UTF-16, but that breaks off at byte {error.start}; "
-            "save the TextGrid from Praat again"
+            f"{path}: its byte order mark says UTF-16, but the text breaks off at "
+            f"byte {error.start}; save the TextGrid from Praat again"
         ) from None
 
 
-def _wanted(path: Path, tiers: list[Tier], name: str | None) -> Tier:
-    there = [tier for tier in tiers if tier.intervals is not None]
-    fit = [tier for tier in there if name in (None, tier.name)]
-    if len(fit) == 1:
-        return fit[0]
-    asked = "one interval tier is needed" if name is None else f"one interval tier {name!r}"
-    names = ", ".join(repr(tier.name) for tier in there) or "none"
+def _chosen(path: Path, present: list[Tier], name: str | None) -> Tier:
+    of_intervals = [tier for tier in present if tier.intervals is not None]
+    matches = [tier for tier in of_intervals if name in (None, tier.name)]
+    if len(matches) == 1:
+        return matches[0]
+    needed = "one interval tier is needed" if name is None else f"one interval tier {name!r}"
+    names = ", ".join(repr(tier.name) for tier in of_intervals) or "none"
     raise StratavoxError(
-        f"{path}: {asked}, found {len(fit)}; its interval tiers: {names}; "
+        f"{path}: {needed}, found {len(matches)}; its interval tiers: {names}; "
         "name one of them in the config's key 'annotations.tier'"
     )
 
 
-def _tiers(path: Path, text: str) -> list[Tier]:
-    tokens = _tokens(text)
+def tiers(path: Path, data: bytes) -> list[Tier]:
+    """All tiers of a file; raises `StratavoxError` where it is no complete TextGrid."""
+    tokens = _tokens(_text(path, data))
 
     def take(wanted: str) -> str:
         kind, value = next(tokens, ("the end of the file", ""))
@@ -93,12 +94,12 @@ def _tiers(path: Path, text: str) -> list[Tier]:
 
     if not take("text").startswith("ooTextFile") or take("text") != "TextGrid":
         raise StratavoxError(
-            f"{path}: a file of Praat's, but no TextGrid; mend 'annotations.files'"
+            f"{path}: a file of Praat's, but no TextGrid; correct 'annotations.files'"
         )
     skip_span()
     if take("flag") != "<exists>":
         return []
-    tiers = []
+    present = []
     for _ in range(size()):
         kind, name = take("text"), take("text")
         skip_span()
@@ -109,8 +110,8 @@ def _tiers(path: Path, text: str) -> list[Tier]:
             for _ in range(size()):
                 take("number")
                 take("text")
-        tiers.append(Tier(name, intervals))
-    return tiers
+        present.append(Tier(name, intervals))
+    return present
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
