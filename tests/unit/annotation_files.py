@@ -43,7 +43,7 @@ def put_raven(folder: Path, name: str, boxes: list[tuple], further: list[str] | 
 def textgrid(tiers: dict[str, list[tuple]], end: float, long: bool) -> str:
     """A TextGrid with interval tiers of (start, end, text), gaps filled as Praat does."""
     head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
-    said = [("xmin", 0), ("xmax", end), ("tiers?", "<exists>"), ("size", len(tiers))]
+    fields = [("xmin", 0), ("xmax", end), ("tiers?", "<exists>"), ("size", len(tiers))]
     for number, (name, boxes) in enumerate(tiers.items(), start=1):
         filled, before = [], 0
         for box in boxes:
@@ -51,14 +51,14 @@ def textgrid(tiers: dict[str, list[tuple]], end: float, long: bool) -> str:
             filled.append(box)
             before = box[1]
         filled.append((before, end, ""))
-        said += [(f"item [{number}]:", None), ("class", '"IntervalTier"'), ("name", f'"{name}"')]
-        said += [("xmin", 0), ("xmax", end), ("intervals: size", len(filled))]
+        fields += [(f"item [{number}]:", None), ("class", '"IntervalTier"'), ("name", f'"{name}"')]
+        fields += [("xmin", 0), ("xmax", end), ("intervals: size", len(filled))]
         for place, (start, stop, text) in enumerate(filled, start=1):
             quoted = text.replace('"', '""')
-            said += [(f"intervals [{place}]:", None), ("xmin", start), ("xmax", stop)]
-            said += [("text", f'"{quoted}"')]
+            fields += [(f"intervals [{place}]:", None), ("xmin", start), ("xmax", stop)]
+            fields += [("text", f'"{quoted}"')]
     if long:
         return head + "".join(
-            f"    {key}\n" if value is None else f"    {key} = {value} \n" for key, value in said
+            f"    {key}\n" if value is None else f"    {key} = {value} \n" for key, value in fields
         ).replace("tiers? =", "tiers?")
-    return head + "".join(f"{value}\n" for _, value in said if value is not None)
+    return head + "".join(f"{value}\n" for _, value in fields if value is not None)

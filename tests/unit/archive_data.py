@@ -176,7 +176,7 @@ class Server:
     cut: int | None = None
     status: int | None = None
     serve: dict[str, bytes] = field(default_factory=dict)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
 
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
@@ -215,7 +215,7 @@ def serving(folder: Path) -> Iterator[Server]:
 def answer(request: http.server.BaseHTTPRequestHandler, server: Server) -> None:
     """Answer a GET as RFC 9110 has it, or as the server's switches say."""
     name, wanted = request.path.lstrip("/"), request.headers.get("Range")
-    server.asked.append((name, wanted))
+    server.requests.append((name, wanted))
     path = server.folder / name
     if server.status or not (path.exists() or name in server.serve):
         request.send_error(server.status or 404)

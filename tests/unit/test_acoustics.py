@@ -37,67 +37,67 @@ def describe(samples: np.ndarray) -> dict:
     return acoustics.describe(samples.astype(np.float32), RATE)
 
 
-def defined(found: dict) -> set[str]:
-    assert all(value is None or np.isfinite(value) for value in found.values()), found
-    return {name for name, value in found.items() if value is not None}
+def defined(measures: dict) -> set[str]:
+    assert all(value is None or np.isfinite(value) for value in measures.values()), measures
+    return {name for name, value in measures.items() if value is not None}
 
 
 @pytest.mark.parametrize("hertz", [80, 440, 3010, 6500])
 def test_a_tone_is_where_it_is(hertz):
-    found = describe(sine(hertz))
-    assert found["f0"] == pytest.approx(hertz, rel=2e-3)
-    assert found["dominant"] == pytest.approx(hertz, abs=3)
-    assert found["centroid"] == pytest.approx(hertz, abs=5)
-    assert found["roll_off"] == pytest.approx(hertz, abs=2 * 31.25)
-    assert found["bandwidth"] < 60
-    assert found["harmonicity"] > 0.99
-    assert found["flatness"] < -45
-    assert (found["f0_range"], found["fm_slope"]) == pytest.approx((0, 0), abs=0.01)
-    assert found["duration"] == 0.5
-    assert found["level"] == pytest.approx(20 * np.log10(0.3 / np.sqrt(2)), abs=0.01)
-    assert not AM & defined(found)
+    measures = describe(sine(hertz))
+    assert measures["f0"] == pytest.approx(hertz, rel=2e-3)
+    assert measures["dominant"] == pytest.approx(hertz, abs=3)
+    assert measures["centroid"] == pytest.approx(hertz, abs=5)
+    assert measures["roll_off"] == pytest.approx(hertz, abs=2 * 31.25)
+    assert measures["bandwidth"] < 60
+    assert measures["harmonicity"] > 0.99
+    assert measures["flatness"] < -45
+    assert (measures["f0_range"], measures["fm_slope"]) == pytest.approx((0, 0), abs=0.01)
+    assert measures["duration"] == 0.5
+    assert measures["level"] == pytest.approx(20 * np.log10(0.3 / np.sqrt(2)), abs=0.01)
+    assert not AM & defined(measures)
 
 
 @pytest.mark.parametrize(("duration", "size"), [(1.0, 1), (0.1, 10), (0.5, -2)])
 def test_the_slope_of_a_sweep_has_its_sign_and_size(duration, size):
     # f(t) = 2500 * 2 ** (size * t), in octaves a second
     rising = 2500 * (2 ** (size * seconds(duration)) - 1) / (size * np.log(2))
-    found = describe(0.3 * np.sin(2 * np.pi * rising))
-    assert found["fm_slope"] == pytest.approx(size, rel=0.03)
+    measures = describe(0.3 * np.sin(2 * np.pi * rising))
+    assert measures["fm_slope"] == pytest.approx(size, rel=0.03)
     middle = 2500 * 2 ** (size * duration / 2)
-    assert found["f0"] == pytest.approx(middle, rel=0.03)
+    assert measures["f0"] == pytest.approx(middle, rel=0.03)
     # from the first frame's middle to the last's, and a tenth of the frames off either end
-    assert found["f0_range"] == pytest.approx(abs(size) * (duration - 0.05) * 0.8, rel=0.1)
+    assert measures["f0_range"] == pytest.approx(abs(size) * (duration - 0.05) * 0.8, rel=0.1)
 
 
 @pytest.mark.parametrize("numbers", [(3, 4, 5), (2, 3, 4, 5, 6), (1, 2, 3, 4)])
 def test_f0_of_harmonics_is_their_common_one_even_where_it_is_missing(numbers):
-    found = describe(sum(sine(210 * number, amplitude=0.1) for number in numbers))
-    assert found["f0"] == pytest.approx(210, rel=1e-3)
-    assert found["harmonicity"] > 0.99
+    measures = describe(sum(sine(210 * number, amplitude=0.1) for number in numbers))
+    assert measures["f0"] == pytest.approx(210, rel=1e-3)
+    assert measures["harmonicity"] > 0.99
 
 
 @pytest.mark.parametrize(("rate", "depth"), [(8, 0.8), (20, 0.5), (45, 0.2)])
 def test_amplitude_modulation_has_its_rate_and_depth(rate, depth):
     envelope = 1 + depth * np.cos(2 * np.pi * rate * seconds(1))
-    found = describe(envelope * sine(1000, 1.0, 0.2))
-    assert found["am_rate"] == pytest.approx(rate, abs=0.3)
-    assert found["am_depth"] == pytest.approx(depth, rel=0.03)
-    assert found["f0"] == pytest.approx(1000, rel=1e-3)
-    assert found["f0_range"] < 0.01
+    measures = describe(envelope * sine(1000, 1.0, 0.2))
+    assert measures["am_rate"] == pytest.approx(rate, abs=0.3)
+    assert measures["am_depth"] == pytest.approx(depth, rel=0.03)
+    assert measures["f0"] == pytest.approx(1000, rel=1e-3)
+    assert measures["f0_range"] < 0.01
 
 
 @pytest.mark.parametrize("duration", [0.12, 1.0, 3.0])
 def test_white_noise_is_flat_whatever_its_length_and_has_no_f0(duration):
-    found = describe(noise(duration))
+    measures = describe(noise(duration))
     # the mean of the logarithm of an exponential variable is minus Euler's constant
-    assert found["flatness"] == pytest.approx(-10 * np.euler_gamma / np.log(10), abs=0.3)
-    assert found["centroid"] == pytest.approx(4030, rel=0.05)
-    assert found["roll_off"] == pytest.approx(60 + 0.85 * 7940, rel=0.05)
-    assert found["bandwidth"] == pytest.approx(7940 / np.sqrt(12), rel=0.05)
-    assert found["harmonicity"] < 0.3
-    assert 0 < found["snr"] < 1.6  # frames that reach past the clip's ends are no background
-    assert not F0 & defined(found)
+    assert measures["flatness"] == pytest.approx(-10 * np.euler_gamma / np.log(10), abs=0.3)
+    assert measures["centroid"] == pytest.approx(4030, rel=0.05)
+    assert measures["roll_off"] == pytest.approx(60 + 0.85 * 7940, rel=0.05)
+    assert measures["bandwidth"] == pytest.approx(7940 / np.sqrt(12), rel=0.05)
+    assert measures["harmonicity"] < 0.3
+    assert 0 < measures["snr"] < 1.6  # frames that reach past the clip's ends are no background
+    assert not F0 & defined(measures)
 
 
 def test_coloured_noise_has_no_f0():
@@ -110,15 +110,15 @@ def test_coloured_noise_has_no_f0():
 def test_harmonicity_follows_the_share_of_noise():
     tone = sine(500, 1.0, 0.1 * np.sqrt(2))
     for ratio in (1.0, 10.0):
-        found = describe(tone + noise(1.0, 0.1 / np.sqrt(ratio)))
-        assert found["harmonicity"] == pytest.approx(ratio / (1 + ratio), abs=0.05)
+        measures = describe(tone + noise(1.0, 0.1 / np.sqrt(ratio)))
+        assert measures["harmonicity"] == pytest.approx(ratio / (1 + ratio), abs=0.05)
 
 
 @pytest.mark.parametrize("ratio_db", [10, 20, 40])
 def test_signal_to_noise_of_a_burst_in_noise_is_that_mixed(ratio_db):
     burst = np.where(np.abs(seconds(1) - 0.5) < 0.25, sine(1000, 1.0, 0.1 * np.sqrt(2)), 0)
-    found = describe(burst + noise(1.0, 0.1 * 10 ** (-ratio_db / 20)))
-    assert found["snr"] == pytest.approx(ratio_db, abs=1.2)
+    measures = describe(burst + noise(1.0, 0.1 * 10 ** (-ratio_db / 20)))
+    assert measures["snr"] == pytest.approx(ratio_db, abs=1.2)
 
 
 def test_nothing_but_level_depends_on_loudness_or_offset():
@@ -150,10 +150,10 @@ def test_digital_silence_is_no_background():
     ],
 )
 def test_short_clips_have_what_can_be_measured(samples, names):
-    found = describe(sine(1500, 1.0)[100 : 100 + samples])
-    assert defined(found) == names
+    measures = describe(sine(1500, 1.0)[100 : 100 + samples])
+    assert defined(measures) == names
     if "dominant" in names and samples >= 512:
-        assert found["dominant"] == pytest.approx(1500, rel=0.03)
+        assert measures["dominant"] == pytest.approx(1500, rel=0.03)
 
 
 def test_any_short_noise_or_click_is_finite():
@@ -210,7 +210,7 @@ def real_calls(folder, count: int) -> list[np.ndarray]:
     [("zebra_finch_calls", 450, 1000), ("catmeows", 300, 1100), ("spoken_digits", 75, 300)],
 )
 def test_the_f0_of_real_calls_is_that_of_their_kind(shared, dataset, lowest, highest):
-    found = [describe(sound) for sound in real_calls(shared / "data" / dataset, 12)]
-    f0 = np.array([clip["f0"] for clip in found if clip["f0"] is not None])
+    measures = [describe(sound) for sound in real_calls(shared / "data" / dataset, 12)]
+    f0 = np.array([clip["f0"] for clip in measures if clip["f0"] is not None])
     assert len(f0) >= 10
     assert np.mean((f0 > lowest) & (f0 < highest)) >= 0.75

@@ -96,8 +96,8 @@ def test_a_table_of_several_sound_files_counts_from_each_ones_start(data, path):
 
 def test_several_sound_files_without_offsets_are_refused(data):
     spanning(data, with_offset=False)
-    said = r"all\.txt: .* in a\.wav, b\.flac, .* no column 'File Offset \(s\)'"
-    with pytest.raises(StratavoxError, match=said):
+    message = r"all\.txt: .* in a\.wav, b\.flac, .* no column 'File Offset \(s\)'"
+    with pytest.raises(StratavoxError, match=message):
         scanned(data)
 
 
@@ -118,8 +118,12 @@ def test_cells_that_are_no_times_reject_their_boxes_alone(data):
     rows = scanned(data)
     assert all("not all are numbers of seconds" in row["reason"] for row in rows[:2])
     put_raven(data, "a.txt", [("1,5", "2", "owl"), ("3", "2", "owl"), ("1", "2", "owl")])
-    found = [row["reason"] for row in scanned(data)[:3]]
-    assert found == ["start '1,5' is not a number of seconds", "start 3 is not before end 2", None]
+    table_rows = [row["reason"] for row in scanned(data)[:3]]
+    assert table_rows == [
+        "start '1,5' is not a number of seconds",
+        "start 3 is not before end 2",
+        None,
+    ]
 
 
 @pytest.mark.parametrize("label", ["row", "file"])
@@ -153,7 +157,7 @@ def test_an_unknown_sound_file_rejects_its_boxes_alone(data):
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         ([["Selection", "Begin Time (s)"], [1, 0]], r"no column 'End Time \(s\)', .* Selection, "),
         ([RAVEN, [1, "Spectrogram 1", 1, 0, 1, 0, 1]], "no column 'Species' .*annotations.label"),
@@ -161,9 +165,9 @@ def test_an_unknown_sound_file_rejects_its_boxes_alone(data):
         ([], "a.txt: an empty table"),
     ],
 )
-def test_a_raven_table_that_cannot_be_used_is_refused_by_name(data, lines, said):
+def test_a_raven_table_that_cannot_be_used_is_refused_by_name(data, lines, message):
     put_lines(data, "a.txt", lines)
-    with pytest.raises(StratavoxError, match=said):
+    with pytest.raises(StratavoxError, match=message):
         scanned(data)
 
 
@@ -190,10 +194,10 @@ def test_audacity_labels_with_tabs_frequencies_points_and_without_text(data):
     starts = ["a.wav@0.500000-1.000000", "a.wav@3.000000-3.500000", "a.wav@3.500000-3.750000"]
     assert kept(rows) == starts
     assert rows[1]["reason"].startswith("shorter than min_s")
-    found = cells(data, "audacity")
-    assert [row["Species"] for row in found[:4]] == ["owl\tfar", "point", "", ""]
-    assert [row["annotation_row"] for row in found[:4]] == ["1", "4", "5", "6"]
-    assert [(row["low_hz"], row["high_hz"]) for row in found[:2]] == [("", "6334.5"), ("", "")]
+    table_rows = cells(data, "audacity")
+    assert [row["Species"] for row in table_rows[:4]] == ["owl\tfar", "point", "", ""]
+    assert [row["annotation_row"] for row in table_rows[:4]] == ["1", "4", "5", "6"]
+    assert [(row["low_hz"], row["high_hz"]) for row in table_rows[:2]] == [("", "6334.5"), ("", "")]
 
 
 def test_audacity_lines_that_are_no_labels(data):
@@ -213,14 +217,14 @@ def test_textgrids_in_both_forms_and_all_encodings(data, long, encoding):
     put_text(data, "a.TextGrid", textgrid(GRID, 4, long), encoding)
     rows = scanned(data, "textgrid", tier="calls")
     assert kept(rows) == ["a.wav@0.500000-1.000000", "a.wav@1.000000-1.500000"]
-    found = cells(data, "textgrid", tier="calls")[:2]
-    assert [row["Species"] for row in found] == ['say "hm"', "item [2]"]
+    table_rows = cells(data, "textgrid", tier="calls")[:2]
+    assert [row["Species"] for row in table_rows] == ['say "hm"', "item [2]"]
     # the first interval is the empty one before
-    assert [row["annotation_row"] for row in found] == ["2", "3"]
+    assert [row["annotation_row"] for row in table_rows] == ["2", "3"]
 
 
 @pytest.mark.parametrize(
-    ("text", "tier", "said"),
+    ("text", "tier", "message"),
     [
         (
             textgrid(GRID, 4, True),
@@ -237,10 +241,10 @@ def test_textgrids_in_both_forms_and_all_encodings(data, long, encoding):
         ('"ooTextFile"\n"PitchTier"\n', "calls", "no TextGrid"),
     ],
 )
-def test_a_textgrid_that_cannot_be_used_is_refused(data, text, tier, said):
+def test_a_textgrid_that_cannot_be_used_is_refused(data, text, tier, message):
     put_text(data, "a.TextGrid", text)
     entry = {} if tier is None else {"tier": tier}
-    with pytest.raises(StratavoxError, match=rf"a\.TextGrid: .*{said}"):
+    with pytest.raises(StratavoxError, match=rf"a\.TextGrid: .*{message}"):
         scanned(data, "textgrid", **entry)
 
 
@@ -343,7 +347,7 @@ def test_a_list_gives_a_table_of_several_sound_files_no_single_recording(data):
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         ({"files": "*.tsv"}, r"no annotation file below it matches '\*\.tsv'; correct"),
         ({"files": "/etc/*.txt"}, "'/etc/\\*.txt' is no pattern below"),
@@ -352,9 +356,9 @@ def test_a_list_gives_a_table_of_several_sound_files_no_single_recording(data):
         ({}, r"its annotation files are all empty"),
     ],
 )
-def test_nothing_to_read_is_an_error(data, entry, said):
+def test_nothing_to_read_is_an_error(data, entry, message):
     put_raven(data, "a.txt", [])
-    with pytest.raises(StratavoxError, match=said):
+    with pytest.raises(StratavoxError, match=message):
         scanned(data, **entry)
 
 
@@ -370,8 +374,15 @@ def test_overlapping_boxes_are_kept_and_flagged_and_touching_ones_are_not(data):
     boxes = [("0", "3"), ("0.5", "1"), ("1.5", "2"), ("3", "3.5"), ("3.6", "3.7"), ("3.65", "3.8")]
     put_raven(data, "a.txt", [(*box, "owl") for box in boxes])
     put_raven(data, "sub/b.txt", [("0", "3", "owl")])
-    found = {row["start_s"]: row["overlaps"] for row in cells(data) if row["file"] == "a.wav"}
-    assert found == {"0": "yes", "0.5": "yes", "1.5": "yes", "3": "no", "3.6": "yes", "3.65": "yes"}
+    table_rows = {row["start_s"]: row["overlaps"] for row in cells(data) if row["file"] == "a.wav"}
+    assert table_rows == {
+        "0": "yes",
+        "0.5": "yes",
+        "1.5": "yes",
+        "3": "no",
+        "3.6": "yes",
+        "3.65": "yes",
+    }
     _, _, hygiene = to_manifest(data.parent, annotated())
     assert (hygiene["overlapping"], hygiene["clips"]) == (5, 7)
 
@@ -403,18 +414,18 @@ def test_one_clip_boxed_twice_is_merged_unless_its_labels_differ(data):
     put_raven(data, "a.Table.1.selections.txt", [("1", "2", "owl"), ("2", "3", "owl")])
     put_raven(data, "a.Table.2.selections.txt", [("2", "3", "jay"), ("1", "2", "owl")])
     one, two = "a.Table.1.selections.txt", "a.Table.2.selections.txt"
-    said = f"rows 5 of {one}, 3 of {two} give one clip different values of Species"
-    found = [row["reason"] for row in scanned(data)[:4]]
-    assert found == [None, said, said, f"repeats row 3 of {one}"]
+    message = f"rows 5 of {one}, 3 of {two} give one clip different values of Species"
+    table_rows = [row["reason"] for row in scanned(data)[:4]]
+    assert table_rows == [None, message, message, f"repeats row 3 of {one}"]
 
 
 def test_labels_change_the_label_digest_and_nothing_else(data):
     digests = []
     for label in ("owl", "jay"):
         put_raven(data, "a.txt", [("1", "2", label)])
-        found = scan(annotated(), data.parent, data.parent / "scan.parquet")
+        table_rows = scan(annotated(), data.parent, data.parent / "scan.parquet")
         labels = label_columns(annotated(), data.parent)
-        digests.append((found, label_digest(found, labels, ["Species"])))
+        digests.append((table_rows, label_digest(table_rows, labels, ["Species"])))
     assert digests[0][0].equals(digests[1][0])
     assert digests[0][1] != digests[1][1]
 
@@ -468,6 +479,8 @@ def test_a_task_asks_for_a_column_that_the_annotations_lack(data):
     put(data, "20230512_063000.wav")
     put_raven(data, "20230512_063000.txt", [("0.1", "0.3", "owl")])
     planned(data, target="recorded_on")
-    said = r"tasks.species.target: no column 'bird' in data/.*; columns: .*, Species, recorded_at"
-    with pytest.raises(StratavoxError, match=said):
+    message = (
+        r"tasks.species.target: no column 'bird' in data/.*; columns: .*, Species, recorded_at"
+    )
+    with pytest.raises(StratavoxError, match=message):
         planned(data, target="bird")

@@ -48,7 +48,7 @@ def by_start(box):
     return float(box[0])
 
 
-def made(root, wanted, songs):
+def written(root, wanted, songs):
     """Each clip's label and its audio at 16 kHz, and the hygiene report."""
     for name, song in songs.items():
         put(root / "data", name, song["samples"], song["rate"], subtype="PCM_16")
@@ -57,8 +57,8 @@ def made(root, wanted, songs):
     stored = tables.read_table(root / "stored.parquet").to_pylist()
     sounds = {row["clip_id"]: audio.decode_flac(row["audio"]["bytes"])[0] for row in stored}
     column = "label" if "label" in labels.column_names else "Species"
-    told = dict(zip(labels["clip_id"].to_pylist(), labels[column].to_pylist(), strict=True))
-    return told, sounds, hygiene
+    counts = dict(zip(labels["clip_id"].to_pylist(), labels[column].to_pylist(), strict=True))
+    return counts, sounds, hygiene
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def by_table(songs, tmp_path_factory):
     put_table(root / "data", [["file", "on", "off", "label"], *rows])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        return made(root, settings(start="on", end="off"), songs)
+        return written(root, settings(start="on", end="off"), songs)
 
 
 def write_raven(data, name, song):
@@ -111,7 +111,7 @@ def test_clips_are_those_of_the_table(by_table, songs, tmp_path, monkeypatch, wr
     monkeypatch.chdir(tmp_path)
     for name, song in songs.items():
         write(tmp_path / "data", name, song)
-    labels, sounds, hygiene = made(tmp_path, wanted, songs)
+    labels, sounds, hygiene = written(tmp_path, wanted, songs)
     expected_labels, expected_sounds, expected = by_table
     assert labels == expected_labels
     assert len(labels) > 30 and len(set(labels.values())) > 10

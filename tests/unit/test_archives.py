@@ -100,11 +100,11 @@ def test_what_is_no_table_is_refused(tmp_path, text):
 
 def test_the_otters_441_names_give_21_call_types(tmp_path):
     for name in data.otter_names():
-        told = giant_otter.row(name)
+        fields = giant_otter.row(name)
         label = re.search(r"\d_(.+)\.wav", name).group(1)
-        assert told["call_name"] == label and told["call_type"] == label.lower()
-        assert (told["hydrophone"] == "true") == (label == "underwater call")
-        assert name == f"Audio S{told['number']}_{told['call_name']}.wav"
+        assert fields["call_name"] == label and fields["call_type"] == label.lower()
+        assert (fields["hydrophone"] == "true") == (label == "underwater call")
+        assert name == f"Audio S{fields['number']}_{fields['call_name']}.wav"
     counts = Counter(giant_otter.row(name)["call_type"] for name in data.otter_names())
     assert counts == {label.lower(): count for label, count in data.OTTER_CALLS.items()}
     assert len(counts) == 21 and counts.total() == 441
@@ -119,14 +119,14 @@ def test_other_names_are_no_otters(name):
 def test_each_finch_name_is_read_as_the_independent_parse_has_it(finch_names):
     assert len(finch_names) == 3405
     for known in finch_names:
-        told = zebra_finch.row(known["fn"])
-        assert told["bird"] == known["bird"], known
-        assert told["bird_name"] == known["bird_raw"], known
-        assert told["named_bird"] == known["named_bird"].lower(), known
-        assert told["date"] == known["date_yymmdd"], known
-        assert told["call_code"] == known["call_raw"], known
-        assert told["call_type"] == known["call_type"], known
-        assert told["rendition"] == known["rendition"], known
+        fields = zebra_finch.row(known["fn"])
+        assert fields["bird"] == known["bird"], known
+        assert fields["bird_name"] == known["bird_raw"], known
+        assert fields["named_bird"] == known["named_bird"].lower(), known
+        assert fields["date"] == known["date_yymmdd"], known
+        assert fields["call_code"] == known["call_raw"], known
+        assert fields["call_type"] == known["call_type"], known
+        assert fields["rendition"] == known["rendition"], known
 
 
 def test_published_counts_of_the_finches(finch_names):
@@ -143,7 +143,7 @@ def test_published_counts_of_the_finches(finch_names):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "fields"),
     [
         ("GreRas2400_110615_TetC-28.wav", ("greras2400", "110615", "Te", "TetC", "28")),
         ("BlaLbl8026_110608-Nest-C-14.wav", ("blalbl8026", "110608", "Ne", "Nest-C", "14")),
@@ -155,11 +155,11 @@ def test_published_counts_of_the_finches(finch_names):
         ("YelOra2575_110623-TukC-0.wav", ("yelora2575", "110623", "Tu", "TukC", "0")),
     ],
 )
-def test_irregular_finch_names(name, told):
+def test_irregular_finch_names(name, fields):
     row = zebra_finch.row(name)
     keys = ("bird", "date", "call_type", "call_code", "rendition")
-    assert tuple(row[key] for key in keys) == told
-    assert row["bird_day"] == (f"{told[0]}_{told[1]}" if len(told[1]) == 6 else "")
+    assert tuple(row[key] for key in keys) == fields
+    assert row["bird_day"] == (f"{fields[0]}_{fields[1]}" if len(fields[1]) == 6 else "")
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_other_names_are_no_finches(name):
 # ---- from the address to the dataset ----
 
 
-def made(tmp_path, monkeypatch, server, name, entry, shards=2):
+def arranged(tmp_path, monkeypatch, server, name, entry, shards=2):
     """Fetch and arrange the archive ``name`` in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     own = data.write_table(tmp_path / "own.yaml", **{name: entry})
     receipt = fetch(name, {"folder": str(tmp_path / "cache"), "archives": str(own)})
-    told = ("layout", "unpacked_bytes", "unpacked_files", "members")
+    fields = ("layout", "unpacked_bytes", "unpacked_files", "members")
     whole = archives.entry(name, own)
-    settings = {key: whole[key] for key in told} | {"shards": shards}
+    settings = {key: whole[key] for key in fields} | {"shards": shards}
     account = arrange(settings, receipt, Path("raw"), tmp_path / "scan.parquet", Path())
     with open("raw/metadata.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -192,7 +192,7 @@ def test_otters_from_address_to_scan(tmp_path, monkeypatch):
         md5 = data.checksum(tmp_path / "site/giant_otters.zip", "md5")
         file = server.file("giant_otters.zip", checksum=md5)
         entry = data.entry("giant_otter", [file])
-        account, rows = made(tmp_path, monkeypatch, server, "giant_otter", entry)
+        account, rows = arranged(tmp_path, monkeypatch, server, "giant_otter", entry)
     assert account["counts"] == {
         **{"files": 444, "clips": 441, "merged": 0, "merged_different": 0},
         **{"unread": 0, "not_used": 3, "irregular": 0},
@@ -222,7 +222,7 @@ def test_finches_from_the_article_to_the_table(tmp_path, monkeypatch, finch_name
     with data.serving(tmp_path / "site") as server:
         file = server.file("article.zip", checksum=None, bytes=None)
         entry = data.entry("zebra_finch", [file], members=members)
-        account, rows = made(tmp_path, monkeypatch, server, "finches", entry)
+        account, rows = arranged(tmp_path, monkeypatch, server, "finches", entry)
     known = {row["fn"]: row for row in finch_names}
     assert {Path(row["file"]).name for row in rows} == set(known) and len(rows) == 3405
     for row in rows:
@@ -263,7 +263,7 @@ def test_finches_from_two_files_of_a_mirror(tmp_path, monkeypatch, finch_names):
     with data.serving(tmp_path / "site") as server:
         names = ("AdultVocalizations.zip", "ChickVocalizations.zip", "more.zip")
         entry = data.entry("zebra_finch", [server.file(name) for name in names])
-        account, rows = made(tmp_path, monkeypatch, server, "finches", entry)
+        account, rows = arranged(tmp_path, monkeypatch, server, "finches", entry)
     assert Counter(row["age"] for row in rows) == {"adult": 5, "chick": 5}
     assert account["counts"]["merged"] == 2 and account["counts"]["merged_different"] == 0
     why = {Path(row["file"]).name: row["why"] for row in account["notes"]["unread"]}
@@ -292,7 +292,7 @@ def test_an_archive_that_is_not_as_its_entry_says_leaves_nothing(
     with data.serving(tmp_path / "site") as server:
         entry = few_otters(tmp_path, server) | more
         with pytest.raises(StratavoxError) as error:
-            made(tmp_path, monkeypatch, server, "giant_otter", entry)
+            arranged(tmp_path, monkeypatch, server, "giant_otter", entry)
     for part in parts:
         assert part in str(error.value)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "own.yaml", "site"]
@@ -305,7 +305,7 @@ def test_a_file_inside_that_is_not_the_published_one(tmp_path, monkeypatch, finc
         wrong = {"AdultVocalizations.zip": "sha256:" + "0" * 64}
         entry = data.entry("zebra_finch", [server.file("article.zip")], members=wrong)
         with pytest.raises(StratavoxError) as error:
-            made(tmp_path, monkeypatch, server, "finches", entry)
+            arranged(tmp_path, monkeypatch, server, "finches", entry)
     for part in ("AdultVocalizations.zip", data.checksum(inner[0]), wrong[inner[0].name]):
         assert part in str(error.value)
 
@@ -316,7 +316,7 @@ def test_an_unsafe_zip_inside_is_refused_by_name(tmp_path, monkeypatch):
     with data.serving(tmp_path / "site") as server:
         entry = data.entry("zebra_finch", [server.file("article.zip")])
         with pytest.raises(StratavoxError, match=r"AdultVocalizations.zip: '../../out.wav' leads"):
-            made(tmp_path, monkeypatch, server, "finches", entry)
+            arranged(tmp_path, monkeypatch, server, "finches", entry)
 
 
 def test_zips_two_deep_are_not_unpacked(tmp_path, monkeypatch, finch_names):
@@ -327,7 +327,7 @@ def test_zips_two_deep_are_not_unpacked(tmp_path, monkeypatch, finch_names):
     data.finch_article(tmp_path / "site/article.zip", [inner])
     with data.serving(tmp_path / "site") as server:
         entry = data.entry("zebra_finch", [server.file("article.zip")])
-        account, rows = made(tmp_path, monkeypatch, server, "finches", entry)
+        account, rows = arranged(tmp_path, monkeypatch, server, "finches", entry)
     assert {Path(row["file"]).name for row in rows} == set(content) - {"deep.zip"}
     assert any(name.endswith("deep.zip") for name in account["notes"]["not_used"])
 
@@ -343,10 +343,10 @@ def test_an_archive_lost_or_changed_since_it_was_fetched(tmp_path, monkeypatch):
     path = tmp_path / "cache/archives/giant_otter/giant_otters.zip"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b"!")
-    for said in ("changed since it was fetched", "no longer there after it was fetched"):
+    for message in ("changed since it was fetched", "no longer there after it was fetched"):
         with pytest.raises(StratavoxError) as error:
             arrange(settings, receipt, Path("raw"), Path("scan.parquet"), Path())
-        assert said in str(error.value) and "results/downloads" in str(error.value)
+        assert message in str(error.value) and "results/downloads" in str(error.value)
         path.unlink(missing_ok=True)
 
 

@@ -99,7 +99,7 @@ def cut(path, share):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("a.wav", r"truncated: \d+ of 352800 bytes of audio are there"),
         ("a.aiff", r"truncated: \d+ of \d+ bytes of audio are there"),
@@ -108,10 +108,10 @@ def cut(path, share):
         ("a.mp3", r"truncated: \d+ of 176400 samples could be decoded"),
     ],
 )
-def test_a_truncated_file_is_refused_and_the_whole_one_is_not(tmp_path, name, said):
+def test_a_truncated_file_is_refused_and_the_whole_one_is_not(tmp_path, name, message):
     path = put(tmp_path, name, NOISE, 44100)
     assert len(audio.read(path).samples) == len(NOISE)
-    with pytest.raises(audio.AudioError, match=said):
+    with pytest.raises(audio.AudioError, match=message):
         audio.read(cut(path, 0.6))
 
 
@@ -145,7 +145,7 @@ def test_a_flac_without_a_length_is_refused_rather_than_allocated(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("empty.wav", b"", r"empty file \(0 bytes\)"),
         ("text.wav", b"file,label\na.wav,b\n" * 9, r"not audio that can be read \(.*recognised"),
@@ -153,9 +153,9 @@ def test_a_flac_without_a_length_is_refused_rather_than_allocated(tmp_path):
         ("samples.raw", bytes(1000), "no header to read a sample rate from"),
     ],
 )
-def test_what_is_no_audio_is_refused(tmp_path, name, data, said):
+def test_what_is_no_audio_is_refused(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(audio.AudioError, match=said):
+    with pytest.raises(audio.AudioError, match=message):
         audio.read(tmp_path / name)
 
 
@@ -230,8 +230,8 @@ def test_flac_bytes_cut_at_full_scale_and_never_wrap(samples):
 def test_flac_bytes_are_an_ordinary_mono_24_bit_file(tmp_path):
     (tmp_path / "a.flac").write_bytes(audio.encode_flac(tone(), 16000))
     info = sf.info(tmp_path / "a.flac")
-    found = (info.samplerate, info.channels, info.subtype, info.frames)
-    assert found == (16000, 1, "PCM_24", 8000)
+    form = (info.samplerate, info.channels, info.subtype, info.frames)
+    assert form == (16000, 1, "PCM_24", 8000)
 
 
 @pytest.mark.parametrize("rate", [65537, 96001, 655351, 768000])

@@ -155,9 +155,9 @@ def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatc
     raw = Path("results/corpus/chorus/raw")
     out = {"raw": raw, "scan": "scan.parquet"}
     generate.run(stage_jobs.job({}, out, SMALL | {"shards": 2}))
-    found = tables.read_table("scan.parquet")
-    assert found.num_rows == 32
-    assert found["reason"].null_count == 32
+    scanned = tables.read_table("scan.parquet")
+    assert scanned.num_rows == 32
+    assert scanned["reason"].null_count == 32
     assert tables.read_provenance("scan.parquet")["path"] == "results/corpus/chorus/raw"
     clips, labels, hygiene = to_manifest(tmp_path, settings(path=str(raw), shards=2))
     assert len(clips) == 32
@@ -167,8 +167,8 @@ def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatc
 
 def test_the_stage_as_a_command(tmp_path):
     out, wanted = {"raw": "raw", "scan": "scan.parquet"}, SMALL | {"shards": 1}
-    made = stage_jobs.run("corpus.generate", {}, out, wanted, given={"cwd": tmp_path})
-    assert made.returncode == 0, made.stderr
+    process = stage_jobs.run("corpus.generate", {}, out, wanted, given={"cwd": tmp_path})
+    assert process.returncode == 0, process.stderr
     chorus.write(tmp_path / "same", **SMALL)
     assert contents(tmp_path / "raw") == contents(tmp_path / "same")
     assert len(tables.read_table(tmp_path / "scan.parquet")) == 32

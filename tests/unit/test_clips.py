@@ -34,13 +34,13 @@ def stored(data, wanted, rate=16000, shard=0):
     table = tables.read_table(out)
     assert table.schema.equals(SCHEMA)
     assert tables.read_provenance(out) == {"key": "k"}
-    found = {}
+    clips_by_id = {}
     for record in table.to_pylist():
         samples, decoded_rate = decode_flac(record["audio"]["bytes"])
         assert decoded_rate == rate
         assert len(samples) == record["n_samples"]
-        found[record["clip_id"]] = (samples, record)
-    return found
+        clips_by_id[record["clip_id"]] = (samples, record)
+    return clips_by_id
 
 
 @pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
@@ -80,11 +80,11 @@ def test_segments_hold_their_stretch_and_each_file_is_read_for_its_hash_once(dat
     put_table(data, table)
     checked = []
     monkeypatch.setattr(module, "check_unchanged", lambda path, sha: checked.append(path.name))
-    found = stored(data, settings(start="on", end="off"))
+    clips_by_id = stored(data, settings(start="on", end="off"))
     assert checked == ["a.wav", "b.wav"]
-    assert len(found) == 4
+    assert len(clips_by_id) == 4
     for start, end in bounds:
-        samples, record = found[f"a.wav@{float(start):.6f}-{float(end):.6f}"]
+        samples, record = clips_by_id[f"a.wav@{float(start):.6f}-{float(end):.6f}"]
         stretch = whole[round(float(start) * 16000) : round(float(end) * 16000)]
         assert np.abs(samples - stretch).max() <= 2**-23
         assert record["audio"]["path"] == "a.wav"
@@ -95,10 +95,10 @@ def test_a_shard_holds_its_clips_sorted(data):
     for name in names:
         put(data, name)
     put_table(data, [["file"], *([name] for name in names)])
-    found = [list(stored(data, settings(shards=2), shard=shard)) for shard in range(2)]
-    assert all(ids == sorted(ids) and ids for ids in found)
-    assert sorted(found[0] + found[1]) == sorted(names)
-    assert {shard_of(name, 2) for name in found[1]} == {1}
+    clips_by_id = [list(stored(data, settings(shards=2), shard=shard)) for shard in range(2)]
+    assert all(ids == sorted(ids) and ids for ids in clips_by_id)
+    assert sorted(clips_by_id[0] + clips_by_id[1]) == sorted(names)
+    assert {shard_of(name, 2) for name in clips_by_id[1]} == {1}
 
 
 def test_an_empty_shard_is_an_empty_table(data):
@@ -168,9 +168,9 @@ def test_a_file_replaced_while_it_is_read_stops_the_stage(data, monkeypatch):
     real = audio.read
 
     def read(path, *bounds, **more):
-        found = real(path, *bounds, **more)
+        clips_by_id = real(path, *bounds, **more)
         put(data, "a.wav", tone(3000))
-        return found
+        return clips_by_id
 
     monkeypatch.setattr(audio, "read", read)
     with pytest.raises(StratavoxError, match=r"a\.wav: changed since it was scanned"):
@@ -205,10 +205,10 @@ def test_names_with_spaces_quotes_and_umlauts_and_equal_names_in_two_folders(dat
     for place, name in enumerate(names):
         put(data, name, tone(500 + 100 * place, level=0.1 + 0.1 * place))
     put_table(data, [["file", "call"], *([name, name] for name in names)])
-    found = stored(data, settings())
-    assert list(found) == sorted(names)
+    clips_by_id = stored(data, settings())
+    assert list(clips_by_id) == sorted(names)
     for place, name in enumerate(names):
-        assert np.abs(found[name][0]).max() == pytest.approx(0.1 + 0.1 * place, abs=0.01)
+        assert np.abs(clips_by_id[name][0]).max() == pytest.approx(0.1 + 0.1 * place, abs=0.01)
     labels = to_manifest(data.parent, settings())[1]
     assert labels["call"].equals(labels["clip_id"])
 
@@ -220,9 +220,9 @@ def test_formats_may_be_mixed(data):
     for name, subtype in FORMATS.items():
         put(data, name, tone(seconds=1, rate=44100), 44100, subtype=subtype)
     put_table(data, [["file"], *([name] for name in FORMATS)])
-    found = stored(data, settings())
-    assert list(found) == list(FORMATS)
-    for samples, _ in found.values():
+    clips_by_id = stored(data, settings())
+    assert list(clips_by_id) == list(FORMATS)
+    for samples, _ in clips_by_id.values():
         assert np.abs(samples - tone(seconds=1))[1600:-1600].max() < 0.03
 
 
@@ -230,9 +230,9 @@ def test_real_meows_at_their_own_rate_are_bit_exact(shared, data):
     folder = shared / "data/catmeows"
     wanted = settings(path=str(folder), file="path", shards=20)
     data.mkdir()
-    found = stored(data, wanted, rate=8000, shard=7)
-    assert len(found) > 5
-    for clip_id, (samples, _) in found.items():
+    clips_by_id = stored(data, wanted, rate=8000, shard=7)
+    assert len(clips_by_id) > 5
+    for clip_id, (samples, _) in clips_by_id.items():
         expected, _ = sf.read(folder / clip_id, dtype="int16")
         assert np.array_equal(np.rint(samples * 32768).astype(int), expected)
 
@@ -241,8 +241,8 @@ def test_real_zebra_finches_in_stereo(shared, data):
     folder = shared / "data/zebra_finch_calls"
     wanted = settings(path=str(folder), file="path", shards=9)
     data.mkdir()
-    found = stored(data, wanted, rate=16000, shard=0)
-    for clip_id, (samples, _) in found.items():
+    clips_by_id = stored(data, wanted, rate=16000, shard=0)
+    for clip_id, (samples, _) in clips_by_id.items():
         expected, _ = sf.read(folder / clip_id)
         spectrum = np.abs(np.fft.rfft(expected.mean(axis=1), 2**17))[: round(7000 / 44100 * 2**17)]
         energy = np.sum(spectrum**2) / 44100

@@ -45,7 +45,7 @@ def test_the_file_is_fetched_once_checked_and_protected(server, cache):
     assert got["path"] == str(path) and got["bytes"] == len(content(server))
     assert f"sha256:{got['sha256']}" == checksum(path) == server.file(NAME)["checksum"]
     assert download.obtain(server.file(NAME), cache) == got
-    assert server.asked == [(NAME, None)]
+    assert server.requests == [(NAME, None)]
     # nothing but the file and its lock is left
     assert sorted(p.name for p in cache.iterdir()) == [f".{NAME}.lock", NAME]
 
@@ -63,8 +63,8 @@ def test_breaks_are_mended_by_asking_for_the_rest(server, cache):
     server.cut = 250_000
     download.obtain(server.file(NAME), cache)
     assert (cache / NAME).read_bytes() == content(server)
-    starts = [int(wanted[6:-1]) for _, wanted in server.asked if wanted]
-    assert server.asked[0] == (NAME, None) and len(starts) == 2
+    starts = [int(wanted[6:-1]) for _, wanted in server.requests if wanted]
+    assert server.requests[0] == (NAME, None) and len(starts) == 2
     for start, cut in zip(starts, (250_000, 500_000), strict=True):
         assert cut - 2 * download.CHUNK < start <= cut
 
@@ -72,15 +72,15 @@ def test_breaks_are_mended_by_asking_for_the_rest(server, cache):
 def test_a_later_run_goes_on_where_the_last_one_was_killed(server, cache, monkeypatch):
     monkeypatch.setattr(download, "RETRIES", 0)
     server.cut = 250_000
-    whole, asked = server.ranges, server.asked
+    whole, requests = server.ranges, server.requests
     server.ranges = False  # so that the first run cannot go on by itself
     assert "broke after" in refused(server.file(NAME), cache)
     had = (cache / f"{NAME}.part").stat().st_size
     assert 250_000 - download.CHUNK < had <= 250_000
     server.cut, server.ranges = None, whole
-    del asked[:]
+    del requests[:]
     download.obtain(server.file(NAME), cache)
-    assert asked == [(NAME, f"bytes={had}-")]
+    assert requests == [(NAME, f"bytes={had}-")]
     assert (cache / NAME).read_bytes() == content(server)
 
 
@@ -136,7 +136,7 @@ def test_wrong_bytes_are_refused_at_once_and_not_kept(server, cache, known):
     file |= {"bytes": None} | ({} if known else {"checksum": None})
     message = refused(file, cache)
     assert told in message and server.address(NAME) in message and "downloads.archives" in message
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert not (cache / NAME).exists() and not (cache / f"{NAME}.part").exists()
 
 
@@ -144,7 +144,7 @@ def test_a_missing_address_is_said_and_not_tried_again(server, cache):
     server.status = 404
     message = refused(server.file(NAME), cache)
     assert "404" in message and str(cache / NAME) in message and "run again" in message
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_passing_failure_is_tried_again(server, cache, monkeypatch):
@@ -155,14 +155,14 @@ def test_a_passing_failure_is_tried_again(server, cache, monkeypatch):
 
     monkeypatch.setattr("pooch.core.time.sleep", mend)
     download.obtain(server.file(NAME), cache)
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_failure_that_does_not_pass_is_said(server, cache):
     server.status = 503
     message = refused(server.file(NAME), cache)
     assert "answered 503" in message and str(cache / NAME) in message
-    assert len(server.asked) == 1 + download.RETRIES
+    assert len(server.requests) == 1 + download.RETRIES
 
 
 def test_without_a_network_the_file_to_put_there_is_told(server, cache):
@@ -181,14 +181,14 @@ def test_the_environments_proxy_is_asked(server, cache, monkeypatch):
     file = server.file(NAME, address=f"http://archive.invalid/{NAME}")
     server.serve[f"http://archive.invalid/{NAME}"] = content(server)
     download.obtain(file, cache)
-    assert server.asked == [(f"http://archive.invalid/{NAME}", None)]
+    assert server.requests == [(f"http://archive.invalid/{NAME}", None)]
 
 
 def test_a_file_put_there_by_hand_is_checked_and_used(server, cache):
     cache.mkdir(parents=True)
     (cache / NAME).write_bytes(content(server))
     assert download.obtain(server.file(NAME), cache)["verified"] == "sha256"
-    assert server.asked == []
+    assert server.requests == []
     assert stat.S_IMODE((cache / NAME).stat().st_mode) == 0o444
 
 
@@ -204,7 +204,7 @@ def test_a_wrong_file_put_there_by_hand_is_refused_and_left(server, cache, spoil
         expected = [checksum(cache / NAME), file["checksum"]]
     for part in (str(cache / NAME), *expected):
         assert part in message
-    assert (cache / NAME).read_bytes() == wrong and server.asked == []
+    assert (cache / NAME).read_bytes() == wrong and server.requests == []
 
 
 @pytest.mark.parametrize(("size", "verified"), [(True, "size"), (False, "nothing")])
@@ -226,7 +226,7 @@ def test_two_runs_at_once_fetch_it_once(server, cache):
     for run in runs:
         run.join()
     assert len(got) == 4 and all(one == got[0] for one in got)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert (cache / NAME).read_bytes() == content(server)
 
 
@@ -261,6 +261,6 @@ def test_a_slow_second_run_waits(server, cache):
     with download._alone(cache / NAME):
         run.start()
         run.join(timeout=0.2)
-        assert server.asked == []
+        assert server.requests == []
     run.join()
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

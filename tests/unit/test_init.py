@@ -39,9 +39,9 @@ def only_task(entry):
     return task
 
 
-def a_table(folder, rows, columns=("file", "call", "bird"), name="calls.csv", made=True):
+def a_table(folder, rows, columns=("file", "call", "bird"), name="calls.csv", with_files=True):
     """A folder with a table of `rows` and the files its first column names."""
-    if made:
+    if with_files:
         for row in rows:
             put(folder, row[0], tone(seconds=0.02))
     return put_table(folder, [list(columns), *rows], name)
@@ -67,14 +67,14 @@ def calls(n=40):
 def test_real_folders(shared, here, capsys, name, clips, group, shards):
     folder = shared / "data" / name
     before = sorted(path.stat().st_mtime_ns for path in folder.rglob("*"))
-    entry, said = begun(folder, capsys)
+    entry, printed = begun(folder, capsys)
     assert (entry["table"], entry["file"], entry["shards"]) == ("metadata.csv", "path", shards)
     assert "start" not in entry, "onset_s and offset_s are places in the uncut songs"
     task = only_task(entry)
     assert (task["target"], task["group"]) == ("label", group)
-    assert f"'path' names the files: {clips} of {clips} rows (100%)" in said
-    assert f"{clips} of {clips} rows can be used" in said
-    assert "\nlabel: label (" in said and f"\ngroup: {group} (" in said
+    assert f"'path' names the files: {clips} of {clips} rows (100%)" in printed
+    assert f"{clips} of {clips} rows can be used" in printed
+    assert "\nlabel: label (" in printed and f"\ngroup: {group} (" in printed
     assert sorted(path.stat().st_mtime_ns for path in folder.rglob("*")) == before
     # what a run would do with the file, read back from disk
     plan = plan_of(Path(f"{name}.yaml").read_text(encoding="utf-8"), here)
@@ -84,17 +84,17 @@ def test_real_folders(shared, here, capsys, name, clips, group, shards):
 
 
 def test_a_bird_that_is_the_label_is_not_its_own_group(shared, here, capsys):
-    _, said = begun(shared / "data/zebra_finch_calls", capsys)
-    assert "individual is the label itself under another name" in said
+    _, printed = begun(shared / "data/zebra_finch_calls", capsys)
+    assert "individual is the label itself under another name" in printed
     # the only bird of a single day cannot be tested, and that is said before the run
-    assert "left out: 'YelOra2575': 20 clips, fewer than 2 groups (group)" in said
-    assert "71 clips of 3 classes in 14 groups" in said
+    assert "left out: 'YelOra2575': 20 clips, fewer than 2 groups (group)" in printed
+    assert "71 clips of 3 classes in 14 groups" in printed
 
 
 def test_syllables_of_single_birds_are_grouped_by_song(shared, here, capsys):
-    _, said = begun(shared / "data/bengalese_finch_syllables", capsys)
-    assert "holding out individual would leave 0 of 38 classes" in said
-    assert "'onset_s' and 'offset_s' are not used as bounds: 2936 of 2936" in said
+    _, printed = begun(shared / "data/bengalese_finch_syllables", capsys)
+    assert "holding out individual would leave 0 of 38 classes" in printed
+    assert "'onset_s' and 'offset_s' are not used as bounds: 2936 of 2936" in printed
 
 
 def test_cats_sessions_that_are_numbered_anew_are_said_so(shared, here, capsys):
@@ -109,16 +109,16 @@ def test_cats_sessions_that_are_numbered_anew_are_said_so(shared, here, capsys):
 
 def test_what_is_said_is_what_is_written(here, capsys):
     a_table(here / "data", calls())
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert entry["path"] == "data"
     assert entry["file"] == "file"
     assert only_task(entry) == {
         **{"target": "call", "group": "bird"},
         **{"min_clips": 10, "min_groups": 2, "role": "target"},
     }
-    assert "label: call (" in said and "group: bird (" in said
-    assert "40 clips of 2 classes in 5 groups: call 0 (20), call 1 (20)" in said
-    assert "--configfile data.yaml --cores all" in said
+    assert "label: call (" in printed and "group: bird (" in printed
+    assert "40 clips of 2 classes in 5 groups: call 0 (20), call 1 (20)" in printed
+    assert "--configfile data.yaml --cores all" in printed
     assert sorted(path.name for path in here.iterdir()) == ["data", "data.yaml", "results"]
 
 
@@ -126,7 +126,7 @@ def test_files_below_the_folder_move_path_there(here, capsys):
     rows = calls()
     for name, *_ in rows:
         put(here / "data/wav", name, tone(seconds=0.02))
-    a_table(here / "data", rows, made=False)
+    a_table(here / "data", rows, with_files=False)
     entry, _ = begun("data", capsys)
     assert (entry["path"], entry["table"]) == ("data/wav", "../calls.csv")
 
@@ -137,9 +137,9 @@ def test_of_two_columns_that_name_files_the_fuller_is_taken_and_both_are_said(he
     a_table(here / "data", [[r[3], r[1], r[2], r[0]] for r in rows], ("raw", "call", "bird", "cut"))
     put(here / "data", rows[0][0], tone(seconds=0.02))
     (here / "data/gone.wav").unlink()
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert entry["file"] == "cut"
-    assert "'raw' also names files: 39 of 40 rows" in said
+    assert "'raw' also names files: 39 of 40 rows" in printed
     assert "raw does so too" in Path("data.yaml").read_text()
 
 
@@ -151,25 +151,25 @@ def test_segments_of_long_files(here, capsys):
     for row in rows:
         row[4] = f"bird {rows.index(row) % 5}"
     put_table(here / "data", [["sound", "Begin (s)", "End (s)", "call", "bird"], *rows])
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert (entry["start"], entry["end"]) == ("Begin (s)", "End (s)")
-    assert "40 of 40 rows can be used" in said
+    assert "40 of 40 rows can be used" in printed
 
 
 def test_rows_that_share_files_without_bounds_are_pointed_at(here, capsys):
     a_table(here / "data", [*calls(), ["a/00.wav", "call 0", "bird 0"]])
-    _, said = begun("data", capsys)
-    assert "1 rows name a file that another row also names" in said
-    assert "repeats row 2" in said
+    _, printed = begun("data", capsys)
+    assert "1 rows name a file that another row also names" in printed
+    assert "repeats row 2" in printed
 
 
 def test_too_many_lost_rows_are_told_before_the_run(here, capsys):
     a_table(here / "data", calls(60))
     for k in range(5):
         (here / f"data/a/{k:02d}.wav").unlink()
-    _, said = begun("data", capsys)
-    assert "55 of 60 rows (92%) name a recording" in said
-    assert "the run would stop, as more than 5% of the rows are lost" in said
+    _, printed = begun("data", capsys)
+    assert "55 of 60 rows (92%) name a recording" in printed
+    assert "the run would stop, as more than 5% of the rows are lost" in printed
 
 
 def test_names_with_spaces_and_umlauts(here, capsys):
@@ -184,18 +184,18 @@ def test_names_with_spaces_and_umlauts(here, capsys):
 
 def test_no_group_is_written_as_null_with_what_it_costs(here, capsys):
     a_table(here / "data", [row[:2] for row in calls()], ("file", "call"))
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert only_task(entry)["group"] is None
-    for text in (said, Path("data.yaml").read_text()):
+    for text in (printed, Path("data.yaml").read_text()):
         assert "group unknown" in text and "no interval is" in text
 
 
 def test_few_groups_get_fewer_folds(here, capsys):
     rows = [[f"{k:02d}.wav", f"call {k % 2}", f"bird {k // 2 % 3}"] for k in range(36)]
     a_table(here / "data", rows)
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert entry["probes"] == {"folds": 3, "inner_folds": 2}
-    assert "3 outer and 2 inner folds" in said
+    assert "3 outer and 2 inner folds" in printed
 
 
 def test_a_group_that_costs_most_classes_gives_way(here, capsys):
@@ -205,10 +205,10 @@ def test_a_group_that_costs_most_classes_gives_way(here, capsys):
         for k in range(96)
     ]
     a_table(here / "data", rows, ("file", "call", "bird", "day"))
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert only_task(entry)["group"] == "day"
-    assert "holding out bird would leave 2 of 8 classes" in said
-    assert "or bird: 8 values" in said
+    assert "holding out bird would leave 2 of 8 classes" in printed
+    assert "or bird: 8 values" in printed
 
 
 def test_other_tasks_in_comments_are_usable_as_they_stand(here, capsys):
@@ -223,33 +223,33 @@ def test_other_tasks_in_comments_are_usable_as_they_stand(here, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "printed"),
     [
         ("\ufefffile;call\na.wav;x\nb.wav;y\n", "separated by semicolons .* read with commas"),
         ("file\tcall\na.wav\tx\n", "separated by tabs .* read with commas"),
         ("file,call\n", "an empty table"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_not_passed_over(here, content, said):
+def test_a_table_that_cannot_be_read_is_not_passed_over(here, content, printed):
     put(here / "data/x", "a.wav")
     put(here / "data/y", "b.wav")
     (here / "data/calls.csv").write_text(content, encoding="utf-8")
-    with pytest.raises(StratavoxError, match=rf"calls\.csv: .*{said}"):
+    with pytest.raises(StratavoxError, match=rf"calls\.csv: .*{printed}"):
         start(Path("data"), None, False)
 
 
 def test_a_table_that_names_no_file_is_said_to_be_left_aside(here, capsys):
     classes(here / "data")
     put_table(here / "data", [["id", "call"], ["song/0", "x"], ["song/1", "y"]])
-    entry, said = begun("data", capsys)
-    assert "no column of metadata.csv names recordings such as 'alarm call/0.WAV'" in said
+    entry, printed = begun("data", capsys)
+    assert "no column of metadata.csv names recordings such as 'alarm call/0.WAV'" in printed
     assert entry["table"] == "../data_clips.csv"
 
 
 def test_a_table_beside_the_recordings_folder_is_found_from_above(here, capsys):
     for name, *_ in calls():
         put(here / "recordings", name, tone(seconds=0.02))
-    a_table(here, calls(), made=False)
+    a_table(here, calls(), with_files=False)
     entry, _ = begun(".", capsys, here.name, out=Path("mine.yaml"))
     assert (entry["path"], entry["table"]) == ("recordings", "../calls.csv")
 
@@ -287,7 +287,7 @@ def test_sub_folders_become_a_table_beside_the_config(here, capsys):
     classes(here / "data/audio")
     put(here / "data", "stray.wav", tone(seconds=0.02))
     before = sorted((here / "data").rglob("*"))
-    entry, said = begun("data", capsys, out=Path("runs/mine.yaml"))
+    entry, printed = begun("data", capsys, out=Path("runs/mine.yaml"))
     assert sorted((here / "data").rglob("*")) == before, "nothing is written into the data"
     assert entry["table"] == "../runs/mine_clips.csv"
     with open("runs/mine_clips.csv", encoding="utf-8") as file:
@@ -295,16 +295,16 @@ def test_sub_folders_become_a_table_beside_the_config(here, capsys):
     assert {row["label"] for row in rows} == {"song", "alarm call"}
     assert len(rows) == 24 and all((here / "data" / row["file"]).is_file() for row in rows)
     assert read(Path("runs/mine_clips.csv")).columns.keys() == {"file", "label"}
-    assert "1 recordings in no sub-folder are left out" in said
+    assert "1 recordings in no sub-folder are left out" in printed
     assert only_task(entry)["group"] is None
 
 
 def test_deeper_sub_folders_are_columns_each(here, capsys):
     for bird in range(5):
         classes(here / f"data/b{bird}", each=3)
-    entry, said = begun("data", capsys)
+    entry, printed = begun("data", capsys)
     assert only_task(entry)["target"] in ("folder_1", "folder_2")
-    assert "a guess by its values alone" in said
+    assert "a guess by its values alone" in printed
 
 
 def test_recordings_without_labels_say_what_to_do(here):
@@ -371,9 +371,9 @@ def annotated(folder, kind):
 )
 def test_annotation_files_are_known_by_their_content(here, kind, entry):
     annotated(here / "data", kind)
-    found = look(Path("data"))
-    assert {k: len(names) for k, names in found.annotations.items()} == {kind: 12}
-    source = of_annotations(found)
+    contents = look(Path("data"))
+    assert {k: len(names) for k, names in contents.annotations.items()} == {kind: 12}
+    source = of_annotations(contents)
     assert source.entry == {"path": "data", "annotations": {"format": kind} | entry}
     (label,) = (column for column in source.columns if column.name == entry["label"])
     assert label.values == {"peep": 12, "trill": 12}
@@ -384,9 +384,9 @@ def test_annotation_files_are_known_by_their_content(here, kind, entry):
 def test_annotated_recordings_pass_the_check(here, capsys, kind):
     annotated(here / "data", kind)
     (here / "data/README.txt").unlink()
-    entry, said = begun("data", capsys)
-    assert "24 of 24 rows can be used" in said
-    assert "24 clips of 2 classes in 12 groups: peep (12), trill (12)" in said
+    entry, printed = begun("data", capsys)
+    assert "24 of 24 rows can be used" in printed
+    assert "24 clips of 2 classes in 12 groups: peep (12), trill (12)" in printed
     assert only_task(entry)["group"] == "file"
 
 
@@ -434,16 +434,16 @@ def test_a_bad_file_is_named_and_hidden_ones_are_none(here, capsys):
     a_table(here / "data", calls())
     put(here / "data", "a/._00.wav")
     (here / "data/a/bad.FLAC").write_text("no audio")
-    _, said = begun("data", capsys)
-    assert "41 recordings: .wav (40), .flac (1)" in said
-    assert "a/bad.FLAC: not audio that can be read" in said
+    _, printed = begun("data", capsys)
+    assert "41 recordings: .wav (40), .flac (1)" in printed
+    assert "a/bad.FLAC: not audio that can be read" in printed
 
 
 def test_headers_of_very_many_files_are_sampled(here, monkeypatch):
     monkeypatch.setattr("stratavox.init.look.MAX_HEADERS", 10)
     classes(here / "data", each=12)
-    found = look(Path("data"))
-    assert len(found.recordings) == 24 and len(found.headers) == 8
+    contents = look(Path("data"))
+    assert len(contents.recordings) == 24 and len(contents.headers) == 8
     assert MAX_HEADERS > 10
 
 

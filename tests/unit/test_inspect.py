@@ -70,10 +70,10 @@ BAD = {
 def test_a_bad_file_is_rejected_with_its_reason_and_the_others_are_kept(data, what):
     put(data, "a.wav")
     put(data, "z.wav")
-    make, said = BAD[what]
+    make, message = BAD[what]
     make(data)
     rows = inspected(data, ["a.wav", "bad.wav", "z.wav"])
-    assert said in rows["bad.wav"]["reason"]
+    assert message in rows["bad.wav"]["reason"]
     assert rows["bad.wav"]["duration_s"] is None
     for name in ("a.wav", "z.wav"):
         assert rows[name]["reason"] is None
@@ -95,7 +95,7 @@ def test_a_part_has_its_shards_clips_only_in_order(data):
     for name in names:
         put(data, name)
     put_table(data, [["file"], *([name] for name in names), ["gone.wav"]])
-    found = []
+    measured = []
     scan(settings(shards=3), data.parent, data.parent / "scan.parquet")
     for shard in range(3):
         out = data.parent / f"part-{shard}.parquet"
@@ -103,8 +103,8 @@ def test_a_part_has_its_shards_clips_only_in_order(data):
         part = tables.read_table(out)
         assert part.schema.equals(SCHEMA)
         assert part["clip_id"].to_pylist() == sorted(part["clip_id"].to_pylist())
-        found += part["clip_id"].to_pylist()
-    assert sorted(found) == sorted(names)
+        measured += part["clip_id"].to_pylist()
+    assert sorted(measured) == sorted(names)
 
 
 def test_a_file_changed_since_the_scan_stops_the_stage(data):
@@ -161,8 +161,8 @@ def said_of(samples, rate=16000, channel="mean", subtype="PCM_16"):
 def test_duration_rate_channels_and_subtype(data):
     put(data, "a.wav", np.stack([tone(rate=44100)] * 2, axis=1), 44100, subtype="PCM_24")
     row = inspected(data, ["a.wav"])["a.wav"]
-    found = (row["sample_rate"], row["channels"], row["subtype"], row["duration_s"])
-    assert found == (44100, 2, "PCM_24", 0.5)
+    measured = (row["sample_rate"], row["channels"], row["subtype"], row["duration_s"])
+    assert measured == (44100, 2, "PCM_24", 0.5)
 
 
 def test_level_is_the_rms_against_full_scale():

@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def told(here, **more) -> str:
+def error_of(here, **more) -> str:
     """The message for a join that cannot be used."""
     with pytest.raises(StratavoxError) as caught:
         label_columns(settings(join=JOIN | more), here)
@@ -94,22 +94,22 @@ def test_the_manifest_has_the_columns_and_counts_clips_that_are_not_mentioned(he
 )
 def test_what_is_wrong_with_the_joined_table_is_told(here, rows, parts):
     put_table(here, rows, "individuals.csv")
-    message = told(here)
+    message = error_of(here)
     for part in parts:
         assert part in message
 
 
 def test_a_missing_table_and_a_key_that_the_dataset_lacks(here):
-    assert "birds.csv: no such table; correct the config's key 'join.table'" in told(
+    assert "birds.csv: no such table; correct the config's key 'join.table'" in error_of(
         here, table="birds.csv"
     )
-    message = told(here, by="bird")
+    message = error_of(here, by="bird")
     assert re.search(r"metadata.csv: there is no column 'bird' .*join.by.*: file, call;", message)
 
 
 def test_many_strangers_are_counted(here):
     put_table(here, [["file", "bird"], *([f"{n}", "1"] for n in range(8))], "individuals.csv")
-    message = told(here)
+    message = error_of(here)
     assert "row 6" in message and "row 7" not in message and "and 3 more" in message
 
 
@@ -146,8 +146,8 @@ def keys(plan: Plan) -> dict[str, str]:
         "manifest": "results/corpus/zoo/labels.parquet",
         "inspect": "results/corpus/zoo/inspect/part-000.parquet",
     }
-    told = [task for task in plan.tasks("zoo") if plan.confound_columns("zoo", task)]
-    files |= {f"{task} confounds": f"results/confounds/zoo/{task}.json" for task in told}
+    confounded = [task for task in plan.tasks("zoo") if plan.confound_columns("zoo", task)]
+    files |= {f"{task} confounds": f"results/confounds/zoo/{task}.json" for task in confounded}
     return stage_jobs.keys(plan.config, plan.root, files)
 
 
@@ -165,9 +165,9 @@ def test_a_cell_costs_the_tasks_that_use_its_column(here):
 def test_a_cell_of_a_confound_costs_no_probe(here):
     before = keys(planned(here, confounds=["age"]))
     put_table(here, [FURTHER[0], ["Möwe", "sub/a.wav", "8"], FURTHER[2]], "individuals.csv")
-    found = changed(before, planned(here, confounds=["age"]))
+    changes = changed(before, planned(here, confounds=["age"]))
     # of age itself only the folds: a target is no confound of its own
-    assert found == {"age", "manifest", "call confounds", "bird confounds"}
+    assert changes == {"age", "manifest", "call confounds", "bird confounds"}
 
 
 def test_a_join_added_or_its_rows_turned_round_costs_no_task_of_the_datasets_own_columns(here):
@@ -218,9 +218,9 @@ def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     # the stage reads the joined columns, and sees that the table is another than was planned with
     inspect_shard(settings(path="raw"), here / "scan.parquet", 0, here / "part.parquet", {})
     clips = tables.read_table(here / "part.parquet")
-    told = after.folds("zoo", "bird") | after.tables("zoo") | {"path": "raw"}
-    labels = labels_of(told, here / "scan.parquet", clips, here)
+    wanted = after.folds("zoo", "bird") | after.tables("zoo") | {"path": "raw"}
+    labels = labels_of(wanted, here / "scan.parquet", clips, here)
     assert [cell for cell in labels["bird"].to_pylist() if cell] == ["Ente"]
-    told = before.folds("zoo", "bird") | before.tables("zoo") | {"path": "raw"}
+    wanted = before.folds("zoo", "bird") | before.tables("zoo") | {"path": "raw"}
     with pytest.raises(StratavoxError, match="changed since it was scanned"):
-        labels_of(told, here / "scan.parquet", clips, here)
+        labels_of(wanted, here / "scan.parquet", clips, here)

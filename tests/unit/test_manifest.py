@@ -184,8 +184,8 @@ def test_the_stages_as_commands(data):
     assert refused.stderr.startswith("stratavox: error: data/metadata.csv: 3 of 9 rows")
     assert "Traceback" not in refused.stderr
     assert not any(Path(name).exists() for name in outs.values())
-    made = command("manifest", read, outs, wanted)
-    assert made.returncode == 0, made.stderr
+    process = command("manifest", read, outs, wanted)
+    assert process.returncode == 0, process.stderr
     assert len(tables.read_table("c.parquet")) == len(tables.read_table("l.parquet")) == 5
     assert tables.read_provenance("l.parquet") == {"key": "k"}
     assert tables.read_json("h.json")["clips"] == 5

@@ -53,15 +53,15 @@ def test_audiomoths_comment_as_soundfile_writes_it(tmp_path):
 )
 def test_audiomoths_time_zones(tmp_path, zone, offset):
     info = chunk(b"LIST", b"INFO" + chunk(b"ICMT", comment(zone=zone).encode()))
-    found = recorder.of(riff(tmp_path / "a.wav", FORM, info, DATA))
-    assert found["recorded_at"] == f"2023-05-12T06:30:00{offset}"
+    metadata = recorder.of(riff(tmp_path / "a.wav", FORM, info, DATA))
+    assert metadata["recorded_at"] == f"2023-05-12T06:30:00{offset}"
 
 
 def test_the_artist_tells_the_device_where_the_comment_tells_the_deployment(tmp_path):
-    said = comment(by=" during deployment 0123456789ABCDEF")
-    info = chunk(b"ICMT", said.encode() + b"\0\0") + chunk(b"IART", MOTH.encode())
-    found = recorder.of(riff(tmp_path / "a.wav", FORM, chunk(b"LIST", b"INFO" + info), DATA))
-    assert found["recorder"] == MOTH
+    details = comment(by=" during deployment 0123456789ABCDEF")
+    info = chunk(b"ICMT", details.encode() + b"\0\0") + chunk(b"IART", MOTH.encode())
+    metadata = recorder.of(riff(tmp_path / "a.wav", FORM, chunk(b"LIST", b"INFO" + info), DATA))
+    assert metadata["recorder"] == MOTH
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["after the audio", "before it"])
@@ -85,7 +85,7 @@ def test_guano_after_the_audio_of_an_rf64_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fields", "found"),
+    ("fields", "metadata"),
     [
         (
             b"Timestamp:2012-03-29T22:29:55\nMake:Pettersson\n",
@@ -96,9 +96,9 @@ def test_guano_after_the_audio_of_an_rf64_file(tmp_path):
         (b"\xff\xfe", (None, None)),
     ],
 )
-def test_guano_with_less(tmp_path, fields, found):
+def test_guano_with_less(tmp_path, fields, metadata):
     path = riff(tmp_path / "a.wav", FORM, chunk(b"guan", fields), DATA)
-    assert tuple(recorder.of(path).values()) == found
+    assert tuple(recorder.of(path).values()) == metadata
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_broken_headers_tell_nothing(tmp_path, data):
     assert recorder.of(tmp_path / "a.wav") == {"recorded_at": None, "recorder": None}
 
 
-def moth(folder, name, **said):
+def moth(folder, name, **details):
     """A recording of an AudioMoth's, or one that tells nothing."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with sf.SoundFile(path, "w", 16000, 1) as file:
-        if said:
-            file.comment = comment(**said)
+        if details:
+            file.comment = comment(**details)
         file.write(np.tile(tone(), 4))
     return path
 
@@ -188,25 +188,25 @@ def test_without_any_recorders_word_there_are_no_columns(data):
 def test_a_file_is_asked_once_and_again_when_the_reader_changed(data, monkeypatch):
     put_table(data, [["file"], ["a.wav"], ["b.wav"]])
     out = data.parent / "scan.parquet"
-    asked, hashed = [], []
+    read_again, hashed = [], []
     real_of, real_sha = recorder.of, files.sha256_of
-    monkeypatch.setattr(recorder, "of", lambda path: asked.append(path.name) or real_of(path))
+    monkeypatch.setattr(recorder, "of", lambda path: read_again.append(path.name) or real_of(path))
     monkeypatch.setattr(files, "sha256_of", lambda path: hashed.append(path.name) or real_sha(path))
     first = scan(settings(), data.parent, out)
-    assert (sorted(asked), sorted(hashed)) == (["a.wav", "b.wav"], ["a.wav", "b.wav"])
+    assert (sorted(read_again), sorted(hashed)) == (["a.wav", "b.wav"], ["a.wav", "b.wav"])
     assert scan(settings(), data.parent, out).equals(first)
-    assert len(asked) == len(hashed) == 2
+    assert len(read_again) == len(hashed) == 2
     # as if an older version of the code had found nothing
     old = first.set_column(first.column_names.index("recorder"), "recorder", [[None, None]]).cast(
         first.schema
     )
     tables.write_table(old, out, tables.read_provenance(out) | {"recorder": "an older one"})
     assert scan(settings(), data.parent, out).equals(first)
-    assert (len(asked), len(hashed)) == (4, 2)
+    assert (len(read_again), len(hashed)) == (4, 2)
 
 
 def test_columns_follow_the_rows_that_were_scanned(data):
     put_table(data, [["file"], ["a.wav"], ["gone.wav"], ["b.wav"]])
-    found = scan(settings(), data.parent, data.parent / "scan.parquet")
-    labels = with_recorders(label_columns(settings(), data.parent), found)
+    metadata = scan(settings(), data.parent, data.parent / "scan.parquet")
+    labels = with_recorders(label_columns(settings(), data.parent), metadata)
     assert labels["recorder"].to_pylist() == [MOTH, "", ""]

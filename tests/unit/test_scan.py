@@ -184,20 +184,22 @@ def test_rows_that_label_one_clip_differently_are_all_rejected(data):
     table = [["file", "call", "bird"], ["a.wav", "x", "1"], ["b.wav", "x", "1"]]
     put_table(data, [*table, ["a.wav", "y", "1"], ["a.wav", "x", "1"]])
     reasons = [r["reason"] for r in scanned(data)]
-    said = "rows 2, 4, 5 give one clip different values of call"
-    assert reasons == [said, None, said, said]
+    message = "rows 2, 4, 5 give one clip different values of call"
+    assert reasons == [message, None, message, message]
 
 
 def test_a_missing_column_is_named_beside_those_there_are(data):
-    said = r"metadata\.csv: there is no column 'path' \(config key 'file'\); .*: file, call, bird;"
-    with pytest.raises(StratavoxError, match=said):
+    message = (
+        r"metadata\.csv: there is no column 'path' \(config key 'file'\); .*: file, call, bird;"
+    )
+    with pytest.raises(StratavoxError, match=message):
         scanned(data, file="path")
     with pytest.raises(StratavoxError, match=r"no column 'offset' \(config key 'end'\)"):
         scanned(data, start="call", end="offset")
 
 
 @pytest.mark.parametrize(
-    ("data_", "said"),
+    ("data_", "message"),
     [
         (b"", "an empty table"),
         (b"file,label\n", "an empty table: it needs a header and a row for each clip"),
@@ -210,9 +212,9 @@ def test_a_missing_column_is_named_beside_those_there_are(data):
         (b"file;label\na.wav;x\n", "no column 'file' .* columns are: file;label"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_an_error(data, data_, said):
+def test_a_table_that_cannot_be_used_is_an_error(data, data_, message):
     (data / "metadata.csv").write_bytes(data_)
-    with pytest.raises(StratavoxError, match=rf"metadata\.csv: .*{said}"):
+    with pytest.raises(StratavoxError, match=rf"metadata\.csv: .*{message}"):
         scanned(data)
     assert not (data.parent / "scan.parquet").exists()
 
@@ -299,9 +301,9 @@ def digests(data, shards=2, columns=("call",)):
     wanted = settings(shards=shards)
     table = scan(wanted, data.parent, data.parent / "scan.parquet")
     labels = label_columns(wanted, data.parent)
-    found = shard_digests(table, shards)
-    assert found == [shard_digest(table, shard) for shard in range(shards)]
-    return found, label_digest(table, labels, list(columns))
+    shards_of = shard_digests(table, shards)
+    assert shards_of == [shard_digest(table, shard) for shard in range(shards)]
+    return shards_of, label_digest(table, labels, list(columns))
 
 
 HEADER = ["file", "call", "bird"]
@@ -354,11 +356,11 @@ def test_replaced_and_added_audio_changes_the_digest_of_its_shard_only(data):
 
 
 def test_other_bounds_change_the_digest(data):
-    found = []
+    shards_of = []
     for end in ("0.2", "0.3"):
         put_table(data, [["file", "onset", "offset"], ["a.wav", "0.1", end]])
-        found += shard_digests(scan(SEGMENTS, data.parent, data.parent / "scan.parquet"), 1)
-    assert found[0] != found[1]
+        shards_of += shard_digests(scan(SEGMENTS, data.parent, data.parent / "scan.parquet"), 1)
+    assert shards_of[0] != shards_of[1]
 
 
 def test_a_label_digest_names_a_missing_column(data):

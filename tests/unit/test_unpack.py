@@ -44,8 +44,8 @@ def test_files_come_out_whole_and_what_macos_adds_does_not(tmp_path):
     added = {"__MACOSX/a/._b.wav": b"1", "a/.DS_Store": b"2", "a/._b.wav": b"3"}
     archive = zipped(tmp_path / "calls.zip", content | added)
     unzip(archive, tmp_path / "out", plenty())
-    found = {p for p in (tmp_path / "out").rglob("*") if p.is_file()}
-    assert {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes() for p in found} == content
+    files = {p for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes() for p in files} == content
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o777 & ~umask
