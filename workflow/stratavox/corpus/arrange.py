@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from stratavox import tables
-from stratavox.corpus.identity import digest_of, sha256_of
+from stratavox.corpus.identity import differs, sha256_of
 from stratavox.corpus.layout import Inventory
 from stratavox.corpus.listing import GENERATED, write_generated
 from stratavox.corpus.unpack import Bound, unzip
@@ -61,21 +61,14 @@ def _unpack(settings: dict, receipt: dict, tree: Path, nested: bool) -> None:
             "entry in the table of archives names it (members)"
         )
     for path in inner:
-        _check(path, settings["members"].get(path.name))
+        checksum = settings["members"].get(path.name)
+        if checksum and (own := differs(path, checksum)):
+            raise StratavoxError(
+                f"{path.name}, inside the archive: found {own}, expected {checksum}; the publisher "
+                "replaced it, or the archive is not the published one"
+            )
         unzip(path, path.with_suffix(""), bound)
         path.unlink()
-
-
-def _check(inner: Path, checksum: str | None) -> None:
-    if checksum is None:
-        return
-    algorithm = checksum.partition(":")[0]
-    digest = f"{algorithm}:{digest_of(inner, algorithm)}"
-    if digest != checksum:
-        raise StratavoxError(
-            f"{inner.name}, inside the archive: found {digest}, expected {checksum}; the publisher "
-            "replaced it, or the archive is not the published one"
-        )
 
 
 def _refuse_unfit(receipt: dict, inventory: Inventory, expected: str) -> None:

@@ -18,7 +18,7 @@ import pooch
 import requests
 
 from stratavox import tables
-from stratavox.corpus.identity import digest_of, sha256_of
+from stratavox.corpus.identity import differs, sha256_of
 from stratavox.errors import StratavoxError
 from stratavox.progress import Transfer
 
@@ -66,9 +66,8 @@ def mismatch(path: Path, file: dict) -> str | None:
     if file["bytes"] not in (None, size):
         return f"{size} bytes, expected {file['bytes']}"
     if file["checksum"]:
-        algorithm, _, expected = file["checksum"].partition(":")
-        digest = digest_of(path, algorithm)
-        return None if digest == expected else f"{algorithm}:{digest}, expected {file['checksum']}"
+        own = differs(path, file["checksum"])
+        return f"{own}, expected {file['checksum']}" if own else None
     return None if zipfile.is_zipfile(path) else f"no whole zip archive ({size} bytes)"
 
 

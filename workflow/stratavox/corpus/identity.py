@@ -34,6 +34,13 @@ def digest_of(path: str | os.PathLike, algorithm: str) -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def differs(path: str | os.PathLike, checksum: str) -> str | None:
+    """The file's own checksum where it is not ``checksum`` (algorithm:digest); None where it is."""
+    algorithm = checksum.partition(":")[0]
+    own = f"{algorithm}:{digest_of(path, algorithm)}"
+    return None if own == checksum else own
+
+
 def check_unchanged(path: str | os.PathLike, sha256: str) -> None:
     """Raise `StratavoxError` when the file is gone or is no longer the one that was scanned."""
     try:

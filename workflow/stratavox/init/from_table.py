@@ -163,8 +163,6 @@ def _bounds(contents: Contents, match: _Match) -> tuple[tuple[str, ...], list[st
 
 def _fits(contents: Contents, match: _Match, file: str, start: float, end: float) -> bool:
     """Whether a clip lies in its file, where its header was read."""
-    path = os.path.normpath(os.path.join(match.base, file))
-    header = contents.headers.get(
-        Path(os.path.relpath(path, os.path.abspath(contents.folder))).as_posix()
-    )
-    return header is None or end <= header.duration_s + 0.01
+    path = os.path.relpath(os.path.join(match.base, file), os.path.abspath(contents.folder))
+    header = contents.headers.get(Path(path).as_posix())
+    return header is None or end <= header.duration + 0.01

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import soundfile as sf
 
@@ -23,26 +24,17 @@ MAX_HEADERS = 5000
 SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a recording's header contains."""
-
-    rate: int
-    channels: int
-    duration_s: float
-
-
 @dataclass
 class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
-    ``headers`` and ``unreadable`` (with the reason) are of all recordings, or of an even sample of
+    ``headers`` (by soundfile) and ``unreadable`` (reasons) are of all recordings or a sample of
     `MAX_HEADERS`; ``annotations`` maps a format to its files.
     """
 
     folder: Path
     recordings: list[str] = field(default_factory=list)
-    headers: dict[str, Header] = field(default_factory=dict)
+    headers: dict[str, Any] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
@@ -88,13 +80,13 @@ def describe(contents: Contents) -> list[str]:
     """The contents, in lines to print."""
     headers = list(contents.headers.values())
     kinds = Counter(Path(name).suffix.lower() for name in contents.recordings)
-    lengths = sorted(header.duration_s for header in headers)
+    lengths = sorted(header.duration for header in headers)
     total, known = len(contents.recordings), len(headers) + len(contents.unreadable)
     messages = [f"{contents.folder}: {total} recordings: {counts(kinds)}"]
     if known < total:
         messages.append(f"  headers read: of {known} recordings, evenly spread over all {total}")
     messages += [
-        f"  sample rates: {counts(Counter(f'{header.rate} Hz' for header in headers))}",
+        f"  sample rates: {counts(Counter(f'{header.samplerate} Hz' for header in headers))}",
         f"  channels: {counts(Counter(header.channels for header in headers))}",
         f"  durations: {lengths[0]:.3g} to {lengths[-1]:.3g} s, median {median(lengths):.3g} s, "
         f"{sum(lengths) / 60:.1f} min in all",
@@ -136,7 +128,7 @@ def _read_headers(contents: Contents) -> None:
         if not 0 < info.frames < audio.UNKNOWN_FRAMES:
             contents.unreadable[name] = "its header gives no length, or a length of 0"
             continue
-        contents.headers[name] = Header(info.samplerate, info.channels, info.duration)
+        contents.headers[name] = info
 
 
 def _no_recordings(contents: Contents, others: Counter) -> str:
