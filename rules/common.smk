@@ -20,11 +20,12 @@ sys.path.insert(0, f"{PROJECT}/workflow")
 from snakemake.exceptions import WorkflowError
 
 from stratavox import snakemake_internals as internals
+from stratavox.corpus.identity import sha256_of
 from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
 from stratavox.jobs import Jobs
-from stratavox.keys import Keys, Stage, content, digest
+from stratavox.keys import Stage, digest
 from stratavox.locks import hold, refuse_unwritable
 from stratavox.plan import Plan, over_default
 from stratavox.report import figures as figure_facts
@@ -405,4 +406,4 @@ def write_report_inputs():
 def templates(name):
     """Digests of the templates whose names fit a pattern."""
     folder = PROJECT / "workflow/stratavox/report/templates"
-    return [content(path) for path in sorted(folder.glob(name))]
+    return [sha256_of(path) for path in sorted(folder.glob(name))]

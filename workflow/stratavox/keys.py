@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratavox import columns, fingerprint
@@ -89,9 +88,3 @@ class _Wildcards(dict):
 def digest(value: object) -> str:
     """SHA-256 of a value that JSON can hold; the order of keys does not matter."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def content(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

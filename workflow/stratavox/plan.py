@@ -19,9 +19,9 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import keys, tables
-from stratavox.corpus import archives, join, labels, scan
+from stratavox.corpus import archives, join, labels, listing, scan
 from stratavox.corpus.annotations import table as annotated
-from stratavox.corpus.identity import shard_digests
+from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
@@ -161,7 +161,7 @@ class Plan:
         }
         if self.generated(dataset):
             raw = f"results/corpus/{dataset}/raw"
-            settings |= {"path": raw, "table": "metadata.csv", "file": "file"}
+            settings |= listing.GENERATED | {"path": raw}
             if "join" in settings:
                 # no cell of such a set can be looked at before, so all of the file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
@@ -267,7 +267,7 @@ class Plan:
         return [f"corpus.{self._archives[dataset]['layout']}"]
 
     def reader_code(self, dataset: str) -> list[str]:
-        """The modules that read annotation files and a joined table, where the dataset has some."""
+        """The modules that read the dataset's annotation files, where it has some."""
         return labels.reader_code(self.datasets[dataset])
 
     def family_code(self, encoder: str) -> list[str]:
@@ -300,7 +300,7 @@ class Plan:
     def weights(self, encoder: str) -> list[str]:
         """Digests of the local files that the encoder's weights are read from."""
         files = catalogue.weight_files(self.encoders[encoder])
-        return [keys.content(self.root / file) for file in files]
+        return [sha256_of(self.root / file) for file in files]
 
     def tokens(self, encoder: str, dataset: str) -> dict:
         """Which tokens of an encoder are kept; a shard gets its share of the budget."""
