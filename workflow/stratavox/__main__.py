@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from stratavox.errors import StratavoxError, run
+from stratavox.errors import StratavoxError, run_command
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -76,4 +76,4 @@ def run_stage(name: str, text: str | None, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -24,7 +24,7 @@ class BrokenFile(StratavoxError):
         self.path, self.why = Path(path), why
 
 
-def run(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None]) -> None:
     """Run a command; print a `StratavoxError` as one message and exit with 1.
 
     A broken file that a stage met is set aside, so that the next run makes it again.

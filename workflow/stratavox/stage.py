@@ -26,7 +26,9 @@ class Job:
 
     @classmethod
     def of(cls, values: dict, threads: int = 1) -> Job:
-        """The job that a rule describes as a JSON object: input, output, settings ..."""
+        """The job that a rule describes as a JSON object of objects: input, output, settings ..."""
+        if not all(isinstance(value, dict) for value in values.values()):
+            raise TypeError("each value must be an object")
         files = {
             kind: SimpleNamespace(**{name: _paths(value) for name, value in values[kind].items()})
             for kind in ("input", "output")

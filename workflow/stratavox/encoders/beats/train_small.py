@@ -35,7 +35,7 @@ from torch import nn
 from stratavox.corpus import chorus
 from stratavox.encoders.beats.load import GRID, small_config
 from stratavox.encoders.weights import seeded
-from stratavox.errors import run
+from stratavox.errors import run_command
 from stratavox.progress import Progress
 
 RATE = 16000
@@ -211,4 +211,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)
