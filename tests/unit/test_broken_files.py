@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from stratavox import tables
-from stratavox.errors import BrokenFile, StratavoxError, run
+from stratavox.errors import BrokenFile, StratavoxError, run_command
 
 MADE = {"key": "k" * 64, "versions": {"numpy": "2.0"}}
 
