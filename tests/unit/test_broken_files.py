@@ -74,7 +74,7 @@ def test_a_stage_sets_aside_what_it_cannot_read(table, tmp_path, capsys):
         tables.read_table(path)
     assert path.exists()
     with pytest.raises(SystemExit) as stopped:
-        run(lambda: tables.read_table(path))
+        run_command(lambda: tables.read_table(path))
     assert stopped.value.code == 1
     said = capsys.readouterr().err
     assert str(path) in said and "set aside as table.parquet.broken" in said
