@@ -31,16 +31,16 @@ def job(*described: dict, **further: dict) -> Job:
     return Job.of(json.loads(as_json(*described, **further)))
 
 
-def stage(name: str, *options: str, **given) -> subprocess.CompletedProcess:
+def stage(name: str, *options: str, **process) -> subprocess.CompletedProcess:
     """Run ``python -m stratavox stage NAME`` in a process of its own; ``given`` is subprocess's."""
-    environment = given.pop("env", os.environ) | {"PYTHONPATH": str(ROOT / "workflow")}
+    environment = process.pop("env", os.environ) | {"PYTHONPATH": str(ROOT / "workflow")}
     line = [sys.executable, "-m", "stratavox", "stage", name, *options]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, **given)
+    return subprocess.run(line, env=environment, capture_output=True, text=True, **process)
 
 
-def run(name: str, *described: dict, given: dict | None = None, **further: dict):
+def run(name: str, *described: dict, process: dict | None = None, **further: dict):
     """Run a stage on the job that `as_json` describes, in a process of its own."""
-    return stage(name, "--job", as_json(*described, **further), **(given or {}))
+    return stage(name, "--job", as_json(*described, **further), **(process or {}))
 
 
 def keys(config: dict, folder: Path, files: dict[str, str]) -> dict[str, str]:

@@ -77,7 +77,7 @@ def test_penalties_and_predictions_are_those_of_scikit_learn(width):
         assert np.isnan(outer.predicted[~there[test], column]).all()
 
 
-def test_a_target_held_linearly_is_explained_and_noise_is_not():
+def test_a_linear_target_is_explained_and_noise_is_not():
     generator = np.random.default_rng(0)
     clips = design(400, 20)
     x = generator.normal(size=(400, 30))
@@ -92,7 +92,7 @@ def test_a_target_held_linearly_is_explained_and_noise_is_not():
     assert sorted(set(rows["group"])) == sorted(set(clips["group"]))
 
 
-def test_what_only_names_the_group_is_not_explained_on_held_out_groups():
+def test_what_identifies_the_group_alone_is_not_explained_on_held_out_groups():
     generator = np.random.default_rng(1)
     of_group, offsets = generator.normal(size=20), generator.normal(size=(20, 40))
     number = np.arange(400) % 20
@@ -106,7 +106,7 @@ def test_what_only_names_the_group_is_not_explained_on_held_out_groups():
     assert r2["grouped"] < 0.1
 
 
-def test_test_groups_have_no_say_in_the_penalty():
+def test_test_groups_do_not_change_the_penalty():
     generator = np.random.default_rng(2)
     clips = design(200, 10)
     group, test = clips["group"].to_numpy(object), clips["fold"].to_numpy() == 1

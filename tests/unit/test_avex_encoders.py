@@ -124,8 +124,8 @@ def test_published_files_carry_avexs_names_and_a_classifier(effnet, own_effnet, 
     save_file(tensors, path)
     clips = noise(8000)
     wanted = pool(effnet, clips).means["block_08"]
-    given = load({"family": "avex", "model": NAME, "weights": path})
-    np.testing.assert_array_equal(pool(given, clips).means["block_08"], wanted)
+    published = load({"family": "avex", "model": NAME, "weights": path})
+    np.testing.assert_array_equal(pool(published, clips).means["block_08"], wanted)
     receipt = str(tmp_path / "receipt.json")
     write_json({"address": "https://hub/all", "path": path, "sha256": sha256_of(path)}, receipt)
     settings = {"family": "avex", "model": NAME, "weights": "pretrained", "receipt": receipt}
@@ -237,7 +237,7 @@ def test_the_sites_of_beats_add_up_to_its_blocks(beats, own_beats):
         np.testing.assert_allclose(seen[f"block_{place:02d}"], out, atol=2e-5, rtol=0)
 
 
-def test_avexs_all_layers_can_be_made_again(beats):
+def test_avexs_all_layers_are_reproduced(beats):
     """On one clip, where avex's guess of the layout cannot go wrong."""
     from avex.models.beats_model import Model
 

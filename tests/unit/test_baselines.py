@@ -60,7 +60,7 @@ def test_logmel_does_not_cut_long_clips():
     assert pool(load({"family": "logmel"}), noise(40 * 16000)).n_windows.tolist() == [1]
 
 
-def test_duration_and_level_are_what_they_say():
+def test_duration_and_level_have_the_expected_values():
     encoder = load({"family": "duration_level"})
     time = np.arange(8000) / 16000
     tone = (0.5 * np.sin(2 * np.pi * 1000 * time)).astype("f4")
@@ -81,7 +81,7 @@ def test_baselines_need_no_torch(family):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_baselines_say_that_they_have_no_weights():
+def test_baselines_report_no_weights():
     for family in ("logmel", "duration_level"):
         provenance = load({"family": family}).provenance
         assert (provenance["weights"], provenance["weights_sha256"], provenance["blocks"]) == (

@@ -167,8 +167,8 @@ def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatc
 
 def test_the_stage_as_a_command(tmp_path):
     out, wanted = {"raw": "raw", "scan": "scan.parquet"}, SMALL | {"shards": 1}
-    process = stage_jobs.run("corpus.generate", {}, out, wanted, given={"cwd": tmp_path})
-    assert process.returncode == 0, process.stderr
+    done = stage_jobs.run("corpus.generate", {}, out, wanted, process={"cwd": tmp_path})
+    assert done.returncode == 0, done.stderr
     chorus.write(tmp_path / "same", **SMALL)
     assert contents(tmp_path / "raw") == contents(tmp_path / "same")
     assert len(tables.read_table(tmp_path / "scan.parquet")) == 32

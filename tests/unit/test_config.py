@@ -38,7 +38,7 @@ def refused(**changes) -> str:
 
 def long(**entry) -> dict:
     """A dataset of long recordings with annotation files."""
-    tasks = {"call_type": {"target": "label", "kind": "classification", "group": None}}
+    tasks = {"call_type": {"target": "label", "group": None}}
     return {"source": "folder", "path": "songs", "annotations": entry, "tasks": tasks}
 
 
@@ -200,9 +200,9 @@ def test_settings_that_no_stage_can_use_are_refused_with_the_config(changes, par
 
 
 def test_annotations_stand_for_a_table():
-    given = default()
-    given["datasets"]["chorus"] = long(format="textgrid")
-    entry = config.check(given)["datasets"]["chorus"]
+    changed = default()
+    changed["datasets"]["chorus"] = long(format="textgrid")
+    entry = config.check(changed)["datasets"]["chorus"]
     assert entry["annotations"] == {"format": "textgrid", "min_s": 0.02, "label": "label"}
     # what the report writes down can be run again
     assert not {"table", "file", "start", "end"} & entry.keys()
@@ -211,25 +211,25 @@ def test_annotations_stand_for_a_table():
 def test_the_example_of_annotations_is_valid():
     text = (ROOT / "docs/annotations.md").read_text()
     shown = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
-    given = default() | shown
-    given["run"]["datasets"] = ["my_field"]
-    entry = config.check(given)["datasets"]["my_field"]
+    merged = default() | shown
+    merged["run"]["datasets"] = ["my_field"]
+    entry = config.check(merged)["datasets"]["my_field"]
     assert entry["annotations"]["min_s"] == 0.02  # what the comment beside says
 
 
 def test_avexs_all_layers_need_the_site_they_are_made_of():
-    given = default()
-    given["probes"] = {"fusions": ["concat_avex"]}
+    changed = default()
+    changed["probes"] = {"fusions": ["concat_avex"]}
     with pytest.raises(StratavoxError) as error:
-        config.check(given)
+        config.check(changed)
     for part in ("probes.fusions: concat_avex", "sites: [block, ffn]", "(beats_small, beats_small"):
         assert part in str(error.value)
     for name in ("beats_small", "beats_small_random"):
-        given["encoders"][name]["sites"] = ["block", "ffn"]
-    config.check(given)
-    given["run"]["encoders"] = ["logmel"]
+        changed["encoders"][name]["sites"] = ["block", "ffn"]
+    config.check(changed)
+    changed["run"]["encoders"] = ["logmel"]
     with pytest.raises(StratavoxError, match="none of run.encoders is of family beats"):
-        config.check(given)
+        config.check(changed)
 
 
 def module(**changes) -> dict:
@@ -290,11 +290,11 @@ def test_all_problems_are_reported_at_once():
 
 
 def test_defaults_and_a_datasets_own_probes():
-    given = default()
-    given["datasets"]["chorus"]["probes"] = {"repeats": 2}
-    before = copy.deepcopy(given)
-    checked = config.check(given)
-    assert given == before
+    changed = default()
+    changed["datasets"]["chorus"]["probes"] = {"repeats": 2}
+    before = copy.deepcopy(changed)
+    checked = config.check(changed)
+    assert changed == before
     assert checked["probes"]["folds"] == 5
     assert checked["datasets"]["chorus"]["probes"] == checked["probes"] | {"repeats": 2}
 

@@ -45,9 +45,9 @@ def noise(*lengths: int) -> list[np.ndarray]:
 
 def checked(entry: dict) -> dict:
     """The entry as the config of a run gives it, defaults filled in."""
-    given = yaml.safe_load((ROOT / "config.yaml").read_text())
-    given["encoders"]["example"] = entry
-    return config.check(given)["encoders"]["example"]
+    run = yaml.safe_load((ROOT / "config.yaml").read_text())
+    run["encoders"]["example"] = entry
+    return config.check(run)["encoders"]["example"]
 
 
 def test_every_family_has_an_example(tmp_path_factory):

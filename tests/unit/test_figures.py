@@ -118,9 +118,9 @@ def test_random_draws_are_one_curve_with_their_range(tmp_path):
     rows = fake.estimates()
     drawn = (rows["encoder"] == "noise") & (rows["readout"] == "block_00")
     rows.loc[drawn, ["draws_low", "draws_high"]] = [0.111, 0.777]
-    given = results(tmp_path, rows=rows)
-    given.facts["draws"] = {"noise": ["noise_seed0", "noise_seed1"]}
-    figure = fake.on_paper(layers, given)
+    task = results(tmp_path, rows=rows)
+    task.facts["draws"] = {"noise": ["noise_seed0", "noise_seed1"]}
+    figure = fake.on_paper(layers, task)
     bars = segments(figure)
     assert any(set(bar[:, 1]) == {0.111, 0.777} for bar in bars)
     printed = flat(words(figure))
@@ -135,17 +135,17 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path):
         like.assign(readout=f"ffn_{number:02d}", value=0.7 + number / 100, depth=np.nan)
         for number in (2, 0, 1)
     ]
-    given = results(tmp_path, rows=pd.concat([rows, *inside], ignore_index=True))
-    there = given.encoders["deep"]["readouts"]
-    given.encoders["deep"]["readouts"] = [*there, "ffn_00", "ffn_01", "ffn_02"]
-    figure = fake.on_paper(layers, given)
+    task = results(tmp_path, rows=pd.concat([rows, *inside], ignore_index=True))
+    there = task.encoders["deep"]["readouts"]
+    task.encoders["deep"]["readouts"] = [*there, "ffn_00", "ffn_01", "ffn_02"]
+    figure = fake.on_paper(layers, task)
     thin = by_gid(figure, "ffn deep")
     assert list(thin.get_xdata()) == [1, 2, 3] and list(thin.get_ydata()) == [0.7, 0.71, 0.72]
     wanted = expected(fake.estimates(), "deep").dropna(subset="depth")["value"].tolist()
     assert list(by_gid(figure, "curve deep").get_ydata()) == wanted
     assert "ffn: what the feed-forward part adds in a block" in words(figure)
     assert "they are no blocks" in flat(words(figure))
-    (trace,) = [trace for trace in fake.on_screen(layers, given).data if trace.meta == "ffn deep"]
+    (trace,) = [trace for trace in fake.on_screen(layers, task).data if trace.meta == "ffn deep"]
     assert list(trace.x) == [1, 2, 3] and list(trace.y) == [0.7, 0.71, 0.72]
     assert trace.customdata[0].split("<br>")[1].startswith("ffn 0: ")
     assert "ffn" not in words(fake.on_paper(layers, results(tmp_path / "without")))
@@ -185,12 +185,12 @@ def test_ticks_are_the_numbers_in_the_readouts_names(tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["input", "0", "1", "2"]
 
 
-def test_the_figure_says_what_stands_behind_it(tmp_path):
+def test_the_figure_prints_its_counts_split_and_intervals(tmp_path):
     printed = flat(words(fake.on_paper(layers, results(tmp_path))))
     assert "40 clips, 8 groups, 4 classes, chance 0.25; 5 folds × 2 repeats" in printed
-    given = results(tmp_path)
-    given.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
-    assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
+    task = results(tmp_path)
+    task.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
+    assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in task.counts_line()
     assert "no bird is in training and test at once" in printed
     assert "95 % t interval over groups" in printed
     assert "random split, optimistic where training and test share recordings" in printed
@@ -239,10 +239,10 @@ def test_synthetic_data_are_called_so(tmp_path):
 
 
 def test_comparison_draws_and_prints_the_tables_values(tmp_path):
-    given = results(tmp_path)
-    figure, shown = fake.on_paper(comparison, given), fake.on_screen(comparison, given)
+    task = results(tmp_path)
+    figure, shown = fake.on_paper(comparison, task), fake.on_screen(comparison, task)
     rows = fake.estimates()
-    order = [(row.encoder, row.readout) for row in comparison.listed(given) if row.readout]
+    order = [(row.encoder, row.readout) for row in comparison.listed(task) if row.readout]
     assert order == [
         *[("deep", readout) for readout in ("block_02", "nested", "concat")],
         *[("noise", readout) for readout in ("block_00", "nested", "concat")],
@@ -270,8 +270,8 @@ def test_probes_on_tokens_stand_beside_with_tokens_shuffled(tmp_path):
     like = rows[(rows["readout"] == "block_02") & (rows["control"] == "none")]
     like = like[(like["regime"] == "grouped")].assign(probe="attention_order", value=0.612)
     both = [rows, like, like.assign(control="shuffled", value=0.333)]
-    given = results(tmp_path, rows=pd.concat(both, ignore_index=True))
-    figure, shown = fake.on_paper(comparison, given), fake.on_screen(comparison, given)
+    task = results(tmp_path, rows=pd.concat(both, ignore_index=True))
+    figure, shown = fake.on_paper(comparison, task), fake.on_screen(comparison, task)
     assert list(by_gid(figure, "value deep block_02 attention_order").get_xdata()) == [0.612]
     assert "last block (block 2), attention on tokens in order" in words(figure)
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
@@ -302,12 +302,12 @@ def test_centres_are_the_tables_and_the_verdict_is_printed(tmp_path):
 
 
 def test_the_atlas_has_a_cell_for_each_target_and_readout(tmp_path):
-    given = results(tmp_path)
-    drawn = [text.get_text() for text in fake.on_paper(atlas, given).findobj(plt.Text)]
+    task = results(tmp_path)
+    drawn = [text.get_text() for text in fake.on_paper(atlas, task).findobj(plt.Text)]
     for value in fake.atlas()["value"]:
         assert f"{value:.2f}" in drawn
     # the task's row: the score above chance
-    one = given.one("deep", "block_01")["value"]
+    one = task.one("deep", "block_01")["value"]
     assert f"{(one - 0.25) / 0.75:.2f}" in drawn
     assert any("Fundamental frequency (F0), Hz (n 40)" in text for text in drawn)
 
@@ -379,9 +379,9 @@ def umap_panels(
 
 
 def test_each_clip_stands_at_its_coordinates_under_its_class(tmp_path):
-    given = umap_panels(tmp_path)
-    figure, shown = fake.on_paper(umap, *given), fake.on_screen(umap, *given)
-    points, _ = given[1]
+    panels = umap_panels(tmp_path)
+    figure, shown = fake.on_paper(umap, *panels), fake.on_screen(umap, *panels)
+    points, _ = panels[1]
     for name in fake.CLASSES:
         for number, readout in enumerate(("block_00", "block_02")):
             here = points[(points["target"] == name) & (points["readout"] == readout)]
@@ -395,28 +395,28 @@ def test_each_clip_stands_at_its_coordinates_under_its_class(tmp_path):
             assert list(trace.x) == here["x"].tolist()
 
 
-def test_panels_say_how_far_to_trust_them(tmp_path):
-    given = umap_panels(tmp_path)
-    printed = flat(words(fake.on_paper(umap, *given)))
+def test_panels_print_their_trustworthiness(tmp_path):
+    panels = umap_panels(tmp_path)
+    printed = flat(words(fake.on_paper(umap, *panels)))
     assert "block 0, trustworthiness 0.81" in printed and "block 2, trustworthiness 0.93" in printed
     assert "are no evidence" in printed
     assert "n_neighbors reduced from 15 to 7" in printed
     assert "44 clips, coloured by call; 4 outside the task in pale grey" in printed
-    titles = [note.text for note in fake.on_screen(umap, *given).layout.annotations]
+    titles = [note.text for note in fake.on_screen(umap, *panels).layout.annotations]
     assert titles == ["block 0, trustworthiness 0.81", "block 2, trustworthiness 0.93"]
     assert "GROUP UNKNOWN" in words(
         fake.on_paper(umap, *umap_panels(tmp_path / "2", grouped=False))
     )
 
 
-def test_a_map_of_a_sample_says_so_and_may_lack_clips_of_the_task(tmp_path):
-    given = umap_panels(tmp_path, lost=1, whole=9000)
+def test_a_map_of_a_sample_is_labelled_and_may_lack_clips_of_the_task(tmp_path):
+    panels = umap_panels(tmp_path, lost=1, whole=9000)
     assert (
         "43 clips of 9,000, drawn at random, coloured by call; 4 outside"
-        in umap.notes(given[0], *given[1])[0]
+        in umap.notes(panels[0], *panels[1])[0]
     )
-    sampled = dataclasses.replace(given[0], drawn=True)
-    assert "4 outside the task or its sample in pale grey" in umap.notes(sampled, *given[1])[0]
+    sampled = dataclasses.replace(panels[0], drawn=True)
+    assert "4 outside the task or its sample in pale grey" in umap.notes(sampled, *panels[1])[0]
 
 
 def test_every_class_has_an_entry_in_the_legend(tmp_path):
@@ -459,9 +459,9 @@ def test_forty_classes_and_sixty_encoders_each_have_a_look_of_their_own():
 
 
 def test_an_encoder_has_one_colour_in_all_figures(tmp_path):
-    given = results(tmp_path)
-    curve = by_gid(fake.on_paper(layers, given), "curve noise").get_color()
-    mark = by_gid(fake.on_paper(comparison, given), "value noise nested").get_color()
+    task = results(tmp_path)
+    curve = by_gid(fake.on_paper(layers, task), "curve noise").get_color()
+    mark = by_gid(fake.on_paper(comparison, task), "value noise nested").get_color()
     assert curve == mark == style.encoder_looks(list(fake.ENCODERS))["noise"].colour
 
 
@@ -550,9 +550,9 @@ class Loads(HTMLParser):
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     stems = [tmp_path / "one" / "layers", tmp_path / "two" / "layers"]
     for stem in stems:
-        given = results(tmp_path)
+        task = results(tmp_path)
         for renderer in (paper, screen):
-            renderer.save(fake.build(layers, given), stem, {"key": "k"})
+            renderer.save(fake.build(layers, task), stem, {"key": "k"})
     for kind in ("svg", "pdf", "png", "html"):
         one, two = [Path(f"{stem}.{kind}").read_bytes() for stem in stems]
         assert one == two, kind
@@ -568,9 +568,9 @@ def test_svg_text_is_text_and_names_are_escaped(tmp_path):
 
 
 def test_interactive_pages_are_self_contained_and_escape_names(tmp_path):
-    given = umap_panels(tmp_path)
-    figure = fake.on_screen(umap, *given)
-    named = dataclasses.replace(fake.build(umap, *given), title=fake.NASTY, notes=[fake.UMLAUT])
+    panels = umap_panels(tmp_path)
+    figure = fake.on_screen(umap, *panels)
+    named = dataclasses.replace(fake.build(umap, *panels), title=fake.NASTY, notes=[fake.UMLAUT])
     screen.save(named, tmp_path / "umap", {"key": fake.NASTY})
     page = (tmp_path / "umap.html").read_text(encoding="utf-8")
     loads = Loads()

@@ -116,7 +116,7 @@ def test_cells_are_the_tables_in_the_runs_order_with_the_first_draw_only():
     assert ticks == ["input", "0", "1", "2", "input", "0", "1", "features"]
 
 
-def test_how_alike_draws_are_is_told_from_the_same_readouts_of_unlike_draws():
+def test_similarity_of_draws_compares_the_same_readout_of_different_draws():
     pairs = [cka(4, 7), cka(5, 8), cka(6, 9)]
     printed = words(fake.on_paper(similarity, ZOO, alike()))
     assert "r: the first of 2 random draws" in printed
@@ -180,7 +180,7 @@ def test_the_band_of_random_draws_spans_them_all():
 
 
 @pytest.mark.parametrize(("module", "data"), [(similarity, alike()), (shape, shapes())])
-def test_names_are_only_ever_text(module, data):
+def test_names_are_shown_as_text_alone(module, data):
     assert NASTY in words(fake.on_paper(module, ZOO, data))
     page = str(fake.on_screen(module, ZOO, data).to_plotly_json())
     assert "<script>" not in page and "&lt;script&gt;" in page

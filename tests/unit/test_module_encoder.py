@@ -33,11 +33,11 @@ def noise(*lengths: int) -> list[np.ndarray]:
 def examples(tmp_path_factory):
     """Encoders by name, as the documentation's own text gives them, defaults filled in."""
     here = tmp_path_factory.mktemp("example")
-    given = yaml.safe_load((ROOT / "config.yaml").read_text())
+    run = yaml.safe_load((ROOT / "config.yaml").read_text())
     text = (ROOT / "docs" / "encoders.md").read_text()
     for language, code in re.findall(r"```(python|yaml)\n(.*?)```", text, re.DOTALL):
         if language == "yaml":
-            given["encoders"] |= yaml.safe_load(code)["encoders"]
+            run["encoders"] |= yaml.safe_load(code)["encoders"]
             continue
         file = here / re.match(r"# (\S+)", code)[1]
         file.parent.mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def examples(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setattr(sys, "path", list(sys.path))
-        yield config.check(given)["encoders"]
+        yield config.check(run)["encoders"]
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +108,12 @@ def test_weights_come_from_a_file_or_the_seed(examples, mine, tmp_path):
     file = str(tmp_path / "mine.safetensors")
     save_file(built(examples).state_dict(), file)
     entry = {key: value for key, value in examples["mine"].items() if key != "seed"}
-    given = load(entry | {"weights": file})
-    np.testing.assert_array_equal(pool(given, clips).means["block_02"], wanted)
-    assert given.provenance["weights"] == "file" and len(given.provenance["weights_sha256"]) == 64
+    from_file = load(entry | {"weights": file})
+    np.testing.assert_array_equal(pool(from_file, clips).means["block_02"], wanted)
+    assert (
+        from_file.provenance["weights"] == "file"
+        and len(from_file.provenance["weights_sha256"]) == 64
+    )
     with pytest.raises(StratavoxError, match=r"mine\.safetensors: holds tensors that .* layers\.2"):
         load(entry | {"weights": file, "arguments": {"layers": 2}})
 

@@ -71,7 +71,7 @@ def loaded(root: Path, **more):
 # ---- sentences ----
 
 
-def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
+def test_the_lead_has_the_tables_numbers(tmp_path):
     rows = fake.estimates()
     sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
     assert sentence == (
@@ -111,17 +111,17 @@ def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout
         (None, 0.2, "whether call is linearly decodable could not be tested (too few groups)"),
     ],
 )
-def test_decodable_is_said_only_of_a_resolved_contrast(tmp_path, resolved, difference, sentence):
+def test_only_a_resolved_contrast_is_called_decodable(tmp_path, resolved, difference, sentence):
     rows = fake.contrasts()
     rows["resolved"] = rows["resolved"].astype(object)
     rows.loc[0, ["resolved", "difference"]] = [resolved, difference]
-    given = loaded(tmp_path)
-    assert findings.verdict(given, rows, "deep", "nested") == sentence
+    task = loaded(tmp_path)
+    assert findings.verdict(task, rows, "deep", "nested") == sentence
 
 
 def test_without_groups_nothing_is_called_decodable(tmp_path):
-    given = loaded(tmp_path, grouped=False)
-    sentence = findings.lead(given, fake.contrasts(grouped=False), "deep")
+    task = loaded(tmp_path, grouped=False)
+    sentence = findings.lead(task, fake.contrasts(grouped=False), "deep")
     assert "could not be tested (groups are unknown)" in sentence
     assert "is linearly decodable (" not in sentence
     assert "no interval" in sentence and "t interval" not in sentence
@@ -174,7 +174,7 @@ def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
         assert sentence.replace("  ", " ") in text, sentence
 
 
-def test_annotated_recordings_tell_of_their_boxes():
+def test_annotated_recordings_report_their_boxes():
     boxes = {"too_short": 5, "overlapping": 7, "unannotated": 12, "unannotated_first": ["a", "b"]}
     facts = dict(gather.hygiene_facts(fake.HYGIENE | boxes))
     assert facts["Clips used"] == "40 of 44 annotated boxes"
@@ -275,7 +275,7 @@ def test_links_lead_from_the_page_to_the_figures(tmp_path):
     assert "../figures/zoo/similarity.pdf" in hrefs
 
 
-def test_random_weights_synthetic_data_and_unknown_groups_are_said(tmp_path):
+def test_random_weights_synthetic_data_and_unknown_groups_are_reported(tmp_path):
     text = page(tmp_path, grouped=False, source="chorus")[0].text
     assert "Synthetic data: zoo. Made by the workflow itself" in text
     assert "zoo (synthetic): call (group unknown)" in text
@@ -311,9 +311,9 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     done = stage_jobs.run("report.summary", read, written, provenance=kept)
     assert done.returncode == 0, done.stderr
     shown = Page((out / "summary.html").read_text(encoding="utf-8"))
-    sentence = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert sentence["provenance"] == {"key": "kept"}
-    task = sentence["datasets"][0]["tasks"][0]
+    written_json = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert written_json["provenance"] == {"key": "kept"}
+    task = written_json["datasets"][0]["tasks"][0]
     for text in [*task["leads"], *task["notes"], *task["fits"]]:
         assert " ".join(text.split()) in shown.text
     assert yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8")) == index["config"]
@@ -357,10 +357,10 @@ def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(tmp
     assert f"call is linearly decodable from {fake.NASTY}" in shown.text
 
 
-def test_without_an_interval_no_centre_is_told(tmp_path):
-    given = loaded(tmp_path)
-    given.claims.loc[0, ["value", "low", "high", "detectable"]] = None
-    (sentence,) = findings.verdicts(given)
+def test_without_an_interval_no_centre_is_reported(tmp_path):
+    task = loaded(tmp_path)
+    task.claims.loc[0, ["value", "low", "high", "detectable"]] = None
+    (sentence,) = findings.verdicts(task)
     assert "there is no centre" in sentence and "+0.314" not in sentence
 
 
@@ -378,7 +378,7 @@ def test_depths_weights_and_equality_are_the_tables(tmp_path):
         assert sentence in shown.text, sentence
 
 
-def test_a_nuisance_is_told_apart(tmp_path):
+def test_a_nuisance_is_reported_apart(tmp_path):
     index = drawn(fake.write(tmp_path))
     index["datasets"]["zoo"]["tasks"]["call"]["role"] = "nuisance"
     out = tmp_path / "results/report"

@@ -114,7 +114,7 @@ def test_all_clips_are_probed_where_they_have_room(most):
     assert summary["drawn_from"] is None
 
 
-def test_what_the_sample_stands_for_is_told():
+def test_the_summary_names_what_the_sample_was_drawn_from():
     _, summary = chosen(aviary(), max_clips=25)
     assert summary["drawn_from"] == {"clips": len(aviary()), "groups": 30, "seed": 0}
     assert summary["groups"] < 30

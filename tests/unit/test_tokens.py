@@ -145,7 +145,7 @@ def test_a_value_past_half_precision_is_refused(tmp_path):
     assert not (tmp_path / "no.parquet").exists()
 
 
-def test_bytes_are_told_before_and_refused_past_the_budget(tmp_path, capsys):
+def test_bytes_are_printed_first_and_refused_past_the_budget(tmp_path, capsys):
     """1,000 and 250 samples are 10 + 2 steps of two tokens of 3 half floats."""
     encoder, source = spiked(1.0), put(tmp_path / "clips.parquet", noise(1000, 250))
     wanted = ["block_00"]

@@ -76,9 +76,9 @@ def test_the_last_block_is_the_models_output_before_its_last_norm(tiny, monkeypa
 
     norm, mean = final_norm(model, kind), taps.valid_mean
     monkeypatch.setattr(taps, "valid_mean", lambda tokens, counts: mean(norm(tokens), counts))
-    got = pool(encoder, [clip])
-    assert got.n_tokens[0] == len(wanted)
-    np.testing.assert_allclose(got.means["block_01"][0], wanted.mean(0), atol=1e-5, rtol=0)
+    pooled = pool(encoder, [clip])
+    assert pooled.n_tokens[0] == len(wanted)
+    np.testing.assert_allclose(pooled.means["block_01"][0], wanted.mean(0), atol=1e-5, rtol=0)
 
 
 def test_the_input_is_what_enters_the_first_block(tiny):
@@ -246,8 +246,8 @@ def test_a_whole_whisper_is_read_without_its_decoder(whisper):
     whole = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(**WHISPER))
     whole.model.encoder.load_state_dict(model.state_dict())
     whole.save_pretrained(path)
-    got = pool(load(settings), noise(8000)).means["block_01"]
-    np.testing.assert_array_equal(got, wanted)
+    means = pool(load(settings), noise(8000)).means["block_01"]
+    np.testing.assert_array_equal(means, wanted)
 
 
 def spoil(path: str, how: str) -> None:

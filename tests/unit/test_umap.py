@@ -61,7 +61,7 @@ def mapped(tmp_path_factory) -> tuple[Path, Path]:
     return folder, root / "umap.parquet"
 
 
-def test_one_row_a_clip_and_readout_in_the_asked_order(mapped):
+def test_one_row_a_clip_and_readout_in_the_requested_order(mapped):
     table = read_table(mapped[1])
     assert table.column_names == ["readout", "clip_id", "x", "y"]
     assert table["readout"].to_pylist() == ["block_00"] * 40 + ["block_03"] * 40
@@ -124,7 +124,7 @@ def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():
 ENCODER = {"encoder": "enc", "readouts": ["input", *BLOCKS], "blocks": BLOCKS}
 
 
-def test_past_max_clips_a_seeded_sample_is_mapped_and_said(tmp_path):
+def test_past_max_clips_a_seeded_sample_is_mapped_and_reported(tmp_path):
     where = embeddings(tmp_path, clips=40)
     table, facts = umap.compute(where, SETTINGS | {"max_clips": 20})
     assert (facts["clips"], facts["whole"], table.num_rows) == (20, 40, 2 * 20)
