@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 import stage_jobs
 from annotation_files import RAVEN, annotated, put_lines, put_raven, put_text, textgrid
@@ -445,7 +444,7 @@ def test_what_changed_since_the_scan_stops_the_stage(data, change):
 
 def planned(data, target="Species", **entry) -> dict[str, str]:
     """The keys of the stages that read annotations, and of one that reads audio alone."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = stage_jobs.default_config()
     task = {"target": target, "group": None}
     annotations = {"format": "raven", "label": "Species"} | entry
     songs = {"source": "folder", "path": "data", "annotations": annotations, "shards": 1}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import soundfile
-import yaml
 
 import archive_data as data
 import stage_jobs
@@ -378,7 +377,7 @@ def test_commands_write_receipt_account_and_scan(tmp_path):
 
 def study(**more) -> dict:
     """The default config with the otters for its dataset."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = stage_jobs.default_config()
     task = {"target": "call_type", "group": None}
     config["datasets"]["otters"] = {
         "source": "archive",

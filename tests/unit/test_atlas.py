@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 import stage_jobs
+from embeddings_data import folder
 from stratavox import tables
 from stratavox.corpus.acoustics import SCHEMA, TARGETS
 from stratavox.errors import StratavoxError
@@ -193,15 +194,11 @@ def write_inputs(root: Path, regime: str) -> dict:
         columns = [clips.index[some], *(values[name][some] for name in TARGETS)]
         table = pa.table([pa.array(column, from_pandas=True) for column in columns], schema=SCHEMA)
         tables.write_table(table, root / f"acoustics-{part}.parquet", {})
-    encoder = {"encoder": "enc", "readouts": list(x), "blocks": ["block_00", "block_01"]}
-    encoder |= {"shortest_s": 0.175, "rate": 16000}
-    tables.write_json(encoder, root / "enc" / "encoder.json")
     order = generator.permutation(n)
     ids = clips.index.to_numpy()[order]
-    for name, matrix in x.items():
-        column = tables.embedding_column(matrix[order])
-        table = pa.table({"clip_id": pa.array(ids), "embedding": column})
-        tables.write_table(table, root / "enc" / f"{name}.parquet", {})
+    where = folder(root / "enc", {name: matrix[order] for name, matrix in x.items()}, ids=ids)
+    description = tables.read_json(where / "encoder.json") | {"shortest_s": 0.175, "rate": 16000}
+    tables.write_json(description, where / "encoder.json")
     n_samples = (order + 1) * 30
     windows = pa.table({"clip_id": pa.array(ids), "n_samples": pa.array(n_samples)})
     tables.write_table(windows, root / "enc" / "windows.parquet", {})

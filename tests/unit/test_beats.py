@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clip_data import noise
 from encoder_examples import BEATS as SMALL
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -31,11 +32,6 @@ def model():
     }
     torch.manual_seed(0)
     return BEATs(BEATsConfig(**config)).eval()
-
-
-def noise(*lengths: int, seed: int = 0) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
 
 
 def tokens_of(model, clip: np.ndarray) -> np.ndarray:

@@ -16,12 +16,6 @@ from stratavox.corpus.identity import shard_of
 from stratavox.errors import StratavoxError
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
 def part(data, shard=0):
     return data.parent / f"inspect/part-{shard:03d}.parquet"
 

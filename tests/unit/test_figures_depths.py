@@ -9,6 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import report_tables as fake
+from report_tables import words
 from stratavox import columns
 from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, SATURATION
@@ -19,12 +20,6 @@ from stratavox.report.screen import plain
 NASTY = "<b>%{x} $x^2$</b>"
 BLOCKS = ["block_00", "block_01", "block_02", "block_03"]
 CHANCE = 0.2
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def answer_columns(name: str) -> list[str]:
@@ -112,10 +107,6 @@ def unknown() -> Results:
         claims=known.claims.iloc[:0],
         facts={**known.facts, "regimes": ["random"], "group": None},
     )
-
-
-def words(figure) -> str:
-    return " ".join(" ".join(text.get_text().split()) for text in figure.findobj(plt.Text))
 
 
 def lines(figure) -> dict[str, plt.Line2D]:

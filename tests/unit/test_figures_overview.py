@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.collections import QuadMesh
 
 import report_tables as fake
+from report_tables import by_gid, words
 from stratavox.report import style
 from stratavox.report.figures import shape, similarity
 from stratavox.report.results import Overview
@@ -34,16 +34,6 @@ ENCODERS = {
 }
 DRAWS = {"r": ["r_seed0", "r_seed1"]}
 READOUTS = [(name, readout) for name, facts in ENCODERS.items() for readout in facts["readouts"]]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def words(figure) -> str:
-    return " ".join(" ".join(t.get_text() for t in figure.findobj(plt.Text)).split())
 
 
 def cka(a: int, b: int) -> float:
@@ -92,10 +82,6 @@ def of(
 
 def meshes(figure) -> list[QuadMesh]:
     return [mesh for mesh in figure.axes[0].collections if isinstance(mesh, QuadMesh)]
-
-
-def by_gid(figure, gid: str):
-    return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
 
 
 # ---- similarity ----

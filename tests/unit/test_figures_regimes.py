@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 
 import report_tables as fake
+from report_tables import by_gid, words
 from stratavox.report.figures import leakage, neighbours, protocol
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
@@ -20,12 +20,6 @@ KNN, APART = "knn_balanced_accuracy", "retrieval_roc_auc_apart"
 MEASURES = ["retrieval_roc_auc", APART, KNN, "silhouette"]
 MEASURES += ["clustering_nmi", "clustering_ami", "clustering_ari"]
 LEVEL = {"grouped": 0.3, "recording": 0.4, "random": 0.5, "control_task": 0.28}
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def encoder_facts(weights: str) -> dict:
@@ -111,14 +105,6 @@ def beside(excluded: str) -> dict[str, pd.DataFrame]:
         )
         for step, (name, readouts) in enumerate(singles().items())
     }
-
-
-def words(figure) -> str:
-    return " ".join(" ".join(text.get_text() for text in figure.findobj(plt.Text)).split())
-
-
-def by_gid(figure, gid: str):
-    return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
 
 
 def by_meta(screen, meta: str):

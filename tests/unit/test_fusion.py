@@ -1,12 +1,11 @@
 """Fusions see what no block has alone, no more than their width allows, and never a test clip."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from stratavox import tables
+import embeddings_data
 from stratavox.errors import StratavoxError
 from stratavox.probe import fusion, nested_cv
 
@@ -19,16 +18,11 @@ def design(n, classes=2, groups=10):
     return y, group, group < 2
 
 
-def written(folder, blocks):
+def written(where, blocks):
     """Blocks stored as an encoder's readouts; their names and the clips' ids."""
-    names = [f"block_{number:02d}" for number in range(len(blocks))]
-    ids = [f"clip {n:04d}" for n in range(len(blocks[0]))]
-    for name, block in zip(names, blocks, strict=True):
-        column = tables.embedding_column(block)
-        tables.write_table(
-            pa.table({"clip_id": ids, "embedding": column}), folder / f"{name}.parquet", {}
-        )
-    return names, ids
+    readouts = {f"block_{number:02d}": block for number, block in enumerate(blocks)}
+    embeddings_data.folder(where, readouts)
+    return list(readouts), embeddings_data.names(len(blocks[0]))
 
 
 def accuracy(source, y, group, test):

@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score, silhouette_s
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from geometry_data import command, folder, names
+from embeddings_data import command, folder, names
 from stratavox.errors import StratavoxError
 from stratavox.geometry import labelled, neighbours
 from stratavox.probe.folds import SCHEMA

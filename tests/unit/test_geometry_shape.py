@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from geometry_data import command, folder
+from embeddings_data import command, folder
 from stratavox.errors import StratavoxError
 from stratavox.geometry import shape
 from stratavox.tables import read_provenance, read_table

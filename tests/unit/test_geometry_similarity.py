@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from geometry_data import command, folder
+from embeddings_data import command, folder
 from stratavox.errors import StratavoxError
 from stratavox.geometry import cka, similarity
 from stratavox.tables import read_provenance, read_table

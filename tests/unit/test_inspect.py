@@ -14,12 +14,6 @@ from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
 def inspected(data, names_or_rows, **more):
     """Rows of the dataset's only shard by clip_id, for a table of these files (or segments)."""
     rows = [name if isinstance(name, list) else [name] for name in names_or_rows]

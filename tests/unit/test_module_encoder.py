@@ -13,6 +13,8 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from clip_data import noise
+from stage_jobs import default_config
 from stratavox import config
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -24,16 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 torch.set_num_threads(1)
 
 
-def noise(*lengths: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
-
-
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     """Encoders by name, as the documentation's own text gives them, defaults filled in."""
     here = tmp_path_factory.mktemp("example")
-    run = yaml.safe_load((ROOT / "config.yaml").read_text())
+    run = default_config()
     text = (ROOT / "docs" / "encoders.md").read_text()
     for language, code in re.findall(r"```(python|yaml)\n(.*?)```", text, re.DOTALL):
         if language == "yaml":

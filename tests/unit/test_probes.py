@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+import embeddings_data
 import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
@@ -51,26 +52,13 @@ def crossed(groups=8, classes=3, each=6):
     return labels(target, group)
 
 
-def store(folder, readouts, ids):
-    """Write ``readouts`` (name -> matrix) of the clips ``ids`` as an encoder's folder."""
-    n_tokens = pa.array([1] * len(ids), pa.int32())
-    for name, matrix in readouts.items():
-        columns = {"clip_id": ids, "n_tokens": n_tokens}
-        columns["embedding"] = tables.embedding_column(matrix)
-        tables.write_table(pa.table(columns), folder / f"{name}.parquet", {})
-    blocks = [name for name in readouts if name.startswith("block")]
-    about = {"encoder": "made", "blocks": blocks, "readouts": list(readouts)}
-    about["widths"] = {name: matrix.shape[1] for name, matrix in readouts.items()}
-    tables.write_json(about, folder / "encoder.json")
-
-
 def study(folder, table, readouts, **changed):
     """Probe ``readouts`` (name -> matrix) of the clips of ``table`` by the stage's own command."""
     known = {"recording": ["tape"] if "tape" in table.column_names else []}
     clips, _ = folds.choose_clips(table, FOLDS | known)
     rows, _, _ = folds.assign(clips, FOLDS | known)
     tables.write_table(rows, folder / "folds.parquet", {})
-    store(folder, readouts, table["clip_id"])
+    embeddings_data.folder(folder, readouts, ids=table["clip_id"])
     names = ("scores", "predictions", "layer_weights")
     read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
     out = {name: folder / f"{name}.parquet" for name in names}

@@ -13,6 +13,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from clip_data import noise
 from encoder_examples import KINDS, WHISPER, WINDOWS, make_transformer
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -41,11 +42,6 @@ def in_time(kind: str, tokens: torch.Tensor) -> torch.Tensor:
         return tokens
     bands = [tokens[2:][band * 14 : band * 14 + 14] for band in range(12)]
     return torch.stack(bands, dim=1).flatten(0, 1)
-
-
-def noise(*lengths: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
 
 
 def own_output(settings: dict, model, clip: np.ndarray, **how) -> np.ndarray:

@@ -11,12 +11,6 @@ from stratavox.corpus.clips import store
 RATE = 48000
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
 def noise(frames, channels=1):
     """24-bit integers, none of them 0."""
     drawn = np.random.default_rng(0).integers(1, 1 << 22, (frames, channels))
