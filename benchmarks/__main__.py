@@ -46,7 +46,7 @@ def main() -> None:
         work = Path(folder)
         paths, what = data.files(options.data, options.clips, work / "noise")
         print(f"{len(paths)} clips of {what}")
-        print(machine.told(threads=1), flush=True)
+        print(machine.summary(threads=1), flush=True)
         # First, while this process is small: a child's peak counts what its parent had at the fork.
         memory(paths[:MEMORY_CLIPS], work)
         speed("fp32", paths, work / "fp32", options.repeats)
@@ -63,8 +63,8 @@ def speed(precision: str, paths: list[Path], work: Path, repeats: int) -> None:
     from stratavox.embed import part
 
     work.mkdir()
-    asked = SETTINGS | {"precision": precision}
-    encoder, model = part.load(asked, threads=1), ways.bare_model(asked)
+    settings = SETTINGS | {"precision": precision}
+    encoder, model = part.load(settings, threads=1), ways.bare_model(settings)
     plain = model if precision == "fp32" else ways.bare_model(SETTINGS | {"precision": "fp32"})
     manifest, clips = work / "manifest.parquet", work / "clips.parquet"
     copies = GPU_COPIES if ways.DEVICE == "cuda" else 1
@@ -89,8 +89,8 @@ def speed(precision: str, paths: list[Path], work: Path, repeats: int) -> None:
             rates.setdefault(name, []).append(copied * audio_s / timed(call))
     print(f"{precision} on {machine.device()}, {len(paths)} clips, {audio_s:.0f} s of audio")
     print("audio-seconds per second        best   median")
-    for name, found in rates.items():
-        print(f"  {name:<26}{max(found):>8.2f}{median(found):>9.2f}")
+    for name, speeds in rates.items():
+        print(f"  {name:<26}{max(speeds):>8.2f}{median(speeds):>9.2f}")
     for other, target in TARGETS[precision].items():
         compare(rates, "c ours", other, target)
     if ways.DEVICE == "cuda":

@@ -47,9 +47,9 @@ def coverage(groups: int, nested: bool, seeds: int) -> tuple[float, float, str]:
     for seed in range(seeds):
         measures = drawn(groups, nested, READOUTS, seed)
         shared = Groups.of(measures[0].clips)
-        found = interval(measures[0], shared, share=True)
-        right += found.low <= true <= found.high
-        kind = found.kind
+        estimate = interval(measures[0], shared, share=True)
+        right += estimate.low <= true <= estimate.high
+        kind = estimate.kind
         whole += all(low <= true <= high for low, high in bands(measures, shared))
     return right / seeds, whole / seeds, kind
 

@@ -25,19 +25,19 @@ def files(data: Path, wanted: int, folder: Path) -> tuple[list[Path], str]:
 def rows(data: Path, wanted: int) -> list[dict[str, str]]:
     """``wanted`` rows of the set's table, evenly spread over it."""
     with (data / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        found = list(csv.DictReader(file))
-    chosen = np.linspace(0, len(found) - 1, min(wanted, len(found))).round().astype(int)
-    return [found[place] for place in chosen]
+        listed = list(csv.DictReader(file))
+    chosen = np.linspace(0, len(listed) - 1, min(wanted, len(listed))).round().astype(int)
+    return [listed[place] for place in chosen]
 
 
 def _noise(wanted: int, folder: Path) -> list[Path]:
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
-    made = []
+    paths = []
     for place, seconds in enumerate(rng.uniform(1.0, 4.0, wanted)):
-        made.append(folder / f"{place:04d}.wav")
-        sf.write(made[-1], 0.1 * rng.standard_normal(round(seconds * RATE)), RATE)
-    return made
+        paths.append(folder / f"{place:04d}.wav")
+        sf.write(paths[-1], 0.1 * rng.standard_normal(round(seconds * RATE)), RATE)
+    return paths
 
 
 def manifest(paths: list[Path], copies: int = 1) -> pa.Table:

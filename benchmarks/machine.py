@@ -29,10 +29,10 @@ def device() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
-def told(threads: int) -> str:
+def summary(threads: int) -> str:
     """A line on threads, how busy the machine is, and bf16 on its CPU."""
-    found = bf16_instructions()
-    has = " and ".join(found) if found else f"neither {' nor '.join(BF16)}"
+    instructions = bf16_instructions()
+    has = " and ".join(instructions) if instructions else f"neither {' nor '.join(BF16)}"
     several = "s" if threads > 1 else ""
     busy = f"load average {os.getloadavg()[0]:.1f}"
     return f"{threads} thread{several} of {os.cpu_count()}; {busy}; this CPU has {has}"

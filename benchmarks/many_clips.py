@@ -58,9 +58,7 @@ def run(clips: int) -> dict:
         "file": "file",
         "recording": "recording",
         "shards": max(1, clips // CLIPS_A_SHARD),
-        "tasks": {
-            "call_type": {"target": "call_type", "kind": "classification", "group": "individual"}
-        },
+        "tasks": {"call_type": {"target": "call_type", "group": "individual"}},
         "probes": {
             "max_clips": PROBED,
             "folds": 3,

@@ -75,14 +75,14 @@ def clips(data: Path, folder: Path) -> list[dict]:
     """``CLIPS`` recordings, evenly spread over the set, and clips.csv (file, label, group)."""
     folder.mkdir()
     with open(data / "metadata.csv", newline="", encoding="utf-8") as file:
-        found = list(csv.DictReader(file))
-    taken = [found[round(place * (len(found) - 1) / (CLIPS - 1))] for place in range(CLIPS)]
+        listed = list(csv.DictReader(file))
+    taken = [listed[round(place * (len(listed) - 1) / (CLIPS - 1))] for place in range(CLIPS)]
     rows = [
         {"file": Path(row["path"]).name, "label": row["label"], "group": row["group"]}
         for row in taken
     ]
-    for row, given in zip(rows, taken, strict=True):
-        shutil.copyfile(data / given["path"], folder / row["file"])
+    for row, source in zip(rows, taken, strict=True):
+        shutil.copyfile(data / source["path"], folder / row["file"])
     write_csv(folder / "clips.csv", rows)
     return rows
 
@@ -184,7 +184,7 @@ def ours(work: Path) -> Peer:
     here = work / "stratavox"
     here.mkdir()
     entry = {"source": "folder", "path": "../clips", "table": "clips.csv", "file": "file"}
-    task = {"target": "label", "kind": "classification", "group": "group"}
+    task = {"target": "label", "group": "group"}
     config = {
         "run": {"datasets": ["cats"], "encoders": ["beats", "logmel", "duration_level"]},
         "datasets": {"cats": entry | {"tasks": {"context": task}}},
@@ -220,11 +220,11 @@ def twice(peer: Peer, command: list, here: Path, before: float = 0.0) -> Peer:
     ``before`` are the seconds of what it needs and another command makes.
     """
     try:
-        (first, said), (again, _) = timed(command, here), timed(command, here)
+        (first, printed), (again, _) = timed(command, here), timed(command, here)
     except RuntimeError as error:
         peer.seen["first curve or score, s"] = f"could not run: {error}"
         return peer
-    peer.first, result = first, json.loads(said)
+    peer.first, result = first, json.loads(printed)
     peer.seen |= {
         "first curve or score, s": f"{before + first:.0f}",
         "second run, s": f"{again:.0f}",
@@ -306,8 +306,8 @@ def table(peers: list[Peer]) -> str:
     """The table in Markdown: a row a property, a column a peer."""
     lines = [["", *(peer.name for peer in peers)], ["---"] * (len(peers) + 1)]
     for row in ROWS:
-        told = [{"set-up": "; ".join(peer.setup)} | peer.facts | peer.seen for peer in peers]
-        lines.append([row, *(known.get(row, "–") for known in told)])
+        columns = [{"set-up": "; ".join(peer.setup)} | peer.facts | peer.seen for peer in peers]
+        lines.append([row, *(known.get(row, "–") for known in columns)])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

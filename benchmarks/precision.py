@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=1200)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    print(machine.told(options.threads), flush=True)
+    print(machine.summary(options.threads), flush=True)
     weights = options.shared / "weights/whisper-base-encoder"
     encoders = {
         "beats_small": {"family": "beats", "weights": "bundled"},
@@ -69,12 +69,12 @@ def main() -> None:
 def by_speaker(rows: list[dict], manifest: pa.Table) -> pa.Table:
     """Folds of the digits that hold speakers out, as the workflow makes them."""
     clip_of = {row["path"].rpartition("/")[2]: row for row in rows}
-    found = [clip_of[file] for file in manifest["file"].to_pylist()]
+    ordered = [clip_of[file] for file in manifest["file"].to_pylist()]
     clips = {
         "clip_id": np.array(manifest["clip_id"].to_pylist(), dtype=object),
-        "target": np.array([row["label"] for row in found], dtype=object),
-        "group": np.array([row["individual"] for row in found], dtype=object),
-        "recording": np.full(len(found), None, dtype=object),
+        "target": np.array([row["label"] for row in ordered], dtype=object),
+        "group": np.array([row["individual"] for row in ordered], dtype=object),
+        "recording": np.full(len(ordered), None, dtype=object),
     }
     return strictest(folds.assign(clips, FOLDS)[0])
 
@@ -105,8 +105,8 @@ def compare(
 
 def probed(folder: Path, readout: str, split: pa.Table) -> Probed:
     """One readout by the product's linear probe."""
-    asked = SETTINGS | {"permutations": 1, "control_tasks": 0}
-    scores, predictions, _ = probe_readout(folder, [], readout, split, asked)
+    settings = SETTINGS | {"permutations": 1, "control_tasks": 0}
+    scores, predictions, _ = probe_readout(folder, [], readout, split, settings)
     rows = scores.to_pandas().query("control == 'none' and metric == 'balanced_accuracy'")
     right = np.equal(predictions["target"].to_numpy(), predictions["predicted"].to_numpy())
     whole = rows["fold"].isna()

@@ -70,9 +70,9 @@ def compare(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> None:
     search, theirs = timed(lambda: grid_search(x, y, group, test))
     # the same steps as in outer_fold, which keeps the probability of the true class alone
     fit = logistic.fit(rotation.train, y[~test][None], CLASSES, outer.c)
-    found = np.exp(fit.log_probabilities(rotation.apply(x[test])))[0].T
+    probabilities = np.exp(fit.log_probabilities(rotation.apply(x[test])))[0].T
     tight = pipeline(C=outer.c, tol=1e-8, max_iter=100_000).fit(x[~test].astype(float), y[~test])
-    farthest = np.abs(found - tight.predict_proba(x[test].astype(float))).max()
+    farthest = np.abs(probabilities - tight.predict_proba(x[test].astype(float))).max()
     default = search.best_params_["logisticregression__C"]
     target = TARGETS[x.shape[1]]
     print(

@@ -44,8 +44,8 @@ class Job:
 
     @property
     def encoder(self) -> str | None:
-        found = re.search(r"\bencoder=(\w+)", self.wildcards)
-        return found[1] if found else None
+        match = re.search(r"\bencoder=(\w+)", self.wildcards)
+        return match[1] if match else None
 
 
 def main() -> None:
@@ -54,22 +54,22 @@ def main() -> None:
     logs = parser.parse_args().logs or [newest(Path(".snakemake/log"))]
     texts = [log.read_text() for log in logs]
     last = {(job.rule, job.wildcards): job for text in texts for job in jobs(text)}
-    found = list(last.values())
-    if not found:
+    ended = list(last.values())
+    if not ended:
         sys.exit(f"{logs[-1]}: no job ended in this run; give the log of one that did something")
     here, modules = logs[-1].absolute().parents[2], stage_modules()
     for log, text in zip(logs, texts, strict=True):
         print(f"{log}: {wall(text):.0f} s{cores(text)}")
     print(f"{'stage':<18}{'jobs':>6}{'seconds':>9}{'share':>8}{'start-up':>10}")
-    total = sum(job.seconds for job in found)
+    total = sum(job.seconds for job in ended)
     core = 0.0
-    for rule in sorted({job.rule for job in found}, key=lambda name: -took(found, name)):
-        own = [job for job in found if job.rule == rule]
+    for rule in sorted({job.rule for job in ended}, key=lambda name: -seconds_of(ended, name)):
+        own = [job for job in ended if job.rule == rule]
         begun = sum(start_up(imports(modules[rule], job, here)) for job in own)
-        core += max(took(found, rule) - begun, 0) if rule in FORWARD + PROBES else 0
-        share = took(found, rule) / total
-        print(f"{rule:<18}{len(own):>6}{took(found, rule):>9.0f}{share:>8.1%}{begun:>10.0f}")
-    print(f"{'all':<18}{len(found):>6}{total:>9.0f}")
+        core += max(seconds_of(ended, rule) - begun, 0) if rule in FORWARD + PROBES else 0
+        share = seconds_of(ended, rule) / total
+        print(f"{rule:<18}{len(own):>6}{seconds_of(ended, rule):>9.0f}{share:>8.1%}{begun:>10.0f}")
+    print(f"{'all':<18}{len(ended):>6}{total:>9.0f}")
     print(f"neither forward pass nor probe, start-up counted: {1 - core / total:.1%}")
     print(f"  target: below {TARGET:.0%}")
 
@@ -109,12 +109,12 @@ def wall(text: str) -> float:
 
 
 def cores(text: str) -> str:
-    given = re.search(r"^Provided cores: (\d+)", text, re.M)
-    return f" on {given[1]} cores" if given else ""
+    match = re.search(r"^Provided cores: (\d+)", text, re.M)
+    return f" on {match[1]} cores" if match else ""
 
 
-def took(found: list[Job], rule: str) -> float:
-    return sum(job.seconds for job in found if job.rule == rule)
+def seconds_of(ended: list[Job], rule: str) -> float:
+    return sum(job.seconds for job in ended if job.rule == rule)
 
 
 def stage_modules() -> dict[str, str]:
@@ -129,10 +129,10 @@ def imports(module: str, job: Job, here: Path) -> tuple[str, ...]:
     """The modules that a job imports; an encoder's libraries come with its family."""
     if job.rule not in FORWARD:
         return (module,)
-    told = next(here.glob(f"results/embeddings/{job.encoder}/*/encoder.json"), None)
-    if told is None:
+    description = next(here.glob(f"results/embeddings/{job.encoder}/*/encoder.json"), None)
+    if description is None:
         sys.exit(f"{here}: no embeddings of {job.encoder} there; profile a run that has ended")
-    return module, f"stratavox.encoders.{tables.read_json(told)['family']}.load"
+    return module, f"stratavox.encoders.{tables.read_json(description)['family']}.load"
 
 
 @cache

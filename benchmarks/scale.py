@@ -59,12 +59,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work: 110 KB a clip; default: /tmp")
     parser.add_argument("--cores", default=str(os.cpu_count()))
     options = parser.parse_args()
-    found = []
+    measured = []
     for clips in sorted(options.clips):
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="scale-") as folder:
-            found.append(measure(Path(folder), clips, options.cores))
-        show(found[-1])
-    summary(found)
+            measured.append(measure(Path(folder), clips, options.cores))
+        show(measured[-1])
+    summary(measured)
 
 
 def measure(here: Path, clips: int, cores: str) -> Measured:
@@ -78,9 +78,9 @@ def measure(here: Path, clips: int, cores: str) -> Measured:
     with Sampler() as sampler:
         took, _, _ = timed(lambda: snakemake(here, cores))
     print(f"the run took {took:.0f} s on {cores} cores", flush=True)
-    *dry_runs["nothing to do"], said = timed(lambda: snakemake(here, cores, "--dry-run"))
-    if "Nothing to be done" not in said:
-        sys.exit(f"a second run would not be idle:\n{said}")
+    *dry_runs["nothing to do"], printed = timed(lambda: snakemake(here, cores, "--dry-run"))
+    if "Nothing to be done" not in printed:
+        sys.exit(f"a second run would not be idle:\n{printed}")
     stages = sampler.stages()
     for stage, seconds in jobs(here):
         stages[stage].seconds.append(seconds)
@@ -123,11 +123,11 @@ class Sampler:
 
     def stages(self) -> dict[str, Stage]:
         """CPU seconds and peak memory of every stage seen."""
-        found: dict[str, Stage] = defaultdict(Stage)
+        stages: dict[str, Stage] = defaultdict(Stage)
         for stage, cpu_s, peak_gb in self.seen.values():
-            found[stage].cpu_s.append(cpu_s)
-            found[stage].peak_gb = max(found[stage].peak_gb, peak_gb)
-        return found
+            stages[stage].cpu_s.append(cpu_s)
+            stages[stage].peak_gb = max(stages[stage].peak_gb, peak_gb)
+        return stages
 
     def _watch(self) -> None:
         while not self.done.wait(EVERY_S):
@@ -145,8 +145,8 @@ def _stage(words: list[str]) -> str | None:
     if words[1:3] == ["-m", "snakemake"]:
         return SNAKEMAKE
     # as an argument of its own: not the shell that starts it
-    found = STAGE.fullmatch(" ".join(words[1:3]))
-    return found[1] if found else None
+    match = STAGE.fullmatch(" ".join(words[1:3]))
+    return match[1] if match else None
 
 
 def _taken(process: psutil.Process, stage: str) -> tuple[float, float]:
@@ -168,32 +168,32 @@ def jobs(here: Path) -> list[tuple[str, float]]:
     seen = {}
     for path in (here / ".snakemake" / "metadata").rglob("*"):
         if path.is_file():
-            made = json.loads(path.read_text(encoding="utf-8"))
-            stage = STAGE.search(made["shellcmd"] or "")
+            record = json.loads(path.read_text(encoding="utf-8"))
+            stage = STAGE.search(record["shellcmd"] or "")
             if stage:  # a job has a record for each of its files
-                seen[made["shellcmd"]] = (stage[1], made["endtime"] - made["starttime"])
+                seen[record["shellcmd"]] = (stage[1], record["endtime"] - record["starttime"])
     return list(seen.values())
 
 
-def show(found: Measured) -> None:
+def show(measured: Measured) -> None:
     """Print one size."""
-    for kind, (seconds, cpu_s) in found.dry_runs.items():
+    for kind, (seconds, cpu_s) in measured.dry_runs.items():
         print(f"snakemake -n, {kind:<14}{seconds:>8.1f} s{cpu_s:>8.1f} CPU-s")
     print(f"{'stage':<24}{'jobs':>6}{'sum s':>9}{'max s':>8}{'CPU-s':>9}{'peak GB':>9}")
-    for name, stage in sorted(found.stages.items(), key=lambda item: -sum(item[1].cpu_s)):
+    for name, stage in sorted(measured.stages.items(), key=lambda item: -sum(item[1].cpu_s)):
         count, total, most = len(stage.seconds), sum(stage.seconds), max(stage.seconds, default=0)
-        told = f"{name:<24}{count:>6}{total:>9.1f}{most:>8.1f}"
-        print(f"{told}{sum(stage.cpu_s):>9.1f}{stage.peak_gb:>9.2f}")
+        row = f"{name:<24}{count:>6}{total:>9.1f}{most:>8.1f}"
+        print(f"{row}{sum(stage.cpu_s):>9.1f}{stage.peak_gb:>9.2f}")
     print(f"{'folder of results':<24}{'MB':>10}{'bytes a clip':>16}")
-    for name, size in sorted(found.folders.items(), key=lambda item: -item[1]):
-        print(f"{name:<24}{size / 1e6:>10.1f}{size / found.clips:>16.0f}")
+    for name, size in sorted(measured.folders.items(), key=lambda item: -item[1]):
+        print(f"{name:<24}{size / 1e6:>10.1f}{size / measured.clips:>16.0f}")
     print(flush=True)
 
 
-def summary(found: list[Measured]) -> None:
+def summary(measured: list[Measured]) -> None:
     """Print how each stage grows, and whether the targets hold."""
-    clips = [one.clips for one in found]
-    if len(found) > 1:
+    clips = [one.clips for one in measured]
+    if len(measured) > 1:
         print(
             "growth: exponents in the clips of CPU seconds (summed over jobs) and peak memory, over"
         )
@@ -201,12 +201,16 @@ def summary(found: list[Measured]) -> None:
             "all sizes, and of CPU seconds between the two largest; start-up makes small ones flat"
         )
         print(f"{'stage':<24}{'CPU-s':>9}{'largest':>9}{'memory':>9}")
-        for name in sorted(set.intersection(*(set(one.stages) for one in found))):
-            cpu_s = [sum(one.stages[name].cpu_s) for one in found]
-            peaks = [one.stages[name].peak_gb for one in found]
-            told = exponent(clips, cpu_s), exponent(clips[-2:], cpu_s[-2:]), exponent(clips, peaks)
-            print(f"{name:<24}{told[0]:>9.2f}{told[1]:>9.2f}{told[2]:>9.2f}")
-    for one in found:
+        for name in sorted(set.intersection(*(set(one.stages) for one in measured))):
+            cpu_s = [sum(one.stages[name].cpu_s) for one in measured]
+            peaks = [one.stages[name].peak_gb for one in measured]
+            growth = (
+                exponent(clips, cpu_s),
+                exponent(clips[-2:], cpu_s[-2:]),
+                exponent(clips, peaks),
+            )
+            print(f"{name:<24}" + "".join(f"{value:>9.2f}" for value in growth))
+    for one in measured:
         seconds, _ = one.dry_runs["warm scan"]
         name, most = max(one.stages.items(), key=lambda item: item[1].peak_gb)
         print(
@@ -232,9 +236,9 @@ def size_of(folder: Path) -> int:
 def timed(call: Callable[[], str | None]) -> tuple[float, float, str | None]:
     """Wall seconds of a call, CPU seconds of the processes that it waited for, and what it gave."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    given = call()
+    result = call()
     took, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, given
+    return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, result
 
 
 if __name__ == "__main__":

@@ -52,12 +52,12 @@ def notebook(model: BEATs, paths: list[Path], out: Path) -> None:
 
 def in_memory(encoder: Encoder, clips: Path) -> list[torch.Tensor]:
     """The clips of a stored shard as the batches that we make of them, on the model's device."""
-    made = []
+    tensors = []
     with tables.open_table(clips) as file:
         for _, waves in part.clip_groups(file, clips, RATE, 1):
             cut = [windows(place, len(wave), encoder.grid) for place, wave in enumerate(waves)]
-            made += [torch.from_numpy(batch).to(DEVICE) for _, batch in fed(encoder, cut, waves)]
-    return made
+            tensors += [torch.from_numpy(batch).to(DEVICE) for _, batch in fed(encoder, cut, waves)]
+    return tensors
 
 
 def limit(model: BEATs, ready: list[torch.Tensor], precision: str) -> None:

@@ -73,8 +73,8 @@ def seen(wanted, running: subprocess.Popen, seconds: float = 120) -> str:
     end = time.monotonic() + seconds
     while time.monotonic() < end and running.poll() is None:
         listed = ["squeue", "--noheader", "--format=%i|%T|%k"]
-        told = subprocess.run(listed, check=True, text=True, capture_output=True).stdout
-        for line in told.splitlines():
+        printed = subprocess.run(listed, check=True, text=True, capture_output=True).stdout
+        for line in printed.splitlines():
             if wanted(line):
                 return line
         time.sleep(0.2)
@@ -119,12 +119,12 @@ def test_a_cancelled_job_is_run_again(study):
     assert "Trying to restart job" in printed and (study.here / PART).exists()
 
 
-def test_a_gpu_is_asked_for_where_the_site_says_so(study):
+def test_a_gpu_is_requested_where_the_site_configures_it(study):
     (study.folder / "site/config.yaml").write_text(SITE + "set-resources:\n  part: {gpu: 1}\n")
     running = begun(study, PART)
     line = seen(lambda line: "rule_part" in line, running)
     job = ["scontrol", "show", "job", line.split("|")[0]]
-    told = subprocess.run(job, check=True, text=True, capture_output=True).stdout
+    description = subprocess.run(job, check=True, text=True, capture_output=True).stdout
     printed, _ = running.communicate(timeout=300)
     assert running.returncode == 0, printed
-    assert "gres:gpu:1" in told or "gpu=1" in told, told
+    assert "gres:gpu:1" in description or "gpu=1" in description, description

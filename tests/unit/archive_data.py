@@ -6,7 +6,6 @@ import csv
 import hashlib
 import http.server
 import io
-import threading
 import wave
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+
+from loopback import listening
 
 # Labels of the 441 adult calls and how many there are, as written in the published names.
 OTTER_CALLS = {
@@ -48,7 +49,7 @@ IN_BOTH = 28
 
 
 def wav(number: int, rate: int, channels: int, bits: int, seconds: float = 0.02) -> bytes:
-    """A WAV file of noise that tells ``number``; of two channels, the second differs."""
+    """A WAV file of noise that depends on ``number``; of two channels, the second differs."""
     generator = np.random.default_rng(number)
     width = bits // 8
     samples = generator.integers(-(1 << 12), 1 << 12, (round(seconds * rate), channels))
@@ -163,10 +164,10 @@ def write_table(path: Path, **archives: dict) -> Path:
 
 @dataclass
 class Server:
-    """A server of the files of a folder, and what it is to do wrong.
+    """A server of the files of a folder, and its faults.
 
     ``cut`` ends each answer after so many bytes; ``serve`` maps names to other bytes; ``status``
-    answers all with this. ``asked`` keeps each request's name and range.
+    answers every request with this. ``requests`` keeps each request's name and range.
     """
 
     folder: Path
@@ -182,7 +183,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}/{name}"
 
     def file(self, name: str, **more) -> dict:
-        """The file's entry in a table of archives, with its checksum unless told otherwise."""
+        """The file's entry in a table of archives, with its checksum unless ``more`` has one."""
         path = self.folder / name
         known = {"bytes": path.stat().st_size, "checksum": checksum(path)}
         return {"name": name, "address": self.address(name)} | known | more
@@ -200,16 +201,8 @@ def serving(folder: Path) -> Iterator[Server]:
         def log_message(self, *args):
             pass
 
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.port = listening.server_address[1]
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with listening(Handler) as server.port:
         yield server
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
 
 
 def answer(request: http.server.BaseHTTPRequestHandler, server: Server) -> None:

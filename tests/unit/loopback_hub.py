@@ -1,15 +1,16 @@
-"""A model hub on this machine, as far as `huggingface_hub` asks one: files, a commit, ETags."""
+"""A model hub on this machine, as far as `huggingface_hub` needs one: files, a commit, ETags."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from loopback import listening
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 
@@ -71,13 +72,6 @@ def serving(hub: Hub) -> Iterator[Hub]:
             if body:
                 self.wfile.write(hub.send.get(name, data))
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(Handler) as port:
+        hub.address = f"http://127.0.0.1:{port}"
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

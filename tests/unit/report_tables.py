@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.report import figures, paper, screen
@@ -118,7 +120,7 @@ def contrasts(grouped: bool = True) -> pd.DataFrame:
 
 
 def claims(grouped: bool = True) -> pd.DataFrame:
-    """One claim of each verdict, the seed's question first."""
+    """One claim of each verdict, the question of depth first."""
     values = [
         (EARLY_LATE, "deep", 0.314, 0.205, 0.423, 0.0003, False, 0.151, "supported"),
         (f"call is linearly decodable from {NASTY}", "noise", -0.112, -0.213, -0.011, 0.033)
@@ -338,3 +340,13 @@ def on_paper(module, data, *tables):
 def on_screen(module, data, *tables):
     """The figure as plotly draws it."""
     return screen.draw(build(module, data, *tables))
+
+
+def words(figure) -> str:
+    """All text of a figure on paper, lines joined."""
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+
+
+def by_gid(figure, gid: str) -> Line2D:
+    """The first line of a figure on paper that has this id."""
+    return next(line for line in figure.findobj(Line2D) if line.get_gid() == gid)

@@ -1,10 +1,11 @@
-"""Run a stage on a job, in this process or by the command that rules run; keys of a run's files."""
+"""Jobs of stages, in this process or by the command that rules run; configs, keys, copied code."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,16 +32,37 @@ def job(*described: dict, **further: dict) -> Job:
     return Job.of(json.loads(as_json(*described, **further)))
 
 
-def stage(name: str, *options: str, **given) -> subprocess.CompletedProcess:
-    """Run ``python -m stratavox stage NAME`` in a process of its own; ``given`` is subprocess's."""
-    environment = given.pop("env", os.environ) | {"PYTHONPATH": str(ROOT / "workflow")}
+def default_config() -> dict:
+    """The config of the default run, as it is written."""
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+def copied_package(folder: Path) -> Path:
+    """A copy of the package, without bundled weights, that a test may add modules to."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+    return Path(shutil.copytree(ROOT / "workflow", folder / "workflow", ignore=ignored))
+
+
+def python(package: Path, *line: str) -> str:
+    """What Python prints in a process of its own that imports ``package``; it must succeed."""
+    environment = os.environ | {"PYTHONPATH": str(package)}
+    done = subprocess.run([sys.executable, *line], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def stage(name: str, *options: str, **process) -> subprocess.CompletedProcess:
+    """Run ``python -m stratavox stage NAME``; ``process`` are options of `subprocess.run`."""
+    environment = process.pop("env", os.environ)
+    paths = [str(ROOT / "workflow"), environment.get("PYTHONPATH", "")]
+    environment = environment | {"PYTHONPATH": os.pathsep.join(paths)}
     line = [sys.executable, "-m", "stratavox", "stage", name, *options]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, **given)
+    return subprocess.run(line, env=environment, capture_output=True, text=True, **process)
 
 
-def run(name: str, *described: dict, given: dict | None = None, **further: dict):
+def run(name: str, *described: dict, process: dict | None = None, **further: dict):
     """Run a stage on the job that `as_json` describes, in a process of its own."""
-    return stage(name, "--job", as_json(*described, **further), **(given or {}))
+    return stage(name, "--job", as_json(*described, **further), **(process or {}))
 
 
 def keys(config: dict, folder: Path, files: dict[str, str]) -> dict[str, str]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 import stage_jobs
+from clip_data import RATE, put_clips
 from stratavox import audio
 from stratavox.corpus import acoustics
-from stratavox.corpus.clips import SCHEMA
 from stratavox.errors import StratavoxError
-from stratavox.tables import read_provenance, read_table, table_writer
+from stratavox.tables import read_provenance, read_table
 
-RATE = 16000
 SPECTRAL = {"centroid", "bandwidth", "flatness", "roll_off", "dominant", "harmonicity"}
 F0 = {"f0", "f0_range", "fm_slope"}
 AM = {"am_rate", "am_depth"}
@@ -167,18 +165,9 @@ def test_any_short_noise_or_click_is_finite():
         assert {"duration", "level"} <= defined(describe(samples))
 
 
-def write_clips(path, sounds: dict[str, np.ndarray], rate: int = RATE):
-    with table_writer(path, SCHEMA, {}) as writer:
-        for clip_id, samples in sounds.items():
-            held = {"bytes": audio.encode_flac(samples, rate), "path": "here.wav"}
-            row = {"clip_id": clip_id, "n_samples": len(samples), "audio": held}
-            writer.write_table(pa.Table.from_pylist([row], schema=writer.schema))
-    return path
-
-
 def test_the_command_writes_a_row_a_clip_with_nulls_where_undefined(tmp_path):
     sounds = {"a": sine(440), "b": noise(0.3), "c": np.zeros(1000)}
-    clips = write_clips(tmp_path / "clips.parquet", sounds)
+    clips = put_clips(tmp_path / "clips.parquet", sounds)
     out, kept = {"acoustics": tmp_path / "out.parquet"}, {"key": "kept"}
     acoustics.run(stage_jobs.job({"clips": clips}, out, {"rate": 16000}, provenance=kept))
     table = read_table(tmp_path / "out.parquet")
@@ -190,7 +179,7 @@ def test_the_command_writes_a_row_a_clip_with_nulls_where_undefined(tmp_path):
 
 
 def test_clips_at_another_rate_and_rates_too_low_are_refused(tmp_path):
-    clips = write_clips(tmp_path / "clips.parquet", {"a": sine(440)}, 22050)
+    clips = put_clips(tmp_path / "clips.parquet", {"a": sine(440)}, rate=22050)
     with pytest.raises(StratavoxError, match=r"'a' has 8000 samples at 22050 Hz; .*16000"):
         acoustics.measure(clips, 16000, tmp_path / "out.parquet", {})
     with pytest.raises(StratavoxError, match="rate is 8000 Hz.*14000"):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 import stage_jobs
 from annotation_files import RAVEN, annotated, put_lines, put_raven, put_text, textgrid
@@ -271,7 +270,7 @@ def test_csv_tables_beside_their_recordings(data):
     )
 
 
-def test_one_csv_for_all_recordings_is_the_table_door(data):
+def test_one_csv_for_all_recordings_is_refused_for_the_keys_of_a_table(data):
     put_table(data, [["file", "on", "off", "Species"], ["a.wav", "0", "1", "owl"]], "all.csv")
     with pytest.raises(StratavoxError, match="called 'all'.* keys table, file, start and end"):
         scanned(data, "csv", **CSV)
@@ -445,8 +444,8 @@ def test_what_changed_since_the_scan_stops_the_stage(data, change):
 
 def planned(data, target="Species", **entry) -> dict[str, str]:
     """The keys of the stages that read annotations, and of one that reads audio alone."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    task = {"target": target, "kind": "classification", "group": None}
+    config = stage_jobs.default_config()
+    task = {"target": target, "group": None}
     annotations = {"format": "raven", "label": "Species"} | entry
     songs = {"source": "folder", "path": "data", "annotations": annotations, "shards": 1}
     config["datasets"] = {"songs": songs | {"tasks": {"species": task}}}

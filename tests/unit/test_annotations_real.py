@@ -57,8 +57,8 @@ def written(root, wanted, songs):
     stored = tables.read_table(root / "stored.parquet").to_pylist()
     sounds = {row["clip_id"]: audio.decode_flac(row["audio"]["bytes"])[0] for row in stored}
     column = "label" if "label" in labels.column_names else "Species"
-    counts = dict(zip(labels["clip_id"].to_pylist(), labels[column].to_pylist(), strict=True))
-    return counts, sounds, hygiene
+    label_of = dict(zip(labels["clip_id"].to_pylist(), labels[column].to_pylist(), strict=True))
+    return label_of, sounds, hygiene
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def acoustic(planted, curve: dict[str, float], name: str = "deep", target: str =
     }
 
 
-def test_noise_in_nothing_found():
+def test_noise_gives_claims_no_more_often_than_the_level():
     """The chance of any claim on noise stays at the level: at most 5 % of runs, give or take."""
     runs, false = 300, 0
     planted = study({"deep": NOISE, "logmel": {"features": 1 / 3}}, 0)
@@ -56,7 +56,7 @@ def test_noise_in_nothing_found():
     assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
 
 
-def test_a_strong_encoder_is_found_and_its_claims_supported():
+def test_a_strong_encoder_is_resolved_and_its_claims_supported():
     strengths = {"deep": NOISE | {"block_02": 0.8, "nested": 0.8}, "logmel": {"features": 0.45}}
     planted = study(strengths, 0)
     rows = c.rows(planted)
@@ -92,7 +92,7 @@ def test_equal_scores_are_equal_only_where_precise():
     assert list(verdicts(planted, [same]).values()) == [UNDETERMINED]
 
 
-def test_a_probe_that_learned_nothing_does_not_refute_order():
+def test_a_probe_at_chance_leaves_the_claim_on_order_undetermined():
     planted = study({"deep": NOISE | {"nested": 0.6}}, 0)
     generator = np.random.default_rng(2)
     for strength, verdict in ((1 / 3, UNDETERMINED), (0.8, REFUTED)):
@@ -124,7 +124,7 @@ def test_permuted_labels_above_chance_are_what_has_to_be_beaten():
     assert (above["b_readout"], above["b_value"]) == ("permuted labels", 0.5)
 
 
-def test_leakage_is_predicted():
+def test_a_leaky_random_split_supports_the_claim_of_leakage():
     planted = study({"deep": NOISE | {"nested": 1 / 3}}, 0)
     random = predicted(clips(), "nested", 0.85, np.random.default_rng(5), regime="random")
     planted.add("deep", random)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import soundfile
-import yaml
 
 import archive_data as data
 import stage_jobs
@@ -358,7 +357,7 @@ def test_commands_write_receipt_account_and_scan(tmp_path):
         downloads = {"folder": "cache", "archives": str(own)}
         wanted = {"archive": "giant_otter", "downloads": downloads}
         out, key = {"receipt": "receipt.json"}, {"key": "k"}
-        stage_jobs.run("corpus.fetch", {}, out, wanted, provenance=key, given=here)
+        stage_jobs.run("corpus.fetch", {}, out, wanted, provenance=key, process=here)
     receipt = json.loads((tmp_path / "receipt.json").read_text())
     assert receipt["provenance"] == {"key": "k"} and receipt["citation"]
     assert receipt["files"][0]["path"] == str(
@@ -367,7 +366,7 @@ def test_commands_write_receipt_account_and_scan(tmp_path):
     settings = archives.entry("giant_otter", own) | {"shards": 1}
     read = {"receipt": "receipt.json"}
     out = {"raw": "raw", "scan": "scan.parquet", "account": "archive.json"}
-    done = stage_jobs.run("corpus.arrange", read, out, settings, given=here)
+    done = stage_jobs.run("corpus.arrange", read, out, settings, process=here)
     assert "21 clips of 24 files" in done.stdout
     assert json.loads((tmp_path / "archive.json").read_text())["counts"]["clips"] == 21
     assert len(tables.read_table(tmp_path / "scan.parquet")) == 21
@@ -378,15 +377,15 @@ def test_commands_write_receipt_account_and_scan(tmp_path):
 
 def study(**more) -> dict:
     """The default config with the otters for its dataset."""
-    given = yaml.safe_load((ROOT / "config.yaml").read_text())
-    task = {"target": "call_type", "kind": "classification", "group": None}
-    given["datasets"]["otters"] = {
+    config = stage_jobs.default_config()
+    task = {"target": "call_type", "group": None}
+    config["datasets"]["otters"] = {
         "source": "archive",
         "archive": "giant_otter",
         "tasks": {"call": task},
     } | more
-    given["run"]["datasets"] = ["otters"]
-    return given
+    config["run"]["datasets"] = ["otters"]
+    return config
 
 
 def test_the_plan_is_made_without_the_archive(tmp_path):
@@ -406,27 +405,27 @@ def test_the_plan_is_made_without_the_archive(tmp_path):
         ({"source": "chorus"}, ["datasets.otters.archive: only with source: archive"]),
         ({"recording": "day"}, ["recording: no column 'day'", "call_type", "hydrophone"]),
         (
-            {"tasks": {"call": {"target": "call", "kind": "classification", "group": None}}},
+            {"tasks": {"call": {"target": "call", "group": None}}},
             ["datasets.otters: tasks.call.target: no column 'call'", "giant_otter", "call_type"],
         ),
     ],
 )
 def test_what_the_archive_will_not_have_is_refused_before_it_is_fetched(tmp_path, more, parts):
-    given = study(**more)
-    if given["datasets"]["otters"]["archive"] is None:
-        del given["datasets"]["otters"]["archive"]
+    changed = study(**more)
+    if changed["datasets"]["otters"]["archive"] is None:
+        del changed["datasets"]["otters"]["archive"]
     with pytest.raises(StratavoxError) as error:
-        Plan(given, tmp_path)
+        Plan(changed, tmp_path)
     for part in parts:
         assert part in str(error.value)
 
 
-def keys(tmp_path, given, **entry) -> dict[str, str]:
+def keys(tmp_path, config, **entry) -> dict[str, str]:
     """The keys of the stages, with an own table whose entry is changed by ``entry``."""
     file = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}
     archive = data.entry("giant_otter", [file]) | entry
     data.write_table(tmp_path / "own.yaml", giant_otter=archive)
-    given["downloads"] = {"archives": "own.yaml"}
+    config["downloads"] = {"archives": "own.yaml"}
     files = {
         "fetch": "results/downloads/otters.json",
         "arrange": "results/corpus/otters/archive.json",
@@ -434,14 +433,14 @@ def keys(tmp_path, given, **entry) -> dict[str, str]:
         "folds": "results/folds/otters/call.parquet",
         "summary": "results/report/summary.html",
     }
-    return stage_jobs.keys(given, tmp_path, files)
+    return stage_jobs.keys(config, tmp_path, files)
 
 
 FILE = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0" * 32}
 
 
 @pytest.mark.parametrize(
-    ("given", "entry", "stale"),
+    ("changes", "entry", "stale"),
     [
         ({}, {"files": [FILE | {"checksum": "md5:" + "1" * 32}]}, "fetch"),
         # the same content from elsewhere, or into another folder
@@ -452,10 +451,10 @@ FILE = {"name": "a.zip", "address": "http://here/a.zip", "checksum": "md5:" + "0
         ({}, {"unpacked_bytes": 5}, "arrange"),
     ],
 )
-def test_keys_follow_what_the_archive_holds(tmp_path, given, entry, stale):
+def test_keys_follow_what_the_archive_holds(tmp_path, changes, entry, stale):
     before = keys(tmp_path, study())
-    changed = study(**{key: value for key, value in given.items() if key == "shards"})
-    changed |= {key: value for key, value in given.items() if key == "downloads"}
+    changed = study(**{key: value for key, value in changes.items() if key == "shards"})
+    changed |= {key: value for key, value in changes.items() if key == "downloads"}
     after = keys(tmp_path, changed, **entry)
     stages = list(before)
     first = stages.index(stale) if stale else len(stages)
@@ -464,7 +463,7 @@ def test_keys_follow_what_the_archive_holds(tmp_path, given, entry, stale):
     ]
 
 
-def test_without_a_checksum_the_address_tells_the_content(tmp_path):
+def test_without_a_checksum_the_address_is_in_the_key(tmp_path):
     free = {"name": "a.zip", "address": "http://here/a.zip"}
     before = keys(tmp_path, study(), files=[free])
     after = keys(tmp_path, study(), files=[free | {"address": "http://here/b.zip"}])

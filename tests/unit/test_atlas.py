@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 import stage_jobs
+from embeddings_data import folder
 from stratavox import tables
 from stratavox.corpus.acoustics import SCHEMA, TARGETS
 from stratavox.errors import StratavoxError
@@ -77,7 +78,7 @@ def test_penalties_and_predictions_are_those_of_scikit_learn(width):
         assert np.isnan(outer.predicted[~there[test], column]).all()
 
 
-def test_a_target_held_linearly_is_explained_and_noise_is_not():
+def test_a_linear_target_is_explained_and_noise_is_not():
     generator = np.random.default_rng(0)
     clips = design(400, 20)
     x = generator.normal(size=(400, 30))
@@ -92,7 +93,7 @@ def test_a_target_held_linearly_is_explained_and_noise_is_not():
     assert sorted(set(rows["group"])) == sorted(set(clips["group"]))
 
 
-def test_what_only_names_the_group_is_not_explained_on_held_out_groups():
+def test_what_identifies_the_group_alone_is_not_explained_on_held_out_groups():
     generator = np.random.default_rng(1)
     of_group, offsets = generator.normal(size=20), generator.normal(size=(20, 40))
     number = np.arange(400) % 20
@@ -106,7 +107,7 @@ def test_what_only_names_the_group_is_not_explained_on_held_out_groups():
     assert r2["grouped"] < 0.1
 
 
-def test_test_groups_have_no_say_in_the_penalty():
+def test_test_groups_do_not_change_the_penalty():
     generator = np.random.default_rng(2)
     clips = design(200, 10)
     group, test = clips["group"].to_numpy(object), clips["fold"].to_numpy() == 1
@@ -193,15 +194,11 @@ def write_inputs(root: Path, regime: str) -> dict:
         columns = [clips.index[some], *(values[name][some] for name in TARGETS)]
         table = pa.table([pa.array(column, from_pandas=True) for column in columns], schema=SCHEMA)
         tables.write_table(table, root / f"acoustics-{part}.parquet", {})
-    encoder = {"encoder": "enc", "readouts": list(x), "blocks": ["block_00", "block_01"]}
-    encoder |= {"shortest_s": 0.175, "rate": 16000}
-    tables.write_json(encoder, root / "enc" / "encoder.json")
     order = generator.permutation(n)
     ids = clips.index.to_numpy()[order]
-    for name, matrix in x.items():
-        column = tables.embedding_column(matrix[order])
-        table = pa.table({"clip_id": pa.array(ids), "embedding": column})
-        tables.write_table(table, root / "enc" / f"{name}.parquet", {})
+    where = folder(root / "enc", {name: matrix[order] for name, matrix in x.items()}, ids=ids)
+    description = tables.read_json(where / "encoder.json") | {"shortest_s": 0.175, "rate": 16000}
+    tables.write_json(description, where / "encoder.json")
     n_samples = (order + 1) * 30
     windows = pa.table({"clip_id": pa.array(ids), "n_samples": pa.array(n_samples)})
     tables.write_table(windows, root / "enc" / "windows.parquet", {})

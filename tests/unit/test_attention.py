@@ -64,7 +64,7 @@ def pooled(scores: list[dict], probe: str, control: str = "none") -> float:
     return value
 
 
-def test_order_alone_is_found_by_the_probe_that_knows_order_and_by_no_other():
+def test_order_alone_is_decoded_by_the_order_aware_probe_and_by_no_other():
     """Two clips of one bag of tokens: one rising, one falling; both are tested together."""
     bags = [clip[np.argsort(clip[:, 0])] for clip in noise(48, longest=6)]
     clips = [clip for bag in bags for clip in (bag, bag[::-1].copy())]
@@ -136,7 +136,7 @@ def test_on_one_mean_vector_avexs_queries_and_keys_do_nothing(fitted):
             layer.in_proj_weight.copy_(weight)
 
 
-def test_a_single_telling_token_is_found_by_attention_and_lost_in_the_mean():
+def test_a_single_informative_token_is_decoded_by_attention_and_lost_in_the_mean():
     """One of 25 tokens carries a mark and, beside it, the class."""
     rng = np.random.default_rng(3)
     y = np.arange(200) % 2
@@ -179,7 +179,7 @@ def test_a_group_on_both_sides_is_refused_where_folds_are_grouped():
     attention.probe_readout(noise(12), "block_00", free, settings)
 
 
-def test_one_seed_gives_the_same_predictions_and_a_tested_clip_has_no_say():
+def test_one_seed_gives_the_same_predictions_and_a_test_clip_changes_no_training():
     target, group = [0, 1, 2] * 8, np.arange(24) // 4
     folds, clips = folds_of(target, group), noise(24)
 

@@ -12,7 +12,8 @@ from avex.models.utils.registry import get_checkpoint_path, get_model_spec
 from safetensors.torch import save_file
 from torchaudio.models import wav2vec2_model
 
-from encoder_examples import AVES, EFFNET, SITES, shrink_aves
+from clip_data import noise
+from encoder_examples import AVES, BEATS, EFFNET, SITES, shrink_aves
 from stratavox.corpus.identity import sha256_of
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -26,11 +27,6 @@ from stratavox.tables import write_json
 torch.set_num_threads(1)
 NAME = "esp_aves2_effnetb0_all"
 WIDTHS = (32, 16, 24, 40, 80, 112, 192, 320, 1280)
-
-
-def noise(*lengths: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +120,8 @@ def test_published_files_carry_avexs_names_and_a_classifier(effnet, own_effnet, 
     save_file(tensors, path)
     clips = noise(8000)
     wanted = pool(effnet, clips).means["block_08"]
-    given = load({"family": "avex", "model": NAME, "weights": path})
-    np.testing.assert_array_equal(pool(given, clips).means["block_08"], wanted)
+    published = load({"family": "avex", "model": NAME, "weights": path})
+    np.testing.assert_array_equal(pool(published, clips).means["block_08"], wanted)
     receipt = str(tmp_path / "receipt.json")
     write_json({"address": "https://hub/all", "path": path, "sha256": sha256_of(path)}, receipt)
     settings = {"family": "avex", "model": NAME, "weights": "pretrained", "receipt": receipt}
@@ -200,18 +196,12 @@ def test_the_facts_are_avexs(sizes):
 
 # ---- BEATs ----
 
-BEATS = {
-    "family": "beats",
-    "weights": "random",
-    "seed": 0,
-    "architecture": {"layers": 3, "width": 64, "heads": 4},
-    "sites": ["block", "ffn", "attn"],
-}
+ARCHITECTURE = {"layers": 3, "width": 64, "heads": 4}
 
 
 @pytest.fixture(scope="module")
 def beats():
-    return load(BEATS)
+    return load(BEATS | {"architecture": ARCHITECTURE, "sites": SITES})
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +209,7 @@ def own_beats():
     from avex.models.beats import BEATs
 
     torch.manual_seed(0)
-    return BEATs(small_config(BEATS["architecture"])).eval()
+    return BEATs(small_config(ARCHITECTURE)).eval()
 
 
 def test_the_sites_of_beats_add_up_to_its_blocks(beats, own_beats):
@@ -237,12 +227,12 @@ def test_the_sites_of_beats_add_up_to_its_blocks(beats, own_beats):
         np.testing.assert_allclose(seen[f"block_{place:02d}"], out, atol=2e-5, rtol=0)
 
 
-def test_avexs_all_layers_can_be_made_again(beats):
+def test_avexs_all_layers_are_reproduced(beats):
     """On one clip, where avex's guess of the layout cannot go wrong."""
     from avex.models.beats_model import Model
 
     torch.manual_seed(0)
-    sizes = small_config(BEATS["architecture"]).model_dump()
+    sizes = small_config(ARCHITECTURE).model_dump()
     own = Model(device="cpu", init_config=sizes, return_features_only=True)
     own.register_hooks_for_layers(["all"])
     (clip,) = noise(2800 + 2560 * 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clip_data import noise
 from encoder_examples import BEATS as SMALL
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -31,11 +32,6 @@ def model():
     }
     torch.manual_seed(0)
     return BEATs(BEATsConfig(**config)).eval()
-
-
-def noise(*lengths: int, seed: int = 0) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
 
 
 def tokens_of(model, clip: np.ndarray) -> np.ndarray:
@@ -100,18 +96,21 @@ def test_windows_of_a_long_clip_count_by_their_tokens(small, model):
     )
 
 
-def test_hooks_leave_nothing_behind(small, monkeypatch):
+def test_all_hooks_are_removed(small, monkeypatch):
     from stratavox.encoders import taps
 
     seen = []
-    read = taps.read
-    monkeypatch.setattr(
-        taps, "read", lambda run, found, n: seen.append(found) or read(run, found, n)
-    )
+    real = taps.read
+
+    def read(run, taps_of_pass, to_numpy):
+        seen.append(taps_of_pass)
+        return real(run, taps_of_pass, to_numpy)
+
+    monkeypatch.setattr(taps, "read", read)
     pool(small, noise(16000))
-    (taps_read,) = seen
-    assert len(taps_read) == 4
-    for tap in taps_read:
+    (taps_of_pass,) = seen
+    assert len(taps_of_pass) == 4
+    for tap in taps_of_pass:
         assert not tap.module._forward_hooks and not tap.module._forward_pre_hooks, tap.readout
         assert not any(module.training for module in tap.module.modules()), "dropout is on"
 
@@ -137,7 +136,7 @@ def test_weights_held_in_bf16_are_those_that_each_pass_would_cast(monkeypatch):
         np.testing.assert_array_equal(held[readout], cast[readout])
 
 
-def test_the_official_geometry_and_its_memory_of_where_it_is_from():
+def test_the_official_geometry_and_its_provenance():
     encoder = load(
         {"family": "beats", "model": "esp_aves2_sl_beats_all", "weights": "random", "seed": 0}
     )
@@ -155,7 +154,7 @@ def test_the_official_geometry_and_its_memory_of_where_it_is_from():
     assert all(np.isfinite(values).all() for values in pooled.means.values())
 
 
-def test_the_catalogue_says_of_beats_models_what_avex_says():
+def test_the_facts_of_beats_models_are_avexs():
     """All of them, their rates, and where their weights are."""
     from avex.models.utils.registry import get_checkpoint_path, get_model_spec, list_models
 

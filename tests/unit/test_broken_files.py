@@ -7,7 +7,7 @@ import pytest
 from stratavox import tables
 from stratavox.errors import BrokenFile, StratavoxError, run_command
 
-MADE = {"key": "k" * 64, "versions": {"numpy": "2.0"}}
+PROVENANCE = {"key": "k" * 64, "versions": {"numpy": "2.0"}}
 
 
 @pytest.fixture
@@ -15,16 +15,16 @@ def table(tmp_path) -> pa.Table:
     """Written to table.parquet in ``tmp_path``."""
     values = np.random.default_rng(0).standard_normal((300, 8))
     columns = {"clip_id": [f"call {n}" for n in range(300)], "n": range(300)}
-    made = pa.table(columns | {"embedding": tables.embedding_column(values)})
-    tables.write_table(made, tmp_path / "table.parquet", MADE)
-    return made
+    written = pa.table(columns | {"embedding": tables.embedding_column(values)})
+    tables.write_table(written, tmp_path / "table.parquet", PROVENANCE)
+    return written
 
 
 def test_no_flipped_bit_gives_other_values(table, tmp_path):
     """In the pages it is found; in the footer it is found, seen in key or schema, or harmless."""
     whole = (tmp_path / "table.parquet").read_bytes()
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
-    path, found = tmp_path / "changed.parquet", 0
+    path, detected = tmp_path / "changed.parquet", 0
     generator = np.random.default_rng(1)
     for place in generator.choice(len(whole), 400, replace=False):
         changed = bytearray(whole)
@@ -35,11 +35,11 @@ def test_no_flipped_bit_gives_other_values(table, tmp_path):
             read = tables.read_table(path)
         except BrokenFile as error:
             assert error.path == path and str(path) in str(error)
-            found += 1
+            detected += 1
             continue
-        told = key != MADE["key"] or not read.schema.equals(table.schema)
-        assert (place >= footer and told) or read.equals(table), place
-    assert found > 300
+        visible = key != PROVENANCE["key"] or not read.schema.equals(table.schema)
+        assert (place >= footer and visible) or read.equals(table), place
+    assert detected > 300
 
 
 @pytest.mark.parametrize("left", [0, 3, 12, 1000, -9, -1])
@@ -76,12 +76,12 @@ def test_a_stage_sets_aside_what_it_cannot_read(table, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         run_command(lambda: tables.read_table(path))
     assert stopped.value.code == 1
-    said = capsys.readouterr().err
-    assert str(path) in said and "set aside as table.parquet.broken" in said
+    printed = capsys.readouterr().err
+    assert str(path) in printed and "set aside as table.parquet.broken" in printed
     assert not path.exists() and (tmp_path / "table.parquet.broken").read_bytes() == kept
 
 
-def test_leave_to_write_is_missed_in_one_sentence(tmp_path):
+def test_a_missing_permission_is_one_sentence(tmp_path):
     """Not even root may put a file into the kernel's own folder."""
     with (
         pytest.raises(StratavoxError, match=r"/sys/new/summary\.json: cannot be written"),

@@ -42,22 +42,22 @@ class Set:
     """Calls in memory, their labels, and every readout of every encoder."""
 
     def __init__(self, confounded: bool, encoders: list[str]):
-        made = list(chorus.calls(**SIZES, sessions=6, confounded=confounded, rate=16000))
+        calls = list(chorus.calls(**SIZES, sessions=6, confounded=confounded, rate=16000))
         self.labels = pd.DataFrame(
             {
-                "species": [f"{call.species}" for call in made],
-                "individual": [f"{call.species}.{call.individual}" for call in made],
-                "call_type": [call.order for call in made],
+                "species": [f"{call.species}" for call in calls],
+                "individual": [f"{call.species}.{call.individual}" for call in calls],
+                "call_type": [call.order for call in calls],
                 "session": [
                     f"{call.species}.{call.individual}.{call.session}"
                     if confounded
                     else f"{call.session}"
-                    for call in made
+                    for call in calls
                 ],
-                **{name: [call.values[name] for call in made] for name in made[0].values},
+                **{name: [call.values[name] for call in calls] for name in calls[0].values},
             }
         )
-        waves = [call.samples.astype(np.float32) for call in made]
+        waves = [call.samples.astype(np.float32) for call in calls]
         self.x = {name: pool(part.load(ENCODERS[name]), waves).means for name in encoders}
 
     def correct(self, encoder: str, readout: str, target: str, group: str, grouped: bool = True):
@@ -71,8 +71,8 @@ class Set:
         ):
             tested = np.isin(np.arange(len(y)), test)
             x = self.x[encoder][readout]
-            found, _ = nested_cv.outer_fold(x, y, groups if grouped else None, tested, SETTINGS)
-            right[tested] = found.predicted == y[tested]
+            outer, _ = nested_cv.outer_fold(x, y, groups if grouped else None, tested, SETTINGS)
+            right[tested] = outer.predicted == y[tested]
         return right
 
     def interval(self, quantity: np.ndarray, target: str, group: str, share: bool = True):
@@ -105,20 +105,20 @@ def confounded() -> Set:
         ("random_twin", "patch"),
     ],
 )
-def test_order_is_unknown_to_whatever_averages_over_frames(crossed, encoder, readout):
-    found = crossed.score(encoder, readout, "call_type")
+def test_order_is_at_chance_for_averages_over_frames(crossed, encoder, readout):
+    estimate = crossed.score(encoder, readout, "call_type")
     # the four together at 95 % (Bonferroni)
-    low = found.value - student.ppf(1 - 0.025 / 4, found.freedom) * found.error
+    low = estimate.value - student.ppf(1 - 0.025 / 4, estimate.freedom) * estimate.error
     assert low <= 0.25
-    assert found.value < 0.35
+    assert estimate.value < 0.35
 
 
-def test_order_is_known_after_blocks_that_mix_over_time(crossed):
+def test_order_is_decodable_after_blocks_that_mix_over_time(crossed):
     for readout in ("block_06", "block_11"):
         assert crossed.score("beats_small", readout, "call_type").low > 0.5
 
 
-def test_training_and_not_the_architecture_alone_knows_order(crossed):
+def test_order_is_decoded_better_with_training_than_with_the_architecture_alone(crossed):
     right = [
         crossed.correct(name, "block_11", "call_type", "individual")
         for name in ("beats_small", "random_twin")
@@ -153,7 +153,7 @@ def test_acoustic_factors_are_decodable_early(crossed, factor):
     assert interval(explained, Groups(np.zeros(len(rows), dtype=int))).low > 0
 
 
-def test_confounded_sessions_are_told_as_leakage(crossed, confounded):
+def test_confounded_sessions_show_as_leakage(crossed, confounded):
     """A random split finds individuals by their sessions' background; sessions held out do not."""
     gaps = []
     for one in (crossed, confounded):
@@ -181,7 +181,7 @@ def test_avex_loads_the_bundled_file_itself_and_gives_the_same_tokens():
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_the_bundled_file_is_small_half_precision_and_says_how_it_was_made():
+def test_the_bundled_file_is_small_and_has_its_training_settings():
     assert BUNDLED.stat().st_size < 25e6
     facts = weights.metadata(BUNDLED)
     assert {"settings", "log", "held_out", "held_out_before_training", "versions"} <= set(facts)

@@ -1,4 +1,4 @@
-"""The synthetic set: the same bytes for the same seed, sizes as asked, truth as told."""
+"""The synthetic set: the same bytes for the same seed, sizes as requested, sounds as labelled."""
 
 import csv
 from collections import defaultdict
@@ -23,6 +23,14 @@ SMALL = DEFAULT | {"species": 2, "individuals": 2, "call_types": 4, "renditions"
 SIZES = SMALL | {"renditions": 3}
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """The set of `SMALL`, which no test changes."""
+    folder = tmp_path_factory.mktemp("small")
+    chorus.write(folder, **SMALL)
+    return folder
+
+
 def contents(folder):
     return {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
@@ -34,20 +42,19 @@ def table_of(raw):
         return list(csv.DictReader(file))
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path):
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(small, tmp_path):
+    for name, seed in (("same", SMALL["seed"]), ("other", SMALL["seed"] + 1)):
         chorus.write(tmp_path / name, **SMALL | {"seed": seed})
-    first, again, other = (contents(tmp_path / name) for name in "abc")
+    first, again, other = map(contents, (small, tmp_path / "same", tmp_path / "other"))
     assert first == again
     assert first.keys() == other.keys()
     assert all(first[name] != other[name] for name in first)
 
 
-def test_more_of_anything_leaves_the_others_as_they_were(tmp_path):
-    chorus.write(tmp_path / "a", **SMALL)
+def test_more_of_anything_leaves_the_others_as_they_were(small, tmp_path):
     more = {"species": 3, "individuals": 3, "call_types": 5, "renditions": 3}
-    chorus.write(tmp_path / "b", **DEFAULT | more)
-    few, many = contents(tmp_path / "a"), contents(tmp_path / "b")
+    chorus.write(tmp_path, **DEFAULT | more)
+    few, many = contents(small), contents(tmp_path)
     few.pop("metadata.csv")
     assert few.items() <= many.items()
 
@@ -82,11 +89,10 @@ def test_sessions_are_an_individuals_own_where_they_are_confounded(tmp_path):
     assert rows.groupby("individual")["session"].nunique().eq(2).all()
 
 
-def test_files_are_as_the_table_says(tmp_path):
-    chorus.write(tmp_path, **SMALL)
-    for row in table_of(tmp_path):
-        samples, rate = sf.read(tmp_path / row["file"])
-        assert (rate, sf.info(tmp_path / row["file"]).subtype) == (44100, "PCM_16")
+def test_files_are_as_the_table_says(small):
+    for row in table_of(small):
+        samples, rate = sf.read(small / row["file"])
+        assert (rate, sf.info(small / row["file"]).subtype) == (44100, "PCM_16")
         assert len(samples) / rate == pytest.approx(float(row["duration_s"]), abs=1e-4)
         assert 1.0 <= len(samples) / rate <= 1.9
         assert np.abs(samples).max() < 0.99
@@ -165,10 +171,9 @@ def test_the_stage_makes_a_set_that_passes_the_other_stages(tmp_path, monkeypatc
     assert (hygiene["rejected"], hygiene["silent"], hygiene["clipped"]) == ([], [], 0)
 
 
-def test_the_stage_as_a_command(tmp_path):
+def test_the_stage_as_a_command(small, tmp_path):
     out, wanted = {"raw": "raw", "scan": "scan.parquet"}, SMALL | {"shards": 1}
-    process = stage_jobs.run("corpus.generate", {}, out, wanted, given={"cwd": tmp_path})
-    assert process.returncode == 0, process.stderr
-    chorus.write(tmp_path / "same", **SMALL)
-    assert contents(tmp_path / "raw") == contents(tmp_path / "same")
+    done = stage_jobs.run("corpus.generate", {}, out, wanted, process={"cwd": tmp_path})
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "raw") == contents(small)
     assert len(tables.read_table(tmp_path / "scan.parquet")) == 32

@@ -16,12 +16,6 @@ from stratavox.corpus.identity import shard_of
 from stratavox.errors import StratavoxError
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
 def part(data, shard=0):
     return data.parent / f"inspect/part-{shard:03d}.parquet"
 
@@ -168,9 +162,9 @@ def test_a_file_replaced_while_it_is_read_stops_the_stage(data, monkeypatch):
     real = audio.read
 
     def read(path, *bounds, **more):
-        clips_by_id = real(path, *bounds, **more)
+        sound = real(path, *bounds, **more)
         put(data, "a.wav", tone(3000))
-        return clips_by_id
+        return sound
 
     monkeypatch.setattr(audio, "read", read)
     with pytest.raises(StratavoxError, match=r"a\.wav: changed since it was scanned"):
@@ -178,7 +172,7 @@ def test_a_file_replaced_while_it_is_read_stops_the_stage(data, monkeypatch):
     assert not (data.parent / "part.parquet").exists()
 
 
-def test_resampled_peaks_beyond_full_scale_are_cut_and_said(data, capsys):
+def test_resampled_peaks_beyond_full_scale_are_clipped_and_reported(data, capsys):
     put(data, "loud.wav", np.sign(tone(1000, 1, 44100)) * 32767 / 32768, 44100)
     put(data, "soft.wav", tone(1000, 1, 44100), 44100)
     put_table(data, [["file"], ["loud.wav"], ["soft.wav"]])
@@ -246,7 +240,7 @@ def test_real_zebra_finches_in_stereo(shared, data):
         expected, _ = sf.read(folder / clip_id)
         spectrum = np.abs(np.fft.rfft(expected.mean(axis=1), 2**17))[: round(7000 / 44100 * 2**17)]
         energy = np.sum(spectrum**2) / 44100
-        got = np.abs(np.fft.rfft(samples, 2**17))[: round(7000 / 16000 * 2**17)]
+        resampled = np.abs(np.fft.rfft(samples, 2**17))[: round(7000 / 16000 * 2**17)]
         # energy below 7 kHz, by Parseval: resampling keeps it
-        assert np.sum(got**2) / 16000 == pytest.approx(energy, rel=0.01)
+        assert np.sum(resampled**2) / 16000 == pytest.approx(energy, rel=0.01)
         assert abs(len(samples) - len(expected) * 16000 / 44100) < 1

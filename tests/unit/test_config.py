@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stage_jobs import default_config
 from stratavox import config
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
@@ -15,13 +16,9 @@ from stratavox.plan import Plan
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def default() -> dict:
-    return yaml.safe_load((ROOT / "config.yaml").read_text())
-
-
 def refused(**changes) -> str:
     """The message for the default config with ``path__to__key=value`` changed."""
-    changed = default()
+    changed = default_config()
     for path, value in changes.items():
         *parents, last = path.split("__")
         place = changed
@@ -38,7 +35,7 @@ def refused(**changes) -> str:
 
 def long(**entry) -> dict:
     """A dataset of long recordings with annotation files."""
-    tasks = {"call_type": {"target": "label", "kind": "classification", "group": None}}
+    tasks = {"call_type": {"target": "label", "group": None}}
     return {"source": "folder", "path": "songs", "annotations": entry, "tasks": tasks}
 
 
@@ -200,9 +197,9 @@ def test_settings_that_no_stage_can_use_are_refused_with_the_config(changes, par
 
 
 def test_annotations_stand_for_a_table():
-    given = default()
-    given["datasets"]["chorus"] = long(format="textgrid")
-    entry = config.check(given)["datasets"]["chorus"]
+    changed = default_config()
+    changed["datasets"]["chorus"] = long(format="textgrid")
+    entry = config.check(changed)["datasets"]["chorus"]
     assert entry["annotations"] == {"format": "textgrid", "min_s": 0.02, "label": "label"}
     # what the report writes down can be run again
     assert not {"table", "file", "start", "end"} & entry.keys()
@@ -211,25 +208,25 @@ def test_annotations_stand_for_a_table():
 def test_the_example_of_annotations_is_valid():
     text = (ROOT / "docs/annotations.md").read_text()
     shown = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
-    given = default() | shown
-    given["run"]["datasets"] = ["my_field"]
-    entry = config.check(given)["datasets"]["my_field"]
+    merged = default_config() | shown
+    merged["run"]["datasets"] = ["my_field"]
+    entry = config.check(merged)["datasets"]["my_field"]
     assert entry["annotations"]["min_s"] == 0.02  # what the comment beside says
 
 
 def test_avexs_all_layers_need_the_site_they_are_made_of():
-    given = default()
-    given["probes"] = {"fusions": ["concat_avex"]}
+    changed = default_config()
+    changed["probes"] = {"fusions": ["concat_avex"]}
     with pytest.raises(StratavoxError) as error:
-        config.check(given)
+        config.check(changed)
     for part in ("probes.fusions: concat_avex", "sites: [block, ffn]", "(beats_small, beats_small"):
         assert part in str(error.value)
     for name in ("beats_small", "beats_small_random"):
-        given["encoders"][name]["sites"] = ["block", "ffn"]
-    config.check(given)
-    given["run"]["encoders"] = ["logmel"]
+        changed["encoders"][name]["sites"] = ["block", "ffn"]
+    config.check(changed)
+    changed["run"]["encoders"] = ["logmel"]
     with pytest.raises(StratavoxError, match="none of run.encoders is of family beats"):
-        config.check(given)
+        config.check(changed)
 
 
 def module(**changes) -> dict:
@@ -290,11 +287,11 @@ def test_all_problems_are_reported_at_once():
 
 
 def test_defaults_and_a_datasets_own_probes():
-    given = default()
-    given["datasets"]["chorus"]["probes"] = {"repeats": 2}
-    before = copy.deepcopy(given)
-    checked = config.check(given)
-    assert given == before
+    changed = default_config()
+    changed["datasets"]["chorus"]["probes"] = {"repeats": 2}
+    before = copy.deepcopy(changed)
+    checked = config.check(changed)
+    assert changed == before
     assert checked["probes"]["folds"] == 5
     assert checked["datasets"]["chorus"]["probes"] == checked["probes"] | {"repeats": 2}
 
@@ -304,7 +301,7 @@ def test_every_shipped_config_is_valid_over_the_default(path):
     from snakemake.common.configfile import load_configfile
     from snakemake.utils import update_config
 
-    merged = default()
+    merged = default_config()
     update_config(merged, load_configfile(path))
     config.check(merged)
 
@@ -318,11 +315,11 @@ def leaves(values: dict, path: tuple[str, ...] = ()):
             yield (*path, key)
 
 
-def test_config_yaml_repeats_no_default():
+def test_config_yaml_repeats_no_default_config():
     """Leaving out any key changes the run, or is refused."""
-    whole = config.check(default())
-    for *parents, last in leaves(default()):
-        changed = default()
+    whole = config.check(default_config())
+    for *parents, last in leaves(default_config()):
+        changed = default_config()
         place = changed
         for key in parents:
             place = place[key]
@@ -332,7 +329,7 @@ def test_config_yaml_repeats_no_default():
 
 
 def test_seeds_stand_for_one_encoder_each(tmp_path):
-    plan = Plan(default(), tmp_path)
+    plan = Plan(default_config(), tmp_path)
     drawn = [f"beats_small_random_seed{seed}" for seed in (0, 1, 2)]
     assert list(plan.encoders) == ["beats_small", *drawn, "logmel", "duration_level"]
     assert plan.draws == {"beats_small_random": drawn}

@@ -86,7 +86,7 @@ def test_at_many_clips_it_is_the_usual_v():
     )
 
 
-def test_the_finer_of_the_two_settles_the_other():
+def test_a_column_that_is_a_function_of_the_label_has_v_near_1():
     """Three birds in two cages: V is near 1, though the cage does not tell the birds apart."""
     target = ["a"] * 30 + ["b"] * 30 + ["c"] * 30
     described = associated(target, ["cage 1"] * 60 + ["cage 2"] * 30)
@@ -94,7 +94,7 @@ def test_the_finer_of_the_two_settles_the_other():
     assert described["balanced_accuracy"] == pytest.approx(2 / 3)
 
 
-def test_order_and_names_are_nothing_to_it():
+def test_order_and_names_change_nothing():
     generator = np.random.default_rng(3)
     target, cells = generator.choice(list("abc"), 90), generator.choice(list("uv"), 90)
     described = associated(target, cells)
@@ -198,7 +198,7 @@ def test_a_missing_column_and_one_value_a_clip_are_refused(here):
         assert part in str(caught.value)
 
 
-def test_columns_that_a_task_needs_are_asked_for_by_the_folds_too():
+def test_folds_refuse_a_missing_column_too():
     labels = pa.table({"clip_id": ["a"], "call": ["x"]})
     wanted = settings() | {"dataset": "zoo", "task": "t", "target": "call", "group": "brid"}
     with pytest.raises(StratavoxError, match=r"zoo.tasks.t.group: no column 'brid' .*: call"):
@@ -217,7 +217,7 @@ def page(tmp_path, entries):
     return summary.render(content, tmp_path / "results/report", tmp_path / "results/tables")
 
 
-def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_path):
+def test_the_page_reports_confounds_in_a_sentence_and_a_table(tmp_path):
     target = ["LT"] * 12 + ["Be"] * 12 + ["DC"] * 12
     age = ["chick"] * 23 + ["adult"] * 12 + [confounds.EMPTY]
     entry = associated(target, age) | {"column": fake.NASTY}
@@ -236,7 +236,7 @@ def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_
     assert "site 1 0 – 3 of 3 0.333 0.333 0.333" in shown.text
 
 
-def test_the_rarest_value_is_told_first():
+def test_the_rarest_value_comes_first():
     """One class under water says more than twenty in the air."""
     described = confounds.association(list("aabbcc"), ["air"] * 4 + ["water"] * 2, 0)
     assert [row["label"] for row in described["single_valued"]] == ["c", "a", "b"]
@@ -250,14 +250,14 @@ def test_many_single_valued_classes_are_named_up_to_five(tmp_path):
     assert "“class 4” with “v”, 3 more)" in text and "“class 5” with" not in text
 
 
-def test_nothing_is_said_where_no_confound_is_named(tmp_path):
+def test_the_page_has_no_section_without_named_confounds(tmp_path):
     index = drawn(fake.write(tmp_path))
     content = gather.content(index)
     out = tmp_path / "results/report"
     assert "What goes with" not in summary.render(content, out, tmp_path / "results/tables")
 
 
-def test_trimmed_zeros_and_clips_that_the_join_lacks_are_told_with_the_data(tmp_path):
+def test_trimmed_zeros_and_clips_missing_from_the_join_are_reported_with_the_data(tmp_path):
     joined = {"join": {"table": "birds.csv", "by": "bird", "clips_not_mentioned": 3}}
     joined |= {"trimmed": {"clips": 12, "seconds": 3.456}}
     facts = gather.hygiene_facts(fake.HYGIENE | joined)

@@ -38,13 +38,13 @@ def refused(file, cache) -> str:
 
 
 def test_the_file_is_fetched_once_checked_and_protected(server, cache):
-    got = download.obtain(server.file(NAME), cache)
+    receipt = download.obtain(server.file(NAME), cache)
     path = cache / NAME
     assert path.read_bytes() == content(server)
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
-    assert got["path"] == str(path) and got["bytes"] == len(content(server))
-    assert f"sha256:{got['sha256']}" == checksum(path) == server.file(NAME)["checksum"]
-    assert download.obtain(server.file(NAME), cache) == got
+    assert receipt["path"] == str(path) and receipt["bytes"] == len(content(server))
+    assert f"sha256:{receipt['sha256']}" == checksum(path) == server.file(NAME)["checksum"]
+    assert download.obtain(server.file(NAME), cache) == receipt
     assert server.requests == [(NAME, None)]
     # nothing but the file and its lock is left
     assert sorted(p.name for p in cache.iterdir()) == [f".{NAME}.lock", NAME]
@@ -59,7 +59,7 @@ def test_either_kind_of_checksum_is_checked(server, cache, algorithm):
     assert right in message and wrong in message and NAME in message
 
 
-def test_breaks_are_mended_by_asking_for_the_rest(server, cache):
+def test_after_a_break_only_the_rest_is_requested(server, cache):
     server.cut = 250_000
     download.obtain(server.file(NAME), cache)
     assert (cache / NAME).read_bytes() == content(server)
@@ -118,7 +118,7 @@ def test_a_part_that_is_whole_but_was_not_moved(server, cache, monkeypatch):
     assert (cache / NAME).read_bytes() == content(server)
 
 
-def test_a_spoilt_part_costs_a_second_try_only(server, cache, monkeypatch):
+def test_a_damaged_part_is_fetched_again(server, cache, monkeypatch):
     monkeypatch.setattr(download, "RETRIES", 0)
     server.cut, server.ranges = 250_000, False
     refused(server.file(NAME), cache)
@@ -132,15 +132,15 @@ def test_a_spoilt_part_costs_a_second_try_only(server, cache, monkeypatch):
 def test_wrong_bytes_are_refused_at_once_and_not_kept(server, cache, known):
     server.serve[NAME] = b"<html>Please sign in</html>"
     file = server.file(NAME)
-    told = file["checksum"] if known else "no whole zip archive"
+    reason = file["checksum"] if known else "no whole zip archive"
     file |= {"bytes": None} | ({} if known else {"checksum": None})
     message = refused(file, cache)
-    assert told in message and server.address(NAME) in message and "downloads.archives" in message
+    assert reason in message and server.address(NAME) in message and "downloads.archives" in message
     assert len(server.requests) == 1
     assert not (cache / NAME).exists() and not (cache / f"{NAME}.part").exists()
 
 
-def test_a_missing_address_is_said_and_not_tried_again(server, cache):
+def test_a_missing_address_is_reported_and_not_tried_again(server, cache):
     server.status = 404
     message = refused(server.file(NAME), cache)
     assert "404" in message and str(cache / NAME) in message and "run again" in message
@@ -158,14 +158,14 @@ def test_a_passing_failure_is_tried_again(server, cache, monkeypatch):
     assert len(server.requests) == 2
 
 
-def test_a_failure_that_does_not_pass_is_said(server, cache):
+def test_a_lasting_failure_is_reported(server, cache):
     server.status = 503
     message = refused(server.file(NAME), cache)
     assert "answered 503" in message and str(cache / NAME) in message
     assert len(server.requests) == 1 + download.RETRIES
 
 
-def test_without_a_network_the_file_to_put_there_is_told(server, cache):
+def test_without_a_network_the_message_says_which_file_to_put_where(server, cache):
     """Nothing listens at the address: name, place, checksum and source are all in the message."""
     file = server.file(NAME, address="http://127.0.0.1:9/calls.zip")
     message = refused(file, cache)
@@ -174,7 +174,7 @@ def test_without_a_network_the_file_to_put_there_is_told(server, cache):
     assert "there is no network here" in message and "refused" in message and "0x" not in message
 
 
-def test_the_environments_proxy_is_asked(server, cache, monkeypatch):
+def test_the_environments_proxy_is_used(server, cache, monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
@@ -210,27 +210,28 @@ def test_a_wrong_file_put_there_by_hand_is_refused_and_left(server, cache, spoil
 @pytest.mark.parametrize(("size", "verified"), [(True, "size"), (False, "nothing")])
 def test_without_a_published_checksum_that_is_written_down(server, cache, size, verified):
     file = server.file(NAME, checksum=None) | ({} if size else {"bytes": None})
-    got = download.obtain(file, cache)
-    assert got["verified"] == verified
-    assert f"sha256:{got['sha256']}" == checksum(server.folder / NAME)
+    receipt = download.obtain(file, cache)
+    assert receipt["verified"] == verified
+    assert f"sha256:{receipt['sha256']}" == checksum(server.folder / NAME)
 
 
 def test_two_runs_at_once_fetch_it_once(server, cache):
     """flock tells two openings of a file apart even within a process."""
-    got, file = [], server.file(NAME)
+    receipts, file = [], server.file(NAME)
     runs = [
-        threading.Thread(target=lambda: got.append(download.obtain(file, cache))) for _ in range(4)
+        threading.Thread(target=lambda: receipts.append(download.obtain(file, cache)))
+        for _ in range(4)
     ]
     for run in runs:
         run.start()
     for run in runs:
         run.join()
-    assert len(got) == 4 and all(one == got[0] for one in got)
+    assert len(receipts) == 4 and all(one == receipts[0] for one in receipts)
     assert len(server.requests) == 1
     assert (cache / NAME).read_bytes() == content(server)
 
 
-def test_progress_tells_megabytes_rate_and_time_left(capsys, monkeypatch):
+def test_progress_prints_megabytes_rate_and_time_left(capsys, monkeypatch):
     clock = iter([0.0, 20.0, 20.0, 20.0])
     monkeypatch.setattr("stratavox.progress.time.monotonic", lambda: next(clock, 40.0))
     progress = download.Transfer("calls.zip", 100_000_000, 20_000_000)
@@ -242,13 +243,13 @@ def test_progress_tells_megabytes_rate_and_time_left(capsys, monkeypatch):
     assert last.startswith("calls.zip: 100.0/100.0 MB, 2.0 MB/s")
 
 
-def test_the_cache_is_the_users_unless_told_otherwise(tmp_path, monkeypatch):
+def test_the_cache_is_the_users_unless_configured(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
     assert download.cache(None) == tmp_path / "mine/stratavox/archives"
     assert download.cache(str(tmp_path / "ours")) == tmp_path / "ours/archives"
 
 
-def test_a_folder_that_cannot_be_written_is_said(server, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(server, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     message = refused(server.file(NAME), tmp_path / "cache/archives/calls")
     assert "downloads.folder" in message and str(tmp_path / "cache") in message

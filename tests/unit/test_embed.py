@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import stage_jobs
+from clip_data import RATE, in_24_bits, put_clips
 from stratavox import tables
-from stratavox.audio import encode_flac
 from stratavox.corpus.clips import SCHEMA
 from stratavox.embed import collect as collecting
 from stratavox.embed import part
@@ -22,36 +22,14 @@ from stratavox.embed.pooling import pool
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.errors import StratavoxError
 
-RATE = 16000
-
 
 def clips(*ids: str) -> dict[str, np.ndarray]:
     """Noise of different lengths, on the grid of 24 bits so that FLAC holds it exactly."""
     rng = np.random.default_rng(len(ids))
-    written = {}
+    waves = {}
     for name in ids:
-        wave = 0.1 * rng.standard_normal(int(rng.integers(500, 9000)))
-        written[name] = (np.rint(wave * 2**23) / 2**23).astype(np.float32)
-    return written
-
-
-def put(path: Path, waves: dict[str, np.ndarray], group: int = 2, rate: int = RATE) -> Path:
-    """Write a part of clips, ``group`` clips a row group."""
-    rows = [
-        {
-            "clip_id": name,
-            "n_samples": len(wave),
-            "audio": {"bytes": encode_flac(wave, rate), "path": f"{name}.wav"},
-        }
-        for name, wave in sorted(waves.items())
-    ]
-    with tables.table_writer(path, SCHEMA, {}) as writer:
-        for start in range(0, len(rows), group):
-            batch = pa.Table.from_pylist(rows[start : start + group], schema=writer.schema)
-            writer.write_table(batch)
-        if not rows:
-            writer.write_table(pa.Table.from_pylist([], schema=writer.schema))
-    return path
+        waves[name] = in_24_bits(0.1 * rng.standard_normal(int(rng.integers(500, 9000))))
+    return waves
 
 
 def sums_encoder(name: str = "sums", spoil: float | None = None) -> Encoder:
@@ -78,7 +56,7 @@ def sums_encoder(name: str = "sums", spoil: float | None = None) -> Encoder:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_part_has_every_readout_of_every_clip_in_order(tmp_path, threads):
     waves = clips(*"abcdefg")
-    source = put(tmp_path / "clips.parquet", waves)
+    source = put_clips(tmp_path / "clips.parquet", waves)
     part.embed(sums_encoder(), source, tmp_path / "part.parquet", {"key": "k"}, threads)
     table = tables.read_table(tmp_path / "part.parquet")
     assert table.column_names == [
@@ -101,7 +79,7 @@ def test_a_part_has_every_readout_of_every_clip_in_order(tmp_path, threads):
 
 
 def test_an_empty_shard_makes_an_empty_part_of_the_same_schema(tmp_path):
-    full, empty = put(tmp_path / "a", clips("x")), put(tmp_path / "b", {})
+    full, empty = put_clips(tmp_path / "a", clips("x")), put_clips(tmp_path / "b", {})
     part.embed(sums_encoder(), full, tmp_path / "full.parquet", {})
     part.embed(sums_encoder(), empty, tmp_path / "empty.parquet", {})
     tables_ = [tables.read_table(tmp_path / f"{name}.parquet") for name in ("full", "empty")]
@@ -113,17 +91,17 @@ def test_an_empty_shard_makes_an_empty_part_of_the_same_schema(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_readout_that_is_not_finite_names_its_clip_and_leaves_no_part(tmp_path, value):
-    source = put(tmp_path / "clips.parquet", {"some cat/ä.wav": np.zeros(2000, "f4")})
+    source = put_clips(tmp_path / "clips.parquet", {"some cat/ä.wav": np.zeros(2000, "f4")})
     with pytest.raises(StratavoxError, match=r"clip 'some cat/ä\.wav' .*block_00 is not finite"):
         part.embed(sums_encoder(spoil=value), source, tmp_path / "part.parquet", {})
     assert not (tmp_path / "part.parquet").exists()
 
 
 def test_clips_at_another_rate_or_length_are_refused(tmp_path):
-    source = put(tmp_path / "a.parquet", clips("x"), rate=8000)
+    source = put_clips(tmp_path / "a.parquet", clips("x"), rate=8000)
     with pytest.raises(StratavoxError, match="clip 'x' is at 8000 Hz; .* at 16000 Hz"):
         part.embed(sums_encoder(), source, tmp_path / "part.parquet", {})
-    table = tables.read_table(put(tmp_path / "b.parquet", clips("x")))
+    table = tables.read_table(put_clips(tmp_path / "b.parquet", clips("x")))
     wrong = table.set_column(1, "n_samples", pa.array([7], pa.int64()))
     pq.write_table(wrong, tmp_path / "b.parquet")
     with pytest.raises(StratavoxError, match="clip 'x' has .* samples where its row says 7"):
@@ -132,7 +110,7 @@ def test_clips_at_another_rate_or_length_are_refused(tmp_path):
 
 def test_the_next_row_group_alone_is_decoded_while_one_is_embedded(tmp_path, monkeypatch):
     waves = clips(*"abcdefgh")
-    source = put(tmp_path / "clips.parquet", waves)
+    source = put_clips(tmp_path / "clips.parquet", waves)
     lengths = [len(waves[name]) for name in sorted(waves)]
     begun = {length: threading.Event() for length in lengths}
     decode = part._decoded
@@ -164,7 +142,7 @@ def test_the_next_row_group_alone_is_decoded_while_one_is_embedded(tmp_path, mon
 
 
 def test_a_clip_broken_in_a_later_row_group_is_named_and_no_part_is_left(tmp_path):
-    table = tables.read_table(put(tmp_path / "whole.parquet", clips(*"abcdef")))
+    table = tables.read_table(put_clips(tmp_path / "whole.parquet", clips(*"abcdef")))
     rows = table.to_pylist()
     rows[4]["audio"]["bytes"] = rows[4]["audio"]["bytes"][:40]
     with tables.table_writer(tmp_path / "clips.parquet", SCHEMA, {}) as writer:
@@ -182,7 +160,7 @@ def two_parts(folder: Path, *encoders: Encoder) -> tuple[dict, list[Path]]:
     names, part_files = sorted(waves), []
     for place, encoder in enumerate(encoders or (sums_encoder(), sums_encoder())):
         mine = {name: waves[name] for name in names[place::2]}
-        source = put(folder / f"clips{place}.parquet", mine)
+        source = put_clips(folder / f"clips{place}.parquet", mine)
         part_files.append(folder / f"part-{place:03d}.parquet")
         part.embed(encoder, source, part_files[-1], {})
     return waves, part_files
@@ -273,7 +251,7 @@ def test_the_commands(tmp_path):
     waves = clips("x", "y")
     settings, key = {"family": "duration_level"}, {"key": "k"}
     for shard, mine in (("000", waves), ("001", {})):
-        source = put(tmp_path / f"clips-{shard}.parquet", mine)
+        source = put_clips(tmp_path / f"clips-{shard}.parquet", mine)
         out = {"part": tmp_path / f"part-{shard}.parquet"}
         done = stage_jobs.run("embed.part", {"clips": source}, out, settings, provenance=key)
         assert done.returncode == 0, done.stderr

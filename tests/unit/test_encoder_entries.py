@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 import stage_jobs
 from stratavox.encoders import catalogue
@@ -84,7 +83,7 @@ def test_a_module_has_blocks_where_it_names_them(code):
 
 
 def test_only_changed_code_makes_a_modules_embeddings_stale(code):
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = stage_jobs.default_config()
     config["encoders"]["mine"] = MINE
     config["run"]["encoders"] = ["mine", "logmel"]
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.torch import save_file
 
+from clip_data import noise
 from encoder_examples import EXAMPLES
+from stage_jobs import ROOT, copied_package, default_config, python
 from stratavox import config, fingerprint
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -24,7 +20,6 @@ from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
 torch.set_num_threads(1)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", params=list(EXAMPLES))
@@ -38,16 +33,11 @@ def encoder(example):
     return load(example.settings)
 
 
-def noise(*lengths: int) -> list[np.ndarray]:
-    generator = np.random.default_rng(0)
-    return [0.1 * generator.standard_normal(n).astype(np.float32) for n in lengths]
-
-
 def checked(entry: dict) -> dict:
     """The entry as the config of a run gives it, defaults filled in."""
-    given = yaml.safe_load((ROOT / "config.yaml").read_text())
-    given["encoders"]["example"] = entry
-    return config.check(given)["encoders"]["example"]
+    run = default_config()
+    run["encoders"]["example"] = entry
+    return config.check(run)["encoders"]["example"]
 
 
 def test_every_family_has_an_example(tmp_path_factory):
@@ -207,7 +197,7 @@ def test_facts_and_config_need_nothing_heavy():
         "heavy = {'torch', 'numpy', 'pandas', 'avex', 'transformers'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(ROOT / "workflow", "-c", code)
 
 
 FACTS = """
@@ -258,22 +248,14 @@ print(json.dumps(report))
 
 def test_a_new_family_is_two_files_and_changes_no_key(tmp_path):
     """In a copy of the package: its schema, the catalogue and the loading take it as it is."""
-    shutil.copytree(
-        ROOT / "workflow",
-        tmp_path / "workflow",
-        ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"),
-    )
+    package = copied_package(tmp_path)
 
     def used() -> dict:
-        environment = os.environ | {"PYTHONPATH": str(tmp_path / "workflow")}
-        command = [sys.executable, "-c", USE, str(ROOT / "config.yaml")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json.loads(python(package, "-c", USE, str(ROOT / "config.yaml")))
 
     before = used()
     assert "toy" not in before["families"] and len(before["keys"]) > 4
-    folder = tmp_path / "workflow/stratavox/encoders/toy"
+    folder = package / "stratavox/encoders/toy"
     folder.mkdir()
     (folder / "facts.py").write_text(FACTS)
     (folder / "load.py").write_text(LOAD)

@@ -9,6 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import report_tables as fake
+from report_tables import words
 from stratavox import columns
 from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.inference.answers.depths import ACOUSTICS, APART, BEST, CENTRE, SATURATION
@@ -19,12 +20,6 @@ from stratavox.report.screen import plain
 NASTY = "<b>%{x} $x^2$</b>"
 BLOCKS = ["block_00", "block_01", "block_02", "block_03"]
 CHANCE = 0.2
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def answer_columns(name: str) -> list[str]:
@@ -88,7 +83,7 @@ def results(**changed) -> Results:
         "deep": {"weights": "pretrained", "blocks": BLOCKS, "readouts": ["input", *BLOCKS]},
         NASTY: {"weights": "none", "blocks": [], "readouts": ["features"]},
     }
-    given = Results(
+    default = Results(
         **{"dataset": "zoo", "task": NASTY, "source": "folder", "estimates": scores()},
         **{"explained_variance": explained(), "depths": centre_rows(), "encoders": encoders},
         layer_weights=pd.DataFrame(),
@@ -96,26 +91,22 @@ def results(**changed) -> Results:
         claims=pd.DataFrame([verdict], columns=answer_columns("claims")),
         facts={**facts, "repeats": 2, "permutations": 20, "draws": {}},
     )
-    return replace(given, **changed)
+    return replace(default, **changed)
 
 
 def unknown() -> Results:
     """The same task with groups unknown: one regime, no depths, no verdict, no intervals."""
-    given = results()
-    estimates = given.estimates[given.estimates["regime"] == "random"]
+    known = results()
+    estimates = known.estimates[known.estimates["regime"] == "random"]
     bare = {"low": float("nan"), "high": float("nan"), "interval": "none", "n_groups": None}
     return replace(
-        given,
+        known,
         estimates=estimates.assign(**bare),
-        explained_variance=given.explained_variance.assign(**bare),
-        depths=given.depths.iloc[:0],
-        claims=given.claims.iloc[:0],
-        facts={**given.facts, "regimes": ["random"], "group": None},
+        explained_variance=known.explained_variance.assign(**bare),
+        depths=known.depths.iloc[:0],
+        claims=known.claims.iloc[:0],
+        facts={**known.facts, "regimes": ["random"], "group": None},
     )
-
-
-def words(figure) -> str:
-    return " ".join(" ".join(text.get_text().split()) for text in figure.findobj(plt.Text))
 
 
 def lines(figure) -> dict[str, plt.Line2D]:
@@ -238,9 +229,9 @@ def test_an_atlas_without_rows_says_so():
 
 
 @pytest.mark.parametrize("module", [centres, atlas])
-@pytest.mark.parametrize("given", [results, unknown])
-def test_names_from_users_are_only_text(module, given):
-    figure = fake.on_screen(module, given()).to_plotly_json()
+@pytest.mark.parametrize("task", [results, unknown])
+def test_names_from_users_are_only_text(module, task):
+    figure = fake.on_screen(module, task()).to_plotly_json()
     layout = figure["layout"]
     shown = [note["text"] for note in layout.get("annotations", [])]
     axes = [layout[key] for key in layout if key.startswith(("xaxis", "yaxis"))]
@@ -250,7 +241,7 @@ def test_names_from_users_are_only_text(module, given):
         assert NASTY not in trace["hovertemplate"] and "$x" not in trace["hovertemplate"]
         shown += [trace.get("name") or "", *_leaves(trace["customdata"])]
     assert not [text for text in shown if NASTY in text]
-    assert given is unknown and module is centres or [t for t in shown if plain(NASTY) in t]
+    assert task is unknown and module is centres or [t for t in shown if plain(NASTY) in t]
 
 
 def _leaves(cells) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.collections import QuadMesh
 
 import report_tables as fake
+from report_tables import by_gid, words
 from stratavox.report import style
 from stratavox.report.figures import shape, similarity
 from stratavox.report.results import Overview
@@ -34,16 +34,6 @@ ENCODERS = {
 }
 DRAWS = {"r": ["r_seed0", "r_seed1"]}
 READOUTS = [(name, readout) for name, facts in ENCODERS.items() for readout in facts["readouts"]]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def words(figure) -> str:
-    return " ".join(" ".join(t.get_text() for t in figure.findobj(plt.Text)).split())
 
 
 def cka(a: int, b: int) -> float:
@@ -94,10 +84,6 @@ def meshes(figure) -> list[QuadMesh]:
     return [mesh for mesh in figure.axes[0].collections if isinstance(mesh, QuadMesh)]
 
 
-def by_gid(figure, gid: str):
-    return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
-
-
 # ---- similarity ----
 
 
@@ -116,7 +102,7 @@ def test_cells_are_the_tables_in_the_runs_order_with_the_first_draw_only():
     assert ticks == ["input", "0", "1", "2", "input", "0", "1", "features"]
 
 
-def test_how_alike_draws_are_is_told_from_the_same_readouts_of_unlike_draws():
+def test_similarity_of_draws_compares_the_same_readout_of_different_draws():
     pairs = [cka(4, 7), cka(5, 8), cka(6, 9)]
     printed = words(fake.on_paper(similarity, ZOO, alike()))
     assert "r: the first of 2 random draws" in printed
@@ -180,7 +166,7 @@ def test_the_band_of_random_draws_spans_them_all():
 
 
 @pytest.mark.parametrize(("module", "data"), [(similarity, alike()), (shape, shapes())])
-def test_names_are_only_ever_text(module, data):
+def test_names_are_shown_as_text_alone(module, data):
     assert NASTY in words(fake.on_paper(module, ZOO, data))
     page = str(fake.on_screen(module, ZOO, data).to_plotly_json())
     assert "<script>" not in page and "&lt;script&gt;" in page

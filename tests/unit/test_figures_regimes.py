@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 
 import report_tables as fake
+from report_tables import by_gid, words
 from stratavox.report.figures import leakage, neighbours, protocol
 from stratavox.report.results import Results
 from stratavox.report.screen import plain
@@ -20,12 +20,6 @@ KNN, APART = "knn_balanced_accuracy", "retrieval_roc_auc_apart"
 MEASURES = ["retrieval_roc_auc", APART, KNN, "silhouette"]
 MEASURES += ["clustering_nmi", "clustering_ami", "clustering_ari"]
 LEVEL = {"grouped": 0.3, "recording": 0.4, "random": 0.5, "control_task": 0.28}
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def encoder_facts(weights: str) -> dict:
@@ -113,14 +107,6 @@ def beside(excluded: str) -> dict[str, pd.DataFrame]:
     }
 
 
-def words(figure) -> str:
-    return " ".join(" ".join(text.get_text() for text in figure.findobj(plt.Text)).split())
-
-
-def by_gid(figure, gid: str):
-    return next(line for line in figure.findobj(plt.Line2D) if line.get_gid() == gid)
-
-
 def by_meta(screen, meta: str):
     return next(trace for trace in screen.data if trace.meta == meta)
 
@@ -133,15 +119,15 @@ def bars(figure) -> set[tuple[float, ...]]:
 
 @pytest.mark.parametrize("kind", ["none grouped", "none recording", "none random", "control"])
 def test_each_regime_and_the_control_task_are_the_tables_values(kind):
-    given = task("grouped", "recording", "random")
+    results = task("grouped", "recording", "random")
     kind = "control_task random" if kind == "control" else kind
     control, regime = kind.split()
-    figure, screen = fake.on_paper(leakage, given), fake.on_screen(leakage, given)
+    figure, screen = fake.on_paper(leakage, results), fake.on_screen(leakage, results)
     for encoder in ("deep", "noise"):
-        values = given.curve(encoder, control, regime)["value"].tolist()
+        values = results.curve(encoder, control, regime)["value"].tolist()
         assert list(by_gid(figure, f"{kind} {encoder}").get_ydata()) == values
         assert list(by_meta(screen, f"{kind} {encoder}").y) == values
-    base = given.one("logmel", "features", control, regime)["value"]
+    base = results.one("logmel", "features", control, regime)["value"]
     assert list(by_gid(figure, f"{kind} logmel in deep").get_ydata()) == [base]
     assert list(by_meta(screen, f"{kind} logmel in deep").y) == [base]
 
@@ -158,15 +144,15 @@ def test_selectivity_is_estimates_of_the_block_chosen_in_training_or_the_last():
 
 
 def test_draws_are_drawn_with_their_mean_and_range():
-    given = task("grouped", "random")
-    first = given.curve("noise")["value"].iloc[0]
-    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(fake.on_paper(leakage, given))
-    bar = by_meta(fake.on_screen(leakage, given), "none grouped noise").error_y
+    results = task("grouped", "random")
+    first = results.curve("noise")["value"].iloc[0]
+    assert (round(first - 0.01, 6), round(first + 0.02, 6)) in bars(fake.on_paper(leakage, results))
+    bar = by_meta(fake.on_screen(leakage, results), "none grouped noise").error_y
     assert (bar.array[0], bar.arrayminus[0]) == pytest.approx((0.02, 0.01))
     # accuracies of the two draws: 0.62 and 0.64 in the first block
     figure, screen = (
-        fake.on_paper(protocol, given, notebook()),
-        fake.on_screen(protocol, given, notebook()),
+        fake.on_paper(protocol, results, notebook()),
+        fake.on_screen(protocol, results, notebook()),
     )
     assert by_gid(figure, "notebook noise").get_ydata()[0] == pytest.approx(0.63)
     assert (0.62, 0.64) in bars(figure)
@@ -174,8 +160,8 @@ def test_draws_are_drawn_with_their_mean_and_range():
     assert trace.y[0] == pytest.approx(0.63) and trace.error_y.array[0] == pytest.approx(0.01)
     tables = beside("group")
     figure, screen = (
-        fake.on_paper(neighbours, given, tables),
-        fake.on_screen(neighbours, given, tables),
+        fake.on_paper(neighbours, results, tables),
+        fake.on_screen(neighbours, results, tables),
     )
     assert list(by_gid(figure, f"{KNN} noise").get_ydata()) == pytest.approx([0.03, 0.13, 0.23])
     assert (0.02, 0.04) in bars(figure)
@@ -183,47 +169,47 @@ def test_draws_are_drawn_with_their_mean_and_range():
 
 
 def test_the_interactive_protocol_has_the_sound_scores_intervals():
-    given = task("grouped", "random")
-    screen = fake.on_screen(protocol, given, notebook())
-    rows = given.curve("deep")
+    results = task("grouped", "random")
+    screen = fake.on_screen(protocol, results, notebook())
+    rows = results.curve("deep")
     band = next(trace for trace in screen.data if trace.meta == "band deep")
     assert set(band.y) == {*rows["low"], *rows["high"]}
-    row, mark = given.one("logmel", "features"), by_meta(screen, "sound logmel in deep")
+    row, mark = results.one("logmel", "features"), by_meta(screen, "sound logmel in deep")
     assert mark.y[0] + mark.error_y.array[0] == pytest.approx(row["high"])
     assert mark.y[0] - mark.error_y.arrayminus[0] == pytest.approx(row["low"])
-    assert "accuracy on 8 clips" in words(fake.on_paper(protocol, given, notebook()))
-    assert "3 of 10 fits stopped" in words(fake.on_paper(protocol, given, notebook()))
+    assert "accuracy on 8 clips" in words(fake.on_paper(protocol, results, notebook()))
+    assert "3 of 10 fits stopped" in words(fake.on_paper(protocol, results, notebook()))
 
 
-def figures(given: Results, excluded: str):
-    yield leakage, [given]
-    yield protocol, [given, notebook()]
-    yield neighbours, [given, beside(excluded)]
+def figures(results: Results, excluded: str):
+    yield leakage, [results]
+    yield protocol, [results, notebook()]
+    yield neighbours, [results, beside(excluded)]
 
 
 def test_an_unknown_group_is_printed_on_every_figure():
-    for module, given in figures(task("random"), "none"):
-        printed = words(fake.on_paper(module, *given))
+    for module, arguments in figures(task("random"), "none"):
+        printed = words(fake.on_paper(module, *arguments))
         assert "zoo: call (group unknown)" in printed and "GROUP UNKNOWN" in printed
-        notes = [note.text for note in fake.on_screen(module, *given).layout.annotations]
+        notes = [note.text for note in fake.on_screen(module, *arguments).layout.annotations]
         assert any("group unknown" in note for note in notes)
     assert "Only the random split could be made" in words(fake.on_paper(leakage, task("random")))
     printed = " ".join(neighbours.notes(task("random"), beside("none")))
     assert "solid with no clip left out" in printed and "without clips" not in printed
 
 
-def test_what_retrieval_leaves_out_is_said():
+def test_what_retrieval_leaves_out_is_printed():
     printed = words(fake.on_paper(neighbours, task("grouped", "random"), beside("recording")))
     assert "solid without clips of the same recording" in printed and "UNKNOWN" not in printed
 
 
 def test_names_from_users_are_never_markup():
-    given = task("grouped", "random")
-    for module, arguments in figures(given, "group"):
+    results = task("grouped", "random")
+    for module, arguments in figures(results, "group"):
         screen = fake.on_screen(module, *arguments)
         assert "<b>bird" not in str(screen.to_plotly_json())
         # plotly fills in what stands in braces in a template, but not in data
         assert all("bird" not in (trace.hovertemplate or "") for trace in screen.data)
-    cells = by_meta(fake.on_screen(leakage, given), "none grouped deep").customdata[0]
+    cells = by_meta(fake.on_screen(leakage, results), "none grouped deep").customdata[0]
     assert cells.endswith(f"<br>grouped by {plain(NASTY)}")
-    assert f"grouped by {NASTY}" in words(fake.on_paper(leakage, given))
+    assert f"grouped by {NASTY}" in words(fake.on_paper(leakage, results))

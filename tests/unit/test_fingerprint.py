@@ -130,8 +130,8 @@ def test_a_line_of_what_all_share_changes_all(copy):
 
 
 def test_versions_are_those_of_what_the_stage_imports():
-    found = fingerprint.versions("stratavox.embed.part", "stratavox.encoders.beats.load")
-    assert found["avex"] == "1.4.0" and found["torch"].startswith("2.12.1")
+    versions = fingerprint.versions("stratavox.embed.part", "stratavox.encoders.beats.load")
+    assert versions["avex"] == "1.4.0" and versions["torch"].startswith("2.12.1")
     assert "avex" not in fingerprint.versions(
         "stratavox.embed.part", "stratavox.encoders.logmel.load"
     )

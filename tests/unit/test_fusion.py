@@ -1,12 +1,11 @@
 """Fusions see what no block has alone, no more than their width allows, and never a test clip."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from stratavox import tables
+import embeddings_data
 from stratavox.errors import StratavoxError
 from stratavox.probe import fusion, nested_cv
 
@@ -19,16 +18,11 @@ def design(n, classes=2, groups=10):
     return y, group, group < 2
 
 
-def written(folder, blocks):
+def written(where, blocks):
     """Blocks stored as an encoder's readouts; their names and the clips' ids."""
-    names = [f"block_{number:02d}" for number in range(len(blocks))]
-    ids = [f"clip {n:04d}" for n in range(len(blocks[0]))]
-    for name, block in zip(names, blocks, strict=True):
-        column = tables.embedding_column(block)
-        tables.write_table(
-            pa.table({"clip_id": ids, "embedding": column}), folder / f"{name}.parquet", {}
-        )
-    return names, ids
+    readouts = {f"block_{number:02d}": block for number, block in enumerate(blocks)}
+    embeddings_data.folder(where, readouts)
+    return list(readouts), embeddings_data.names(len(blocks[0]))
 
 
 def accuracy(source, y, group, test):
@@ -37,7 +31,7 @@ def accuracy(source, y, group, test):
     return np.mean(outer.predicted == y[test])
 
 
-def test_width_is_not_mistaken_for_depth(tmp_path):
+def test_concat_gains_and_its_components_of_one_blocks_width_do_not(tmp_path):
     """A weak signal in an axis of each block's own, under a strong nuisance that blocks share.
 
     Side by side the blocks add their evidence; as many components as one block is wide are taken
@@ -80,7 +74,7 @@ def test_matched_components_are_as_wide_as_a_block_and_fitted_on_training_clips(
     np.testing.assert_array_equal(rotation.axes, again.axes)
 
 
-def test_mean_lets_no_block_rule_by_its_scale(tmp_path):
+def test_the_mean_gives_every_block_equal_weight_whatever_its_scale(tmp_path):
     generator = np.random.default_rng(0)
     y, group, test = design(200)
     clear = generator.standard_normal((200, 10))
@@ -111,7 +105,7 @@ def planted(n=300, blocks=5, width=20, at=None, seed=0):
 
 
 @pytest.mark.parametrize("at", [0, 3])
-def test_weights_gather_on_the_planted_block(at):
+def test_weights_are_largest_on_the_planted_block(at):
     blocks, y, group, test = planted(at={at: [0, 1, 2]})
     weights = fusion.learned_weights(blocks, y, group, test, SETTINGS)
     assert weights.sum() == pytest.approx(1)

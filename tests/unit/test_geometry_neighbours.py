@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score, silhouette_s
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
-from geometry_data import command, folder, names
+from embeddings_data import command, folder, names
 from stratavox.errors import StratavoxError
 from stratavox.geometry import labelled, neighbours
 from stratavox.probe.folds import SCHEMA
@@ -86,7 +86,7 @@ def test_retrieval_in_blocks_is_the_same(monkeypatch):
     assert in_blocks == pytest.approx(whole)
 
 
-def test_queries_with_nothing_to_find_are_not_counted():
+def test_queries_without_a_match_are_not_counted():
     x = np.random.default_rng(2).normal(size=(8, 3))
     target = np.array([0, 0, 0, 0, 0, 0, 1, 1])
     recording = np.array([0, 0, 1, 1, 2, 2, 3, 3])  # class 1 was recorded once
@@ -94,7 +94,7 @@ def test_queries_with_nothing_to_find_are_not_counted():
     assert queries == 6
 
 
-def test_copies_in_a_recording_inflate_retrieval_only_where_they_may_be_found(tmp_path):
+def test_copies_in_a_recording_inflate_retrieval_only_where_they_may_be_retrieved(tmp_path):
     x, target, recording = clips_of_recordings(np.random.default_rng(3), recordings=60, classes=10)
     measured = values(tmp_path, x, folds_of(target, None, recording))
     free, without = measured["retrieval_roc_auc"], measured["retrieval_roc_auc_apart"]

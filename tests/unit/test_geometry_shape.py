@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from geometry_data import command, folder
+from embeddings_data import command, folder
 from stratavox.errors import StratavoxError
 from stratavox.geometry import shape
 from stratavox.tables import read_provenance, read_table
@@ -55,7 +55,7 @@ def test_ranks_at_matched_clips_do_not_grow_with_the_number_of_clips():
     assert unmatched > 3 * many
 
 
-def test_the_null_tells_correlation_from_unlike_scale():
+def test_the_null_separates_correlation_from_unequal_scale():
     generator = np.random.default_rng(2)
     scaled = generator.normal(size=(300, 50)) * np.geomspace(100, 1, 50)
     correlated = generator.normal(size=(300, 3)) @ generator.normal(size=(3, 50))
@@ -99,7 +99,7 @@ def test_the_command_writes_one_row_a_readout_and_measure(tmp_path):
     assert shape.compute(where, SETTINGS)[0].equals(table)
 
 
-def test_fewer_clips_than_asked_for_are_said(tmp_path):
+def test_fewer_clips_than_requested_are_reported(tmp_path):
     x = np.random.default_rng(5).normal(size=(40, 6))
     table, facts = shape.compute(folder(tmp_path, {"features": x}), SETTINGS)
     assert set(table["n_drawn"].to_pylist()) == {40}

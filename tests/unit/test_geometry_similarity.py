@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from geometry_data import command, folder
+from embeddings_data import command, folder
 from stratavox.errors import StratavoxError
 from stratavox.geometry import cka, similarity
 from stratavox.tables import read_provenance, read_table
@@ -105,7 +105,7 @@ def test_the_table_is_a_whole_symmetric_square_over_encoders_of_unlike_width(tmp
     assert again.equals(table)
 
 
-def test_many_clips_are_a_seeded_subsample_the_same_for_all_and_said_so(tmp_path):
+def test_many_clips_are_a_seeded_subsample_the_same_for_all_and_reported(tmp_path):
     x = np.random.default_rng(6).normal(size=(300, 4))
     where = folder(tmp_path, {"one": x, "two": 2 * x})
     settings = {"max_clips": 50, "seed": 9}

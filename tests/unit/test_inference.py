@@ -194,7 +194,7 @@ def test_equivalence_needs_precision_not_just_closeness():
     assert [paired.equivalent(estimate, 0.02) for estimate in (close, vague, apart)] == [1, 0, 0]
 
 
-def test_detectable_difference_is_found_four_times_in_five():
+def test_the_detectable_difference_is_detected_in_80_percent_of_runs():
     """The power printed is the power there is (t test at 5 % on 10 groups)."""
     generator = np.random.default_rng(0)
     error = 1 / np.sqrt(10)

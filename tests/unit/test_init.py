@@ -97,7 +97,7 @@ def test_syllables_of_single_birds_are_grouped_by_song(shared, here, capsys):
     assert "'onset_s' and 'offset_s' are not used as bounds: 2936 of 2936" in printed
 
 
-def test_cats_sessions_that_are_numbered_anew_are_said_so(shared, here, capsys):
+def test_session_numbers_that_recur_between_cats_are_pointed_out(shared, here, capsys):
     begun(shared / "data/catmeows", capsys)
     text = Path("catmeows.yaml").read_text(encoding="utf-8")
     assert "# recording: [individual, session]" in text
@@ -107,7 +107,7 @@ def test_cats_sessions_that_are_numbered_anew_are_said_so(shared, here, capsys):
 # ---- a folder with a table ----
 
 
-def test_what_is_said_is_what_is_written(here, capsys):
+def test_what_is_printed_is_what_is_written(here, capsys):
     a_table(here / "data", calls())
     entry, printed = begun("data", capsys)
     assert entry["path"] == "data"
@@ -131,7 +131,7 @@ def test_files_below_the_folder_move_path_there(here, capsys):
     assert (entry["path"], entry["table"]) == ("data/wav", "../calls.csv")
 
 
-def test_of_two_columns_that_name_files_the_fuller_is_taken_and_both_are_said(here, capsys):
+def test_of_two_columns_that_name_files_the_fuller_is_used_and_both_are_named(here, capsys):
     rows = [[*row, row[0]] for row in calls()]
     rows[0][3] = "gone.wav"
     a_table(here / "data", [[r[3], r[1], r[2], r[0]] for r in rows], ("raw", "call", "bird", "cut"))
@@ -163,7 +163,7 @@ def test_rows_that_share_files_without_bounds_are_pointed_at(here, capsys):
     assert "repeats row 2" in printed
 
 
-def test_too_many_lost_rows_are_told_before_the_run(here, capsys):
+def test_too_many_lost_rows_are_reported_before_the_run(here, capsys):
     a_table(here / "data", calls(60))
     for k in range(5):
         (here / f"data/a/{k:02d}.wav").unlink()
@@ -198,7 +198,7 @@ def test_few_groups_get_fewer_folds(here, capsys):
     assert "3 outer and 2 inner folds" in printed
 
 
-def test_a_group_that_costs_most_classes_gives_way(here, capsys):
+def test_a_group_that_would_lose_most_classes_is_not_used(here, capsys):
     # two of eight calls are given by several birds, the others by one each; all on several days
     rows = [
         [f"{k:03d}.wav", f"call {k % 8}", f"bird {k % 5 if k % 8 < 2 else k % 8}", f"{k // 16}"]
@@ -238,7 +238,7 @@ def test_a_table_that_cannot_be_read_is_not_passed_over(here, content, printed):
         start(Path("data"), None, False)
 
 
-def test_a_table_that_names_no_file_is_said_to_be_left_aside(here, capsys):
+def test_a_table_that_names_no_file_is_reported_as_unused(here, capsys):
     classes(here / "data")
     put_table(here / "data", [["id", "call"], ["song/0", "x"], ["song/1", "y"]])
     entry, printed = begun("data", capsys)
@@ -246,7 +246,7 @@ def test_a_table_that_names_no_file_is_said_to_be_left_aside(here, capsys):
     assert entry["table"] == "../data_clips.csv"
 
 
-def test_a_table_beside_the_recordings_folder_is_found_from_above(here, capsys):
+def test_a_table_beside_the_recordings_folder_is_used(here, capsys):
     for name, *_ in calls():
         put(here / "recordings", name, tone(seconds=0.02))
     a_table(here, calls(), with_files=False)
@@ -260,7 +260,7 @@ def test_a_byte_order_mark_does_no_harm(here, capsys):
     assert begun("data", capsys)[0]["file"] == "file"
 
 
-def test_no_label_says_what_stands_against_each_column(here):
+def test_without_a_label_the_reason_against_each_column_is_given(here):
     rows = [[f"{k}.wav", "song", f"bird {k % 5}", f"n{k}"] for k in range(20)]
     a_table(here / "data", rows, ("file", "call", "bird", "clip_no"))
     with pytest.raises(StratavoxError) as error:

@@ -14,12 +14,6 @@ from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
 def inspected(data, names_or_rows, **more):
     """Rows of the dataset's only shard by clip_id, for a table of these files (or segments)."""
     rows = [name if isinstance(name, list) else [name] for name in names_or_rows]
@@ -95,7 +89,7 @@ def test_a_part_has_its_shards_clips_only_in_order(data):
     for name in names:
         put(data, name)
     put_table(data, [["file"], *([name] for name in names), ["gone.wav"]])
-    measured = []
+    ids = []
     scan(settings(shards=3), data.parent, data.parent / "scan.parquet")
     for shard in range(3):
         out = data.parent / f"part-{shard}.parquet"
@@ -103,8 +97,8 @@ def test_a_part_has_its_shards_clips_only_in_order(data):
         part = tables.read_table(out)
         assert part.schema.equals(SCHEMA)
         assert part["clip_id"].to_pylist() == sorted(part["clip_id"].to_pylist())
-        measured += part["clip_id"].to_pylist()
-    assert sorted(measured) == sorted(names)
+        ids += part["clip_id"].to_pylist()
+    assert sorted(ids) == sorted(names)
 
 
 def test_a_file_changed_since_the_scan_stops_the_stage(data):
@@ -153,7 +147,7 @@ def test_a_scan_made_anew_during_the_run_stops_the_stage(data):
         inspect_shard(begun, scan_table, 0, data.parent / "late.parquet", {})
 
 
-def said_of(samples, rate=16000, channel="mean", subtype="PCM_16"):
+def measured(samples, rate=16000, channel="mean", subtype="PCM_16"):
     samples = np.asarray(samples, "f4")
     return measure(Audio(samples.reshape(len(samples), -1), rate, subtype), channel)
 
@@ -161,24 +155,24 @@ def said_of(samples, rate=16000, channel="mean", subtype="PCM_16"):
 def test_duration_rate_channels_and_subtype(data):
     put(data, "a.wav", np.stack([tone(rate=44100)] * 2, axis=1), 44100, subtype="PCM_24")
     row = inspected(data, ["a.wav"])["a.wav"]
-    measured = (row["sample_rate"], row["channels"], row["subtype"], row["duration_s"])
-    assert measured == (44100, 2, "PCM_24", 0.5)
+    facts = (row["sample_rate"], row["channels"], row["subtype"], row["duration_s"])
+    assert facts == (44100, 2, "PCM_24", 0.5)
 
 
 def test_level_is_the_rms_against_full_scale():
-    assert said_of(tone(level=1))["level_dbfs"] == pytest.approx(
+    assert measured(tone(level=1))["level_dbfs"] == pytest.approx(
         20 * math.log10(0.5**0.5), abs=0.01
     )
-    assert said_of(tone(level=0.1))["level_dbfs"] == pytest.approx(-23.01, abs=0.01)
-    assert said_of(np.zeros(800))["level_dbfs"] is None
+    assert measured(tone(level=0.1))["level_dbfs"] == pytest.approx(-23.01, abs=0.01)
+    assert measured(np.zeros(800))["level_dbfs"] is None
 
 
 def test_level_is_that_of_the_wanted_channel():
     both = np.stack([tone(), -tone()], axis=1)
-    assert said_of(both)["level_dbfs"] is None
-    assert said_of(both, channel=1)["level_dbfs"] == pytest.approx(-13.47, abs=0.01)
+    assert measured(both)["level_dbfs"] is None
+    assert measured(both, channel=1)["level_dbfs"] == pytest.approx(-13.47, abs=0.01)
     with pytest.raises(AudioError, match="no channel 2"):
-        said_of(both, channel=2)
+        measured(both, channel=2)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +186,7 @@ def test_level_is_that_of_the_wanted_channel():
     ],
 )
 def test_silence_is_flagged_and_kept(samples, silent):
-    assert said_of(samples)["silent"] is silent
+    assert measured(samples)["silent"] is silent
 
 
 def test_a_silent_file_is_kept(data):
@@ -222,20 +216,20 @@ def with_run(values, level=0.3):
     ],
 )
 def test_clipping_is_three_samples_in_a_row_at_full_scale_or_one_beyond(samples, subtype, clipped):
-    assert said_of(samples, subtype=subtype)["clipped"] is clipped
+    assert measured(samples, subtype=subtype)["clipped"] is clipped
 
 
 def test_clipping_of_one_channel_is_seen_before_the_mean_and_only_where_used():
     stereo = np.stack([tone(), with_run([1.0] * 3)], axis=1)
-    assert said_of(stereo)["clipped"]
-    assert said_of(stereo, channel=1)["clipped"]
-    assert not said_of(stereo, channel=0)["clipped"]
+    assert measured(stereo)["clipped"]
+    assert measured(stereo, channel=1)["clipped"]
+    assert not measured(stereo, channel=0)["clipped"]
 
 
 def test_channels_that_differ():
-    assert not said_of(tone())["channels_differ"]
-    assert not said_of(np.stack([tone(), tone()], axis=1))["channels_differ"]
-    assert said_of(np.stack([tone(), tone() * 0.99], axis=1))["channels_differ"]
+    assert not measured(tone())["channels_differ"]
+    assert not measured(np.stack([tone(), tone()], axis=1))["channels_differ"]
+    assert measured(np.stack([tone(), tone() * 0.99], axis=1))["channels_differ"]
 
 
 def test_share_of_energy_above_8_khz():
@@ -254,10 +248,10 @@ def test_share_above_8_khz_of_a_long_clip_is_that_of_all_of_it():
     assert share_above(long, rate, 8000) == pytest.approx(0.25, abs=0.001)
 
 
-def test_share_above_8_khz_is_null_where_it_cannot_be_told():
-    assert said_of(tone(rate=16000), 16000)["share_above_8khz"] is None
-    assert said_of(tone(rate=8000), 8000)["share_above_8khz"] is None
-    assert said_of(np.zeros(8000), 44100)["share_above_8khz"] is None
+def test_share_above_8_khz_is_null_where_it_is_undefined():
+    assert measured(tone(rate=16000), 16000)["share_above_8khz"] is None
+    assert measured(tone(rate=8000), 8000)["share_above_8khz"] is None
+    assert measured(np.zeros(8000), 44100)["share_above_8khz"] is None
 
 
 def test_real_calls(shared, data):

@@ -92,7 +92,7 @@ def test_the_manifest_has_the_columns_and_counts_clips_that_are_not_mentioned(he
     ],
     ids=["twice", "typo", "in both", "no key column", "empty key", "ragged"],
 )
-def test_what_is_wrong_with_the_joined_table_is_told(here, rows, parts):
+def test_an_unusable_joined_table_is_refused_by_name(here, rows, parts):
     put_table(here, rows, "individuals.csv")
     message = error_of(here)
     for part in parts:
@@ -126,9 +126,9 @@ def test_a_joined_table_edited_since_the_scan_stops_the_stage(here):
 
 def planned(here, source=None, **more) -> Plan:
     tasks = {
-        "call": {"target": "call", "kind": "classification", "group": "file"},
-        "bird": {"target": "bird", "kind": "classification", "group": "file"},
-        "age": {"target": "age", "kind": "classification", "group": None},
+        "call": {"target": "call", "group": "file"},
+        "bird": {"target": "bird", "group": "file"},
+        "age": {"target": "age", "group": None},
     }
     dataset = {"path": "data", "table": "metadata.csv", "file": "file"} if source is None else {}
     dataset |= {"source": source or "folder", "join": JOIN, "tasks": tasks, "shards": 1}
@@ -156,13 +156,13 @@ def changed(old: dict[str, str], after: Plan) -> set[str]:
     return {name for name in old if old[name] != new[name]}
 
 
-def test_a_cell_costs_the_tasks_that_use_its_column(here):
+def test_a_changed_cell_reruns_the_tasks_that_use_its_column(here):
     before = keys(planned(here))
     put_table(here, [FURTHER[0], ["Möwe", "sub/a.wav", "8"], FURTHER[2]], "individuals.csv")
     assert changed(before, planned(here)) == {"age", "manifest"}
 
 
-def test_a_cell_of_a_confound_costs_no_probe(here):
+def test_a_changed_cell_of_a_confound_reruns_no_probe(here):
     before = keys(planned(here, confounds=["age"]))
     put_table(here, [FURTHER[0], ["Möwe", "sub/a.wav", "8"], FURTHER[2]], "individuals.csv")
     changes = changed(before, planned(here, confounds=["age"]))
@@ -170,7 +170,7 @@ def test_a_cell_of_a_confound_costs_no_probe(here):
     assert changes == {"age", "manifest", "call confounds", "bird confounds"}
 
 
-def test_a_join_added_or_its_rows_turned_round_costs_no_task_of_the_datasets_own_columns(here):
+def test_adding_or_reordering_a_join_reruns_no_task_of_the_datasets_own_columns(here):
     with_join = keys(planned(here))
     put_table(here, [FURTHER[0], FURTHER[2], FURTHER[1]], "individuals.csv")
     assert changed(with_join, planned(here)) == {"manifest"}
@@ -182,13 +182,13 @@ def test_a_join_added_or_its_rows_turned_round_costs_no_task_of_the_datasets_own
     assert keys(Plan(config, here))["call"] == with_join["call"]
 
 
-def test_a_row_that_says_nothing_still_changes_the_count_in_the_manifest(here):
+def test_an_empty_row_still_changes_the_count_in_the_manifest(here):
     before = keys(planned(here))
     put_table(here, [*FURTHER, ["", "b.wav", ""]], "individuals.csv")
     assert changed(before, planned(here)) == {"manifest"}
 
 
-def test_missing_columns_are_told_with_those_of_both_tables(here):
+def test_missing_columns_are_refused_with_those_of_both_tables(here):
     put_table(here, [["file", "bird"], ["a.wav", "1"]], "individuals.csv")
     with pytest.raises(StratavoxError) as caught:
         planned(here)
@@ -198,7 +198,7 @@ def test_missing_columns_are_told_with_those_of_both_tables(here):
     )
 
 
-def test_a_missing_confound_is_told_before_anything_runs(here):
+def test_a_missing_confound_is_refused_before_anything_runs(here):
     with pytest.raises(StratavoxError, match=r"zoo: confounds: no column 'site' .* bird, age$"):
         planned(here, confounds=["age", "site"])
 

@@ -30,7 +30,7 @@ PREFIX = torch.full((CLIPS, 2, WIDTH), 9e9)
 
 
 @pytest.mark.parametrize(
-    ("layout", "given"),
+    ("layout", "output"),
     [
         (Layout(), TOKENS),
         (Layout("tokens batch width"), TOKENS.transpose(0, 1)),
@@ -45,8 +45,8 @@ PREFIX = torch.full((CLIPS, 2, WIDTH), 9e9)
         (Layout(in_tuple=True), (TOKENS, None)),
     ],
 )
-def test_tokens_come_out_clip_by_clip_in_order_of_time(layout, given):
-    assert torch.equal(layout.tokens(given), TOKENS)
+def test_tokens_come_out_clip_by_clip_in_order_of_time(layout, output):
+    assert torch.equal(layout.tokens(output), TOKENS)
 
 
 def test_one_vector_a_window_is_its_only_token():
@@ -63,7 +63,7 @@ class Outer(nn.Module):
         return self.inner(input=x) if named else self.inner(x)
 
 
-def test_an_input_that_is_given_by_name_alone_is_refused_and_hooks_are_gone():
+def test_an_input_passed_by_name_alone_is_refused_and_hooks_are_removed():
     model = Outer()
     tap = Tap("input", model.inner, 2, "input")
     values = read(lambda: model(TOKENS, False), [tap], lambda tokens: tokens)

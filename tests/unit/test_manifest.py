@@ -9,7 +9,8 @@ import pytest
 import stage_jobs
 from corpus_data import put, put_table, settings, to_manifest, tone
 from stratavox import tables
-from stratavox.corpus import manifest
+from stratavox.corpus import clips as storing
+from stratavox.corpus import inspect, manifest
 from stratavox.corpus.labels import label_columns, label_digest
 from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
@@ -164,32 +165,25 @@ def test_parts_of_another_scan_stop_the_stage(data):
         )
 
 
-def command(name, read, out, wanted, **wildcards):
-    """Run a stage as the workflow does."""
-    about = {"provenance": {"key": "k"}, "wildcards": wildcards}
-    return stage_jobs.run(f"corpus.{name}", read, out, wanted, **about)
-
-
-def test_the_stages_as_commands(data):
-    wanted = settings(shards=2)
+def test_the_stages_on_jobs(data):
+    """Each as the workflow runs it; a refusal by its command, in a process of its own."""
+    wanted, kept = settings(shards=2), {"provenance": {"key": "k"}}
     scan(wanted, data.parent, data.parent / "scan.parquet")
     for shard in ("000", "001"):
         out = {"part": f"part-{shard}.parquet"}
-        done = command("inspect", {"scan": "scan.parquet"}, out, wanted, shard=shard)
-        assert done.returncode == 0, done.stderr
+        read = {"scan": "scan.parquet"}
+        inspect.run(stage_jobs.job(read, out, wanted, wildcards={"shard": shard}, **kept))
     read = {"scan": "scan.parquet", "inspect": ["part-000.parquet", "part-001.parquet"]}
     outs = {"clips": "c.parquet", "labels": "l.parquet", "hygiene": "h.json"}
-    refused = command("manifest", read, outs, wanted | {"max_bad": 0.1})
+    refused = stage_jobs.run("corpus.manifest", read, outs, wanted | {"max_bad": 0.1}, **kept)
     assert refused.returncode == 1
     assert refused.stderr.startswith("stratavox: error: data/metadata.csv: 3 of 9 rows")
     assert "Traceback" not in refused.stderr
     assert not any(Path(name).exists() for name in outs.values())
-    process = command("manifest", read, outs, wanted)
-    assert process.returncode == 0, process.stderr
+    manifest.run(stage_jobs.job(read, outs, wanted, **kept))
     assert len(tables.read_table("c.parquet")) == len(tables.read_table("l.parquet")) == 5
     assert tables.read_provenance("l.parquet") == {"key": "k"}
     assert tables.read_json("h.json")["clips"] == 5
-    of_one = {"inspect": "part-001.parquet"}
-    stored = command("clips", of_one, {"clips": "s.parquet"}, wanted, rate="16000")
-    assert stored.returncode == 0, stored.stderr
+    of_one, rate = {"inspect": "part-001.parquet"}, {"rate": "16000"}
+    storing.run(stage_jobs.job(of_one, {"clips": "s.parquet"}, wanted, wildcards=rate, **kept))
     assert 0 < len(tables.read_table("s.parquet")) < 5

@@ -12,7 +12,7 @@ from stratavox.embed.pooling import pool
 from stratavox.plan import plan_of
 
 
-def test_the_dataset_passes_the_check_and_the_stub_hears_it(tmp_path):
+def test_the_dataset_passes_the_check_and_the_stub_separates_its_clips(tmp_path):
     many_clips.make(tmp_path, 40)
     text = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
     plan = plan_of(text, tmp_path)

@@ -13,6 +13,8 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from clip_data import noise
+from stage_jobs import default_config
 from stratavox import config
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -24,20 +26,15 @@ ROOT = Path(__file__).resolve().parents[2]
 torch.set_num_threads(1)
 
 
-def noise(*lengths: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
-
-
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     """Encoders by name, as the documentation's own text gives them, defaults filled in."""
     here = tmp_path_factory.mktemp("example")
-    given = yaml.safe_load((ROOT / "config.yaml").read_text())
+    run = default_config()
     text = (ROOT / "docs" / "encoders.md").read_text()
     for language, code in re.findall(r"```(python|yaml)\n(.*?)```", text, re.DOTALL):
         if language == "yaml":
-            given["encoders"] |= yaml.safe_load(code)["encoders"]
+            run["encoders"] |= yaml.safe_load(code)["encoders"]
             continue
         file = here / re.match(r"# (\S+)", code)[1]
         file.parent.mkdir(exist_ok=True)
@@ -45,7 +42,7 @@ def examples(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
         patch.setattr(sys, "path", list(sys.path))
-        yield config.check(given)["encoders"]
+        yield config.check(run)["encoders"]
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +105,12 @@ def test_weights_come_from_a_file_or_the_seed(examples, mine, tmp_path):
     file = str(tmp_path / "mine.safetensors")
     save_file(built(examples).state_dict(), file)
     entry = {key: value for key, value in examples["mine"].items() if key != "seed"}
-    given = load(entry | {"weights": file})
-    np.testing.assert_array_equal(pool(given, clips).means["block_02"], wanted)
-    assert given.provenance["weights"] == "file" and len(given.provenance["weights_sha256"]) == 64
+    from_file = load(entry | {"weights": file})
+    np.testing.assert_array_equal(pool(from_file, clips).means["block_02"], wanted)
+    assert (
+        from_file.provenance["weights"] == "file"
+        and len(from_file.provenance["weights_sha256"]) == 64
+    )
     with pytest.raises(StratavoxError, match=r"mine\.safetensors: holds tensors that .* layers\.2"):
         load(entry | {"weights": file, "arguments": {"layers": 2}})
 

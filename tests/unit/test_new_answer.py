@@ -1,10 +1,6 @@
 """A further table of answers is one module and its columns: `infer` and the rules use both."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from answers_data import BLOCKS, SETTINGS, clips, encoder, predicted, scored
+from stage_jobs import copied_package, python
 from stratavox import tables
 
-ROOT = Path(__file__).resolve().parents[2]
 MODULE = '''"""How many clips of each encoder are predicted right."""
 
 
@@ -63,22 +59,12 @@ def inputs(folder: Path) -> dict:
 
 
 def test_a_module_and_its_columns_are_a_further_table(tmp_path):
-    package = tmp_path / "workflow"
-    ignored = shutil.ignore_patterns("__pycache__", "*.safetensors", "report")
-    shutil.copytree(ROOT / "workflow", package, ignore=ignored)
+    package = copied_package(tmp_path)
     (package / "stratavox/inference/answers/right.py").write_text(MODULE)
     with open(package / "schemas/tables.yaml", "a") as declared:
         declared.write(COLUMNS)
-
-    def python(*line: str) -> str:
-        environment = os.environ | {"PYTHONPATH": str(package)}
-        ran = subprocess.run(
-            [sys.executable, *line], env=environment, capture_output=True, text=True
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
-    listed = python("-c", "from stratavox.inference import ANSWERS; print(*ANSWERS)").split()
+    listing = "from stratavox.inference import ANSWERS; print(*ANSWERS)"
+    listed = python(package, "-c", listing).split()
     assert listed[-1] == "right"
     job = {
         "input": inputs(tmp_path),
@@ -87,7 +73,7 @@ def test_a_module_and_its_columns_are_a_further_table(tmp_path):
         | {"inner_folds": 3, "repeats": 1, "permutations": 0, "control_tasks": 0, "draws": {}},
     }
     job["output"]["summary"] = str(tmp_path / "summary.json")
-    python("-m", "stratavox", "stage", "inference.infer", "--job", json.dumps(job))
+    python(package, "-m", "stratavox", "stage", "inference.infer", "--job", json.dumps(job))
     right = tables.read_table(tmp_path / "right.parquet")
     assert right.schema.names == ["encoder", "right", "sentence"]
     assert right["encoder"].to_pylist() == ["deep"] and right["right"][0].as_py() > 60

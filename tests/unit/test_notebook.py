@@ -24,23 +24,23 @@ def arrays(seed: int, noise_seed: int, clips: int, classes: int, prefix: str):
 
 
 @pytest.mark.parametrize(
-    ("made", "published"),
+    ("design", "published"),
     [((0, 7, 60, 3, "class_"), OTTER), ((1, 8, 80, 4, "bird_"), ZEBRA_FINCH)],
     ids=["giant otter", "zebra finch"],
 )
-def test_the_published_accuracies(made, published):
-    layers, target = arrays(*made)
+def test_the_published_accuracies(design, published):
+    layers, target = arrays(*design)
     accuracies = [notebook.score(x, target) for x in layers]
     assert [round(row["accuracy"], 3) for row in accuracies] == published
     assert {row["n_test"] for row in accuracies} == {len(target) // 5}
 
 
-def test_the_sound_protocol_finds_nothing_there():
+def test_the_sound_protocol_resolves_none_of_them():
     """Our negative control: held-out folds, p values adjusted over all 24 "layers"."""
     settings = {"inner_folds": 3, "c_grid": [0.0001, 0.01, 1.0], "seed": 0}
     differences, p_values, best = [], [], 0.0
-    for made in ((0, 7, 60, 3, "class_"), (1, 8, 80, 4, "bird_")):
-        layers, target = arrays(*made)
+    for design in ((0, 7, 60, 3, "class_"), (1, 8, 80, 4, "bird_")):
+        layers, target = arrays(*design)
         classes, y = np.unique(target, return_inverse=True)
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
         for x in layers:

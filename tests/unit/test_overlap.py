@@ -42,7 +42,7 @@ def test_an_error_of_the_maker_comes_after_the_items_before_it():
     assert used == ["a", "b"]
 
 
-def test_the_maker_ends_with_its_user():
+def test_the_thread_ends_with_its_consumer():
     """An error of the user leaves no thread behind that reads on."""
     before = threading.active_count()
     with pytest.raises(KeyError):

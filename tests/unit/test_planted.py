@@ -83,19 +83,19 @@ def test_of_a_model_without_blocks_or_without_input_nothing_is_expected(tmp_path
     assert planted(without, "species", CROSSED)
 
 
-def test_a_range_over_few_groups_tells_nothing(tmp_path):
+def test_a_range_over_few_groups_leaves_the_verdict_open(tmp_path):
     results = loaded(tmp_path, estimate_rows=fake.estimates(interval="range over groups"))
     rows = [row for row in planted(results, "call_type", CROSSED) if row["planted"] == MIXED]
     assert [row["verdict"] for row in rows] == [OPEN]
 
 
-def test_the_claim_on_depth_is_told_of_trained_encoders_alone(tmp_path):
+def test_the_claim_on_depth_is_listed_for_trained_encoders_alone(tmp_path):
     claim = fake.claims().set_index("claim").loc[EARLY_LATE]
     (row,) = [row for row in rows_of(tmp_path) if row["planted"] == LATE]
     assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["measured"]
 
 
-def test_nothing_is_told_of_a_target_that_was_not_planted_or_without_groups(tmp_path):
+def test_there_are_no_rows_for_other_targets_or_without_groups(tmp_path):
     assert rows_of(tmp_path, target="label") == []
     ungrouped = loaded(tmp_path / "b", grouped=False, source="chorus")
     assert planted(ungrouped, "call_type", CROSSED) == []
@@ -107,7 +107,7 @@ def test_the_page_opens_with_it_for_synthetic_data_alone(tmp_path):
     assert "Planted and decoded" not in page(tmp_path / "real")[0].text
 
 
-def test_leakage_is_told_where_sessions_are_confounded(tmp_path):
+def test_leakage_is_listed_where_sessions_are_confounded(tmp_path):
     names = fake.claims().assign(evidence="contrasts: random or grouped split")
     results = replace(loaded(tmp_path, source="chorus"), claims=names)
     rows = planted(results, "individual", {"confounded": True})

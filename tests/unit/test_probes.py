@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+import embeddings_data
 import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
@@ -51,26 +52,13 @@ def crossed(groups=8, classes=3, each=6):
     return labels(target, group)
 
 
-def store(folder, readouts, ids):
-    """Write ``readouts`` (name -> matrix) of the clips ``ids`` as an encoder's folder."""
-    n_tokens = pa.array([1] * len(ids), pa.int32())
-    for name, matrix in readouts.items():
-        columns = {"clip_id": ids, "n_tokens": n_tokens}
-        columns["embedding"] = tables.embedding_column(matrix)
-        tables.write_table(pa.table(columns), folder / f"{name}.parquet", {})
-    blocks = [name for name in readouts if name.startswith("block")]
-    about = {"encoder": "made", "blocks": blocks, "readouts": list(readouts)}
-    about["widths"] = {name: matrix.shape[1] for name, matrix in readouts.items()}
-    tables.write_json(about, folder / "encoder.json")
-
-
 def study(folder, table, readouts, **changed):
     """Probe ``readouts`` (name -> matrix) of the clips of ``table`` by the stage's own command."""
     known = {"recording": ["tape"] if "tape" in table.column_names else []}
     clips, _ = folds.choose_clips(table, FOLDS | known)
     rows, _, _ = folds.assign(clips, FOLDS | known)
     tables.write_table(rows, folder / "folds.parquet", {})
-    store(folder, readouts, table["clip_id"])
+    embeddings_data.folder(folder, readouts, ids=table["clip_id"])
     names = ("scores", "predictions", "layer_weights")
     read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
     out = {name: folder / f"{name}.parquet" for name in names}
@@ -89,7 +77,7 @@ def pooled(scores, readout, regime="grouped", control="none"):
     return rows.value.mean()
 
 
-def test_planted_block_is_found_and_noise_is_not(tmp_path):
+def test_a_planted_block_is_decodable_and_noise_is_not(tmp_path):
     table = crossed()
     generator = np.random.default_rng(1)
     y = np.unique(table["call"].to_pylist(), return_inverse=True)[1]
@@ -202,7 +190,7 @@ def test_c_lies_where_the_parabola_over_log_c_is_least(grid):
     assert nested_cv.least_between(grid, losses) == pytest.approx(0.015)
 
 
-def test_a_tie_of_two_cs_is_no_cliff():
+def test_c_is_continuous_at_a_tie_of_two_cs():
     grid, losses = [1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.0, 1.0, 1.7]
     before, after = (nested_cv.least_between(grid[k : k + 3], losses[k : k + 3]) for k in (0, 1))
     assert before == pytest.approx(after) == pytest.approx(10**-1.5)
@@ -345,7 +333,7 @@ def test_what_is_left_out_is_listed_and_counted():
     json.dumps(summary)
 
 
-def test_one_class_is_refused_with_what_was_found():
+def test_a_single_class_is_refused_with_the_reasons():
     with pytest.raises(StratavoxError) as error:
         folds.choose_clips(labels(["a"] * 20 + ["b"] * 2, [f"g{n % 5}" for n in range(22)]), FOLDS)
     for part in ("datasets.d.tasks.t", "1 of 2 classes", "'call'", "'b': fewer than 5 clips"):

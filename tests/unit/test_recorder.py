@@ -57,7 +57,7 @@ def test_audiomoths_time_zones(tmp_path, zone, offset):
     assert metadata["recorded_at"] == f"2023-05-12T06:30:00{offset}"
 
 
-def test_the_artist_tells_the_device_where_the_comment_tells_the_deployment(tmp_path):
+def test_the_device_comes_from_the_artist_where_the_comment_has_the_deployment(tmp_path):
     details = comment(by=" during deployment 0123456789ABCDEF")
     info = chunk(b"ICMT", details.encode() + b"\0\0") + chunk(b"IART", MOTH.encode())
     metadata = recorder.of(riff(tmp_path / "a.wav", FORM, chunk(b"LIST", b"INFO" + info), DATA))
@@ -132,7 +132,7 @@ def test_names(tmp_path, name, at):
         b"RIFF....WAVEguan\xff",
     ],
 )
-def test_broken_headers_tell_nothing(tmp_path, data):
+def test_broken_headers_give_no_metadata(tmp_path, data):
     (tmp_path / "a.wav").write_bytes(data)
     assert recorder.of(tmp_path / "a.wav") == {"recorded_at": None, "recorder": None}
 
@@ -156,7 +156,7 @@ def data(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-def test_a_table_gets_columns_where_any_file_tells(data):
+def test_a_table_gets_columns_where_any_file_has_metadata(data):
     put_table(data, [["file", "call"], ["a.wav", "x"], ["b.wav", "y"]])
     _, labels, _ = to_manifest(data.parent, settings())
     assert labels.column_names[1:] == ["file", "call", "recorded_at", "recorded_on", "recorder"]
@@ -178,14 +178,14 @@ def test_the_users_own_columns_stay(data):
     assert labels["recorded_on"].to_pylist() == ["2023-05-12", ""]
 
 
-def test_without_any_recorders_word_there_are_no_columns(data):
+def test_without_recorder_metadata_there_are_no_columns(data):
     put(data, "c.wav")
     put_table(data, [["file", "call"], ["b.wav", "x"], ["c.wav", "y"]])
     _, labels, _ = to_manifest(data.parent, settings())
     assert labels.column_names == ["clip_id", "file", "call"]
 
 
-def test_a_file_is_asked_once_and_again_when_the_reader_changed(data, monkeypatch):
+def test_a_files_metadata_are_read_once_and_again_when_the_reader_changed(data, monkeypatch):
     put_table(data, [["file"], ["a.wav"], ["b.wav"]])
     out = data.parent / "scan.parquet"
     read_again, hashed = [], []
@@ -207,6 +207,6 @@ def test_a_file_is_asked_once_and_again_when_the_reader_changed(data, monkeypatc
 
 def test_columns_follow_the_rows_that_were_scanned(data):
     put_table(data, [["file"], ["a.wav"], ["gone.wav"], ["b.wav"]])
-    metadata = scan(settings(), data.parent, data.parent / "scan.parquet")
-    labels = with_recorders(label_columns(settings(), data.parent), metadata)
+    rows = scan(settings(), data.parent, data.parent / "scan.parquet")
+    labels = with_recorders(label_columns(settings(), data.parent), rows)
     assert labels["recorder"].to_pylist() == [MOTH, "", ""]

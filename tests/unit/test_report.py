@@ -68,12 +68,23 @@ def loaded(root: Path, **more):
     return load("zoo", "call", "folder", answers, fake.folders(index))
 
 
+@pytest.fixture(scope="module")
+def default_page(tmp_path_factory) -> tuple[Page, dict]:
+    """The page of one dataset from a folder, with groups, and its content."""
+    return page(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    """The results of the same, which no test changes."""
+    return loaded(tmp_path_factory.mktemp("task"))
+
+
 # ---- sentences ----
 
 
-def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
-    rows = fake.estimates()
-    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+def test_the_lead_has_the_tables_numbers(task):
+    sentence = findings.lead(task, fake.contrasts(), "deep")
     assert sentence == (
         "deep: call is linearly decodable (above chance, resolved). Balanced accuracy 0.460 "
         "(95 % t interval over groups 0.409 to 0.522) with the block chosen in training; "
@@ -91,11 +102,11 @@ def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
         ("high", "permutation", "concat", "to 0.305"),
     ],
 )
-def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout, old):
+def test_a_changed_table_changes_the_sentence(tmp_path, task, column, control, readout, old):
     rows = fake.estimates()
     chosen = (rows["encoder"] == "deep") & (rows["metric"] == "balanced_accuracy")
     chosen &= (rows["control"] == control) & (rows["readout"] == readout)
-    assert old in findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    assert old in findings.lead(task, fake.contrasts(), "deep")
     rows.loc[chosen & (rows["regime"] == "grouped"), column] = 0.777 if column != "low" else 0.111
     sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
     assert old not in sentence
@@ -111,24 +122,23 @@ def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout
         (None, 0.2, "whether call is linearly decodable could not be tested (too few groups)"),
     ],
 )
-def test_decodable_is_said_only_of_a_resolved_contrast(tmp_path, resolved, difference, sentence):
+def test_only_a_resolved_contrast_is_called_decodable(task, resolved, difference, sentence):
     rows = fake.contrasts()
     rows["resolved"] = rows["resolved"].astype(object)
     rows.loc[0, ["resolved", "difference"]] = [resolved, difference]
-    given = loaded(tmp_path)
-    assert findings.verdict(given, rows, "deep", "nested") == sentence
+    assert findings.verdict(task, rows, "deep", "nested") == sentence
 
 
 def test_without_groups_nothing_is_called_decodable(tmp_path):
-    given = loaded(tmp_path, grouped=False)
-    sentence = findings.lead(given, fake.contrasts(grouped=False), "deep")
+    task = loaded(tmp_path, grouped=False)
+    sentence = findings.lead(task, fake.contrasts(grouped=False), "deep")
     assert "could not be tested (groups are unknown)" in sentence
     assert "is linearly decodable (" not in sentence
     assert "no interval" in sentence and "t interval" not in sentence
 
 
-def test_the_contrasts_own_sentences_stand_under_their_state(tmp_path):
-    shown, content = page(tmp_path)
+def test_the_contrasts_own_sentences_stand_under_their_state(default_page):
+    shown, content = default_page
     rows = content["datasets"][0]["tasks"][0]["contrasts"]
     states = [row["state"] for row in rows]
     assert {row["detectable"] for row in rows} == {"0.131"}
@@ -158,8 +168,8 @@ def test_a_further_table_of_answers_gets_onto_the_page_by_being_there(tmp_path):
 # ---- the page ----
 
 
-def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
-    text = page(tmp_path)[0].text
+def test_data_hygiene_and_left_out_are_the_tables(default_page):
+    text = default_page[0].text
     for sentence in (
         "40 of 44 rows of the table",
         f"{fake.UMLAUT}.wav not audio",
@@ -174,7 +184,7 @@ def test_data_hygiene_and_left_out_are_the_tables(tmp_path):
         assert sentence.replace("  ", " ") in text, sentence
 
 
-def test_annotated_recordings_tell_of_their_boxes():
+def test_annotated_recordings_report_their_boxes():
     boxes = {"too_short": 5, "overlapping": 7, "unannotated": 12, "unannotated_first": ["a", "b"]}
     facts = dict(gather.hygiene_facts(fake.HYGIENE | boxes))
     assert facts["Clips used"] == "40 of 44 annotated boxes"
@@ -183,7 +193,7 @@ def test_annotated_recordings_tell_of_their_boxes():
     assert facts["Recordings without annotation"] == "12 (a, b, ...)"
 
 
-def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path):
+def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path, default_page):
     index = drawn(fake.write(tmp_path))
     counts = {"files": 3434, "clips": 3405, "merged": 28, "merged_different": 3}
     counts |= {"unread": 0, "not_used": 1, "irregular": 180}
@@ -208,11 +218,11 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path)
         "180, in " + str(account),
     ):
         assert sentence in text, sentence
-    assert "Where they come from" not in page(tmp_path / "other")[0].text
+    assert "Where they come from" not in default_page[0].text
 
 
-def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path):
-    content = page(tmp_path)[1]
+def test_the_score_tables_hold_value_interval_control_and_random_split(default_page):
+    content = default_page[1]
     rows = content["datasets"][0]["tasks"][0]["compared"]
     assert rows[0] == {
         "encoder": "deep",
@@ -226,8 +236,8 @@ def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path)
     assert len(content["datasets"][0]["tasks"][0]["layers"]) == 6
 
 
-def test_provenance_names_weights_hash_versions_code_and_run_time(tmp_path):
-    text = page(tmp_path)[0].text
+def test_provenance_names_weights_hash_versions_code_and_run_time(default_page):
+    text = default_page[0].text
     for sentence in (
         "sha256 " + "ab12" * 16,
         "torch 2.12.1",
@@ -239,16 +249,16 @@ def test_provenance_names_weights_hash_versions_code_and_run_time(tmp_path):
         assert sentence in text
 
 
-def test_names_are_escaped_everywhere(tmp_path):
-    shown, content = page(tmp_path)
+def test_names_are_escaped_everywhere(default_page):
+    shown, content = default_page
     tags = {tag for tag, _ in shown.tags}
     assert "script" not in tags and "b" not in tags and "i" not in tags
     assert shown.text.count(fake.NASTY) >= 2  # as a class and in a sentence
     assert fake.UMLAUT in shown.text
 
 
-def test_the_page_fetches_nothing(tmp_path):
-    shown, _ = page(tmp_path)
+def test_the_page_fetches_nothing(default_page):
+    shown, _ = default_page
     assert shown.fetched() == []
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
     assert len(images) == 10
@@ -256,8 +266,8 @@ def test_the_page_fetches_nothing(tmp_path):
     assert all(len(image["alt"]) > 30 for image in images)
 
 
-def test_headings_descend_and_the_contents_lead_somewhere(tmp_path):
-    shown, _ = page(tmp_path)
+def test_headings_descend_and_the_contents_lead_somewhere(default_page):
+    shown, _ = default_page
     levels = [int(tag[1]) for tag, _ in shown.tags if tag in ("h1", "h2", "h3", "h4")]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
@@ -266,8 +276,8 @@ def test_headings_descend_and_the_contents_lead_somewhere(tmp_path):
     assert len(targets) == 7 and set(targets) <= ids
 
 
-def test_links_lead_from_the_page_to_the_figures(tmp_path):
-    shown, _ = page(tmp_path)
+def test_links_lead_from_the_page_to_the_figures(default_page):
+    shown, _ = default_page
     hrefs = [attrs["href"] for tag, attrs in shown.tags if tag == "a"]
     assert "../figures/zoo/call/layers.html" in hrefs
     assert "../figures/zoo/deep/umap_call.svg" in hrefs
@@ -275,13 +285,13 @@ def test_links_lead_from_the_page_to_the_figures(tmp_path):
     assert "../figures/zoo/similarity.pdf" in hrefs
 
 
-def test_random_weights_synthetic_data_and_unknown_groups_are_said(tmp_path):
+def test_random_weights_synthetic_data_and_unknown_groups_are_reported(tmp_path, default_page):
     text = page(tmp_path, grouped=False, source="chorus")[0].text
     assert "Synthetic data: zoo. Made by the workflow itself" in text
     assert "zoo (synthetic): call (group unknown)" in text
     assert "GROUP UNKNOWN" in text
     assert "Random weights: noise." in text and "noise (random weights): " in text
-    plain = page(tmp_path / "real")[0].text
+    plain = default_page[0].text
     assert "(synthetic)" not in plain and "Synthetic" not in plain and "GROUP UNKNOWN" not in plain
 
 
@@ -311,9 +321,9 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     done = stage_jobs.run("report.summary", read, written, provenance=kept)
     assert done.returncode == 0, done.stderr
     shown = Page((out / "summary.html").read_text(encoding="utf-8"))
-    sentence = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert sentence["provenance"] == {"key": "kept"}
-    task = sentence["datasets"][0]["tasks"][0]
+    written_json = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert written_json["provenance"] == {"key": "kept"}
+    task = written_json["datasets"][0]["tasks"][0]
     for text in [*task["leads"], *task["notes"], *task["fits"]]:
         assert " ".join(text.split()) in shown.text
     assert yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8")) == index["config"]
@@ -336,8 +346,8 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
 # ---- verdicts and claims ----
 
 
-def test_the_question_of_depth_is_answered_from_the_claims(tmp_path):
-    text = page(tmp_path)[0].text
+def test_the_question_of_depth_is_answered_from_the_claims(default_page):
+    text = default_page[0].text
     assert (
         "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
         "call minus that of the acoustic targets is +0.314 of the depth (95 % t interval over "
@@ -346,8 +356,8 @@ def test_the_question_of_depth_is_answered_from_the_claims(tmp_path):
     ) in text
 
 
-def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(tmp_path):
-    shown, content = page(tmp_path)
+def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(default_page):
+    shown, content = default_page
     rows = content["datasets"][0]["tasks"][0]["claims"]
     assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined"]
     assert rows[1]["random_weights"] == ["noise"]
@@ -357,10 +367,10 @@ def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(tmp
     assert f"call is linearly decodable from {fake.NASTY}" in shown.text
 
 
-def test_without_an_interval_no_centre_is_told(tmp_path):
-    given = loaded(tmp_path)
-    given.claims.loc[0, ["value", "low", "high", "detectable"]] = None
-    (sentence,) = findings.verdicts(given)
+def test_without_an_interval_no_centre_is_reported(tmp_path):
+    task = loaded(tmp_path)
+    task.claims.loc[0, ["value", "low", "high", "detectable"]] = None
+    (sentence,) = findings.verdicts(task)
     assert "there is no centre" in sentence and "+0.314" not in sentence
 
 
@@ -378,7 +388,7 @@ def test_depths_weights_and_equality_are_the_tables(tmp_path):
         assert sentence in shown.text, sentence
 
 
-def test_a_nuisance_is_told_apart(tmp_path):
+def test_a_nuisance_is_reported_apart(tmp_path):
     index = drawn(fake.write(tmp_path))
     index["datasets"]["zoo"]["tasks"]["call"]["role"] = "nuisance"
     out = tmp_path / "results/report"

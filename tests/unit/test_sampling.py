@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-import yaml
 
 import stage_jobs
 from stratavox import tables
@@ -114,7 +112,7 @@ def test_all_clips_are_probed_where_they_have_room(most):
     assert summary["drawn_from"] is None
 
 
-def test_what_the_sample_stands_for_is_told():
+def test_the_summary_names_what_the_sample_was_drawn_from():
     _, summary = chosen(aviary(), max_clips=25)
     assert summary["drawn_from"] == {"clips": len(aviary()), "groups": 30, "seed": 0}
     assert summary["groups"] < 30
@@ -130,7 +128,7 @@ def test_too_few_clips_for_the_classes_are_refused():
 
 
 def test_another_sample_makes_that_datasets_probes_stale_and_no_embedding(tmp_path):
-    default = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+    default = stage_jobs.default_config()
     default["datasets"]["other"] = copy.deepcopy(default["datasets"]["chorus"])
     default["run"]["datasets"].append("other")
     changed = copy.deepcopy(default)

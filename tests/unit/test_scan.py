@@ -285,7 +285,7 @@ def test_a_broken_earlier_scan_is_replaced(data):
     assert tables.read_table(data.parent / "scan.parquet").to_pylist() == first
 
 
-def test_a_scan_speaks_only_when_it_takes_long(data, capsys, monkeypatch):
+def test_a_scan_prints_progress_only_when_it_takes_long(data, capsys, monkeypatch):
     scanned(data)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(files, "QUIET_S", -1)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
-import transformers
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+import clip_data
 import stage_jobs
+from clip_data import RATE, in_24_bits, put_clips
+from encoder_examples import BEATS, WINDOWS, make_transformer
 from stratavox import tables
-from stratavox.audio import encode_flac
-from stratavox.corpus.clips import SCHEMA
 from stratavox.embed import tokens as stage
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -23,28 +21,13 @@ from stratavox.errors import StratavoxError
 from stratavox.probe.attention import read_tokens
 
 torch.set_num_threads(1)
-RATE = 16000
-BEATS = {
-    "family": "beats",
-    "weights": "random",
-    "seed": 0,
-    "architecture": {"layers": 2, "width": 64, "heads": 4},
-}
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> dict[str, dict]:
     """Settings of a tiny Whisper with a window of 1 s, and of a tiny BEATs."""
-    folder = tmp_path_factory.mktemp("whisper")
-    torch.manual_seed(1)
-    sizes = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2}
-    ids = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-    config = transformers.WhisperConfig(
-        **sizes, encoder_ffn_dim=64, vocab_size=20, **dict.fromkeys(ids, 1)
-    )
-    WhisperEncoder(config).save_pretrained(folder)
-    transformers.WhisperFeatureExtractor().save_pretrained(folder)
-    whisper = {"family": "transformers", "path": str(folder), "context_s": 1.0}
+    path, _ = make_transformer(tmp_path_factory.mktemp("whisper"), "whisper")
+    whisper = {"family": "transformers", "path": path} | WINDOWS["whisper"]
     return {"whisper": whisper, "beats": BEATS}
 
 
@@ -54,27 +37,12 @@ def encoders(settings) -> dict[str, Encoder]:
 
 
 def noise(*lengths: int) -> list[np.ndarray]:
-    """Noise on the grid of 24 bits, so that FLAC holds it exactly."""
-    rng = np.random.default_rng(0)
-    waves_of_noise = [0.1 * rng.standard_normal(length) for length in lengths]
-    return [(np.rint(wave * 2**23) / 2**23).astype(np.float32) for wave in waves_of_noise]
+    return [in_24_bits(wave) for wave in clip_data.noise(*lengths)]
 
 
-def put(path: Path, waves: list[np.ndarray], group: int = 2) -> Path:
-    """Write a part of clips named c0, c1, ..., ``group`` clips a row group."""
-    rows = [
-        {
-            "clip_id": f"c{place}",
-            "n_samples": len(wave),
-            "audio": {"bytes": encode_flac(wave, RATE), "path": f"c{place}.wav"},
-        }
-        for place, wave in enumerate(waves)
-    ]
-    with tables.table_writer(path, SCHEMA, {}) as writer:
-        for start in range(0, max(len(rows), 1), group):
-            batch = rows[start : start + group]
-            writer.write_table(pa.Table.from_pylist(batch, schema=writer.schema))
-    return path
+def put(path: Path, waves: list[np.ndarray]) -> Path:
+    """Write a part of clips named c0, c1, ..."""
+    return put_clips(path, {f"c{place}": wave for place, wave in enumerate(waves)})
 
 
 def spiked(value: float) -> Encoder:
@@ -145,7 +113,7 @@ def test_a_value_past_half_precision_is_refused(tmp_path):
     assert not (tmp_path / "no.parquet").exists()
 
 
-def test_bytes_are_told_before_and_refused_past_the_budget(tmp_path, capsys):
+def test_bytes_are_printed_first_and_refused_past_the_budget(tmp_path, capsys):
     """1,000 and 250 samples are 10 + 2 steps of two tokens of 3 half floats."""
     encoder, source = spiked(1.0), put(tmp_path / "clips.parquet", noise(1000, 250))
     wanted = ["block_00"]

@@ -13,6 +13,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+from clip_data import noise
 from encoder_examples import KINDS, WHISPER, WINDOWS, make_transformer
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
@@ -43,11 +44,6 @@ def in_time(kind: str, tokens: torch.Tensor) -> torch.Tensor:
     return torch.stack(bands, dim=1).flatten(0, 1)
 
 
-def noise(*lengths: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in lengths]
-
-
 def own_output(settings: dict, model, clip: np.ndarray, **how) -> np.ndarray:
     """``last_hidden_state`` (tokens, width) by the library's extractor and model alone."""
     extractor = transformers.AutoFeatureExtractor.from_pretrained(settings["path"])
@@ -76,9 +72,9 @@ def test_the_last_block_is_the_models_output_before_its_last_norm(tiny, monkeypa
 
     norm, mean = final_norm(model, kind), taps.valid_mean
     monkeypatch.setattr(taps, "valid_mean", lambda tokens, counts: mean(norm(tokens), counts))
-    got = pool(encoder, [clip])
-    assert got.n_tokens[0] == len(wanted)
-    np.testing.assert_allclose(got.means["block_01"][0], wanted.mean(0), atol=1e-5, rtol=0)
+    pooled = pool(encoder, [clip])
+    assert pooled.n_tokens[0] == len(wanted)
+    np.testing.assert_allclose(pooled.means["block_01"][0], wanted.mean(0), atol=1e-5, rtol=0)
 
 
 def test_the_input_is_what_enters_the_first_block(tiny):
@@ -246,8 +242,8 @@ def test_a_whole_whisper_is_read_without_its_decoder(whisper):
     whole = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(**WHISPER))
     whole.model.encoder.load_state_dict(model.state_dict())
     whole.save_pretrained(path)
-    got = pool(load(settings), noise(8000)).means["block_01"]
-    np.testing.assert_array_equal(got, wanted)
+    means = pool(load(settings), noise(8000)).means["block_01"]
+    np.testing.assert_array_equal(means, wanted)
 
 
 def spoil(path: str, how: str) -> None:

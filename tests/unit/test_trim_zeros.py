@@ -11,12 +11,6 @@ from stratavox.corpus.clips import store
 RATE = 48000
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
 def noise(frames, channels=1):
     """24-bit integers, none of them 0."""
     drawn = np.random.default_rng(0).integers(1, 1 << 22, (frames, channels))
@@ -57,7 +51,7 @@ def test_a_trimmed_clip_is_the_slice_bit_for_bit(data):
     assert hygiene["duration_s"]["total"] == pytest.approx(2 * 20000 / RATE)
 
 
-def test_untouched_unless_asked(data):
+def test_zeros_stay_where_trimming_is_off(data):
     put(data, "a.wav", padded(noise(9600), 4800, 0), RATE, subtype="PCM_24")
     put_table(data, [["file"], ["a.wav"]])
     clips, hygiene, sounds = stored(data, settings())

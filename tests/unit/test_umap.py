@@ -2,70 +2,50 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 from umap import UMAP
 
-import stage_jobs
+from embeddings_data import command, folder, names
 from stratavox.errors import StratavoxError
 from stratavox.geometry import umap
 from stratavox.sampling import random_rows
-from stratavox.tables import (
-    embedding_column,
-    embedding_matrix,
-    read_provenance,
-    read_table,
-    write_json,
-    write_table,
-)
+from stratavox.tables import embedding_matrix, read_provenance, read_table
 
 SETTINGS = {"readouts": ["first", "last"], "max_clips": 1000, "n_neighbors": 15}
 SETTINGS |= {"min_dist": 0.1, "seed": 3}
 BLOCKS = [f"block_{number:02d}" for number in range(4)]
 
 
-def embeddings(folder: Path, clips: int = 40, blocks: list[str] = BLOCKS) -> Path:
-    there = ["input", *blocks] if blocks else ["features"]
-    write_json({"encoder": "enc", "readouts": there, "blocks": blocks}, folder / "encoder.json")
+def embeddings(where: Path, clips: int = 40, blocks: list[str] = BLOCKS) -> Path:
     generator = np.random.default_rng(0)
-    for readout in there:
-        values = generator.normal(size=(clips, 6)) + 4 * (np.arange(clips)[:, None] % 3)
-        values[:, 0] *= 500  # a dimension that would decide every neighbour if left as it is
-        columns = {
-            "clip_id": [f"c{number:03d}" for number in range(clips)],
-            "n_tokens": pa.array([8] * clips, pa.int32()),
-            "embedding": embedding_column(values),
-        }
-        write_table(pa.table(columns), folder / f"{readout}.parquet", {})
-    return folder
-
-
-def command(folder: Path, out: Path) -> subprocess.CompletedProcess:
-    read, kept = {"encoder": folder / "encoder.json"}, {"key": "kept"}
-    return stage_jobs.run("geometry.umap", read, {"umap": out}, SETTINGS, provenance=kept)
+    readouts = {}
+    for name in ["input", *blocks] if blocks else ["features"]:
+        readouts[name] = generator.normal(size=(clips, 6)) + 4 * (np.arange(clips)[:, None] % 3)
+        readouts[name][:, 0] *= 500  # without standardising it would decide every neighbour
+    return folder(where, readouts)
 
 
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("umap")
-    folder = embeddings(root / "embeddings")
-    done = command(folder, root / "umap.parquet")
+    where = embeddings(root / "embeddings")
+    read = {"encoder": where / "encoder.json"}
+    done = command("umap", SETTINGS, read, root / "umap.parquet")
     assert done.returncode == 0, done.stderr
-    return folder, root / "umap.parquet"
+    return where, root / "umap.parquet"
 
 
-def test_one_row_a_clip_and_readout_in_the_asked_order(mapped):
+def test_one_row_a_clip_and_readout_in_the_requested_order(mapped):
     table = read_table(mapped[1])
     assert table.column_names == ["readout", "clip_id", "x", "y"]
     assert table["readout"].to_pylist() == ["block_00"] * 40 + ["block_03"] * 40
-    assert table["clip_id"].to_pylist()[:40] == [f"c{number:03d}" for number in range(40)]
+    assert table["clip_id"].to_pylist()[:40] == names(40)
     assert read_provenance(mapped[1])["key"] == "kept"
 
 
@@ -81,11 +61,11 @@ def test_another_seed_gives_another_map(mapped):
 
 
 def test_trustworthiness_is_that_of_scikit_learn_on_standardised_values(mapped):
-    folder, out = mapped
+    where, out = mapped
     facts = read_provenance(out)["umap"]
     table = read_table(out).to_pandas()
     for readout in ("block_00", "block_03"):
-        values = embedding_matrix(read_table(folder / f"{readout}.parquet")["embedding"])
+        values = embedding_matrix(read_table(where / f"{readout}.parquet")["embedding"])
         xy = table.loc[table["readout"] == readout, ["x", "y"]].to_numpy()
         there = trustworthiness(StandardScaler().fit_transform(values), xy, n_neighbors=15)
         assert facts["trustworthiness"][readout] == pytest.approx(there, abs=1e-12)
@@ -124,7 +104,7 @@ def test_trustworthiness_of_many_clips_is_taken_on_a_seeded_subsample():
 ENCODER = {"encoder": "enc", "readouts": ["input", *BLOCKS], "blocks": BLOCKS}
 
 
-def test_past_max_clips_a_seeded_sample_is_mapped_and_said(tmp_path):
+def test_past_max_clips_a_seeded_sample_is_mapped_and_reported(tmp_path):
     where = embeddings(tmp_path, clips=40)
     table, facts = umap.compute(where, SETTINGS | {"max_clips": 20})
     assert (facts["clips"], facts["whole"], table.num_rows) == (20, 40, 2 * 20)
@@ -158,6 +138,6 @@ def test_few_clips_reduce_the_neighbourhood_and_say_so(tmp_path, capsys):
 
 
 def test_too_few_clips_are_an_error(tmp_path):
-    folder = embeddings(tmp_path / "few", clips=4, blocks=[])
+    where = embeddings(tmp_path / "few", clips=4, blocks=[])
     with pytest.raises(StratavoxError, match=r"features.parquet: 4 clips are too few.* 5"):
-        umap.compute(folder, SETTINGS)
+        umap.compute(where, SETTINGS)

@@ -1,4 +1,4 @@
-"""Folders of readouts made by code, and a stage's command run on them."""
+"""Folders of embeddings made by code, and a stage of geometry run on them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ def names(clips: int) -> list[str]:
     return [f"c{number:05d}" for number in range(clips)]
 
 
-def folder(where: Path, readouts: dict[str, np.ndarray], encoder: str = "enc") -> Path:
-    """A folder of ``readouts`` (name: (clips, width)) of ``encoder`` at ``where``."""
-    there = list(readouts)
-    write_json({"encoder": encoder, "readouts": there, "blocks": there}, where / "encoder.json")
+def folder(where: Path, readouts: dict[str, np.ndarray], encoder: str = "enc", ids=None) -> Path:
+    """A folder of ``readouts`` (name: (clips, width)) at ``where``, of clips ``ids`` or `names`."""
+    description = {
+        "encoder": encoder,
+        "readouts": list(readouts),
+        "blocks": [name for name in readouts if name.startswith("block_")],
+        "widths": {name: x.shape[1] for name, x in readouts.items()},
+    }
+    write_json(description, where / "encoder.json")
     for name, x in readouts.items():
         columns = {
-            "clip_id": names(len(x)),
+            "clip_id": names(len(x)) if ids is None else ids,
             "n_tokens": pa.array([8] * len(x), pa.int32()),
             "embedding": embedding_column(x),
         }
