@@ -22,7 +22,7 @@ def main() -> None:
     init.add_argument(
         "--force",
         action="store_true",
-        help="replace a config (and its table of sub-folders) that is there",
+        help="replace an existing config (and its table of sub-folders)",
     )
     verify = commands.add_parser("verify", help="name the tables in results/ that are stale")
     verify.add_argument(

@@ -1,7 +1,7 @@
 """Audio in and out: any file soundfile reads, one channel policy, one resampler, 24-bit FLAC.
 
-Samples are float32 in [-1, 1), full scale being 1, which holds 24-bit integers exactly. Nothing
-here rescales: the level of a recording is part of it.
+Samples are float32 in [-1, 1); full scale is 1. This holds 24-bit integers exactly. Samples are
+never rescaled, so the level of a recording is kept.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _decode(file: sf.SoundFile, start: int, count: int) -> np.ndarray:
 def mono(samples: np.ndarray, channel: str | int) -> np.ndarray:
     """One channel (frames,) of ``samples`` (frames, channels).
 
-    ``channel`` is ``"mean"`` or a number counted from 0; `AudioError` where that is missing.
+    ``channel`` is ``"mean"`` or a number counted from 0; `AudioError` if the file lacks it.
     """
     channels = samples.shape[1]
     if channel == "mean":
@@ -178,9 +178,9 @@ def encode_flac(samples: np.ndarray, rate: int) -> bytes:
 
 
 def decode_flac(data: bytes) -> tuple[np.ndarray, int]:
-    """Samples (frames,) float32 and rate in Hz of what `encode_flac` made.
+    """Samples (frames,) float32 and rate in Hz of a file from `encode_flac`.
 
-    Raises `AudioError` where that is broken.
+    Raises `AudioError` for a broken file.
     """
     try:
         return sf.read(io.BytesIO(data), dtype="float32")

@@ -38,9 +38,14 @@ def schema() -> dict:
     rules = _read(SCHEMA)
     encoder = rules["$defs"]["encoder"]
     encoder["properties"]["family"]["enum"] = list(catalogue.families())
-    # before the rules for all families, as these look at keys that a default may fill
+    # before the rules for all families, which check keys that a default may fill
     encoder["allOf"] = [*map(_rule, catalogue.families()), *encoder["allOf"]]
     return rules
+
+
+def default(part: str, key: str) -> object:
+    """The default of a key in a part of the config, such as ``task``."""
+    return _read(SCHEMA)["$defs"][part]["properties"][key]["default"]
 
 
 def entry(family: str) -> dict:
@@ -56,7 +61,7 @@ def _rule(family: str) -> dict:
 
 
 def _unfilled(rules: dict) -> dict:
-    """Let nothing be filled in a dataset's own ``probes``: the rest is that of the run."""
+    """Remove the defaults of a dataset's own ``probes``: missing keys are those of the run."""
     probes = rules["$defs"]["probes"]
     own = {
         name: {key: value for key, value in rule.items() if key != "default"}
@@ -76,14 +81,14 @@ def laid_over(default: dict, config: dict) -> dict:
 
 
 def problems(values: object, schema: dict | Path) -> list[str]:
-    """What a schema does not allow in ``values``, by key; its defaults are filled in there."""
+    """What a schema does not allow in ``values``, by key; fills its defaults into ``values``."""
     rules = _read(schema) if isinstance(schema, Path) else schema
     validator = _filling(jsonschema.Draft202012Validator)(rules)
     return list(dict.fromkeys(map(_message, _leaves(validator.iter_errors(values)))))
 
 
 def draws(name: str, encoder: dict) -> dict[str, dict]:
-    """The encoders that an entry stands for, by name: one a seed where it has ``seeds``."""
+    """The encoders of an entry, by name: with ``seeds`` one for each seed."""
     if "seeds" not in encoder:
         return {name: encoder}
     shared = {key: value for key, value in encoder.items() if key != "seeds"}
@@ -105,7 +110,7 @@ def _filling(base):
 
 
 def _leaves(errors):
-    """The errors that say most: of a value with several forms, those of the form it has."""
+    """The most specific errors: for a value with several forms, those of the form it has."""
     for error in errors:
         inside = []
         if error.validator == "oneOf":
@@ -144,19 +149,17 @@ def _message(error: jsonschema.ValidationError) -> str:
 
 
 def _unmatched(config: dict) -> Iterator[str]:
-    """What a schema cannot express: names in one place that need an entry in another."""
+    """Problems that a schema cannot express: names without an entry elsewhere in the config."""
     entries = config["encoders"]
     for kind, names in config["run"].items():
         for name in names:
             if name not in config[kind]:
                 there = ", ".join(sorted(config[kind]))
-                yield f"run.{kind}: {name!r} has no entry under {kind}; there is: {there}"
+                yield f"run.{kind}: {name!r} has no entry under {kind}; there are: {there}"
     for name, encoder in entries.items():
         taken = (set(draws(name, encoder)) - {name}) & set(entries)
         if taken:
-            yield (
-                f"encoders.{name}: its seeds are called {', '.join(sorted(taken))}, as others are"
-            )
+            yield f"encoders.{name}: other entries are also called {', '.join(sorted(taken))}"
     layers = {
         name: catalogue.has_avex_layers(entries[name])
         for name in config["run"]["encoders"]
@@ -172,7 +175,7 @@ def _unmatched(config: dict) -> Iterator[str]:
     for key, probes in places.items():
         if "concat_avex" in probes.get("fusions", []) and (lacking or not beats):
             yield (
-                f"{key}.fusions: concat_avex is made of the ffn site of BEATs' blocks; say sites: "
+                f"{key}.fusions: concat_avex uses the site ffn of BEATs' blocks; write sites: "
                 "[block, ffn] for every encoder of family beats "
                 f"({lacking or 'none of run.encoders is of family beats'})"
             )

@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read."""
+"""The exceptions whose message is for the user."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 
 class StratavoxError(Exception):
-    """Something the user can mend.
+    """A problem that the user can solve.
 
-    The message names the file, row or key, says what was found, what is allowed and what to do.
-    Anything else that is raised is a defect of Stratavox and keeps its traceback.
+    The message names the file, row or key, what was found, what is allowed and what to do. Any
+    other exception is a defect of Stratavox and keeps its traceback.
     """
 
 
 class BrokenFile(StratavoxError):
-    """A file in results/ that does not hold what was written there: ``path``, and ``why``."""
+    """A file in results/ whose content changed after it was written: ``path``, and ``why``."""
 
     def __init__(self, path: str | os.PathLike, why: str):
         super().__init__(f"{path}: {why}; delete it and run the workflow again")
@@ -27,14 +27,16 @@ class BrokenFile(StratavoxError):
 def run_command(main: Callable[[], None]) -> None:
     """Run a command; print a `StratavoxError` as one message and exit with 1.
 
-    A broken file that a stage met is set aside, so that the next run makes it again.
+    A broken file is renamed, so that the next run makes it again.
     """
     try:
         main()
     except BrokenFile as error:
         aside = error.path.with_name(f"{error.path.name}.broken")
         os.replace(error.path, aside)
-        _end(f"{error.path}: {error.why}; set aside as {aside.name}, the same command makes it new")
+        _end(
+            f"{error.path}: {error.why}; set aside as {aside.name}; the same command makes it again"
+        )
     except StratavoxError as error:
         _end(str(error))
 

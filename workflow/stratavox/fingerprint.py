@@ -1,7 +1,7 @@
 """What a stage's result depends on in the code: its modules, and the versions of what they import.
 
-Snakemake does not see a changed module behind a command, nor an upgraded dependency; it does see
-a changed parameter. So each rule carries a key made of these.
+Snakemake does not notice a changed module behind a command, nor an upgraded dependency, but it
+notices a changed parameter. So each rule has a key as a parameter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stratavox.errors import StratavoxError
 PACKAGE = "stratavox"
 ROOT = Path(__file__).resolve().parent
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
-# They carry results from place to place and do not shape them: a change reruns nothing.
+# They transfer or store results and do not change them: an upgrade reruns nothing.
 CARRIERS = {"httpx2", "huggingface_hub", "pyarrow"}
 CARRYING_MODULES = {f"{PACKAGE}.{name}" for name in ("columns", "errors", "progress", "stage")}
 
@@ -27,7 +27,7 @@ CARRYING_MODULES = {f"{PACKAGE}.{name}" for name in ("columns", "errors", "progr
 def code(*roots: str) -> str:
     """SHA-256 over the modules that ``roots`` import, directly or not, inside this package.
 
-    What cannot change a result does not count: comments, docstrings, blank lines, type hints, the
+    Left out, as they cannot change a result: comments, docstrings, blank lines, type hints, the
     messages of errors and of progress, and the modules' times.
     """
     digest = hashlib.sha256()
@@ -53,8 +53,8 @@ def versions(*roots: str) -> dict[str, str]:
 def closure(roots: tuple[str, ...]) -> set[str]:
     """The modules of this package that importing ``roots`` runs.
 
-    Imports inside functions count; a module that is loaded by its name (importlib) does not, and
-    has to be a root itself. Raises `StratavoxError` for a module that does not exist.
+    Imports inside functions count. A module loaded by name (importlib) does not: it must be one of
+    ``roots``. Raises `StratavoxError` for a module that does not exist.
     """
     reached: set[str] = set()
     waiting = [*roots]
@@ -91,7 +91,7 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    """The module's code less what cannot change a result."""
+    """The module's code without the parts that cannot change a result."""
     return _Stripped().visit(ast.parse(_path(module).read_text(encoding="utf-8")))
 
 
@@ -123,15 +123,11 @@ class _Stripped(ast.NodeTransformer):
             node.body = node.body[1:]
         return self.generic_visit(node)
 
-    def visit_ClassDef(self, node):
-        return self.visit_Module(node)
+    visit_ClassDef = visit_Module
 
     def visit_FunctionDef(self, node):
         node.returns = None
         return self.visit_Module(node)
-
-    def visit_AsyncFunctionDef(self, node):
-        return self.visit_FunctionDef(node)
 
     def visit_arg(self, node):
         node.annotation = None

@@ -34,10 +34,10 @@ class Jobs:
         return outputs
 
     def output_of(self, table: str) -> str | None:
-        """The output that ``table`` is, or was written beside; None where the run makes neither.
+        """``table``, or for a readout its encoder.json; None where the run makes neither.
 
-        Readouts are no outputs: their names are known when the encoder has run, and encoder.json,
-        which is one, lists them.
+        Readouts are not outputs of a rule, as their names are known only after the encoder ran;
+        encoder.json lists them.
         """
-        beside = str(Path(table).with_name("encoder.json"))
-        return next((path for path in (table, beside) if path in self.outputs), None)
+        listed = str(Path(table).with_name("encoder.json"))
+        return next((path for path in (table, listed) if path in self.outputs), None)

@@ -1,8 +1,8 @@
 """Computes the key that decides what reruns.
 
 The key of a job is a digest of the code that it runs, the versions of what that code imports, its
-settings, and the keys of the jobs whose files it reads, which follow from Snakemake's own rules. A
-changed key is all that makes Snakemake rerun a job: times of files do not matter.
+settings, and the keys of the jobs whose files it reads; Snakemake's rules give these jobs. Only a
+changed key makes Snakemake rerun a job: times of files do not matter.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def _nothing(wildcards: object) -> dict:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a rule runs, and what beside its input files the result depends on.
+    """The stage of a rule, and what its result depends on apart from its input files.
 
-    ``module`` is the stage's, below stratavox. Functions of the wildcards: ``settings``, the part
-    of the config in the key; ``places``, what else the stage is given (paths) and its result does
-    not depend on; ``code``, further modules that run for this job; ``content``, digests of what is
-    read and is no output of a rule. Without ``versioned`` the result does not depend on code.
+    ``module`` is the stage's module below stratavox. The others are functions of the wildcards:
+    ``settings``, the part of the config in the key; ``places``, paths for the stage, which are not
+    in the key; ``code``, further modules that run for this job; ``content``, digests of files that
+    no rule writes. Without ``versioned`` the key has no code.
     """
 
     module: str
@@ -57,7 +57,7 @@ class Keys:
         """The key of the job that writes ``path``; raises where no rule writes it."""
         job = self._rules.producer(path)
         if job is None:
-            raise StratavoxError(f"{path}: no rule makes it, and the rule that reads it has no key")
+            raise StratavoxError(f"{path}: no rule makes it, so the rule that reads it has no key")
         return self.provenance(*job)["key"]
 
     def provenance(self, rule, wildcards: dict[str, str]) -> dict:
@@ -69,14 +69,14 @@ class Keys:
 
     def _compute(self, rule, wildcards: dict[str, str]) -> dict:
         stage, values = rule.params.provenance.stage, _Wildcards(wildcards)
-        made = {"stage": stage.module}
+        source = {"stage": stage.module}
         if stage.versioned:
             roots = [f"stratavox.{name}" for name in (stage.module, *stage.code(values))]
-            made |= {"code": fingerprint.code(*roots), "versions": fingerprint.versions(*roots)}
+            source |= {"code": fingerprint.code(*roots), "versions": fingerprint.versions(*roots)}
         inputs = [self.of_file(path) for path in self._rules.inputs(rule, wildcards)]
         needs = [list(dict.fromkeys(inputs)), list(stage.content(values))]
         tables = [columns.types(path.removeprefix("results/")) for path in rule.output]
-        return made | {"key": digest([made, stage.settings(values), needs, tables])}
+        return source | {"key": digest([source, stage.settings(values), needs, tables])}
 
 
 class _Wildcards(dict):

@@ -1,9 +1,8 @@
-"""A run needs its folder to itself, and leave to write there.
+"""Checks that a run may write to its folder, and removes the lock of a killed run.
 
-A killed run must not lock it for ever: Snakemake's lock files outlive a process that was killed,
-and the next run then stops with "directory cannot be locked". The kernel's own lock ends with its
-process, so it tells a dead run from a living one: every Stratavox process shares it, and whoever
-can have it alone knows that no other lives.
+Snakemake's lock files stay after a process was killed, and the next run then stops with "directory
+cannot be locked". A lock of the kernel ends with its process. So every Stratavox process holds a
+shared one; a process that gets it exclusively knows that no other is running.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ _held = []
 
 
 def refuse_unwritable(*folders: Path) -> None:
-    """Raise `StratavoxError` for the first folder that may not be written to, or made."""
+    """Raise `StratavoxError` for the first folder that cannot be written or created."""
     for folder in folders:
-        there = folder if folder.exists() else folder.parent
-        if not os.access(there, os.W_OK | os.X_OK):
+        existing = folder if folder.exists() else folder.parent
+        if not os.access(existing, os.W_OK | os.X_OK):
             raise StratavoxError(
-                f"{there.resolve()}: cannot be written to: it is read-only, or belongs to someone "
-                "else; mend that, or run in another folder (--directory)"
+                f"{existing.resolve()}: cannot be written to: it is read-only, or belongs to "
+                "someone else; change that, or run in another folder (--directory)"
             )
 
 
 def hold(folder: Path) -> None:
     """Share the lock of ``folder`` (.snakemake) until this process ends.
 
-    Where no other process holds it, lock files that a killed run left there are removed first.
+    Where no other process holds it, lock files of a killed run are removed first.
     """
     folder.mkdir(exist_ok=True)
-    handle = open(folder / "stratavox.lock", "a")  # noqa: SIM115, it stays open on purpose
+    handle = open(folder / "stratavox.lock", "a")  # noqa: SIM115, closed when the process ends
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,6 @@
-"""The run that a config describes: its datasets, encoders and tasks, and what it leaves out.
+"""The run that a config describes: its datasets, encoders and tasks.
 
-Read whenever the Snakefile is parsed. The rules in rules/ say what each stage is given of it.
+Made whenever the Snakefile is parsed. The rules in rules/ take the settings of each stage from it.
 """
 
 # A process makes one plan and keeps it to its end, so caching on methods loses no memory.
@@ -30,22 +30,22 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Plan:
-    """The run that a config asks for, in the working directory ``root``.
+    """The run of a config in the working directory ``root``.
 
-    With ``look`` the datasets' folders are scanned; without, as in the jobs that Snakemake starts
-    on a cluster, the scan that is there is read. Raises `StratavoxError` for whatever in the
-    config, the tables or the encoders' files cannot be used.
+    With ``look`` the datasets' folders are scanned; without, as in jobs on a cluster, an existing
+    scan is read. Raises `StratavoxError` for anything in the config, the tables or the encoders'
+    files that cannot be used.
     """
 
     def __init__(self, config: dict, root: Path, look: bool = True):
         self.root = root
         self.config = configs.check(config)
-        asked = self.config["run"]
-        self.datasets = {name: self.config["datasets"][name] for name in asked["datasets"]}
-        entries = {name: self.config["encoders"][name] for name in asked["encoders"]}
+        covered = self.config["run"]
+        self.datasets = {name: self.config["datasets"][name] for name in covered["datasets"]}
+        entries = {name: self.config["encoders"][name] for name in covered["encoders"]}
         drawn = {name: configs.draws(name, entry) for name, entry in entries.items()}
         self.encoders = {new: entry for several in drawn.values() for new, entry in several.items()}
-        # the names that are random draws of one encoder, by what they are called together
+        # the random draws of one encoder, by the name of its entry
         self.draws = {name: list(drawn[name]) for name, e in entries.items() if "seeds" in e}
         for name, encoder in self.encoders.items():
             with _at(f"encoders.{name}"):
@@ -76,7 +76,7 @@ class Plan:
         self._check_columns(name, columns)
 
     def _archive(self, name: str, dataset: dict) -> dict:
-        """The entry of the dataset's archive; the columns it will have are known before it is."""
+        """The entry of the dataset's archive; checks the columns that its table will have."""
         own = self.config["downloads"]["archives"]
         with _at("archive"):
             entry = archives.entry(dataset["archive"], self.root / own if own else None)
@@ -87,30 +87,30 @@ class Plan:
         return entry
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
-        """Raise for a column that the dataset's entry asks for and its tables have not."""
+        """Raise for a column that the dataset's entry names and its tables lack."""
         dataset = self.datasets[name]
-        asked = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
+        named = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
         for task, entry in dataset["tasks"].items():
-            asked += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
-        labels.check_columns(asked, columns, self.corpus_settings(name))
+            named += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
+        labels.check_columns(named, columns, self.corpus_settings(name))
 
-    # ---- what there is ----
+    # ---- datasets, tasks and encoders ----
 
     def tasks(self, dataset: str) -> list[str]:
         return list(self.datasets[dataset]["tasks"])
 
     def targets(self, dataset: str) -> list[str]:
-        """Tasks the study asks about; the others are nuisances, of which less is told."""
+        """Tasks with the role target; the report says less about the others, nuisances."""
         tasks = self.datasets[dataset]["tasks"]
         return [name for name, entry in tasks.items() if entry["role"] == "target"]
 
     def confound_columns(self, dataset: str, task: str) -> list[str]:
-        """The columns whose association with the task's target is told."""
+        """The columns whose association with the task's target is reported."""
         entry = self.datasets[dataset]
         return [name for name in entry["confounds"] if name != entry["tasks"][task]["target"]]
 
     def generated(self, dataset: str) -> bool:
-        """Whether a rule makes the recordings, so that there is nothing to scan before."""
+        """Whether a rule makes the recordings, which cannot be scanned before."""
         return self.datasets[dataset]["source"] in ("chorus", "archive")
 
     def deep(self) -> list[str]:
@@ -127,52 +127,51 @@ class Plan:
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
-        asked = self.datasets[dataset]["probes"]["protocol"] == "notebook"
-        return list(self.encoders) if asked and task in self.targets(dataset) else []
+        requested = self.datasets[dataset]["probes"]["protocol"] == "notebook"
+        return list(self.encoders) if requested and task in self.targets(dataset) else []
 
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
         return [f"{shard:03d}" for shard in range(self.datasets[dataset]["shards"])]
 
     def clip_count(self, dataset: str) -> int:
-        """About how many clips there are, to tell what a job will need."""
+        """About how many clips there are, to estimate what a job needs."""
         if dataset in self._scans:
-            return self._scans[dataset]["reason"].null_count  # asked for every job
+            return self._scans[dataset]["reason"].null_count  # fast: called for every job
         if dataset in self._archives:
-            return self._archives[dataset]["unpacked_files"]  # at most: it was not looked into
+            return self._archives[dataset]["unpacked_files"]  # an upper bound
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
     def rate(self, encoder: str) -> int:
-        """Sample rate in Hz that the encoder is fed with."""
+        """Sample rate in Hz of the encoder's input."""
         return catalogue.rate(self.encoders[encoder])
 
     def receipt(self, encoder: str) -> str | None:
-        """What is written of the published weights that the encoder waits for."""
+        """The receipt of the published weights that the encoder needs; None if it needs none."""
         fetched = self.encoders[encoder].get("weights") == "pretrained"
         return f"results/downloads/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
-        """The dataset's entry less what is asked of it, with folder and table where it has none."""
+        """The keys of the entry about clips, for a generated set with path and table."""
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
             if key not in ("tasks", "probes", "recording", "confounds")
         }
         if self.generated(dataset):
-            raw = f"results/corpus/{dataset}/raw"
-            settings |= listing.GENERATED | {"path": raw}
+            settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
             if "join" in settings:
-                # no cell of such a set can be looked at before, so all of the file counts
+                # the set's cells are not known yet, so all of the joined file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
         if "annotations" in settings:
             settings |= annotated.as_table(settings["annotations"])
         return settings
 
-    # ---- what the rules give to stages, and what of it is in the key ----
+    # ---- settings of the stages, for the rules ----
 
     def probes(self, dataset: str, *keys: str) -> dict:
-        """Some of the dataset's probe settings."""
+        """The probe settings ``keys`` of the dataset."""
         return {key: self.datasets[dataset]["probes"][key] for key in keys}
 
     def folder(self, dataset: str) -> dict:
@@ -180,11 +179,11 @@ class Plan:
         return {"path": self.corpus_settings(dataset)["path"]}
 
     def audio(self, dataset: str) -> dict:
-        """What decides which samples of a file make a clip."""
+        """The settings that decide which samples of a file make a clip."""
         return {key: self.datasets[dataset][key] for key in ("channel", "trim_zeros")}
 
     def shard(self, dataset: str, shard: str) -> dict:
-        """`audio`, and the content of the shard's files; of a generated set its rule has a key."""
+        """`audio`, and a digest of the shard's files; a generated set's rule has a key instead."""
         content = {}
         if dataset in self._scans:
             content = {"content": self._shard_digests(dataset)[int(shard)]}
@@ -206,10 +205,10 @@ class Plan:
         return {"joined": [join["by"], join["sha256"]]} if own.intersection(columns) else {}
 
     def manifest(self, dataset: str) -> dict:
-        """What of the dataset's entry the manifest depends on, beside the inspected clips."""
+        """What the manifest depends on, apart from the inspected clips."""
         settings = self.audio(dataset) | {"max_bad": self.datasets[dataset]["max_bad"]}
         if dataset in self._joins:
-            # all of the file counts, as the clips that it does not mention are counted
+            # all of the file counts, as the manifest counts the clips that it does not mention
             joined = {"sha256": self._joins[dataset].sha256}
             settings["join"] = self.datasets[dataset]["join"] | joined
         if self.generated(dataset):
@@ -219,7 +218,7 @@ class Plan:
         return settings | self.labels(dataset, columns) | {"rows": keys.digest(rows)}
 
     def folds(self, dataset: str, task: str) -> dict:
-        """What decides a task's clips, classes and folds, beside the inspected clips."""
+        """What decides a task's clips, classes and folds, apart from the inspected clips."""
         entry = self.datasets[dataset]["tasks"][task]
         recording = self.datasets[dataset]["recording"]
         columns = [entry["target"], *([entry["group"]] if entry["group"] else []), *recording]
@@ -239,12 +238,12 @@ class Plan:
         return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
 
     def generation(self, dataset: str) -> dict:
-        """What synthetic calls are made of."""
+        """The settings of synthetic calls."""
         entry = self.datasets[dataset]
         return entry["chorus"] | {"shards": entry["shards"]}
 
     def archive_identity(self, dataset: str) -> dict:
-        """What the archive's content is told by: a mirror of the same files makes nothing stale."""
+        """What identifies the archive's content: a mirror of the same files makes nothing stale."""
         return {"files": archives.identity(self._archives[dataset])}
 
     def archive_source(self, dataset: str) -> dict:
@@ -253,7 +252,7 @@ class Plan:
         return {"archive": name, "downloads": self.config["downloads"]}
 
     def archive_about(self, dataset: str) -> dict:
-        """What the report says of the archive."""
+        """What the report says about the archive."""
         return {key: self._archives[dataset][key] for key in ("licence", "citation", "doi")}
 
     def arrangement(self, dataset: str) -> dict:
@@ -279,7 +278,7 @@ class Plan:
         return catalogue.published(self.encoders[encoder])
 
     def inference(self, dataset: str, task: str) -> dict:
-        """What answers depend on, beside the probes' tables."""
+        """What answers depend on, apart from the probes' tables."""
         keys = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin")
         return self.probes(dataset, *keys) | {"task": task, "draws": self.draws}
 
@@ -288,11 +287,11 @@ class Plan:
         return list(self.encoders) if task in self.targets(dataset) else []
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
-        """The encoders that are also probed beside acoustic descriptors for the task."""
+        """The encoders that are also probed together with acoustic descriptors for the task."""
         return self.deep() if task in self.targets(dataset) else []
 
     def encoder(self, encoder: str) -> dict:
-        """The encoder's entry, and where the receipt of its published weights will be."""
+        """The encoder's entry, and the receipt of its published weights."""
         receipt = self.receipt(encoder)
         return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
 
@@ -303,7 +302,7 @@ class Plan:
         return [sha256_of(self.root / file) for file in files]
 
     def tokens(self, encoder: str, dataset: str) -> dict:
-        """Which tokens of an encoder are kept; a shard gets its share of the budget."""
+        """Which tokens of an encoder are kept, with a shard's share of the budget."""
         attention = self.datasets[dataset]["probes"]["attention"]
         settings = {key: attention[key] for key in ("readouts", "keep")}
         share = attention["budget_gb"] / self.datasets[dataset]["shards"]
@@ -317,7 +316,7 @@ class Plan:
         return settings | self.probes(dataset, "seed")
 
     def mapped(self, dataset: str, task: str) -> list[str]:
-        """The encoders that get UMAP panels of the task: of random draws the first."""
+        """The encoders with UMAP panels of the task: of several random draws only the first."""
         if task not in self.targets(dataset):
             return []
         later = {name for drawn in self.draws.values() for name in drawn[1:]}
@@ -329,10 +328,9 @@ class Plan:
 
 
 def plan_of(text: str, root: Path) -> Plan:
-    """The run that the config ``text`` asks for, laid over the default config, in ``root``.
+    """The run of the config ``text``, laid over the default config, in ``root``.
 
-    Looks at every file, as Snakemake does first. Raises `StratavoxError` as `Plan` does, and for
-    what is not YAML.
+    Scans the datasets. Raises `StratavoxError` as `Plan` does, and for text that is not YAML.
     """
     try:
         given = yaml.safe_load(text) or {}

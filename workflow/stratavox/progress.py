@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """Print how far a stage is: items done, audio-seconds per second, time left.
+    """Print the progress of a stage: items done, audio-seconds per second, time left.
 
     On a terminal one line is rewritten; in a log a line is added every ``every`` seconds and at
     the end.
@@ -50,7 +50,7 @@ class Progress:
 class Transfer(Progress):
     """Progress in bytes: MB, MB a second and, where the size is known, the time left.
 
-    ``had`` bytes were there before, of ``total`` (0: not known).
+    ``had`` of ``total`` bytes (0: not known) came from an earlier attempt.
     """
 
     def __init__(self, what: str, total: int, had: int = 0):

@@ -1,8 +1,8 @@
-"""What a run makes again although Snakemake would let it pass as made.
+"""Outputs that a run makes again although Snakemake takes them for complete.
 
-Snakemake looks at times and at its own records, and at the content of inputs only: a table that was
-cut short is whole to it, and where it lost a record, whatever has the right name is fresh. Every
-table shows by itself whether it is whole, by its end, and what it was made of, by its key.
+Snakemake compares times and its own records. It does not notice that a table was cut short, and
+without a record it takes any file of the right name for fresh. The end of a table shows whether it
+is complete, and its key what it was made from.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def remake(jobs: Jobs, root: Path) -> None:
 def unsound(jobs: Jobs, root: Path) -> dict[str, str]:
     """Outputs of rules, relative to ``root``, that must be made again, and why.
 
-    Of each table of the run the end of the file is read, no more: a page that changed further up
-    is reported by the stage that reads it, or by `verify`.
+    Only the end of each table is read: a page that changed elsewhere is reported by the stage that
+    reads it, or by `verify`.
     """
     reasons = dict(_missing_readouts(jobs, root))
     for path in _tables(jobs, root):
@@ -46,7 +46,7 @@ def unsound(jobs: Jobs, root: Path) -> dict[str, str]:
 
 
 def _tables(jobs: Jobs, root: Path) -> Iterator[str]:
-    """Path of each table of the run that is there."""
+    """Path of each existing table of the run."""
     for output in sorted(jobs.outputs):
         if output.endswith(".parquet") and (root / output).exists():
             yield output
@@ -56,7 +56,7 @@ def _tables(jobs: Jobs, root: Path) -> Iterator[str]:
 
 
 def _missing_readouts(jobs: Jobs, root: Path) -> Iterator[tuple[str, str]]:
-    """Lists of readouts of which one is no longer there: Snakemake knows the list alone."""
+    """Lists of readouts of which one is missing: Snakemake knows only the list."""
     for listed in sorted(jobs.outputs):
         if not listed.endswith("/encoder.json") or not (root / listed).exists():
             continue

@@ -1,8 +1,7 @@
 """Seeded samples of clips.
 
-In `seeded_order` a clip's place depends on the seed and its own id alone. So adding a clip moves at
-most one other out of a sample, and samples of one dataset with the same seed hold the same clips as
-far as their sizes allow.
+In `seeded_order` a clip's place depends only on the seed and its own id. So a new clip replaces at
+most one other in a sample, and with one seed a smaller sample of a dataset is part of a larger one.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ def random_rows(clips: int, most: int, seed: int) -> np.ndarray:
 
 
 def seeded_order(clip_ids: Iterable[str], seed: int) -> np.ndarray:
-    """Row numbers (clips,) of ``clip_ids`` in the order in which they are taken."""
+    """Row numbers (clips,) of ``clip_ids`` in the order of drawing."""
     keys = [hashlib.sha256(f"{seed} {clip_id}".encode()).digest() for clip_id in clip_ids]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
 
@@ -40,8 +39,8 @@ def by_class(target: np.ndarray, order: np.ndarray, most: int, fewest: int) -> n
     """Row numbers, ascending, of at most ``most`` clips with each class in its proportion.
 
     Within a class of ``target`` (clips,) clips are taken in ``order`` (clips,), a permutation of
-    the rows. Each class keeps ``fewest`` clips, or all where it has no more; ``most`` must have
-    room for these.
+    the rows. Each class keeps ``fewest`` clips, or all if it has fewer; ``most`` must be at least
+    the sum of these.
     """
     classes, y, size = np.unique(target, return_inverse=True, return_counts=True)
     place = np.empty(len(target), dtype=np.int64)

@@ -1,7 +1,7 @@
-"""All that Stratavox uses of Snakemake beside its documented language, in one place.
+"""All of Snakemake's undocumented parts that Stratavox uses.
 
-Seen to hold for the versions in `SEEN`; tests/workflow/test_internals.py is the contract. Where a
-new major version breaks it, this is the one file to change.
+Tested with the versions in `SEEN` (tests/workflow/test_internals.py). If a new major version breaks
+them, only this file has to change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEEN = ("9.27",)
 
 
 class Rules:
-    """Which rule makes a file, and what that rule reads to make it.
+    """Which rule makes a file, and which files that rule reads.
 
     Rules whose module was renamed or that another workflow added are followed like any other.
     """
@@ -56,7 +56,7 @@ class Rules:
         return self._with_stage[id(stage)]
 
     def inputs(self, rule: Rule, wildcards: dict[str, str]) -> list[str]:
-        """The files that a job of the rule reads, less those marked ancient()."""
+        """The files that a job of the rule reads, except those marked ancient()."""
         files, *_ = rule.expand_input(wildcards)
         return [str(file) for file in files if not file.is_ancient]
 
@@ -66,7 +66,7 @@ class Rules:
 
 
 def _folder(path: object) -> tuple[str, ...]:
-    """The first two folders of a path: no pattern of ours has a wildcard there."""
+    """The first two folders of a path, where no rule's pattern has a wildcard."""
     return tuple(str(path).split("/")[:2])
 
 
@@ -97,17 +97,16 @@ def in_conda(workflow: Workflow) -> bool:
 def remove_rate_limit(workflow: Workflow) -> None:
     """Switch off the limit of jobs a second.
 
-    Each job that ends under it leaves a timer, which looks at all ready jobs every second from then
-    on: after 300 jobs most of a core, after thousands no thread is left. --cores and --jobs limit
-    enough.
+    With it, each finished job leaves a timer that checks all ready jobs every second: after 300
+    jobs this takes most of a core, after thousands all threads. --cores and --jobs suffice.
     """
     workflow.scheduler.job_rate_limiter = None
 
 
 def load(snakefile: Path, config: Path, folder: Path) -> dict:
-    """The global names of ``snakefile``, read in ``folder`` with a config laid over its own.
+    """The global names of ``snakefile``, read in ``folder`` with ``config`` over its own config.
 
-    Raises `StratavoxError` with Snakemake's message where it cannot be read.
+    Raises `StratavoxError` with Snakemake's message if it cannot be read.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import WorkflowError
@@ -136,7 +135,7 @@ def load(snakefile: Path, config: Path, folder: Path) -> dict:
 
 
 def mark_incomplete(root: Path, output: str) -> None:
-    """Mark ``output``, relative to ``root``, as that of a job that was killed.
+    """Mark ``output``, relative to ``root``, as the output of a killed job.
 
     Snakemake then makes it again (rerun-incomplete, profiles/default).
     """
@@ -146,10 +145,10 @@ def mark_incomplete(root: Path, output: str) -> None:
 
 
 def counts_as_made_of(root: Path, output: str, key: str) -> bool:
-    """Whether Snakemake's record would let ``output`` pass as made of ``key``."""
+    """Whether Snakemake's record of ``output`` has ``key``, or there is no record."""
     try:
         return key in json.dumps(tables.read_json(_record(root, "metadata", output)))
-    except StratavoxError:  # the record is lost, or cut short
+    except StratavoxError:  # no record, or a broken one
         return True
 
 

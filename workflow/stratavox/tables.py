@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from stratavox.errors import BrokenFile, StratavoxError
 
 PROVENANCE = b"stratavox"
-# Faults of the machine, not of the program: no space left, or no permission to write.
+# Errors of the machine, not of the program: no space left, or no permission to write.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -85,7 +85,7 @@ def table_writer(
     path: str | os.PathLike, schema: pa.Schema, provenance: dict
 ) -> Iterator[pq.ParquetWriter]:
     """Yield a Parquet writer for tables larger than memory; the file appears when complete."""
-    # A dictionary of values that hardly recur adds a third to the file and most of the time.
+    # A dictionary of values that rarely repeat adds a third to the size and most of the time.
     flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
     floats = [f"{field.name}.list.element" for field in schema if _holds_floats(field.type)]
     with (
@@ -144,13 +144,13 @@ def open_table(path: str | os.PathLike) -> Table:
 
 @contextmanager
 def _whole(path: str | os.PathLike) -> Iterator[None]:
-    """Raise `BrokenFile` where the block finds that ``path`` was truncated or changed on disk."""
+    """Raise `BrokenFile` if reading in the block shows that ``path`` was truncated or changed."""
     try:
         yield
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such file; run the workflow to make it") from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        # an error of the disk has a number, one of the file's content has none
+        # only an error of the disk has an errno
         if getattr(error, "errno", None):
             raise StratavoxError(f"{path}: cannot be read ({error})") from None
         raise BrokenFile(path, f"not a whole Parquet file ({error})") from None

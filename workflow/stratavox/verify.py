@@ -1,7 +1,7 @@
-"""Whether the tables in results/ are what the config, the code and the data would make now.
+"""Whether the tables in results/ are what the config, the code and the data would give now.
 
-Each table carries the key of what it was made of, so this holds even where Snakemake's own records
-(.snakemake/) are lost or times of files say nothing.
+Each table holds its key, so neither Snakemake's records (.snakemake/) nor the times of files are
+needed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def verify(config: Path, root: Path) -> None:
 
 
 def compare(jobs: Jobs, root: Path) -> dict[str, str]:
-    """State of every table below ``root``/results but the scans, which every run makes anew."""
+    """State of every table below ``root``/results except the scans, which every run makes again."""
     results = root / "results"
     paths = [path.relative_to(results).as_posix() for path in results.rglob("*.parquet")]
     names = {path: path.rpartition("/")[2] for path in paths}

@@ -1,11 +1,11 @@
-"""The words for the names that stand in tables: every label of the report and of sentences.
+"""Labels of the names in tables, for the report's figures and sentences.
 
-Tables hold short names (``block_07``, ``control_task``); this module says what a reader sees.
+Tables hold short names (``block_07``, ``control_task``).
 """
 
 from __future__ import annotations
 
-# Readouts that are no single place in an encoder, as they stand inside a sentence.
+# Readouts made of several blocks, or of none, as used inside a sentence.
 READOUTS = {
     "nested": "the block chosen in training",
     "concat": "all blocks together",
@@ -16,7 +16,7 @@ READOUTS = {
     "acoustics": "acoustic descriptors alone",
 }
 BESIDE_ACOUSTICS = "+acoustics"
-# Sites inside a block, drawn as lines of their own.
+# Sites inside a block, each drawn as its own line.
 SITES = {
     "attn": "attn: what attention adds in a block",
     "ffn": "ffn: what the feed-forward part adds in a block",
@@ -44,11 +44,10 @@ INTERVALS = {
     "permutations": "95 % range over permutations",
     "draws": "95 % range over draws of labels",
 }
-# The same where space is short.
+# The same for little space.
 INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
-# By weights kind, as encoder.json has it: what is added to an encoder's name.
-WEIGHTS = {"random": "random weights", "none": "baseline", "pretrained": "", "file": ""}
-WEIGHTS |= {"bundled": ""}
+# What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
+WEIGHTS = {"random": "random weights", "none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
     "saturation": "earliest sufficient block (within one standard error of the block chosen in "
@@ -86,12 +85,12 @@ def probe(name: str) -> str:
 
 def encoder(name: str, weights: str, draws: int = 0) -> str:
     """An encoder's name and what its weights are ("random weights, 3 draws")."""
-    mark = WEIGHTS[weights] + (f", {draws} draws" if draws > 1 else "")
+    mark = WEIGHTS.get(weights, "") + (f", {draws} draws" if draws > 1 else "")
     return f"{name} ({mark})" if mark else name
 
 
 def dataset(name: str, source: str) -> str:
-    """A dataset's name; sound that the workflow makes is called synthetic."""
+    """A dataset's name, marked if the workflow generated its sound."""
     return f"{name} (synthetic)" if source == "chorus" else name
 
 

@@ -1,8 +1,8 @@
 """Stage: acoustic descriptors of one shard of clips, at the encoders' sample rate.
 
 Reads a part of clips/{dataset}/{rate}; writes one row a clip: clip_id and a float64 column for each
-of `TARGETS`, null where a clip does not allow the measurement (an unvoiced clip has no F0, a silent
-one no level). `descriptors` and `voice` define the measurements.
+of `TARGETS`, null where it cannot be measured (an unvoiced clip has no F0, a silent one no level).
+`descriptors` and `voice` define the measurements.
 """
 
 from __future__ import annotations

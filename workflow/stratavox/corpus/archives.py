@@ -16,15 +16,15 @@ SCHEMA = config.SCHEMA.with_name("archives.schema.yaml")
 
 
 def table(own: Path | None = None) -> dict[str, dict]:
-    """Every archive by name; an entry of the table ``own`` takes the place of a shipped one.
+    """Every archive by name; an entry of the table ``own`` replaces a shipped one.
 
-    Raises `StratavoxError` naming the table and the key for what the schema does not allow.
+    Raises `StratavoxError`, naming table and key, for what the schema does not allow.
     """
     return _read(SHIPPED) | (_read(own) if own else {})
 
 
 def entry(name: str, own: Path | None = None) -> dict:
-    """One archive's entry; raises `StratavoxError` with the names there are."""
+    """One archive's entry; raises `StratavoxError` with the allowed names."""
     known = table(own)
     if name not in known:
         where = f"{SHIPPED.name} and {own}" if own else f"{SHIPPED.name}; downloads.archives adds"

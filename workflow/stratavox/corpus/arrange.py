@@ -1,4 +1,4 @@
-"""Stage: unpack a fetched archive, read its file names into a table, and list its clips."""
+"""Stage: unpack a fetched archive, make a table from its file names, and list its clips."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from stratavox.stage import Job
 # Folder of the files until their names are read; no clip's path begins with a dot.
 UNPACKED = ".unpacked"
 SHOWN = 5
+# What becomes of a file of the archive: exactly one of these.
+KINDS = ("clips", "merged", "unread", "not_used")
 
 
 def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> dict:
@@ -26,7 +28,7 @@ def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> 
 
     ``settings`` holds layout, unpacked_bytes, unpacked_files, members (file inside the archive ->
     checksum) and shards; ``raw`` is relative to ``root``. The account counts every file of the
-    archive: as a clip, as merged with one, as unread (its name does not fit) or as not used.
+    archive as a clip, merged with another, unread (its name does not fit) or not used.
     Raises `StratavoxError` where the archive is not the one of the receipt, cannot be unpacked
     safely, or holds no clip.
     """
@@ -84,7 +86,7 @@ def _refuse_unfit(receipt: dict, inventory: Inventory, expected: str) -> None:
 
 
 def _put(tree: Path, raw: Path, inventory: Inventory, columns: tuple[str, ...]) -> None:
-    """Move the clips to their places in ``raw`` and write the table beside them."""
+    """Move the clips to their places in ``raw`` and write the table."""
     rows = sorted(inventory.clips.items(), key=lambda item: item[1]["file"])
     for path, row in rows:
         (raw / row["file"]).parent.mkdir(parents=True, exist_ok=True)
@@ -99,19 +101,13 @@ def _account(receipt: dict, inventory: Inventory) -> dict:
         {key: file[key] for key in ("name", "address", "bytes", "sha256", "verified")}
         for file in receipt["files"]
     ]
-    lost = len(inventory.merged) + len(inventory.unread) + len(inventory.not_used)
-    account["counts"] = {
-        "files": len(inventory.clips) + lost,
-        "clips": len(inventory.clips),
-        "merged": len(inventory.merged),
+    counts = {kind: len(getattr(inventory, kind)) for kind in KINDS}
+    account["counts"] = counts | {
+        "files": sum(counts.values()),
         "merged_different": sum(not row["identical"] for row in inventory.merged),
-        "unread": len(inventory.unread),
-        "not_used": len(inventory.not_used),
         "irregular": len({row["file"] for row in inventory.irregular}),
     }
-    account["notes"] = {
-        key: getattr(inventory, key) for key in ("merged", "unread", "not_used", "irregular")
-    }
+    account["notes"] = {kind: getattr(inventory, kind) for kind in (*KINDS[1:], "irregular")}
     return account
 
 

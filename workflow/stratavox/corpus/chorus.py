@@ -1,10 +1,10 @@
 """A synthetic set of calls with known labels: the same bytes for the same seed.
 
-Three syllables make a call. A species differs by its syllables, an individual by a small fixed
-offset of pitch and timbre, a session by background, gain and reverberation, and a call type by the
-order of the syllables alone: each syllable occurs at each place with the same sounds around it, so
-nothing that averages over frames can distinguish call types. docs/chorus.md says which readout can
-hold which label.
+A call has three syllables. A species differs by its syllables, an individual by a small fixed
+offset of pitch and timbre, a session by background, gain and reverberation, and a call type only by
+the order of the syllables: each syllable occurs at each place with the same sounds around it, so an
+average over frames cannot distinguish call types. docs/chorus.md says which readout can hold which
+label.
 
 Species, individuals, call types and sessions are crossed. Each acoustic factor follows an additive
 recurrence with the square root of a prime (Richtmyer's sequence; Niederreiter 1978, Bull. AMS
@@ -103,7 +103,7 @@ def calls(
     each individual. Renditions are assigned to the ``sessions`` in turn; where sessions are
     ``confounded`` with individuals, each individual has two of its own instead.
 
-    A call depends on the seed and its own numbers alone, so a set with more renditions,
+    A call depends only on the seed and its own numbers, so a set with more renditions,
     individuals or species contains the smaller set. No two seeds share a species, an individual or
     a session.
     """
@@ -141,18 +141,18 @@ def inventory(seed: int, species: int) -> dict[str, Syllable]:
 
 
 def base_hz(seed: int, species: int) -> float:
-    """The middle of a species' F0."""
+    """The centre of a species' F0 range."""
     return float(1000 * 2 ** np.random.default_rng([seed, 5, species]).uniform(-0.5, 0.5))
 
 
 def voice_of(seed: int, species: int, individual: int) -> Voice:
-    """An individual's offsets: some 0.1 octaves, 6 to 14 dB an octave, a resonance."""
+    """An individual's pitch (SD 0.1 octaves), slope of harmonics (dB an octave), resonance."""
     random = np.random.default_rng([seed, 1, species, individual])
     return Voice(random.normal(0, 0.1), random.uniform(6, 14), random.uniform(1200, 4500))
 
 
 def room_of(seed: int, session: int, own: list[int]) -> Room:
-    """A session's recording conditions; ``own`` numbers make it that of one individual."""
+    """A session's recording conditions; ``own`` are the numbers of its individual, or none."""
     random = np.random.default_rng([seed, 2, session, *own])
     return Room(
         gain_db=random.uniform(-6, 0),

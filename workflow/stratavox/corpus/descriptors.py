@@ -13,14 +13,14 @@ from scipy.fft import next_fast_len
 from scipy.signal import hilbert, welch
 
 LOWEST_HZ = 60.0
-# A spectrum or a period needs some samples: shorter clips have only duration and level.
+# Shorter clips have too few samples for a spectrum or a period: only duration and level.
 SHORTEST_S = 0.005
 SPECTRUM_S, SPECTRUM_HOP_S = 0.032, 0.008
 ROLL_OFF = 0.85
-# Weaker bins count as this far below the strongest of a frame (librosa's own top_db): otherwise the
-# quantisation noise above the band of an upsampled recording would dominate flatness.
+# Least power relative to a frame's strongest bin (librosa's top_db): otherwise quantisation noise
+# above the band of an upsampled recording would dominate flatness.
 FLATNESS_FLOOR = 1e-8
-# Frames entirely inside the clip that an estimate of background needs.
+# Least number of frames entirely inside the clip for an estimate of background.
 BACKGROUND_FRAMES = 8
 MODULATION_S, MODULATION_PERIODS, LEAST_DEPTH = 1.0, 3, 0.05
 

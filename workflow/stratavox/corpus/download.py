@@ -1,7 +1,7 @@
 """One file of an archive, fetched once into a folder that all runs share.
 
-pooch checks the file and moves it to its place. Its own downloader starts every attempt anew; the
-one here continues where the last attempt ended. requests uses the environment's proxies.
+pooch checks the file and moves it to its place. Its own downloader starts each attempt from the
+beginning; the one here continues where the last one ended. requests uses the environment's proxies.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from stratavox.corpus.identity import differs, sha256_of
 from stratavox.errors import StratavoxError
 from stratavox.progress import Transfer
 
-# Attempts after one that received nothing, with growing pauses: 15 s without a network.
+# Retries after an attempt without any bytes, with growing pauses: 15 s without a network.
 RETRIES = 5
 # Seconds to wait for a connection, and for the next bytes.
 TIMEOUT = (20, 60)
-# Bytes read at once: at most as many are lost when the connection breaks.
+# Bytes read at once, and the most that are lost when the connection breaks.
 CHUNK = 1 << 14
 
 
@@ -36,12 +36,12 @@ def cache(folder: str | None) -> Path:
 
 
 def obtain(file: dict, folder: Path) -> dict:
-    """The receipt of a file, which is fetched into ``folder`` unless it is there.
+    """The receipt of a file, which is fetched unless ``folder`` has it.
 
     ``file`` holds name, address, bytes and checksum, the last two None where they are not known.
     Returns these with path, bytes, sha256 and ``verified`` (the checksum's algorithm, size, or
-    nothing). Two runs at once fetch it once. Raises `StratavoxError` where the file there, which is
-    kept, or at the address is not the expected one, and where it cannot be fetched.
+    nothing). Two runs at once fetch it once. Raises `StratavoxError` if the file in the folder (it
+    is kept) or at the address is not the expected one, or cannot be fetched.
     """
     path = folder / file["name"]
     if not path.exists():
@@ -51,7 +51,7 @@ def obtain(file: dict, folder: Path) -> dict:
             f"{path}: not the expected file: {why}. It was left as it is: move it away and "
             f"run again, or put the right one there, from {file['address']}"
         )
-    with contextlib.suppress(OSError):  # a file of another user's, who has to protect it
+    with contextlib.suppress(OSError):  # another user's file
         path.chmod(0o444)
     verified = "size" if file["bytes"] else "nothing"
     if file["checksum"]:
@@ -122,7 +122,7 @@ def _part(path: Path) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause in words, without the addresses of objects in libraries' messages."""
+    """The message of the first cause, without the addresses of Python objects."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return re.sub(r"<[^>]*>:? ?", "", str(error)) or type(error).__name__
@@ -141,10 +141,10 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 class Resuming:
-    """A downloader for pooch that keeps incomplete files, as ``.part`` beside the file.
+    """A downloader for pooch that keeps incomplete files, with the suffix ``.part``.
 
     The next attempt, in this run or a later one, requests the rest if the server's ETag or time
-    shows that the file is still the same; otherwise it starts anew.
+    shows that the file is still the same; otherwise it starts from the beginning.
     """
 
     def __init__(self, file: dict, path: Path):
@@ -173,7 +173,7 @@ class Resuming:
         self.note.unlink(missing_ok=True)
 
     def _get_on(self, url: str) -> bool:
-        """`_get` again after every broken connection that brought some bytes."""
+        """Repeat `_get` after every broken connection that gave some bytes."""
         while True:
             had = self.part.stat().st_size if self.part.exists() else 0
             try:
@@ -183,9 +183,9 @@ class Resuming:
                     raise
 
     def _get(self, url: str) -> bool:
-        """Write all or the rest of the file to ``part``; whether it was the rest."""
+        """Write the file or its rest to ``part``; whether it was the rest."""
         had, same = self._had(url)
-        # in a compressed transfer, positions would not be the file's
+        # with compression, byte positions would not be those of the file
         headers = {"Accept-Encoding": "identity"}
         if had:
             headers |= {"Range": f"bytes={had}-", "If-Range": same}
@@ -205,7 +205,7 @@ class Resuming:
         return resumed
 
     def _had(self, url: str) -> tuple[int, str | None]:
-        """Bytes that are there, and the ETag or time that identifies the file."""
+        """Bytes of the incomplete file, and the ETag or time that identifies the file."""
         if not (self.part.exists() and self.note.exists()):
             return 0, None
         note = tables.read_json(self.note)

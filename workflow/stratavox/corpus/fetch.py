@@ -1,4 +1,4 @@
-"""Stage: fetch a published archive into the folder that runs share, and write its receipt."""
+"""Stage: fetch a published archive into a folder that all runs share, and write its receipt."""
 
 from __future__ import annotations
 

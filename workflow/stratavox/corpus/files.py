@@ -13,7 +13,7 @@ from stratavox.corpus import recorder
 from stratavox.corpus.identity import sha256_of
 from stratavox.progress import Progress
 
-# Hashing that takes longer prints its progress.
+# Hashing that takes longer than this prints its progress.
 QUIET_S = 2.0
 # Programs can set a file's mtime back, but not its ctime.
 STATUS = ("size", "mtime_ns", "ctime_ns")

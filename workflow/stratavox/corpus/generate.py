@@ -1,4 +1,4 @@
-"""Stage: make the synthetic set and list its clips.
+"""Stage: generate the synthetic set and list its clips.
 
 The job's settings are shards and what `chorus.write` takes.
 """

@@ -1,8 +1,8 @@
 """The giant otter calls of Mumm & Knörnschild 2014 (doi 10.1371/journal.pone.0112562).
 
-`Audio_S1` holds single calls of adults, named as `Audio S043_begging scream.wav`; `Audio_S2`, the
-documents and the tables are other material. The names do not give the individual. Underwater calls
-were recorded by a hydrophone, so the device depends on the class.
+`Audio_S1` holds single calls of adults, with names such as `Audio S043_begging scream.wav`;
+`Audio_S2`, the documents and the tables are not used. The names do not give the individual.
+Underwater calls were recorded by a hydrophone, so the device depends on the class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A clip's id and shard, whether it can be used, and hashes of its file."""
+"""A clip's id and shard, whether it can be used, and hashes of files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_unchanged(path: str | os.PathLike, sha256: str) -> None:
 
 
 def good(scan_table: pa.Table) -> pa.Table:
-    """The rows without a reason against them; decoding may still find one."""
+    """The rows without a reason not to use them; decoding may add some."""
     return scan_table.filter(pc.is_null(scan_table["reason"]))
 
 
@@ -83,5 +83,5 @@ def digest(value: list) -> str:
 
 
 def usable(clips: pa.Table) -> pa.Table:
-    """The inspected ``clips`` that have no reason against them."""
-    return clips.filter(pc.is_null(clips["reason"])).drop_columns("reason")
+    """The inspected ``clips`` that can be used."""
+    return good(clips).drop_columns("reason")

@@ -10,35 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.signal import welch
 
-from stratavox import audio, tables
+from stratavox import audio, columns, tables
 from stratavox.corpus.identity import check_unchanged, good, shard_digest
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
 
-SCHEMA = pa.schema(
-    {
-        "clip_id": pa.string(),
-        "file": pa.string(),
-        "start_s": pa.float64(),
-        "end_s": pa.float64(),
-        "sha256": pa.string(),
-        "sample_rate": pa.int32(),
-        "channels": pa.int32(),
-        "subtype": pa.string(),
-        "duration_s": pa.float64(),
-        "trimmed_s": pa.float64(),
-        "level_dbfs": pa.float64(),
-        "silent": pa.bool_(),
-        "clipped": pa.bool_(),
-        "channels_differ": pa.bool_(),
-        "share_above_8khz": pa.float64(),
-        "reason": pa.string(),
-    }
-)
+SCHEMA = columns.schema("corpus/{dataset}/inspect/part-{shard}.parquet")
 # Shorter clips could have no sample at the encoder's rate.
 MIN_DURATION_S = 0.001
-# About 3 steps of a 16-bit converter: only its noise is below.
+# About 3 steps of a 16-bit converter: only its own noise is weaker.
 SILENT_DBFS = -80.0
 # 24-bit files often hold 16-bit samples, whose largest value is this; 8-bit ones are coarser.
 FULL_SCALE = 1 - 2**-15
@@ -120,7 +101,7 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
 
 
 def is_clipped(samples: np.ndarray, subtype: str) -> bool:
-    """Whether three samples in a row of ``samples`` (frames, channels) stand at one full scale."""
+    """Whether three samples in a row of ``samples`` (frames, channels) are at +1 or at -1."""
     limit = FULL_SCALE_8_BIT if subtype in ("PCM_U8", "PCM_S8") else FULL_SCALE
     for at_limit in (samples >= limit, samples <= -limit):
         if (at_limit[:-2] & at_limit[1:-1] & at_limit[2:]).any():

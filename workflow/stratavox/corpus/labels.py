@@ -17,7 +17,7 @@ ANNOTATIONS = "corpus.annotations.table"
 
 
 def reader_code(settings: dict) -> list[str]:
-    """The modules below stratavox that read a dataset's annotations; none where it has a table."""
+    """The modules below stratavox that read a dataset's annotations; none if it has a table."""
     if "annotations" not in settings:
         return []
     return [ANNOTATIONS, f"corpus.annotations.formats.{settings['annotations']['format']}"]
@@ -38,7 +38,7 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:
-    """The user's rows and what is joined to them: ``row`` int32, then all columns as strings."""
+    """The user's table with the joined columns: ``row`` int32, then all columns as strings."""
     table = user_rows(settings, root)
     cells_of = table.columns
     if "join" in settings:
@@ -48,9 +48,9 @@ def label_columns(settings: dict, root: Path) -> pa.Table:
 
 
 def with_recorders(labels: pa.Table, scanned: pa.Table) -> pa.Table:
-    """``labels`` and what recorders wrote: recorded_at, recorded_on (its date) and recorder.
+    """``labels`` with the recorders' metadata: recorded_at, recorded_on (its date) and recorder.
 
-    A column that the user has already, or that is empty for all files, is left out. A file
+    A column that the table already has, or that is empty for all files, is left out. A file
     without the information has "".
     """
     rows = labels["row"].to_pylist()
@@ -102,13 +102,13 @@ def check_columns(
 ) -> None:
     """Raise `StratavoxError` where a column that a key of the config names does not exist.
 
-    ``requested`` are keys and columns, None for a key left empty; ``settings`` as in
+    ``requested`` are keys with their columns, None for an empty key; ``settings`` as in
     `scanned_rows`.
     """
     for key, column in requested:
         if column is not None and column not in columns:
             joined = f" with {settings['join']['table']}" if "join" in settings else ""
-            archive = f" (made of {settings['archive']})" if "archive" in settings else ""
+            archive = f" (from {settings['archive']})" if "archive" in settings else ""
             table = f"{settings['path']}/{settings['table']}{archive}{joined}"
             raise StratavoxError(
                 f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
@@ -136,7 +136,7 @@ def labels_of(settings: dict, scan: Path, clips: pa.Table, root: Path) -> pa.Tab
     """clip_id, every column of the user's and of recorders, for ``clips`` in their order.
 
     ``settings`` and errors are those of `scanned_rows`; ``settings["cells"]``, where given, are
-    columns and their digest when the run began, which must still hold.
+    columns and their digest at the start of the run, which must not have changed.
     """
     scanned_rows(settings, scan, root)
     scanned = tables.read_table(scan)

@@ -1,4 +1,4 @@
-"""The files of an unpacked archive by what becomes of them, as each layout returns them."""
+"""The files of an unpacked archive, sorted into clips and others, as each layout returns them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Inventory:
 
     ``clips`` maps a clip's path to its row, whose ``file`` is its path in the dataset. ``merged``
     are copies of a clip that is kept, ``unread`` recordings whose names do not fit, and
-    ``not_used`` files that are no recordings of this dataset. ``irregular`` lists clips that are
-    kept although they look wrong; these are counted among the clips too.
+    ``not_used`` files that are no recordings of this dataset. ``irregular`` lists clips that
+    are kept although their names look wrong; they are also in ``clips``.
     """
 
     clips: dict[Path, dict[str, str]] = field(default_factory=dict)

@@ -11,30 +11,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stratavox import tables
+from stratavox import columns, tables
 from stratavox.corpus import files, user_table
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
 
-SCHEMA = pa.schema(
-    {
-        "row": pa.int32(),
-        "clip_id": pa.string(),
-        "file": pa.string(),
-        "start_s": pa.float64(),
-        "end_s": pa.float64(),
-        "sha256": pa.string(),
-        "size": pa.int64(),
-        "mtime_ns": pa.int64(),
-        "ctime_ns": pa.int64(),
-        "recorded_at": pa.string(),
-        "recorder": pa.string(),
-        "shard": pa.int32(),
-        "reason": pa.string(),
-    }
-)
-# The table that a rule writes beside the recordings that it generates or unpacks.
+SCHEMA = columns.schema("corpus/{dataset}/scan.parquet")
+# The table that a rule writes with the recordings that it generates or unpacks.
 GENERATED = {"table": "metadata.csv", "file": "file"}
 
 
@@ -48,11 +32,7 @@ def write_generated(raw: Path, shards: int, root: Path, out: Path) -> None:
 
 def provenance(settings: dict, table: user_table.UserTable) -> dict:
     """Where the list of clips comes from."""
-    return {
-        "path": settings["path"],
-        "table": settings["table"],
-        "table_sha256": table.sha256,
-    }
+    return {key: settings[key] for key in ("path", "table")} | {"table_sha256": table.sha256}
 
 
 def list_clips(
@@ -102,7 +82,7 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
 def _inside(folder: Path, cell: str, where: str) -> str:
     """The file as a POSIX path relative to ``folder``; links are not followed."""
     if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
-        return cell  # nearly all; the rest takes long enough to be felt at 100,000 rows
+        return cell  # nearly every cell; what follows is slow for 100,000 rows
     base = os.path.abspath(folder)
     relative = os.path.relpath(os.path.join(base, cell), base)
     if relative.split(os.sep)[0] == os.pardir:

@@ -73,7 +73,7 @@ def _refuse_too_bad(settings: dict, rows: int, rejected: list[dict], clips: int)
         f"{settings['path']}/{settings['table']}: {len(rejected)} of {rows} rows cannot be used "
         f"({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be left):\n  "
         + "\n  ".join(shown)
-        + "\nMend or remove them, or raise max_bad."
+        + "\nCorrect or remove them, or raise max_bad."
     )
 
 

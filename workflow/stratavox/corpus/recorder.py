@@ -1,9 +1,9 @@
-"""Time and device of a recording, as the recorder wrote them into the file or its name.
+"""Time and device of a recording, from its file's header or name.
 
 Sources are GUANO metadata of bat detectors and others (the chunk ``guan``; GUANO specification
 1.0), AudioMoth's comment (ICMT in the chunk LIST of a WAV file) and the names of AudioMoth and Song
-Meter, such as ``24E1440360371F71_20230512_063000T.WAV``. Only headers are read: about a hundred
-bytes a chunk, for any size of file.
+Meter, such as ``24E1440360371F71_20230512_063000T.WAV``. Only headers are read,
+about a hundred bytes for each chunk of the file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 COLUMNS = ("recorded_at", "recorder")
-# T: recorded in parts by a trigger; SYNC: its clock set by GPS afterwards
+# T: triggered recording; SYNC: clock corrected by GPS
 NAME = re.compile(r"(?:.*_)?((?:19|20)\d{6})_(\d{6})(?:T|_SYNC)?")
 COMMENT = re.compile(
     r"Recorded at (\d\d:\d\d:\d\d)(?:\.\d+)? (\d\d/\d\d/\d{4}) "
     r"\(UTC(?:([+-])(\d{1,2})(?::(\d\d))?)?\)"
 )
 AUDIOMOTH = re.compile(r"AudioMoth [0-9A-F]{16}")
-# A truncated file may hold anything in the place of a chunk.
+# Limits for broken files.
 MOST_CHUNKS, MOST_BYTES = 64, 1 << 20
 
 

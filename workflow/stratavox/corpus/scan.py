@@ -1,4 +1,4 @@
-"""The clips of a folder of recordings, listed whenever the Snakefile is parsed.
+"""Lists the clips of a folder of recordings, whenever the Snakefile is parsed.
 
 A file is hashed again only when its size or times changed.
 """

@@ -1,6 +1,6 @@
 """Sound of the synthetic calls: syllables by source and filter, background, room and gain.
 
-Nothing lies above 7 kHz, so that a call is the same at every sample rate from 16 kHz on.
+There is no energy above 7 kHz, so a call is the same at every sample rate from 16 kHz up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FADE_S = 0.012
 
 @dataclass(frozen=True)
 class Syllable:
-    """A sound of a species: its kind, pitch relative to the call's F0, length and own glide."""
+    """A syllable of a species: its kind, pitch relative to the call's F0, duration and glide."""
 
     kind: str
     ratio: float
@@ -27,7 +27,7 @@ class Syllable:
 
 @dataclass(frozen=True)
 class Voice:
-    """What an individual adds to its calls: pitch, fall of the harmonics, a resonance."""
+    """An individual's offsets: pitch, slope of the harmonics, a resonance."""
 
     octaves: float
     slope_db: float
@@ -36,7 +36,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Room:
-    """What a recording session adds: gain, background spectrum (tilt, hum), reverberation time."""
+    """A session's conditions: gain, background spectrum (tilt, hum), reverberation time."""
 
     gain_db: float
     tilt_db: float
@@ -90,7 +90,7 @@ def syllable(
 def in_room(
     dry: np.ndarray, room: Room, level_db: float, snr_db: float, rate: int, random
 ) -> np.ndarray:
-    """``dry`` heard in ``room``: reverberation, background ``snr_db`` below the call, gain.
+    """``dry`` with the room's reverberation, background (``snr_db`` below the call) and gain.
 
     The loudest 50 ms of the call are at ``level_db`` plus the room's gain, in dB of full scale.
     """

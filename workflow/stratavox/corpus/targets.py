@@ -1,4 +1,4 @@
-"""The acoustic descriptors by name; their measurement, slow to import, is in other modules."""
+"""The acoustic descriptors by name, without the libraries that measure them."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ TARGETS = {
     "am_depth": Target("Amplitude modulation depth", "ratio", "rank"),
     "snr": Target("Signal to noise", "dB", "none"),
 }
-# Determined by cutting, recording and padding of the clip, not by the animal alone.
+# They depend on cutting, recording and padding of the clip, not only on the animal.
 NUISANCE = ("duration", "level", "padding")

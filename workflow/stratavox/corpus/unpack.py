@@ -1,4 +1,4 @@
-"""Unpack zip archives whose names and sizes are not trusted."""
+"""Unpack zip archives without trusting their names and sizes."""
 
 from __future__ import annotations
 

@@ -17,13 +17,13 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 7000.0
 # A frame must hold this many periods (Boersma 1993), so a short one has a higher lowest F0.
 PERIODS = 3
 FRAME_S, HOP_S = PERIODS / LOWEST_HZ, 0.005
-# Samples of the autocorrelation a sample of the sound: 7,000 Hz is 2.3 samples at 16 kHz.
+# Oversampling of the autocorrelation: the period of 7,000 Hz is only 2.3 samples at 16 kHz.
 FINER = 4
 # The first peak this near the highest one is the period (McLeod & Wyvill 2005, k).
 NEAR = 0.9
-# Praat's defaults: a voiced frame's strength, and its power beside the loudest frame's.
+# Praat's defaults: least strength of a voiced frame, and least power relative to the loudest.
 VOICED, SILENT = 0.45, 0.03**2
-# Voiced frames that an F0 contour needs, and the share of the clip's energy that they must hold.
+# Least number of voiced frames for an F0 contour, and their least share of the clip's energy.
 LEAST_VOICED, LEAST_SHARE = 5, 0.2
 SLOPE_HOPS = 4
 FRAMES_AT_ONCE = 512
@@ -44,7 +44,7 @@ class Track:
 
 
 def track(samples: np.ndarray, rate: int) -> Track:
-    """F0 of frames of 50 ms every 5 ms, or of the one frame that a shorter clip is.
+    """F0 of frames of 50 ms every 5 ms; a shorter clip is one frame.
 
     The autocorrelation of the Hann-windowed frame by that of the window, and its height as strength
     of voicing: Boersma 1993 (Proc. Institute of Phonetic Sciences, Amsterdam, 17:97-110), with the
@@ -91,12 +91,12 @@ def _autocorrelation(frames: np.ndarray, length: int, last: int) -> np.ndarray:
 
 
 def _first_key_peak(r: np.ndarray) -> tuple[float, float]:
-    """Lag and height of the first key peak near the highest; (0, 0) where no whole one is there."""
+    """Lag and height of the first key peak near the highest; (0, 0) without a complete peak."""
     above = r > 0
     up = np.flatnonzero(~above[:-1] & above[1:]) + 1
     if not len(up):
         return 0.0, 0.0
-    # above 1 is an artefact of dividing by the window where a frame is loud at its edges
+    # values above 1 come from the division by the window, in frames that are loud at the edges
     heights = np.minimum(np.maximum.reduceat(r, up), 1.0)
     first = int(np.argmax(heights >= NEAR * heights.max()))
     top = up[first] + int(np.argmax(r[up[first] : (*up, len(r))[first + 1]]))

@@ -1,19 +1,20 @@
-"""What is known of each family of encoders without importing its library.
+"""Facts of each family of encoders, without importing its library.
 
-A family is a folder here with two modules. ``load.py`` has ``load(settings, threads)``, which gives
-an `encoder.Encoder`. ``facts.py`` is light, as each job of Snakemake reads it, and has
+A family is a folder here with two modules. ``load.py`` has ``load(settings, threads)``, which
+returns an `encoder.Encoder`. ``facts.py`` imports little, as every job of Snakemake reads it. It
+has
 
 ``ENTRY``    JSON schema of an entry in the config, as YAML; a ``$ref`` is to a definition of
              config.schema.yaml;
 ``TABLE``    rows for docs/encoders.md: model, readouts, how it was tested;
-``WEIGHTS``  words that the key ``weights`` may have beside a .safetensors file, if it has the key;
+``WEIGHTS``  what the key ``weights`` allows other than a .safetensors file, if there is such a key;
 ``MODELS``   name -> `Published`, if ``weights: pretrained`` is allowed;
 
-and functions of an entry that take the place of the defaults below, by the same names.
+and functions of an entry that replace the defaults below of the same name.
 
-Families are found by their folders and imported by name. So the code of one is in the key of no
-other, and a further family makes no embedding stale. What ``facts.py`` and ``load.py`` both need
-stands in a third module of the folder: wording in ``facts.py`` is in no key.
+Families are listed by their folders and imported by name. So one family's code is in no other's
+key, and a new family makes no embedding stale. ``facts.py`` is in no key, so what it shares with
+``load.py`` is in a third module of the folder.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from stratavox.encoders import weights_entry
 from stratavox.errors import StratavoxError
 
 BASELINE_RATE = 16000
-# The crop of wav2vec 2.0 and related models, which have no window of their own: the 250,000
-# samples that they were trained on (Baevski et al. 2020, section 4.2).
+# wav2vec 2.0 and related models have no fixed window; this is the crop of 250,000 samples that they
+# were trained on (Baevski et al. 2020, section 4.2).
 SPEECH_CONTEXT_S = 15.625
 
 
 class Published(NamedTuple):
-    """A model of avex: where its weights are, the rate in Hz that it takes, its file's sha256.
+    """A model of avex: its repository, its sample rate in Hz, its file's sha256.
 
-    Without a sha256 by its makers a fetched file is compared with the one that the hub gives.
+    Where its authors publish no sha256, a fetched file is compared with the hub's.
     """
 
     repository: str
@@ -55,7 +56,7 @@ def families() -> tuple[str, ...]:
 
 
 def facts(family: str) -> ModuleType:
-    """The facts of a family. Raises `StratavoxError` where there is none of this name."""
+    """The facts of a family. Raises `StratavoxError` for an unknown name."""
     if family not in families():
         raise StratavoxError(f"family: found {family!r}; allowed: {', '.join(families())}")
     return importlib.import_module(f"stratavox.encoders.{family}.facts")
@@ -64,7 +65,7 @@ def facts(family: str) -> ModuleType:
 def check(settings: dict) -> None:
     """Raise `StratavoxError`, the key first, for an encoder that cannot be loaded.
 
-    The config's schema has been applied before: here are files, and what depends on them.
+    For what the config's schema cannot check: files, and keys that depend on others.
     """
     own = facts(settings.get("family"))
     _fact(settings, "check", None)
@@ -73,7 +74,7 @@ def check(settings: dict) -> None:
 
 
 def rate(settings: dict) -> int:
-    """Sample rate in Hz of the audio that the encoder takes."""
+    """Sample rate in Hz of the encoder's input."""
     return _fact(settings, "rate", BASELINE_RATE)
 
 
@@ -83,7 +84,7 @@ def has_blocks(settings: dict) -> bool:
 
 
 def has_tokens(settings: dict) -> bool:
-    """Whether its tokens can be kept: a baseline has none, conv maps have a grid for each block."""
+    """Whether its tokens can be stored: not of baselines, nor of conv maps, whose grids differ."""
     return _fact(settings, "has_tokens", has_blocks(settings))
 
 
@@ -99,9 +100,9 @@ def weight_files(settings: dict) -> list[str]:
 
 
 def published(settings: dict) -> dict:
-    """Repository, file and sha256 of the weights that ``weights: pretrained`` stands for.
+    """Repository, file and sha256 of the weights of ``weights: pretrained``.
 
-    The config's ``sha256`` comes before that of the makers; None where neither is given.
+    The config's ``sha256`` takes precedence over the published one; None without either.
     """
     model = facts(settings["family"]).MODELS[settings["model"]]
     sha256 = settings.get("sha256", model.sha256)
@@ -109,6 +110,6 @@ def published(settings: dict) -> dict:
 
 
 def _fact(settings: dict, name: str, default):
-    """What the family's function ``name`` gives for ``settings``; ``default`` without one."""
+    """The family's function ``name`` of ``settings``; ``default`` where it has none."""
     function = getattr(facts(settings["family"]), name, None)
     return function(settings) if function else default

@@ -1,4 +1,4 @@
-"""What every encoder has: a rate, readouts, a grid of tokens, one pass."""
+"""The interface of every encoder: a rate, readouts, a grid of tokens, one pass."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from stratavox.encoders.catalogue import BASELINE_RATE
 class Grid:
     """How samples become tokens.
 
-    The first step takes ``size`` samples, each further one ``hop`` more, and a step makes
-    ``per_step`` tokens; samples after the last whole step are not fed. Below ``size`` samples a
-    clip is padded with zeros. No more than ``context`` samples are fed at once (None: no bound).
-    With ``fixed`` the model's input is always ``context`` samples, zeros after the clip's own.
-    A model that lengthens its input itself computes on ``least`` samples or more; the size of a
-    batch counts these.
+    The first step of time takes ``size`` samples, each further step ``hop`` more, and a step gives
+    ``per_step`` tokens; samples after the last whole step are not fed. A clip shorter than ``size``
+    is padded with zeros. At most ``context`` samples are fed at once (None: no limit). With
+    ``fixed`` the model's input is always ``context`` samples, padded with zeros. A model that pads
+    its input itself computes on at least ``least`` samples, which count for the size of a batch.
     """
 
     size: int
@@ -39,11 +38,11 @@ class Grid:
         return cls(size=size, hop=hop, context=context)
 
     def fed(self, n_samples: int) -> int:
-        """Samples given to the model for a window of ``n_samples``: cut or padded to this."""
+        """Samples fed for a window of ``n_samples``, which is cut or padded to this."""
         return self.context if self.fixed else self.size + self.hop * (self._steps(n_samples) - 1)
 
     def tokens(self, n_samples: int) -> int:
-        """How many tokens a window of ``n_samples`` makes: the first ones of the output."""
+        """Valid tokens of a window of ``n_samples``, the first ones of the output."""
         return self.per_step * self._steps(n_samples)
 
     def _steps(self, n_samples: int) -> int:
@@ -55,12 +54,11 @@ class Encoder:
     """An encoder ready to run.
 
     ``widths`` maps each readout to its width, in depth order. ``forward(waves, counts)`` takes
-    float32 ``waves`` (batch, samples), each row cut or padded to one and the same `Grid.fed`
-    length, and ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a
-    row's first ``counts`` tokens, float32 (batch, width), all from one pass.
-    ``tokens(waves, readouts)`` returns those readouts whole, float32 (batch, tokens, width); None
-    for a baseline, which has no tokens, and for conv maps, which have a grid for each block.
-    ``batch_s`` is the seconds of audio in a batch.
+    float32 ``waves`` (batch, samples), all rows cut or padded to one `Grid.fed` length, and
+    ``counts``, each row's `Grid.tokens`. It returns for each readout the mean over a row's first
+    ``counts`` tokens, float32 (batch, width), all from one pass. ``tokens(waves, readouts)``
+    returns the tokens of these readouts, float32 (batch, tokens, width); None for a baseline, which
+    has no tokens, and for conv maps, whose grids differ. A batch has ``batch_s`` seconds of audio.
     """
 
     rate: int

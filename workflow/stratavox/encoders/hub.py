@@ -1,8 +1,7 @@
-"""Stage: the published weights of one model, fetched once into the hub's cache, and verified.
+"""Stage: fetch the published weights of a model once into the hub's cache, and verify them.
 
-The cache is that of the `huggingface_hub` library (HF_HOME), which runs and other programs share;
-HF_ENDPOINT, HF_TOKEN and the proxy's variables are respected. A file that is in the cache is used
-without the network.
+The cache is that of the `huggingface_hub` library (HF_HOME), shared with other programs;
+HF_ENDPOINT, HF_TOKEN and the proxy's variables are used. A file in the cache needs no network.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ SHA256 = re.compile("[0-9a-f]{64}")
 def fetch(repository: str, file: str, sha256: str | None) -> dict:
     """Address, local path, size in bytes and sha256 of a repository's ``file``.
 
-    The file's sha256 must be ``sha256``, or where that is None the one that the hub gives;
-    ``verified`` says which was compared. Raises `StratavoxError` for a file that cannot be fetched
-    or is not the published one.
+    The file's sha256 must be ``sha256`` or, where that is None, the hub's; ``verified`` says which
+    was compared. Raises `StratavoxError` for a file that cannot be fetched or is not the published
+    one.
     """
     cached = try_to_load_from_cache(repository, file)
     path = Path(cached) if isinstance(cached, str) else _download(repository, file)
-    # in the cache a large file is named by the sha256 that the hub gives for it
+    # the cache names a large file by the hub's sha256
     named = path.resolve().name
     wanted = sha256 or (named if SHA256.fullmatch(named) else None)
     digest = sha256_of(path)

@@ -1,4 +1,4 @@
-"""The names of readouts: which are blocks, and which are read inside blocks."""
+"""Which readouts are outputs of blocks, and which are inside blocks."""
 
 from __future__ import annotations
 

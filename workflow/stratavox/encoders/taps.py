@@ -1,7 +1,7 @@
 """Readouts of a torch model: hooks on its blocks, pooled in one forward pass.
 
-The order of a model's axes is declared, never guessed from shapes: a guess mixes clips up where two
-axes have the same length.
+The order of a model's axes is declared, never guessed from shapes: where two axes have the same
+length, a guess can mix clips.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
 # Seconds of audio in a batch. On a CPU more is not faster (BEATs: the same from 8 to 48 clips of
-# 1.8 s) and takes more memory; a GPU needs many (16,000 tokens of BEATs take 1.5 GB).
+# 1.8 s) and takes more memory; a GPU is faster with more (16,000 tokens of BEATs take 1.5 GB).
 BATCH_S = {"cpu": 16.0, "cuda": 320.0}
-# The last but one is a conv map, the last one vector a window: its only token.
+# "batch width bands time" is a conv map; "batch width" is one vector (token) for each window.
 Axes = Literal["batch tokens width", "tokens batch width", "batch width bands time", "batch width"]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The axes of a readout's tokens in what a module gives or takes.
+    """The axes of a readout's tokens in the input or output of a module.
 
-    ``in_tuple``: they are the first of a tuple. ``prefix``: so many leading tokens are not of the
-    audio (CLS, distillation) and are left out. ``bands``: the tokens of so many frequency bands
-    stand band after band, and are put in order of time.
+    ``in_tuple``: the tokens are the first element of a tuple. ``prefix``: the number of leading
+    tokens that are not of the audio (CLS, distillation); they are left out. ``bands``: the number
+    of frequency bands, whose tokens come band after band; they are put in order of time.
     """
 
     axes: Axes = "batch tokens width"
@@ -42,7 +42,7 @@ class Layout:
     bands: int = 1
 
     def tokens(self, value) -> torch.Tensor:
-        """The audio's own tokens, (batch, tokens, width), those of a step of time together."""
+        """The audio's tokens, (batch, tokens, width), in order of time."""
         tokens = value[0] if self.in_tuple else value
         if self.axes == "batch width bands time":
             return tokens.permute(0, 3, 2, 1).flatten(1, 2)
@@ -58,7 +58,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Tap:
-    """Where a readout is read: what goes into a module (its first argument) or comes out."""
+    """Where a readout is read: the input (first argument) or output of a module."""
 
     readout: str
     module: nn.Module
@@ -69,9 +69,9 @@ class Tap:
     def attach(
         self, take: Callable[[str, torch.Tensor], None]
     ) -> torch.utils.hooks.RemovableHandle:
-        """Hand the readout as (batch, tokens, width) to ``take`` whenever the module runs."""
+        """Call ``take`` with the readout (batch, tokens, width) whenever the module runs."""
 
-        # The hooks return None: a value would take the place of the module's own.
+        # The hooks return None: any other value would replace the module's.
         def entering(module, arguments) -> None:
             if not arguments:
                 raise StratavoxError(
@@ -92,10 +92,10 @@ class Tap:
 class Stack:
     """Where the blocks of a transformer are, and their axes.
 
-    ``blocks`` is the path of the list of blocks in the model. ``attn`` and ``ffn`` are the paths,
-    in a block, of its two branches: attention, which gives a tuple with the tokens first, and the
-    feed-forward part, which gives the tokens, both before they are added to the residual.
-    ``layout.in_tuple`` is about a block's output.
+    ``blocks`` is the path of the list of blocks in the model. ``attn`` and ``ffn`` are the paths of
+    a block's two branches: attention, which returns a tuple with the tokens first, and the
+    feed-forward part, which returns the tokens, both before the residual sum. ``layout.in_tuple``
+    is about a block's output.
     """
 
     blocks: str
@@ -134,9 +134,9 @@ def valid_mean(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
 def read(
     run: Callable[[], object], taps: list[Tap], keep: Callable[[torch.Tensor], torch.Tensor]
 ) -> dict[str, np.ndarray]:
-    """Call ``run`` once and return what ``keep`` makes of each tap's (batch, tokens, width).
+    """Call ``run`` once and return ``keep`` of each tap's tokens (batch, tokens, width).
 
-    ``keep`` is applied as each module runs, so if it pools, the tokens of all readouts are never in
+    ``keep`` is applied as each module runs: if it pools, the tokens of all readouts are never in
     memory at once. The hooks are removed afterwards.
     """
     kept: dict[str, torch.Tensor] = {}
@@ -149,7 +149,7 @@ def read(
         for tap in taps:
             hooks.callback(tap.attach(take).remove)
         run()
-    # side by side, so that there is one copy from a GPU
+    # concatenated, so that there is one copy from a GPU
     parts = [kept[tap.readout] for tap in taps]
     values = torch.cat(parts, dim=-1).cpu().numpy()
     ends = np.cumsum([part.shape[-1] for part in parts])[:-1]
@@ -164,7 +164,7 @@ def _sent(inputs: torch.Tensor, device: str) -> torch.Tensor:
 
 
 def _halve(model: nn.Module) -> None:
-    """Hold the weights of matrix products in bfloat16: autocast would cast them in every pass."""
+    """Convert the weights of linear layers to bfloat16; autocast would do so in every pass."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             module.to(torch.bfloat16)
@@ -184,14 +184,13 @@ def torch_encoder(
     """The `Encoder` whose pass is ``run``, on a GPU if there is one.
 
     ``prepare`` turns waves (batch, samples) into the input of ``run``, on the CPU and in float32.
-    With ``maps`` each readout has its own grid, all of it the clip's: its mean is over the whole
-    map. ``provenance`` comes from the family: ``family``, ``kind`` (encoders of one kind and of
-    equal rate and widths have the same architecture), ``model``, weights and ``versions``. Device,
-    precision and torch's version are added.
+    With ``maps`` each readout has its own grid, and its mean is over the whole map. ``provenance``
+    comes from the family: ``family``, ``kind`` (encoders of one kind, rate and widths have the same
+    architecture), ``model``, weights and ``versions``; the rest is added here.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.to(device).eval()
-    # By default cuDNN rounds the inputs of convolutions to 10 bits; matrix products are exact.
+    # by default cuDNN rounds the inputs of convolutions to 10 bits
     torch.backends.cudnn.allow_tf32 = False
     if precision == "bf16":
         _halve(model)
@@ -206,7 +205,7 @@ def torch_encoder(
         except torch.OutOfMemoryError as error:
             raise StratavoxError(
                 f"the GPU's memory does not hold a batch of {len(waves)} windows of "
-                f"{waves.shape[1] / rate:.2f} s: {error}. Free it of other work, take a larger "
+                f"{waves.shape[1] / rate:.2f} s: {error}. Free it of other work, use a larger "
                 "one, or hide it (CUDA_VISIBLE_DEVICES=) to embed on the CPU"
             ) from None
 
@@ -217,7 +216,7 @@ def torch_encoder(
         return passed(waves, taps, lambda tokens: valid_mean(tokens, valid))
 
     def tokens(waves: np.ndarray, readouts: list[str]) -> dict[str, np.ndarray]:
-        # a copy: a hook is handed the module's own output, which later modules may overwrite
+        # a copy, as later modules may overwrite the output that the hook gets
         wanted = [tap for tap in taps if tap.readout in readouts]
         return passed(waves, wanted, lambda seen: seen.float().clone())
 

@@ -1,4 +1,4 @@
-"""Weights of a model: random from a seed, or a .safetensors file of which every tensor fits."""
+"""Weights of a model: random from a seed, or a .safetensors file that fits exactly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OLD_WEIGHT_NORM = {
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw torch's random numbers from ``seed`` inside the block; leave its state as it was."""
+    """Seed torch's random numbers inside the block, and restore their state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -36,25 +36,25 @@ def fill(
     prefixes: tuple[str, ...] = ("",),
     optional: frozenset[str] = frozenset(),
     heads: tuple[str, ...] = (),
+    renames: tuple[tuple[str, str], ...] = (),
     bundled: Path | None = None,
 ) -> dict:
-    """Load the weights that ``settings`` name; return what the provenance records of them.
+    """Load the weights that ``settings`` name; return their part of the provenance.
 
-    Random ones are there already; for pretrained ones ``settings["receipt"]`` is the file that
-    says where they are; ``bundled`` is the family's file in this repository.
+    With random ones nothing is loaded; for pretrained ones ``settings["receipt"]`` is the receipt
+    of `hub`; ``bundled`` is the family's file in this repository.
     """
-    weights, sha256 = settings["weights"], None
-    if weights == "random":
-        return {"weights": "random", "seed": settings["seed"], "weights_sha256": None}
-    if weights == "bundled":
-        kind, where, path = "bundled", bundled.name, bundled
-    elif weights == "pretrained":
+    kind, sha256 = settings["weights"], None
+    if kind == "random":
+        return {"weights": kind, "seed": settings["seed"], "weights_sha256": None}
+    if kind == "bundled":
+        where, path = bundled.name, bundled
+    elif kind == "pretrained":
         receipt = received(settings["receipt"])
-        kind, where, path = "pretrained", receipt["address"], receipt["path"]
-        sha256 = receipt["sha256"]
+        where, path, sha256 = (receipt[key] for key in ("address", "path", "sha256"))
     else:
-        kind, where, path = "file", weights, weights
-    sha256 = load_exact(model, path, prefixes, optional, heads, sha256=sha256)
+        kind, where, path = "file", kind, kind
+    sha256 = load_exact(model, path, prefixes, optional, heads, renames, sha256)
     return {"weights": kind, "weights_from": where, "weights_sha256": sha256}
 
 
@@ -69,13 +69,12 @@ def load_exact(
 ) -> str:
     """Fill ``model`` from a .safetensors file and return the file's sha256.
 
-    The file's names may all carry one of ``prefixes``. It may lack the tensors in ``optional`` and
-    those that share memory with one it has, and may hold further ones whose names start with one
-    of ``heads`` (what was trained on top, or beside). ``renames`` turns parts of the names of older
-    files into today's, one after another. Half precision becomes the model's own. Raises
-    `StratavoxError`, naming the file, for a file that cannot be read or is not the one with
-    ``sha256``, a tensor missing, unexpected, of another shape or not finite: such a model would run
-    with random weights.
+    All names in the file may have one of ``prefixes``. The file may lack the tensors in
+    ``optional`` and those that share memory with another, and may have further ones whose names
+    start with one of ``heads`` (classifiers and other parts of the training). ``renames`` replaces
+    parts of the names of older files, one after another. Half precision becomes the model's
+    precision. Raises `StratavoxError`, naming the file, for a file that cannot be read or has
+    another sha256, and for a tensor that is missing, unexpected, of another shape or not finite.
     """
     path = Path(path)
     own = model.state_dict()
@@ -123,7 +122,7 @@ def load_exact(
 
 
 def received(receipt: str | Path) -> dict:
-    """What `hub` wrote of the published weights that it fetched: address, path and sha256."""
+    """The receipt that `hub` wrote of published weights: address, path and sha256."""
     fetched = read_json(receipt)
     if not Path(fetched["path"]).is_file():
         raise StratavoxError(
@@ -160,7 +159,7 @@ def _named_as(
     renames: tuple[tuple[str, str], ...],
     path: Path,
 ) -> dict[str, torch.Tensor]:
-    """``read`` without its prefix and its heads, by the names of today's torch and model."""
+    """``read`` without prefix and heads, under the current names of torch and the model."""
     renamed = {}
     for name, tensor in read.items():
         for old, new in renames:

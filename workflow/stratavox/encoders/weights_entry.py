@@ -1,4 +1,4 @@
-"""The key ``weights`` of an encoder's entry, checked without torch."""
+"""The key ``weights`` of an encoder's entry, without importing torch."""
 
 from __future__ import annotations
 

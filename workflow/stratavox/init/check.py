@@ -1,4 +1,4 @@
-"""The written config, checked as a run checks it, and the folds that a run would draw."""
+"""Checks the new config as a run does, and draws the folds of the run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from stratavox.corpus.labels import labels_of
 from stratavox.corpus.reasons import NO_FAULT
 from stratavox.errors import StratavoxError
 from stratavox.init.look import SHOWN, counts, first
+from stratavox.init.write import DEFAULT_DESIGN
 from stratavox.plan import Plan
 from stratavox.probe import folds
 
-# Numbers of outer and inner folds: the default's, then those for few groups.
-DESIGNS = ((5, 3), (4, 3), (3, 2))
+# Numbers of outer and inner folds: the defaults, then those for few groups.
+DESIGNS = (DEFAULT_DESIGN, (4, 3), (3, 2))
 
 
 def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[str]]:
-    """The first of `DESIGNS` that the task's groups allow, and what a run would probe.
+    """The first of `DESIGNS` that the task's groups allow, and lines about the clips of the run.
 
     Raises `StratavoxError` where none does.
     """
@@ -39,7 +40,7 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
 
 
 def rejected(plan: Plan, dataset: str) -> list[str]:
-    """How many rows can be used, and why the first others cannot."""
+    """How many rows can be used, and why others cannot."""
     scanned = tables.read_table(plan.root / f"results/corpus/{dataset}/scan.parquet")
     rows = scanned.select(["row", "file", "reason"]).to_pylist()
     bad = [row for row in rows if row["reason"]]
@@ -62,7 +63,7 @@ def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
     messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
     if summary["drawn_from"]:
         whole = summary["drawn_from"]["clips"]
-        messages.append(f"    drawn by class from {whole} clips: probes.max_clips is the number")
+        messages.append(f"    a sample by class of {whole} clips (probes.max_clips)")
     left_out = [
         f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}"
         for row in summary["left_out"]

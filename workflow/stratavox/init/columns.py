@@ -1,4 +1,4 @@
-"""The kind of a table's column, by its name, and whether its cells allow to use it."""
+"""The kind of a table's column, by its name, and whether it can be a label or group."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ WORDS = {
 KINDS = {word: kind for kind, words in WORDS.items() for word in words.split()}
 RANKS = {word: rank for rank, word in enumerate(KINDS)}
 FILLERS = {"id", "name", "no", "nr", "num", "number", "code", "raw", "s"}
-# More values than this are names, not classes: the largest published repertoires and species lists
-# with clip-level linear probes have fewer.
+# A column with more values holds names, not classes: the largest published repertoires and species
+# lists with linear probes of clips have fewer.
 MAX_CLASSES = 200
 
 
@@ -41,7 +41,7 @@ class Column:
 
     @cached_property
     def values(self) -> Counter:
-        """How often each value occurs; empty cells are none."""
+        """How often each value occurs, without empty cells."""
         return Counter(cell for cell in self.cells if cell.strip())
 
     @cached_property
@@ -51,7 +51,7 @@ class Column:
 
     @property
     def rank(self) -> tuple:
-        """Sorts columns of one kind: the more specific name first, a whole name before a part."""
+        """Sorts columns of one kind: the more specific name first, the whole name before a part."""
         return RANKS.get(self._word, len(RANKS)), self._word != "_".join(words(self.name))
 
     @cached_property
@@ -80,7 +80,7 @@ class Column:
         return None
 
     def splits_as(self, other: Column) -> bool:
-        """Whether both put the same clips together, whatever they call them."""
+        """Whether both divide the clips in the same way."""
         pairs = len(set(zip(self.cells, other.cells, strict=True)))
         return pairs == len(set(self.cells)) == len(set(other.cells))
 

@@ -1,4 +1,4 @@
-"""Clips inside long recordings, from Raven, Audacity or Praat files beside them."""
+"""Clips of long recordings, from annotation files of Raven, Audacity or Praat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stratavox.init.source import Source
 
 # Raven's own columns, which locate a selection and do not label it.
 RAVEN_OWN = re.compile(r"Selection|View|Channel|(Begin|End|Delta|File) |(Low|High|Peak) Freq")
-# Names of the columns of a clip's recording and, where its file names none, of its label.
+# The column of a clip's recording, and of its label where the file has no column names.
 RECORDING, LABEL = "file", "label"
 
 

@@ -1,7 +1,7 @@
-"""Chooses the column of labels, and the group that must not be in both train and test.
+"""Chooses the column of labels and the group, which must not be in both train and test.
 
-Names of columns rank them, and cells decide: a group is taken only if enough classes could be
-tested with it. Each choice carries its reason and the alternatives.
+Columns are ranked by their names; a group is taken only if enough classes could be tested with it.
+Each choice has its reason and the alternatives.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from stratavox.config import default
 from stratavox.errors import StratavoxError
 from stratavox.init.columns import MAX_CLASSES, Column, number
 from stratavox.init.look import counts
 
-# The schema's defaults: clips, and groups, that a class needs.
-MIN_CLIPS, MIN_GROUPS = 10, 2
-# With two groups, training has a single one, and the penalty cannot be chosen by group.
+# Least clips and groups of a class.
+MIN_CLIPS, MIN_GROUPS = (default("task", key) for key in ("min_clips", "min_groups"))
+# With two groups, training has only one, and the penalty cannot be chosen by group.
 FEWEST_GROUPS = 3
-# Kinds that can be a group, the preferred first: what leaks most often.
+# Kinds that can be a group, in order of preference: those that leak most often first.
 GROUP_KINDS = ("individual", "group", "session", "site")
 # A column of unknown kind with fewer values is more likely a trait (sex, breed).
 FEWEST_UNNAMED = 5
 # Sessions may be numbered from 1 for each animal; a larger number is a date.
 NUMBERED = 10_000
-# A preferred group must keep this share of the clips that another group keeps; it loses classes
-# that occur in a single group.
+# A preferred group must keep at least this share of the clips that another group keeps; classes in
+# a single group are lost.
 KEPT_SHARE = 0.8
 ALTERNATIVES = 4
 
@@ -61,7 +62,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Task:
-    """A target with its group (None: unknown) and why; ``others`` could be its group instead."""
+    """A target with its group (None: unknown) and the reason; ``others`` could be the group too."""
 
     target: Column
     group: Group | None
@@ -193,7 +194,7 @@ def _target_rank(column: Column) -> tuple:
 
 
 def _passed_over(target: Column, columns: list[Column], named: list[Group]) -> str:
-    """Why a column of individuals is not the group, where there is one."""
+    """Why columns of individuals are not the group; empty if there is no such column."""
     messages = []
     for column in columns:
         if column is target or column.kind != "individual":

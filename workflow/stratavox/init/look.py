@@ -19,7 +19,7 @@ from stratavox.init import sniff
 
 # Formats of audio that soundfile does not read.
 UNREAD_SUFFIXES = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".wac", ".mov"}
-# A header takes some 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
+# A header takes 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
 SHOWN = 5
 
@@ -139,5 +139,7 @@ def _no_recordings(contents: Contents, others: Counter) -> str:
             "to WAV or FLAC"
         )
     others.update(Path(name).suffix.lower() for name in contents.tables)
-    there = f"Found: {counts(others)}" if others or contents.annotations else "The folder is empty"
-    return message + f"{there}; give the folder that holds your recordings"
+    summary = (
+        f"Found: {counts(others)}" if others or contents.annotations else "The folder is empty"
+    )
+    return message + f"{summary}; give the folder that holds your recordings"

@@ -1,4 +1,4 @@
-"""The run's config as text, with a comment on every line that needs one."""
+"""The text of the run's config, with comments."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import textwrap
 
 import yaml
 
+from stratavox.config import default
 from stratavox.init import guess
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents, counts
 from stratavox.init.source import Source
 
 WIDTH = 100
-# Clips of one job: minutes of a BEATs on a core. The schema allows 999 shards; with more than 64
-# jobs a stage, Snakemake's own work grows and few machines have more cores.
+# Clips of one job: a BEATs takes minutes on a core. The schema allows 999 shards, but with more
+# than 64 jobs a stage Snakemake gets slower, and few machines have more cores.
 SHARD_CLIPS, MOST_SHARDS = 500, 64
 SHARDS_RULE = f"about {SHARD_CLIPS} clips each, at most {MOST_SHARDS} shards"
-DEFAULT_DESIGN = (5, 3)
+DEFAULT_DESIGN = (default("probes", "folds"), default("probes", "inner_folds"))
 NUISANCES = ("device", "site", "session")
 NO_GROUP = (
     "Unknown. Consequence: clips of one animal, day or recording may be on both sides of a split, "
@@ -28,7 +29,7 @@ NO_GROUP = (
 
 
 def shards(clips: int) -> int:
-    """The number of files for so many clips."""
+    """The number of shards for a number of clips."""
     return min(MOST_SHARDS, -(-clips // SHARD_CLIPS))
 
 
@@ -79,7 +80,7 @@ def config(
         "encoders:",
         "  # BEATs, 12 blocks of 768, trained by Earth Species on bioacoustic recordings",
         "  beats: {family: beats, model: esp_aves2_sl_beats_all, weights: pretrained}",
-        "  # the same with random weights, three seeds: what the architecture alone gives",
+        "  # the same with random weights of three seeds: the effect of the architecture alone",
         "  beats_random:",
         "    {family: beats, model: esp_aves2_sl_beats_all, weights: random, seeds: [0, 1, 2]}",
         "  # logmel and duration_level, which need no network and no training, are in config.yaml",
@@ -99,7 +100,7 @@ def _dataset(
     notes = {"path": "folder of the recordings, relative to where you run"} | notes
     for key, value in entry.items():
         if isinstance(value, dict):
-            lines += _comment("labelled segments of the recordings, from the files beside them")
+            lines += _comment("labelled segments of the recordings, from their annotation files")
             lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
         else:
             lines += _line(f"{key}: {scalar(value)}", notes.get(key, ""))
@@ -182,7 +183,7 @@ def scalar(value: str) -> str:
 
 
 def _line(text: str, note: str) -> list[str]:
-    """A key with its comment after it, or above it where the line would be too long."""
+    """A key with its comment after it, or above it if the line would be too long."""
     if not note:
         return [text]
     line = f"{text} # {note}"

@@ -15,7 +15,7 @@ SUFFIXES = {
 
 
 class NoRecording(StratavoxError):
-    """An annotation without a recording; the message is the reason, without the annotation."""
+    """An annotation without a recording; the message is the reason, without the file's name."""
 
 
 class Recordings:
@@ -35,7 +35,7 @@ class Recordings:
     def of(self, annotation: str) -> str:
         """The recording that ``annotation`` (relative, POSIX) is named after.
 
-        Its name is the recording's, with or without suffix, and whatever follows a dot:
+        Its name is the recording's, with or without suffix, then a dot and anything:
         ``REC.txt``, ``REC.wav.txt`` and ``REC.Table.1.selections.txt`` belong to ``REC.wav``.
         Raises `NoRecording`.
         """

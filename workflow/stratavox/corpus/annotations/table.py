@@ -1,6 +1,6 @@
-"""Annotation files beside long recordings, read as one table of clips.
+"""Annotation files of long recordings, read as one table of clips.
 
-This runs whenever the Snakefile is parsed: it imports little and reads the annotations alone.
+This runs whenever the Snakefile is parsed, so it imports little and reads no audio.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def read(annotations: dict, folder: Path) -> BoxTable:
 def _home(
     recordings: Recordings, annotation: str, listed: str | None, sound: str | None = None
 ) -> tuple[str | None, str | None]:
-    """The recording of an annotation file, or of a box that names its sound; or why there is none.
+    """The recording of an annotation file, or of a box with ``sound``; or a reason for none.
 
     A recording that annotations.list names (``listed``) is not checked.
     """
@@ -104,7 +104,7 @@ def _home(
 def _boxes(
     annotations: dict, path: Path, data: bytes, has_home: bool, listed: str | None
 ) -> list[Box]:
-    """The file's boxes; a file without a recording, perhaps of another kind, gives one."""
+    """The file's boxes; a file without a recording is not read and gives one box."""
     reader = _reader(annotations)
     names_sounds = getattr(reader, "names_sounds", None)
     if not has_home and not (names_sounds and names_sounds(path, data)):
@@ -226,7 +226,7 @@ def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: f
 
 
 def _bounds(box: Box) -> tuple[float, float] | None:
-    """Start and end in whole microseconds; None where they are no numbers (the scan reports it)."""
+    """Start and end in whole microseconds; None if they are not numbers (reported by the scan)."""
     try:
         return round(float(box.start), 6), round(float(box.end), 6)
     except ValueError:

@@ -1,3 +1,3 @@
-"""avex's models beside BEATs: what their facts and their loading both need."""
+"""avex's models other than BEATs: constants of facts.py and load.py."""
 
 AVES, AVES_RATE = "aves_bio", 16000

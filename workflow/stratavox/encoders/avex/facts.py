@@ -1,4 +1,4 @@
-"""avex's models beside BEATs: its EfficientNets and its AVES."""
+"""avex's models other than BEATs: its EfficientNets and its AVES."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MODELS = {
     f"esp_aves2_effnetb0_{data}": Published(f"EarthSpeciesProject/esp-aves2-effnetb0-{data}")
     for data in ("all", "audioset", "bio")
 }
-# What else avex has, by the start of its name, and why it cannot be loaded here.
+# Other models of avex, by the start of the name, and why they cannot be loaded.
 EAT = "EAT's code is fetched from the hub and run, and needs transformers < 5"
 NOT_LOADED = {
     "esp_aves2_eat": EAT,
@@ -40,7 +40,7 @@ TABLE = (
         "`esp_aves2_effnetb0_all`, `_bio`, `_audioset`",
         "`block_00` ... `block_08` (torchvision's `features`)",
         "tested against avex's class on random weights at full size; the published files were not "
-        "at hand",
+        "tried",
     ),
     (
         "`aves_bio` (AVES)",

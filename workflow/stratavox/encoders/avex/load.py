@@ -1,16 +1,16 @@
-"""avex's models beside BEATs: its EfficientNets and its AVES.
+"""avex's models other than BEATs: its EfficientNets and its AVES.
 
-EfficientNet (Tan & Le 2019, ICML, arXiv 1905.11946), by avex on log-mel spectrograms of the clip
-itself, centred frames every 10 ms, of which least and greatest value become 0 and 1. Readouts:
-``block_00`` ... ``block_08``, torchvision's ``features``, each with its width and its own map of
-bands by time, over which its mean is taken. The last is avex's model's output. The net pads its
-maps at both ends, so clips of as many frames make a batch and nothing is masked; a clip in several
-windows is their mean by frames.
+EfficientNet (Tan & Le 2019, ICML, arXiv 1905.11946) takes avex's log-mel spectrogram of a clip,
+with centred frames every 10 ms, scaled so that its minimum is 0 and its maximum 1. Readouts:
+``block_00`` ... ``block_08``, torchvision's ``features``. Each has its own width and its own map of
+bands by time, over which the mean is taken. The last is the output of avex's model. The network
+pads its maps at both ends, so clips with equal numbers of frames make a batch without a mask. A
+clip in several windows is their mean, weighted by frames.
 
-AVES (Hagiwara 2023, ICASSP, arXiv 2210.14493) is torchaudio's HuBERT in the sizes that avex gives
-it: ``input``, ``block_NN`` and, with ``sites``, ``attn_NN`` and ``ffn_NN`` (see transformers); avex
-calls ``ffn_NN`` its layers. It is built here from these sizes because avex's own class opens a
-fetched .pt file. The last block's output is what avex's class returns.
+AVES (Hagiwara 2023, ICASSP, arXiv 2210.14493) is torchaudio's HuBERT in avex's sizes: ``input``,
+``block_NN`` and, with ``sites``, ``attn_NN`` and ``ffn_NN`` (see transformers); avex calls
+``ffn_NN`` its layers. It is built here from these sizes because avex's own class opens a fetched
+.pt file. The last block's output is what avex's class returns.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAP = Layout("batch width bands time")
 def load(settings: dict, threads: int = 1) -> Encoder:
     """The model of ``settings``: weights, seed, sites.
 
-    Raises `StratavoxError` where the weights are missing or do not fit exactly.
+    Raises `StratavoxError` if the weights are missing or do not fit exactly.
     """
     torch.set_num_threads(threads)
     return _aves(settings) if settings["model"] == AVES else _efficientnet(settings)
@@ -68,7 +68,7 @@ def _efficientnet(settings: dict) -> Encoder:
     model.classifier = nn.Identity()
     source = fill(model, settings, ("", "model."), heads=("classifier.", "model.classifier."))
     spectrogram = AudioProcessor(audio)
-    # each stage ends in a convolution and a norm, which has the stage's width
+    # each stage ends in a convolution and a batch norm of the stage's width
     widths = [
         [part for part in stage.modules() if isinstance(part, nn.BatchNorm2d)][-1].num_features
         for stage in model.features
@@ -81,7 +81,7 @@ def _efficientnet(settings: dict) -> Encoder:
     def run(waves: torch.Tensor) -> None:
         model.features(spectrogram(waves)[:, None].repeat(1, 3, 1, 1))
 
-    # a centred frame mirrors half its length at both ends, which needs more samples than that
+    # centred frames are padded by reflection, which needs more samples than half a frame
     shortest = audio.hop_length * (audio.n_fft // 2 // audio.hop_length + 1)
     return torch_encoder(
         model,

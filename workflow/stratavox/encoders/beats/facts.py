@@ -7,7 +7,7 @@ from stratavox.encoders.beats import ARCHITECTURE_OF, BUNDLED
 from stratavox.encoders.catalogue import Published
 from stratavox.errors import StratavoxError
 
-# avex's BEATs (a test compares them with avex's own list).
+# avex's BEATs models (a test compares them with avex's list).
 MODELS = {
     "esp_aves2_naturelm_audio_v1_beats": Published(
         "EarthSpeciesProject/esp-aves2-naturelm-audio-v1-beats"
@@ -22,7 +22,7 @@ MODELS = {
     "esp_aves2_sl_beats_bio": Published("EarthSpeciesProject/esp-aves2-sl-beats-bio"),
 }
 WEIGHTS = ("random", "pretrained", "bundled")
-# The positional convolution has so many groups, and the width must be a multiple of it.
+# Groups of the positional convolution; the width must be a multiple of it.
 POSITION_GROUPS = 16
 
 ENTRY = """

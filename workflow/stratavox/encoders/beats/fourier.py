@@ -1,7 +1,7 @@
-"""A long convolution as a product of spectra: the same numbers with fewer operations.
+"""A long convolution as a product of spectra: the same result with fewer operations.
 
-BEATs's positional convolution has 128 taps and takes a tenth of a pass on a CPU; as a product of
-spectra it takes a third of that (`make benchmark` shows the whole).
+BEATs's positional convolution has 128 taps and takes a tenth of the time of a pass on a CPU; as a
+product of spectra it takes a third of that (`make benchmark`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-# Lengths are rounded up to a multiple of this, so that one spectrum of the weights serves many.
+# Lengths are rounded up to a multiple of this, so that many share one spectrum of the weights.
 STEP = 64
 
 
 class FourierConv1d(nn.Module):
-    """What ``conv`` computes, for a frozen `nn.Conv1d` of stride and dilation 1, in float32."""
+    """Computes the same as ``conv``, a frozen `nn.Conv1d` of stride and dilation 1, in float32."""
 
     def __init__(self, conv: nn.Conv1d):
         super().__init__()

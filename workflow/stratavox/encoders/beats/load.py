@@ -5,9 +5,9 @@ what enters the first block; ``block_NN``, the blocks' outputs after their last 
 block's output is the model's output. ``sites`` adds ``attn_NN`` and ``ffn_NN``, what attention and
 the feed-forward part of a block give before the residual sum: avex calls ``ffn_NN`` its layers.
 
-16 frames of 10 ms by 16 of 128 mel bands make a patch, so a step of time is 2,560 samples and 8
-tokens, and the first step takes 2,800. Samples after the last whole step never reach the encoder;
-they are not fed, so clips of as many steps make one batch without a mask.
+A patch is 16 frames of 10 ms by 16 of 128 mel bands, so a step of time is 2,560 samples and 8
+tokens, and the first step takes 2,800 samples. Samples after the last whole step are not fed, so
+clips with equal numbers of steps make a batch without a mask.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STACK = Stack(
     ffn="fc2",
     layout=Layout("tokens batch width", in_tuple=True),
 )
-# Computed from the config, so a file need not have them; classifiers are no part of the encoder.
+# The first are computed from the config; classifiers are not part of the encoder.
 OPTIONAL = frozenset({"fbank.window", "fbank.mel_fb"})
 HEADS = ("classifier.", "predictor.")
 
@@ -42,7 +42,7 @@ HEADS = ("classifier.", "predictor.")
 def load(settings: dict, threads: int = 1) -> Encoder:
     """The BEATs of ``settings``: model or architecture, weights, seed, precision.
 
-    Raises `StratavoxError` where the weights are missing or do not fit exactly.
+    Raises `StratavoxError` if the weights are missing or do not fit exactly.
     """
     torch.set_num_threads(threads)
     spec = get_model_spec(settings.get("model", ARCHITECTURE_OF))
@@ -52,16 +52,16 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     config = BEATsConfig(**_sizes(spec.init_config, sizes))
     with seeded(settings.get("seed", 0)):
         model = BEATs(config)
-    source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS, BUNDLED)
+    source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS, bundled=BUNDLED)
     precision = settings.get("precision", "fp32")
     if precision == "fp32" and not torch.cuda.is_available():
-        # A GPU's own kernel is fast, and there is no half-precision spectrum.
+        # The GPU's own kernel is fast, and the Fourier transform has no half precision.
         model.encoder.pos_conv[0] = FourierConv1d(model.encoder.pos_conv[0])
     width = config.encoder_embed_dim
     rate = spec.audio_config.sample_rate
     return torch_encoder(
         model,
-        # Without disable_layerdrop each pass draws from NumPy's global generator.
+        # without disable_layerdrop each pass draws from NumPy's global generator
         lambda waves: model(waves, disable_layerdrop=True),
         [
             Tap("patch", model.encoder, width, "input"),

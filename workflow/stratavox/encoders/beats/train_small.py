@@ -3,11 +3,11 @@
     python -m stratavox.encoders.beats.train_small --out beats_small.safetensors
 
 The calls are chorus calls of species, individuals and sessions that no dataset of another seed
-has. BEATs of avex's own architecture, 12 blocks of width 192, learns from the mean of its last
-block's tokens which species called, which individual and in which order the syllables came. The
-file is written in half precision under the names of avex's published checkpoints (``backbone.``),
-its metadata says how it was made and what linear probes reach on calls held out from all of it,
-beside the same network before training.
+has. A BEATs of avex's architecture, with 12 blocks of width 192, learns to predict the species, the
+individual and the order of the syllables from the mean of its last block's tokens. The file has
+half precision and the names of avex's published checkpoints (``backbone.``). Its metadata holds the
+settings, the training log, and the scores of linear probes on held-out calls after and before
+training.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SETTINGS = {
     "weight_decay": 0.01,
     "warmup": 0.1,
 }
-# What is learned, and the weight of each cross-entropy; order is learned last.
+# The targets, and the weight of each one's cross-entropy; the order is learned last.
 TARGETS = {"species": 1.0, "individual": 0.5, "order": 2.0}
 LOG_EVERY = 54
 
@@ -81,7 +81,7 @@ class Calls:
     def batches(self, size: int, random: np.random.Generator | None) -> Iterator[tuple]:
         """Features (clips, frames, bands) and targets (clips, `TARGETS`) of one length each.
 
-        With ``random`` shuffled, without the batches too small to be normalised; otherwise all.
+        With ``random`` they are shuffled, and batches too small for batch norm left out.
         """
         batches = []
         for fed, features in self.features.items():
@@ -162,7 +162,7 @@ def held_out_scores(model: BEATs, calls: Calls) -> dict[str, float]:
 
 
 def small(settings: dict) -> BEATs:
-    """The network before training: drawn from the seed, dropout off, as the calls never repeat."""
+    """The network before training, from the seed, without dropout, as no call repeats."""
     with seeded(settings["seed"]):
         return BEATs(small_config(settings["architecture"], dropout=0.0, attention_dropout=0.0))
 
@@ -185,7 +185,7 @@ def main() -> None:
     random_scores = held_out_scores(model, held_out)
     with seeded(settings["seed"]):
         width = settings["architecture"]["width"]
-        # What all clips share is large beside their differences: without the norm learning is slow.
+        # clips differ little from their mean: without batch norm learning is slow
         heads = nn.ModuleList(
             nn.Sequential(nn.BatchNorm1d(width, affine=False), nn.Linear(width, len(classes)))
             for classes in calls.classes

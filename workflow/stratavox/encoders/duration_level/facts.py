@@ -1,4 +1,4 @@
-"""Baseline: how long and how loud a clip is."""
+"""Baseline: duration and level of a clip."""
 
 ENTRY = ""
-TABLE = (("baseline: length and loudness of the clip", "`features`", "tested"),)
+TABLE = (("baseline: duration and level of the clip", "`features`", "tested"),)

@@ -1,4 +1,4 @@
-"""Baseline: how long and how loud a clip is, and nothing else."""
+"""Baseline: duration and level of a clip."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A torch module of the user's own: what its facts and its loading both need."""
+"""A torch module of the user's: a function of facts.py and load.py."""
 
 
 def context_samples(settings: dict) -> int:
-    """Most samples that the module takes at once."""
+    """The largest number of samples that the module takes at once."""
     return round(settings["context_s"] * settings["rate"])

@@ -1,4 +1,4 @@
-"""A torch module of the user's own."""
+"""A torch module of the user's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ required: [factory, path, weights, rate, context_s, grid, layout]
 properties:
   factory:
     description: >-
-      module.function that is called with arguments and gives a torch.nn.Module of waves (batch,
-      samples) at rate; its top module's code is part of the embeddings' key
+      module.function that is called with arguments and returns a torch.nn.Module of waves (batch,
+      samples) at rate; the code of its top module is part of the embeddings' key
     type: string
   path: {type: string, description: "folder put on the import path, relative to where you run"}
   arguments: {type: object, default: {}, description: of the factory}
@@ -28,8 +28,8 @@ properties:
   context_s: {$ref: "#/$defs/context_s"}
   grid:
     description: >-
-      samples that the first step of time takes (shorter clips are padded) and each further one,
-      and the tokens that a step makes; checked before any clip is read
+      samples of the first step of time (shorter clips are padded) and of each further one, and
+      tokens of a step; checked before any clip is read
     type: object
     additionalProperties: false
     required: [size, hop]
@@ -39,14 +39,14 @@ properties:
       per_step: {type: integer, minimum: 1, default: 1}
   blocks:
     description: >-
-      the list of blocks in the module, as encoder.layers; without it the one readout is output,
-      what the module gives
+      the list of blocks in the module, such as encoder.layers; without it the only readout is
+      output, what the module returns
     type: string
   layout:
-    description: axes of what a block (or the module) gives
+    description: axes of the tensor that a block (or the module) returns
     enum: [batch tokens width, tokens batch width, batch width]
   in_tuple:
-    description: whether a block (or the module) gives a tuple, the tokens first
+    description: whether a block (or the module) returns a tuple, with the tokens first
     type: boolean
     default: false
   prefix:
@@ -106,7 +106,7 @@ def weight_files(settings: dict) -> list[str]:
 
 
 def _sources(settings: dict) -> list[Path]:
-    """The file, or the files of the package, that the factory's top module is."""
+    """The file of the factory's top module, or all files of that package."""
     top, _, rest = settings["factory"].partition(".")
     if not rest:
         raise StratavoxError(
@@ -120,5 +120,5 @@ def _sources(settings: dict) -> list[Path]:
         return sorted((folder / top).rglob("*.py"))
     raise StratavoxError(
         f"factory: {settings['factory']}: neither {folder / f'{top}.py'} nor "
-        f"{folder / top / '__init__.py'} is there; path is the folder that holds the module"
+        f"{folder / top / '__init__.py'} exists; path is the folder that holds the module"
     )

@@ -1,9 +1,8 @@
-"""A torch module of the user's own, built by their function, with the layout that they declare.
+"""A torch module of the user's, built by their function, with the layout that they declare.
 
-Readouts: ``input``, what enters the first block, and ``block_NN``, the blocks' outputs; or, where
-no ``blocks`` are named, ``output``, what the module gives. It takes waves (batch, samples) at
-``rate``. Before any clip is read, the declared layout of its tokens is compared with its output for
-noise of several lengths.
+Readouts: ``input``, what enters the first block, and ``block_NN``, the blocks' outputs; or, without
+``blocks``, ``output``, what the module returns. It takes waves (batch, samples) at ``rate``. Before
+any clip is read, the declared layout is compared with its output for noise of several lengths.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from stratavox.encoders.taps import Layout, Tap, torch_encoder
 from stratavox.encoders.weights import fill, seeded
 from stratavox.errors import StratavoxError
 
-# Clips in a batch of noise: not one, as the axes of clips and of tokens must differ in length.
+# Clips in a batch of noise: another number than of tokens, so that the axes differ in length.
 CLIPS = 3
-# Steps of time fed to a module to see how many tokens they make.
+# Steps of time of the noise; the numbers of tokens are compared with the grid.
 STEPS = (1, 2, 3, 8)
 
 
 def load(settings: dict, threads: int = 1) -> Encoder:
     """The module of ``settings``.
 
-    Raises `StratavoxError`, the key first, where it cannot be built, its weights do not fit
-    exactly, or it does not have the layout declared.
+    Raises `StratavoxError`, the key first, if it cannot be built, its weights do not fit exactly,
+    or its layout is not the declared one.
     """
     torch.set_num_threads(threads)
     with seeded(settings.get("seed", 0)):
@@ -59,10 +58,10 @@ def load(settings: dict, threads: int = 1) -> Encoder:
 
 
 def _built(settings: dict) -> nn.Module:
-    """What the factory gives."""
+    """What the factory returns."""
     name, _, function = settings["factory"].rpartition(".")
     folder = Path(settings["path"]).resolve()
-    # At the end, so that a file of the user's shadows nothing else.
+    # at the end, so that the user's files shadow no other module
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     try:
@@ -88,7 +87,7 @@ def _built(settings: dict) -> nn.Module:
 
 
 def _taps(model: nn.Module, settings: dict) -> list[Tap]:
-    """Where the readouts are read; their widths are not known yet."""
+    """The taps of the readouts, with width 0, as it is not known yet."""
     layout = Layout(settings["layout"], settings.get("in_tuple", False), settings.get("prefix", 0))
     if "blocks" not in settings:
         return [Tap("output", model, 0, layout=layout)]
@@ -104,7 +103,7 @@ def _taps(model: nn.Module, settings: dict) -> list[Tap]:
             f"blocks: found {path!r}, {'nothing' if inner is None else type(inner).__name__}; "
             f"allowed, lists of modules: {', '.join(filter(None, lists)) or 'there are none'}"
         )
-    # a block's input is its first argument, so it is never in a tuple
+    # a block's input is its first argument, never a tuple
     entering = Tap("input", inner[0], 0, "input", replace(layout, in_tuple=False))
     leaving = (Tap(f"block_{n:02d}", block, 0, layout=layout) for n, block in enumerate(inner))
     return [entering, *leaving]

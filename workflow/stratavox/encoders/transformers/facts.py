@@ -26,7 +26,7 @@ TABLE = (
     (
         "Whisper's encoder",
         "`input`, `block_NN`",
-        "tested against the library, with real weights too",
+        "tested against the library, also with real weights",
     ),
     (
         "wav2vec 2.0, HuBERT, WavLM, either order of norms",
@@ -36,7 +36,7 @@ TABLE = (
     (
         "AST (`audio-spectrogram-transformer`)",
         "`input`, `block_NN`",
-        "tested on a small random model; files of old and new names",
+        "tested on a small random model; files with old and new names",
     ),
 )
 

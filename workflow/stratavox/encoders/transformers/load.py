@@ -1,26 +1,26 @@
 """Audio transformers of the `transformers` library: Whisper's encoder, wav2vec 2.0 and others, AST.
 
 Readouts: ``input``, what enters the first block, positions included; ``block_NN``, the blocks'
-outputs; with ``sites`` also ``attn_NN`` and ``ffn_NN``, what a block's attention and feed-forward
-part give before the residual sum. Where layer norm stands *before* each part of a block (Whisper;
-AST; models with ``do_stable_layer_norm``) the model applies one more norm after the last block,
-which is not part of ``block_NN``: that norm of the last block is ``last_hidden_state``. Elsewhere
+outputs; with ``sites`` also ``attn_NN`` and ``ffn_NN``, the outputs of a block's attention and
+feed-forward part before the residual sum. Models with layer norm *before* each part of a block
+(Whisper; AST; ``do_stable_layer_norm``) apply one more norm after the last block, which is not part
+of ``block_NN``: with this norm the last block's output is ``last_hidden_state``. In other models
 the two are equal.
 
 Whisper's input is a window of fixed length, 30 s, in which zeros follow the clip. ``context_s``
-cuts this window and the table of positions, as audio_ctx does in whisper.cpp; only the tokens of
-the clip itself (one every 20 ms, the first at its start) are pooled, though they attend to all.
+cuts this window and the table of positions, as audio_ctx does in whisper.cpp. Only the tokens of
+the clip (one every 20 ms, the first at its start) are pooled, though they attend to all.
 
-wav2vec 2.0, HuBERT and WavLM are fed whole steps of their convolutions only, so that clips of equal
-steps make a batch without a mask. Zero mean and unit variance, where the model needs them, are
-computed over just these samples.
+wav2vec 2.0, HuBERT and WavLM are fed whole steps of their convolutions, so that clips with equal
+numbers of steps make a batch without a mask. Zero mean and unit variance, where the model needs
+them, are computed over these samples only.
 
-AST (Gong et al. 2021, Interspeech, arXiv 2104.01778) sees a spectrogram of a fixed number of frames
-(1,024 of 10 ms), which its feature extractor fills with zeros after the clip's own, as it does
-here. A token is a patch of 16 bands by 16 frames, one every 10 frames and 10 bands: a clip is cut
-to whole columns of patches, and only the columns that lie wholly within its frames are pooled (the
-first takes 2,800 samples, each further 1,600), though they attend to all. The two tokens that
-stand before them, CLS and distillation, are left out.
+The input of AST (Gong et al. 2021, Interspeech, arXiv 2104.01778) is a spectrogram of a fixed
+number of frames (1,024 of 10 ms), which the feature extractor fills with zeros after the clip's
+frames. A token is a patch of 16 bands by 16 frames, one every 10 frames and 10 bands. A clip is cut
+to whole columns of patches, and only the columns entirely within its frames are pooled (the first
+takes 2,800 samples, each further 1,600), though they attend to all. The first two tokens, CLS and
+distillation, are left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from stratavox.encoders.transformers.windows import (
     context_samples,
     whisper_token,
 )
-from stratavox.encoders.weights import load_exact, seeded
+from stratavox.encoders.weights import fill, seeded
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -138,12 +138,13 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     config = kind.config.from_pretrained(folder)
     with seeded(settings.get("seed", 0)):
         model = kind.model(config)
-    if settings.get("weights", "file") == "random":
-        source, sha256 = {"weights": "random", "seed": settings["seed"]}, None
-    else:
-        file = f"{folder}/model.safetensors"
-        source = {"weights": "file", "weights_from": file}
-        sha256 = load_exact(model, file, kind.prefixes, kind.optional, kind.heads, kind.renames)
+    of_file = {"weights": f"{folder}/model.safetensors"}
+    source = fill(
+        model,
+        settings if settings.get("weights") == "random" else of_file,
+        *(kind.prefixes, kind.optional, kind.heads),
+        renames=kind.renames,
+    )
     extractor = kind.extractor.from_pretrained(folder)
     stack, context = kind.stack, context_samples(settings)
     if name == "whisper":
@@ -157,7 +158,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     wanted = extractor.model_input_names[0]
 
     def prepare(waves: np.ndarray) -> torch.Tensor:
-        # The rows are of the length wanted already, so no wave is padded or cut here.
+        # the rows already have this length, so no wave is padded or cut here
         features = extractor(
             list(waves), sampling_rate=extractor.sampling_rate, max_length=waves.shape[1]
         )
@@ -176,20 +177,19 @@ def load(settings: dict, threads: int = 1) -> Encoder:
             "kind": name,
             "model": name,
             **source,
-            "weights_sha256": sha256,
             "versions": {"transformers": version("transformers")},
         },
     )
 
 
 def _cut_positions(model: WhisperEncoder, tokens: int) -> None:
-    """Let Whisper's window be ``tokens`` long: its first positions, and the check of its input."""
+    """Cut Whisper's window to ``tokens``: the table of positions, and the check of the input."""
     model.embed_positions = nn.Embedding.from_pretrained(model.embed_positions.weight[:tokens])
     model.config.max_source_positions = model.max_source_positions = tokens
 
 
 def _patches(config: ASTConfig, extractor: ASTFeatureExtractor, context: int, folder: str) -> Grid:
-    """Columns of AST's patches; an extractor that makes another spectrogram is refused."""
+    """Columns of AST's patches; raises where the extractor's spectrogram does not fit the model."""
     for key in ("max_length", "num_mel_bins"):
         value, wanted = getattr(extractor, key), getattr(config, key)
         if value != wanted:

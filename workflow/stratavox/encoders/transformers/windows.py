@@ -1,4 +1,4 @@
-"""How much audio each kind of transformers model takes at once, from the files in its folder."""
+"""How much audio a transformers model takes at once, by the files in its folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stratavox.encoders.catalogue import SPEECH_CONTEXT_S
 from stratavox.errors import StratavoxError
 
 AST = "audio-spectrogram-transformer"
-# Most seconds of audio that each kind of model takes at once; for Whisper and AST: their windows.
+# Most seconds of audio that each kind of model takes at once; for Whisper and AST the window.
 CONTEXT_S = {
     "whisper": 30.0,
     "wav2vec2": SPEECH_CONTEXT_S,
@@ -31,7 +31,7 @@ def rate(settings: dict) -> int:
 
 
 def context_samples(settings: dict) -> int:
-    """Most samples that the model takes at once: ``context_s``, or its kind's own."""
+    """Most samples that the model takes at once: ``context_s``, by default that of its kind."""
     hertz, config = rate(settings), _json(settings, "config.json")
     kind = config["model_type"]
     context_s = settings.get("context_s", CONTEXT_S[kind])
@@ -57,7 +57,7 @@ def context_samples(settings: dict) -> int:
 
 
 def ast_frame(hertz: int) -> tuple[int, int]:
-    """Samples of a frame of AST's spectrogram, 25 ms, and between two, 10 ms."""
+    """Length and hop of AST's spectrogram frames in samples: 25 ms and 10 ms."""
     return hertz * 25 // 1000, hertz * 10 // 1000
 
 

@@ -9,7 +9,7 @@ from stratavox.corpus import user_table
 from stratavox.corpus.annotations.box import Box
 from stratavox.errors import StratavoxError
 
-PATTERN, REQUIRED, OPTIONAL = "**/*.txt", (), ("label",)
+PATTERN = "**/*.txt"
 # The first cell of the line that holds the frequencies of the label above it.
 FREQUENCIES = "\\"
 

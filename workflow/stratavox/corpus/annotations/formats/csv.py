@@ -7,7 +7,7 @@ from pathlib import Path
 from stratavox.corpus import user_table
 from stratavox.corpus.annotations.box import Box
 
-PATTERN, REQUIRED, OPTIONAL = "**/*.csv", ("label", "start", "end"), ()
+PATTERN = "**/*.csv"
 LOW, HIGH = "low_hz", "high_hz"
 
 

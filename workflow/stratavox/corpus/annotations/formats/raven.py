@@ -9,7 +9,7 @@ from stratavox.corpus import user_table
 from stratavox.corpus.annotations.box import Box
 from stratavox.errors import StratavoxError
 
-PATTERN, REQUIRED, OPTIONAL = "**/*.txt", ("label",), ()
+PATTERN = "**/*.txt"
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
 OFFSET = "File Offset (s)"

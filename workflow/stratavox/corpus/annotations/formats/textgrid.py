@@ -17,7 +17,7 @@ from stratavox.corpus import user_table
 from stratavox.corpus.annotations.box import Box
 from stratavox.errors import StratavoxError
 
-PATTERN, REQUIRED, OPTIONAL = "**/*.TextGrid", (), ("label", "tier")
+PATTERN = "**/*.TextGrid"
 # a text (its quotes doubled), a comment, or anything else between white space
 TOKEN = re.compile(r'"((?:[^"]|"")*)"|!.*|\S+')
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
