@@ -63,7 +63,7 @@ def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
     messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
     if summary["drawn_from"]:
         whole = summary["drawn_from"]["clips"]
-        messages.append(f"    a sample by class of {whole} clips (probes.max_clips)")
+        messages.append(f"    drawn by class from {whole} clips (probes.max_clips)")
     left_out = [
         f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}"
         for row in summary["left_out"]
