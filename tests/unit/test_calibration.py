@@ -197,7 +197,7 @@ def test_training_runs_from_the_command_to_a_file_that_loads(tmp_path, monkeypat
     }
     out = tmp_path / "own.safetensors"
     monkeypatch.setattr(train_small, "SETTINGS", settings)
-    monkeypatch.setattr("sys.argv", ["train_small", "--out", str(out), "--epochs", "1"])
+    monkeypatch.setattr("sys.argv", ["train_small", "--out", str(out)])
     train_small.main()
     monkeypatch.setattr(load, "BUNDLED", out)
     encoder = part.load({"family": "beats", "weights": "bundled"})

@@ -9,12 +9,11 @@ import time
 class Progress:
     """Print the progress of a stage: items done, audio-seconds per second, time left.
 
-    On a terminal one line is rewritten; in a log a line is added every ``every`` seconds and at
-    the end.
+    On a terminal one line is rewritten; in a log a line is added every 10 s and at the end.
     """
 
-    def __init__(self, what: str, total: int, unit: str = "clips", every: float = 10.0):
-        self.what, self.total, self.unit, self.every = what, total, unit, every
+    def __init__(self, what: str, total: int, unit: str = "clips"):
+        self.what, self.total, self.unit = what, total, unit
         self.done, self.audio_s = 0, 0.0
         self.started = self.printed = time.monotonic()
         self.terminal = sys.stderr.isatty()
@@ -24,7 +23,7 @@ class Progress:
         self.done += items
         self.audio_s += audio_s
         now = time.monotonic()
-        if now - self.printed >= (0.2 if self.terminal else self.every) and self.done != self.total:
+        if now - self.printed >= (0.2 if self.terminal else 10) and self.done != self.total:
             self.printed = now
             self._print("\r" if self.terminal else "", "" if self.terminal else "\n")
 

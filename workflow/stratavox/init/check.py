@@ -9,7 +9,7 @@ from stratavox.corpus.identity import good
 from stratavox.corpus.labels import labels_of
 from stratavox.corpus.reasons import NO_FAULT
 from stratavox.errors import StratavoxError
-from stratavox.init.look import SHOWN, counts, first
+from stratavox.init.look import counts, first
 from stratavox.init.write import DEFAULT_DESIGN
 from stratavox.plan import Plan
 from stratavox.probe import folds
@@ -46,7 +46,7 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
     bad = [row for row in rows if row["reason"]]
     reasons = [f"    row {row['row']}: {row['file']!r}: {row['reason']}" for row in bad]
     messages = [f"  {len(rows) - len(bad)} of {len(rows)} rows can be used"]
-    messages += first(reasons, SHOWN, "    and")
+    messages += first(reasons, "    and")
     lost = sum(not row["reason"].startswith(NO_FAULT) for row in bad)
     allowed = plan.datasets[dataset]["max_bad"]
     if lost > allowed * len(rows):
@@ -63,12 +63,12 @@ def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
     messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
     if summary["drawn_from"]:
         whole = summary["drawn_from"]["clips"]
-        messages.append(f"    a sample by class of {whole} clips (probes.max_clips)")
+        messages.append(f"    drawn by class from {whole} clips (probes.max_clips)")
     left_out = [
         f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}"
         for row in summary["left_out"]
     ]
-    messages += first(left_out, SHOWN, "    and")
+    messages += first(left_out, "    and")
     for key, what in (("empty_labels", "label"), ("empty_groups", "group")):
         if summary[key]:
             messages.append(f"    left out: {summary[key]} clips without a {what}")

@@ -106,15 +106,15 @@ def describe(contents: Contents) -> list[str]:
     return messages
 
 
-def counts(counter: Counter, most: int = SHOWN) -> str:
+def counts(counter: Counter) -> str:
     """The most frequent values with their counts: ``a (3), b (2), and 4 more``."""
-    return ", ".join(first([f"{value} ({n})" for value, n in counter.most_common()], most))
+    return ", ".join(first([f"{value} ({n})" for value, n in counter.most_common()]))
 
 
-def first(lines: list[str], most: int = SHOWN, more: str = "and") -> list[str]:
-    """The first ``most`` lines, and a last one with the number of the others."""
-    others = len(lines) - most
-    return lines[:most] + ([f"{more} {others} more"] if others > 0 else [])
+def first(lines: list[str], more: str = "and") -> list[str]:
+    """The first `SHOWN` lines, and a last one with the number of the others."""
+    others = len(lines) - SHOWN
+    return lines[:SHOWN] + ([f"{more} {others} more"] if others > 0 else [])
 
 
 def _read_headers(contents: Contents) -> None:

@@ -211,16 +211,11 @@ def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: f
         {n: (file, *_bounds(box)) for n, (file, _, box) in enumerate(rows, 1) if _bounds(box)},
         ragged,
     )
-    columns = {
-        "file": [file for file, _, _ in rows],
-        "start_s": [box.start for _, _, box in rows],
-        "end_s": [box.end for _, _, box in rows],
-        "low_hz": [box.low for _, _, box in rows],
-        "high_hz": [box.high for _, _, box in rows],
-        "annotation": [annotation for _, annotation, _ in rows],
-        "annotation_row": [str(box.row) for _, _, box in rows],
-        "overlaps": [overlaps.get(number, "") for number in reasons],
-    }
+    cells = [
+        (file, box.start, box.end, box.low, box.high, name, str(box.row), overlaps.get(number, ""))
+        for number, (file, name, box) in enumerate(rows, start=1)
+    ]
+    columns = dict(zip(OWN, map(list, zip(*cells, strict=True)), strict=True))
     columns |= {name: [box.further.get(name, "") for _, _, box in rows] for name in further}
     return BoxTable(path, sha256, list(reasons), columns, ragged)
 

@@ -172,12 +172,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help=".safetensors file to write")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    settings = SETTINGS | {"epochs": options.epochs}
-    start = time.monotonic()
+    torch.set_num_threads(2)
+    settings, start = SETTINGS, time.monotonic()
     model = small(settings)
     calls = Calls(settings["train"], settings["sessions"], model)
     held_out = Calls(settings["held_out"], settings["sessions"], model)
