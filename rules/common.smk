@@ -132,7 +132,7 @@ def of_geometry(*keys):
 def spare_cores(wildcards):
     """Threads of a probing job: several only where there are fewer such jobs than cores."""
     jobs = len(PLAN.encoders) * sum(len(PLAN.tasks(name)) for name in PLAN.datasets)
-    return max(1, min(4, (workflow.resource_settings.cores or 1) // jobs))
+    return max(1, min(4, internals.cores(workflow) // jobs))
 
 
 def needs(mb, minutes, at_most=lambda wildcards: math.inf):

@@ -5,6 +5,11 @@ from tiny_study import jobs
 IMPORTING = """
 configfile: "mine.yaml"
 
+rule own:
+    output: "own.txt"
+    params: provenance="of its own"
+    shell: "touch {{output}}"
+
 module stratavox:
     snakefile: "{project}/Snakefile"
     config: config
@@ -29,6 +34,7 @@ def test_a_foreign_snakefile_of_a_few_lines_runs_the_study(study, planned):
     printed = study.snakemake(snakefile=snakefile)
     expected = study.after("infer wood", printed=planned)
     assert jobs(printed) == {f"stratavox_{job}" for job in expected} | {"mine"}
+    assert "results/logs/own" not in study.snakemake("own.txt", snakefile=snakefile)
     assert (study.here / "copy.html").stat().st_size > 100_000
     assert study.stale() == set()
 

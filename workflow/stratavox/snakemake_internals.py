@@ -39,8 +39,8 @@ class Rules:
         self._outputs = defaultdict(list)
         self._with_stage: dict[int, Rule] = {}
         for rule in workflow.rules:
-            if provenance := rule.params.get("provenance"):
-                self._with_stage[id(provenance.stage)] = rule
+            if stage := stage_of(rule):
+                self._with_stage[id(stage)] = rule
             for pattern in rule.output:
                 self._outputs[_folder(pattern)].append((rule, pattern))
 
@@ -70,16 +70,26 @@ def _folder(path: object) -> tuple[str, ...]:
     return tuple(str(path).split("/")[:2])
 
 
+def stage_of(rule: Rule) -> object | None:
+    """The stage in a rule's param ``provenance``; None for a rule of another workflow."""
+    return getattr(rule.params.get("provenance"), "stage", None)
+
+
 def add_log_and_environment(workflow: Workflow, environment: Path) -> None:
-    """Give each rule that runs a command its log, named after it, and the conda environment."""
+    """Give each rule of a stage its log, named after the rule, and the conda environment."""
     from snakemake.sourcecache import LocalSourceFile
 
     for rule in workflow.rules:
-        if rule.shellcmd and not rule.log:
+        if stage_of(rule):
             wildcards = ".".join(f"{{{name}}}" for name in sorted(rule.wildcard_names))
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"results/logs/{rule.name}/{wildcards or 'run'}.log")
             rule.conda_env = LocalSourceFile(str(environment))
+
+
+def cores(workflow: Workflow) -> int:
+    """Cores of this machine that the run may use; 1 where it runs on a cluster."""
+    return workflow.resource_settings.cores or 1
 
 
 def imported(workflow: Workflow) -> bool:
