@@ -223,7 +223,7 @@ def test_the_report_says_what_goes_with_the_label_in_a_sentence_and_a_table(tmp_
     entry = associated(target, age) | {"column": fake.NASTY}
     html = page(tmp_path, [entry, associated(target, ["x"] * 36) | {"column": "site"}])
     shown = Page(html)
-    assert shown.text.count("What goes with the label") == 1
+    assert shown.text.count("Columns associated with the label") == 1
     assert "script" not in {tag for tag, _ in shown.tags}
     v, shuffled = f"{entry['cramers_v']:.3f}", f"{entry['shuffled']:.3f}"
     assert (

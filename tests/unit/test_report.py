@@ -208,7 +208,7 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path)
         "180, in " + str(account),
     ):
         assert sentence in text, sentence
-    assert "Where they come from" not in page(tmp_path / "other")[0].text
+    assert "Published archive" not in page(tmp_path / "other")[0].text
 
 
 def test_the_score_tables_hold_value_interval_control_and_random_split(tmp_path):

@@ -80,8 +80,9 @@ def contrast_rows(results: Results, contrasts: pd.DataFrame) -> list[dict]:
             "random_weights": random_weights(results, [row["a_encoder"], row["b_encoder"]]),
             "a": _side(results, row, "a"),
             "b": _side(results, row, "b"),
-            "difference": words.difference(row["difference"]),
-            "unit": "bits" if row["metric"] == "bits" else "",
+            "outcome": words.OUTCOMES[state(row)][1],
+            "difference": words.difference(row["difference"])
+            + (" bits" if row["metric"] == "bits" else ""),
             "bounds": words.bounds(row["low"], row["high"]),
             "interval": words.INTERVALS[row["interval"]],
             "p_holm": words.p_value(row["p_holm"]),
@@ -125,8 +126,7 @@ def claim_rows(results: Results) -> list[dict]:
             "interval": words.INTERVALS[row["interval"]],
             "p": words.p_value(row["p_value"]) + (" (Holm)" if row["adjusted"] else ""),
             "detectable": words.number(row["detectable"]),
-            "n_clips": int(row["n_clips"]),
-            "n_groups": int(row["n_groups"]),
+            "counts": f"{row['n_clips']}, {row['n_groups']}",
             "random_weights": random_weights(results, [row["encoder"]]),
         }
         for row in results.claims.to_dict("records")

@@ -10,12 +10,6 @@ from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
 from stratavox.tables import open_table, read_json, read_provenance
 
-ENCODER_FACTS = (
-    *("family", "weights", "weights_sha256", "rate", "precision", "context_s", "device"),
-    *("clips", "padded", "windowed", "audio_s", "seconds"),
-)
-PROVENANCE = ("stage", "code", "key", "versions")
-
 
 def content(index: dict) -> dict:
     """The page's content from an index of what belongs together (see `stratavox.report.summary`).
@@ -23,11 +17,12 @@ def content(index: dict) -> dict:
     Only strings, numbers, lists and objects; raises `StratavoxError` where a table is missing.
     """
     datasets = [dataset(name, entry, index) for name, entry in index["datasets"].items()]
+    used = encoders(index)
     return {
         "datasets": datasets,
-        "encoders": encoders(index),
+        "encoders": used,
         "synthetic": [entry["name"] for entry in datasets if entry["synthetic"]],
-        "random_weights": sorted({e["name"] for e in encoders(index) if e["weights"] == "random"}),
+        "random_weights": sorted({row["name"] for row in used if row["weights"] == "random"}),
         "files": files(index),
         "config": index["config"],
     }
@@ -252,18 +247,31 @@ def encoders(index: dict) -> list[dict]:
         for dataset_name, folder in entry["dirs"].items():
             facts = read_json(Path(folder) / "encoder.json")
             provenance = read_provenance(Path(folder) / f"{facts['readouts'][0]}.parquet")
+            sha256, context = facts["weights_sha256"], facts["context_s"]
             rows.append(
                 {
                     "name": name,
                     "label": words.encoder(name, facts["weights"]),
                     "dataset": dataset_name,
-                    **{key: facts[key] for key in ENCODER_FACTS},
-                    "readouts": len(facts["readouts"]),
-                    "versions": facts["versions"],
+                    "weights": facts["weights"],
+                    "file": f"sha256 {sha256}" if sha256 else "no file",
+                    "setup": f"{facts['family']}, {facts['rate']:,} Hz, {facts['precision']}, "
+                    f"{facts['device']}, "
+                    + (f"context {context} s, " if context else "")
+                    + words.count(len(facts["readouts"]), "readout"),
+                    "clips": f"{facts['clips']} ({facts['audio_s'] / 60:.1f} min); "
+                    f"{facts['padded']} padded, {facts['windowed']} windowed",
+                    "run_time": f"{facts['seconds']:.1f} s",
                     "code": provenance.get("code"),
+                    "versions": versions(facts),
                 }
             )
     return rows
+
+
+def versions(provenance: dict) -> str:
+    """The libraries that a table was made with."""
+    return ", ".join(f"{name} {of}" for name, of in provenance.get("versions", {}).items())
 
 
 def files(index: dict) -> list[dict]:
@@ -273,7 +281,8 @@ def files(index: dict) -> list[dict]:
         provenance = read_provenance(path)
         with open_table(path) as file:
             count = file.metadata.num_rows
-        rows.append({"path": path, "rows": count} | {k: provenance.get(k) for k in PROVENANCE})
+        made_by = {key: provenance.get(key) for key in ("stage", "code", "key")}
+        rows.append({"path": path, "rows": count, **made_by, "versions": versions(provenance)})
     return rows
 
 
