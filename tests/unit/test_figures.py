@@ -344,7 +344,7 @@ def test_neighbours_are_the_tables_and_say_what_was_excluded(tmp_path):
         rows = tables["deep"][tables["deep"]["measure"] == measure]
         drawn = by_gid(figure, f"{measure} deep")
         assert list(drawn.get_ydata()) == pytest.approx(rows["value"].tolist())
-    assert "solid without clips of the same recording" in flat(words(figure))
+    assert "solid: without clips of the same recording" in flat(words(figure))
 
 
 # ---- UMAP panels ----

@@ -83,7 +83,8 @@ def results(**changed) -> Results:
     verdict = {"claim": EARLY_LATE, "encoder": "deep", "value": 0.3, "low": 0.2, "high": 0.42}
     verdict |= {"detectable": 0.151, "verdict": "supported", "interval": "t over groups"}
     facts = {"regimes": ["grouped", "random"], "group": "bird", "chance": CHANCE, "folds": 5}
-    facts["drawn_from"] = None
+    facts |= {"drawn_from": None, "clips": 50, "groups": 7}
+    facts["classes"] = dict.fromkeys(range(round(1 / CHANCE)))
     encoders = {
         "deep": {"weights": "pretrained", "blocks": BLOCKS, "readouts": ["input", *BLOCKS]},
         NASTY: {"weights": "none", "blocks": [], "readouts": ["features"]},
@@ -110,7 +111,7 @@ def unknown() -> Results:
         explained_variance=given.explained_variance.assign(**bare),
         depths=given.depths.iloc[:0],
         claims=given.claims.iloc[:0],
-        facts={**given.facts, "regimes": ["random"], "group": None},
+        facts={**given.facts, "regimes": ["random"], "group": None, "groups": None},
     )
 
 
@@ -202,7 +203,9 @@ def test_cells_are_the_table_in_the_order_of_depth_with_all_blocks_last():
 def test_the_tasks_row_is_the_score_above_chance_of_the_atlas_own_split():
     above = [(value - CHANCE) / (1 - CHANCE) for value in (0.3, 0.4, 0.6, 0.7, 0.8, 0.9)]
     assert grid(fake.on_paper(atlas, results()), NASTY) == pytest.approx(above)
-    mixed = results(facts={**results().facts, "regimes": ["recording", "random"], "group": None})
+    mixed = results(
+        facts={**results().facts, "regimes": ["recording", "random"], "group": None, "groups": None}
+    )
     figure = fake.on_paper(atlas, mixed)
     assert grid(figure, NASTY) == pytest.approx([v + 0.04 / (1 - CHANCE) for v in above])
     assert "This figure is of the random split" in words(figure)

@@ -73,7 +73,7 @@ def loaded(root: Path, **more):
 
 def test_the_lead_is_made_of_the_tables_numbers(tmp_path):
     rows = fake.estimates()
-    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), "deep")
     assert sentence == (
         "deep: call is linearly decodable (above chance, resolved). Balanced accuracy 0.460 "
         "(95 % t interval over groups 0.409 to 0.522) with the block chosen in training; "
@@ -95,9 +95,9 @@ def test_a_changed_table_changes_the_sentence(tmp_path, column, control, readout
     rows = fake.estimates()
     chosen = (rows["encoder"] == "deep") & (rows["metric"] == "balanced_accuracy")
     chosen &= (rows["control"] == control) & (rows["readout"] == readout)
-    assert old in findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    assert old in findings.lead(loaded(tmp_path, estimate_rows=rows), "deep")
     rows.loc[chosen & (rows["regime"] == "grouped"), column] = 0.777 if column != "low" else 0.111
-    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), "deep")
     assert old not in sentence
     assert ("0.777" if column != "low" else "0.111") in sentence
 
@@ -115,13 +115,13 @@ def test_decodable_is_said_only_of_a_resolved_contrast(tmp_path, resolved, diffe
     rows = fake.contrasts()
     rows["resolved"] = rows["resolved"].astype(object)
     rows.loc[0, ["resolved", "difference"]] = [resolved, difference]
-    given = loaded(tmp_path)
-    assert findings.verdict(given, rows, "deep", "nested") == sentence
+    given = loaded(tmp_path, contrast_rows=rows)
+    assert findings.verdict(given, "deep") == sentence
 
 
 def test_without_groups_nothing_is_called_decodable(tmp_path):
     given = loaded(tmp_path, grouped=False)
-    sentence = findings.lead(given, fake.contrasts(grouped=False), "deep")
+    sentence = findings.lead(given, "deep")
     assert "could not be tested (groups are unknown)" in sentence
     assert "is linearly decodable (" not in sentence
     assert "no interval" in sentence and "t interval" not in sentence
@@ -341,8 +341,8 @@ def test_the_question_of_depth_is_answered_from_the_claims(tmp_path):
     assert (
         "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
         "call minus that of the acoustic targets is +0.314 of the depth (95 % t interval over "
-        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a chance of "
-        "80 %)"
+        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a "
+        "probability of 80 %)"
     ) in text
 
 
@@ -361,7 +361,7 @@ def test_without_an_interval_no_centre_is_told(tmp_path):
     given = loaded(tmp_path)
     given.claims.loc[0, ["value", "low", "high", "detectable"]] = None
     (sentence,) = findings.verdicts(given)
-    assert "there is no centre" in sentence and "+0.314" not in sentence
+    assert "no centre of gravity" in sentence and "+0.314" not in sentence
 
 
 def test_depths_weights_and_equality_are_the_tables(tmp_path):

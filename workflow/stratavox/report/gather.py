@@ -157,8 +157,8 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
         "verdicts": findings.verdicts(results),
         "claims": findings.claim_rows(results),
-        "leads": findings.leads(results, results.contrasts),
-        "contrasts": findings.contrast_rows(results, results.contrasts),
+        "leads": [findings.lead(results, name) for name in results.listed],
+        "contrasts": findings.contrast_rows(results),
         "chosen_blocks": findings.chosen_blocks(results),
         "depths": findings.depths(results),
         "weights": findings.weight_rows(results),
@@ -208,10 +208,9 @@ def label_facts(folds: dict) -> list[str]:
 
 def compared(results: Results) -> list[dict]:
     """Rows of the comparison, numbers and text alike."""
-    names = [*results.layered, *results.baselines]
     return [
         _row(results, encoder, readout)
-        for encoder in names
+        for encoder in results.listed
         for readout in results.compared(encoder)
     ]
 

@@ -66,6 +66,11 @@ class Results:
         """The encoders that have a single readout and no depth."""
         return [name for name, encoder in self.encoders.items() if not encoder["blocks"]]
 
+    @property
+    def listed(self) -> list[str]:
+        """All encoders, those with blocks first."""
+        return [*self.layered, *self.baselines]
+
     def label(self, encoder: str) -> str:
         """The encoder's name, with "random weights" or "baseline" where it applies."""
         draws = len(self.facts["draws"].get(encoder, []))
@@ -149,7 +154,7 @@ class Results:
         Of the block chosen most often in training, or else the last.
         """
         sentences = []
-        for encoder in [*self.layered, *self.baselines]:
+        for encoder in self.listed:
             readout, why = self._representative(encoder)
             real = self.one(encoder, readout, regime="random")
             drawn = self.one(encoder, readout, control="control_task", regime="random")
@@ -179,32 +184,16 @@ class Results:
             "so scores may be optimistic."
         )
 
-    @property
-    def n_clips(self) -> int:
-        """Clips that were probed."""
-        return int(self.estimates["n_clips"].max())
-
-    @property
-    def n_groups(self) -> int | None:
-        """Groups among them, None where unknown."""
-        known = self.estimates["n_groups"].dropna()
-        return None if self.facts["group"] is None else int(known.max())
-
-    @property
-    def n_classes(self) -> int:
-        """Classes; chance is one over their number."""
-        return round(1 / self.facts["chance"])
-
     def counts_line(self) -> str:
         """Clips (and of how many they were drawn), groups, classes, chance, folds and repeats."""
         facts = self.facts
-        groups = "groups unknown" if self.n_groups is None else count(self.n_groups, "group")
-        clips = count(self.n_clips, "clip")
+        clips = count(facts["clips"], "clip")
+        groups = "groups unknown" if facts["groups"] is None else count(facts["groups"], "group")
         if whole := facts["drawn_from"]:
-            clips = f"{self.n_clips:,} of {whole['clips']:,} clips, drawn by class"
+            clips = f"{facts['clips']:,} of {whole['clips']:,} clips, drawn by class"
             groups += "" if whole["groups"] is None else f" of {whole['groups']}"
         return (
-            f"{clips}, {groups}, {count(self.n_classes, 'class')}, chance "
+            f"{clips}, {groups}, {count(len(facts['classes']), 'class')}, chance "
             f"{words.number(facts['chance'], 2)}; {count(facts['folds'], 'fold')} × "
             f"{count(facts['repeats'], 'repeat')}."
         )

@@ -75,7 +75,10 @@ def rows(results: Results) -> list[Row]:
         counted = " to ".join(f"{number:,}" for number in {counts[0]: 0, counts[-1]: 0})
         lines.append(Row(target, f"{curves.target_label(target)} (n {counted})", y))
         y += 1
-    return [*lines, Row(None, f"{results.task}, above chance (n {results.n_clips:,})", y + GAP)]
+    return [
+        *lines,
+        Row(None, f"{results.task}, above chance (n {results.facts['clips']:,})", y + GAP),
+    ]
 
 
 def cell(results: Results, encoder: str, readout: str, row: Row) -> tuple[float | None, str]:

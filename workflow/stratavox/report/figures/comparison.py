@@ -44,7 +44,7 @@ def listed(results: Results) -> list[Row]:
     An encoder with blocks has a header, without a readout.
     """
     rows, probes = [], dict.fromkeys([*words.PROBES, *sorted(set(results.estimates["probe"]))])
-    for encoder in [*results.layered, *results.baselines]:
+    for encoder in results.listed:
         if results.encoders[encoder]["blocks"]:
             rows.append(Row(encoder, None, PROBE, results.label(encoder)))
         for probe in probes:
@@ -65,7 +65,7 @@ def row_label(results: Results, encoder: str, readout: str) -> str:
 def alt(results: Results) -> str:
     """Every linear score."""
     parts = [f"Comparison of {results.heading}: balanced accuracy"]
-    for encoder in [*results.layered, *results.baselines]:
+    for encoder in results.listed:
         for readout in results.compared(encoder):
             value = words.number(results.one(encoder, readout)["value"])
             parts.append(f"{results.label(encoder)}, {results.place(encoder, readout)} {value}")

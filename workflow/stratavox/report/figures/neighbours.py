@@ -44,13 +44,14 @@ def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
         )
 
     clips = words.count(int(table["n_clips"].max()), "clip")
+    classes = words.count(len(results.facts["classes"]), "class")
     unknown = [results.group_line()] if results.facts["group"] is None else []
     return [
         *unknown,
-        f"{clips}, {words.count(results.n_classes, 'class')}; cosine, readouts as they are. No "
-        "intervals: these are descriptions, the probes are the test.",
-        "Retrieval: every clip a query, clips of its class to be ranked first (chance 0.5); dashed "
-        "with all other clips, as in avex; solid "
+        f"{clips}, {classes}; cosine of unscaled readouts. These measures are descriptive and have "
+        "no intervals; the probes are the test.",
+        "Retrieval: each clip is a query, and clips of its class should be ranked first (chance "
+        "0.5). Dashed: with all other clips, as in avex; solid: "
         f"{excluded('retrieval_roc_auc_apart')}.",
         "5 nearest: the vote of the 5 clips of highest cosine in the other folds, "
         f"{excluded('knn_balanced_accuracy')}; chance {words.number(results.facts['chance'], 2)}.",
