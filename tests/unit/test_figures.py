@@ -369,7 +369,7 @@ def umap_panels(
         **{"clips": len(clips), "whole": whole or len(clips)},
         **{"n_neighbors": 7, "trustworthiness_clips": len(clips)},
         "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
-        "statement": "n_neighbors reduced from 15 to 7",
+        "statements": ["n_neighbors reduced from 15 to 7"],
     }
     settings = {"min_dist": 0.1, "seed": 0, "n_neighbors": 15}
     path = root / "umap.parquet"

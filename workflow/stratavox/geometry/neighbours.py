@@ -93,7 +93,7 @@ def stratified(target: np.ndarray, most: int, seed: int) -> np.ndarray:
     classes = np.unique(target)
     if most < 2 * len(classes):
         raise StratavoxError(
-            f"--settings of geometry.neighbours: max_clips is {most}, less than two clips for each "
+            f"geometry.max_clips: found {most}, fewer than two clips for each "
             f"of {len(classes)} classes; give {2 * len(classes)} or more"
         )
     shuffled = np.random.default_rng(seed).permutation(len(target))

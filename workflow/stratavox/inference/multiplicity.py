@@ -18,11 +18,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Holm 1979, Scand. J. Stat. 6:65-70.
     """
     order = np.argsort(p_values, kind="stable")
-    adjusted = np.empty(len(p_values))
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
+    steps = np.arange(len(order), 0, -1) * np.asarray(p_values, dtype=float)[order]
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, steps))
     return adjusted.tolist()
 
 

@@ -52,7 +52,7 @@ def places(ids: list[str], clip_ids: list[str], where: Path | str) -> list[int]:
         problem += repr(absent[0])
     else:
         twice = next(clip_id for number, clip_id in enumerate(ids) if row[clip_id] != number)
-        problem = f"clip {twice!r} stands twice"
+        problem = f"clip {twice!r} occurs twice"
     raise StratavoxError(f"{where}: {problem}; delete it and run the workflow again")
 
 

@@ -100,7 +100,7 @@ def notes(clips: Labels, points: pd.DataFrame, facts: dict) -> list[str]:
         f"{facts['n_neighbors']} neighbours on {facts['trustworthiness_clips']:,} clips.",
         CAUTION,
         *([f"The {len(rest)} classes with fewest clips share one grey."] if rest else []),
-        *([f"{facts['statement']}."] if "statement" in facts else []),
+        *(f"{statement}." for statement in facts["statements"]),
     ]
 
 
