@@ -143,8 +143,8 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path):
     assert list(thin.get_xdata()) == [1, 2, 3] and list(thin.get_ydata()) == [0.7, 0.71, 0.72]
     wanted = expected(fake.estimates(), "deep").dropna(subset="depth")["value"].tolist()
     assert list(by_gid(figure, "curve deep").get_ydata()) == wanted
-    assert "ffn: what the feed-forward part adds in a block" in words(figure)
-    assert "they are no blocks" in flat(words(figure))
+    assert "ffn: output of the feed-forward part of a block" in words(figure)
+    assert "readouts inside the blocks" in flat(words(figure))
     (trace,) = [trace for trace in fake.on_screen(layers, given).data if trace.meta == "ffn deep"]
     assert list(trace.x) == [1, 2, 3] and list(trace.y) == [0.7, 0.71, 0.72]
     assert trace.customdata[0].split("<br>")[1].startswith("ffn 0: ")
@@ -191,7 +191,7 @@ def test_the_figure_says_what_stands_behind_it(tmp_path):
     given = results(tmp_path)
     given.facts["drawn_from"] = {"clips": 9100, "groups": 90, "seed": 0}
     assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in given.counts_line()
-    assert "no bird is in training and test at once" in printed
+    assert "no bird is in both training and test data" in printed
     assert "95 % t interval over groups" in printed
     assert "random split, optimistic where training and test share recordings" in printed
     assert "95 % range over 10 permutations" in printed
@@ -298,7 +298,7 @@ def test_centres_are_the_tables_and_the_verdict_is_printed(tmp_path):
     shown = fake.on_screen(centres, results(tmp_path))
     assert {t.x[0] for t in shown.data if t.meta == "deep call"} == {0.71}
     unknown = fake.on_paper(centres, results(tmp_path / "2", grouped=False))
-    assert "Groups are unknown: no centre has an interval" in flat(words(unknown))
+    assert "Groups are unknown: centres would have no interval" in flat(words(unknown))
 
 
 def test_the_atlas_has_a_cell_for_each_target_and_readout(tmp_path):

@@ -208,7 +208,7 @@ def test_the_tasks_row_is_the_score_above_chance_of_the_atlas_own_split():
     )
     figure = fake.on_paper(atlas, mixed)
     assert grid(figure, NASTY) == pytest.approx([v + 0.04 / (1 - CHANCE) for v in above])
-    assert "This figure is of the random split" in words(figure)
+    assert "use the random split" in words(figure)
 
 
 def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():

@@ -57,7 +57,7 @@ def bands(shares: Sequence[Statistic], groups: Groups) -> list[tuple[float, floa
 
 
 def confidence_set(statistics: Sequence[Statistic], groups: Groups) -> list[int] | None:
-    """Those of ``statistics`` that may be the largest, with 95 %; None where groups are too few.
+    """Numbers of the ``statistics`` that may be the largest (95 %); None where groups are too few.
 
     One is excluded when another is above it in a simultaneous comparison of all pairs (multiple
     comparisons with the best: Hsu 1984, Ann. Stat. 12:1136-1144).

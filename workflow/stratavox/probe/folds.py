@@ -2,8 +2,8 @@
 
 Reads the inspected clips and the table of one dataset; writes one row per (regime, repeat, clip)
 with the fold in which the clip is tested, and a JSON of what was kept and what was left out. In
-each regime something is never on both sides of a split: the task's group (grouped), the recording
-that a clip was cut from (recording), or only the clip itself (random).
+each regime one unit is never on both sides of a split: the task's group (grouped), the recording
+that a clip was cut from (recording), or the clip itself (random).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
-# Shuffles of the groups that are tried until every training set has every class.
+# How many shuffles of the groups are tried to find one where every training set has every class.
 SHUFFLES = 100
 
 
@@ -118,7 +118,7 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
 def subset(clips: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
     """At most ``max_clips`` of ``clips``, drawn by class with the seed; null takes all.
 
-    Each class has its share, but no fewer clips than min_clips and min_groups ask for. Within a
+    Each class has its share, but no fewer clips than min_clips and min_groups require. Within a
     class every group gives one clip before any gives a second, so that the sample has as many
     groups as possible.
     """

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from stratavox import tables
 from stratavox.errors import StratavoxError
 
-# Regimes, strictest first, and the column of the folds whose values each keeps on one side.
+# Regimes, strictest first -> the column of the folds whose values stay on one side of a split.
 APART = {"grouped": "group", "recording": "recording", "random": None}
 
 

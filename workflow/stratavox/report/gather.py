@@ -1,4 +1,4 @@
-"""The content of the page, gathered from the tables into one plain structure (summary.json)."""
+"""The content of the page (summary.json), collected from the tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stratavox.tables import open_table, read_json, read_provenance
 
 
 def content(index: dict) -> dict:
-    """The page's content from an index of what belongs together (see `stratavox.report.summary`).
+    """The page's content, from an index of the run's files (see `stratavox.report.summary`).
 
     Only strings, numbers, lists and objects; raises `StratavoxError` where a table is missing.
     """
@@ -45,7 +45,7 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
 
 
 def shown(figure: str, stem: str, heading: str, of: str = "", data: Results | None = None) -> dict:
-    """A figure of the page: its name, where it lies and its alternative text."""
+    """A figure of the page: its name, its path without ending, and its alternative text."""
     kind = figures.facts()[figure].title + (f", {of}" if of else "")
     return {"kind": kind, "stem": stem, "alt": figures.alt(figure, heading, data)}
 
@@ -56,7 +56,7 @@ def in_order(tasks: dict) -> list[str]:
 
 
 def hygiene_facts(hygiene: dict) -> list[list[str]]:
-    """Pairs of what and how much, in the order to be read."""
+    """Pairs of a fact's name and its value, in the order of the page."""
     duration, above = hygiene["duration_s"], hygiene["share_above_8khz"]
     rates = ", ".join(f"{n} at {int(hz):,} Hz" for hz, n in hygiene["sample_rates"].items())
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
@@ -88,7 +88,7 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
         *optional,
         [
             "Share of energy above 8 kHz",
-            "no clip's sample rate reaches there"
+            "all sample rates are too low"
             if above is None
             else f"median {above['median'] * 100:.1f} %, at most {above['max'] * 100:.1f} %",
         ],
@@ -106,7 +106,7 @@ def _annotation_facts(hygiene: dict) -> list[list[str]]:
 
 
 def archive_facts(archive: dict) -> list[list[str]]:
-    """The same of a published archive: where from, under which terms, and where its files went."""
+    """The same about a published archive: source, checks, licence, citation and counts."""
     account = read_json(archive["account"])
     counts = account["counts"]
     merged = words.count(counts["merged"], "duplicate") + " by name"
@@ -128,7 +128,7 @@ def archive_facts(archive: dict) -> list[list[str]]:
 
 
 def checked(file: dict) -> str:
-    """What a file of an archive was checked against, and its SHA-256."""
+    """How a file of an archive was checked, and its SHA-256."""
     known = {"nothing": "nothing, as no checksum is published", "size": "its published size"}
     how = known.get(file["verified"], f"its published {file['verified']}")
     return f"{how}; sha256 {file['sha256']}"
@@ -196,7 +196,9 @@ def label_facts(folds: dict) -> list[str]:
         lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
     for labels in folds["near_duplicates"]:
         listed = ", ".join(f"“{label}”" for label in labels)
-        lines.append(f"Differ in case or white space only, and kept as separate classes: {listed}.")
+        lines.append(
+            f"Labels that differ only in case or white space, kept as separate classes: {listed}."
+        )
     same = folds["identical_across_groups"]
     if same:
         listed = "; ".join(", ".join(ids) for ids in same)

@@ -22,10 +22,11 @@ METRIC, PROBE = "balanced_accuracy", "linear"
 class Results:
     """The answers to one task.
 
-    ``estimates`` are the balanced accuracies; the other tables have the names of their files,
-    ``others`` those beside them; ``facts`` is the JSON. ``encoders`` maps what is compared, in the
-    run's order, to its ``encoder.json``: random draws of one encoder are one entry under their
-    shared name, with that of the first draw. ``source`` is the config's.
+    ``estimates`` are the balanced accuracies; the other tables have the names of their files, and
+    ``others`` holds any further tables; ``facts`` is the JSON. ``encoders`` maps the units that are
+    compared, in the run's order, to their ``encoder.json``: random draws of one encoder are one
+    unit under their shared name, with the encoder.json of the first draw. ``source`` is that of
+    the config.
     """
 
     dataset: str
@@ -53,7 +54,7 @@ class Results:
 
     @property
     def heading(self) -> str:
-        """The title of a figure: `title`, and that groups are unknown where they are."""
+        """The title of a figure: `title`, marked where groups are unknown."""
         return f"{self.title} (group unknown)" if self.facts["group"] is None else self.title
 
     @property
@@ -89,7 +90,7 @@ class Results:
         ]
 
     def own(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
-        """`rows` of the encoder's own readouts: no fusions, nothing beside acoustics."""
+        """`rows` of the encoder's own readouts: no fusions, none with acoustic descriptors."""
         rows = self.rows(encoder, control, regime)
         return rows[rows["readout"].isin(self.encoders[encoder]["readouts"])]
 
@@ -110,9 +111,9 @@ class Results:
     def beside(
         self, tables: dict[str, pd.DataFrame], encoder: str, column: str, measure: str | None = None
     ) -> pd.DataFrame:
-        """readout, value, low, high and depth of ``column`` in the tables beside the answers.
+        """readout, value, low, high and depth of ``column`` in tables that are no answers.
 
-        Of random draws mean and range; ``measure`` chooses among the rows of a long table.
+        Random draws give mean and range; ``measure`` selects the rows of a long table.
         """
         names = self.facts["draws"].get(encoder, [encoder])
         table = pd.concat([tables[name] for name in names])
@@ -144,14 +145,14 @@ class Results:
         return [readout for readout in wanted if self.one(encoder, readout) is not None]
 
     def place(self, encoder: str, readout: str) -> str:
-        """A readout in words, the last block called so."""
+        """A readout in words; the last block is marked."""
         blocks, label = self.encoders[encoder]["blocks"], words.readout(readout)
         return f"last block ({label})" if blocks and readout == blocks[-1] else label
 
     def selectivity(self) -> list[str]:
         """Random-split score minus that of labels drawn at random per recording, by encoder.
 
-        Of the block chosen most often in training, or else the last.
+        The readout is the block chosen most often in training, otherwise the last block.
         """
         sentences = []
         for encoder in self.listed:
@@ -167,17 +168,17 @@ class Results:
         return sentences
 
     def _representative(self, encoder: str) -> tuple[str, str]:
-        """The readout that stands for an encoder, and why."""
+        """The readout that represents an encoder, and why."""
         facts, counts = self.encoders[encoder], self.facts["nested"].get(encoder)
         if counts:
             return max(sorted(counts), key=counts.get), " (chosen most often in training folds)"
         return (facts["blocks"][-1], " (last)") if facts["blocks"] else (facts["readouts"][0], "")
 
     def group_line(self) -> str:
-        """What was held out; a task without groups is called so."""
+        """What was held out, or that groups are unknown."""
         if self.regime == "grouped":
             group = self.facts["group"]
-            return f"Grouped by {group}: no {group} is in training and test at once."
+            return f"Grouped by {group}: no {group} is in both training and test data."
         held = " (recordings are held out)" if self.regime == "recording" else ""
         return (
             f"{UNKNOWN}{held}: clips of one animal or recording may be in both training and test, "
@@ -199,14 +200,14 @@ class Results:
         )
 
     def interval_line(self, drawn: str) -> str:
-        """What the intervals of the main regime are, in the table's terms."""
+        """The kinds of intervals in the main regime."""
         rows = self.estimates
         rows = rows[(rows["control"] == "none") & (rows["regime"] == self.regime)]
         kinds = "; ".join(words.INTERVALS[kind] for kind in rows["interval"].drop_duplicates())
         return f"{drawn}: {kinds}."
 
     def random_line(self, drawn: str) -> list[str]:
-        """How the random split is drawn beside the grouped one; nothing where it stands alone."""
+        """How the random split is drawn; empty where it is the only regime."""
         if self.regime == "random":
             return []
         return [f"{drawn}: random split, optimistic where training and test share recordings."]
@@ -218,7 +219,7 @@ class Results:
         )
 
     def draws_line(self, drawn: str) -> list[str]:
-        """How random draws are drawn; nothing where there are none."""
+        """How random draws are drawn; empty where there are none."""
         return [
             f"{drawn}: mean and range over {len(members)} random draws of {name}."
             for name, members in self.facts["draws"].items()
@@ -228,7 +229,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the figures of one dataset share.
+    """What the figures of one dataset have in common.
 
     ``heading`` is the dataset's label; ``encoders`` maps every encoder's name, in the run's order,
     to its ``encoder.json``; ``draws`` maps the name that random draws share to their names.
@@ -240,7 +241,7 @@ class Overview:
 
     @property
     def units(self) -> dict[str, list[str]]:
-        """What is drawn, in the run's order -> the encoders that it stands for."""
+        """The units that are drawn, in the run's order -> their encoders."""
         return members(self.encoders, self.draws)
 
     def label(self, unit: str) -> str:

@@ -29,7 +29,7 @@ def rows(study: Study) -> list[dict]:
 
 
 def _at_chance(study: Study, row: dict) -> bool:
-    """Whether order is asked of a probe at chance, which leaves the claim undetermined."""
+    """Whether the claim is about order and its probe is at chance: it is undetermined then."""
     if row["question"] != c.ORDER:
         return False
     key = Key(*(row[f"a_{name}"] for name in Key._fields))

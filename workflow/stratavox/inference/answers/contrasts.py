@@ -21,16 +21,16 @@ ORDER = "tokens in order or shuffled"
 ADDS = "block beside acoustic descriptors"
 ADDED_TO = "acoustic descriptors beside block"
 ACCURACY, BITS = "balanced_accuracy", "bits"
-# Probes without a contrast to the linear probe: itself, and two that have other questions.
+# Probes that are not compared with the linear probe: itself, and two with other questions.
 NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
 
 
 def rows(study: Study) -> list[dict]:
     """A row for each contrast; none where groups are unknown, as nothing can be tested then.
 
-    ``p_value`` decides: the p of t over groups where intervals are those of t, the p of sign
-    flipping from 15 groups on. It is adjusted over the contrasts of the task (Holm). Of the
-    settings, ``folds`` and ``margin`` are used: scores within the margin count as equal.
+    ``p_value`` decides: that of t over groups where intervals are those of t, that of sign flipping
+    from 15 groups on. It is adjusted over the contrasts of the task (Holm). The settings ``folds``
+    and ``margin`` are used; scores within the margin count as equal.
     """
     if study.groups is None:
         return []
@@ -108,7 +108,7 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
 
 
 def _row(study: Study, question: str, a: Key, b: Key | float) -> tuple[dict, Interval]:
-    """The row of a contrast, as far as it does not depend on the others, and its difference."""
+    """The row of a contrast, without what depends on the other contrasts, and its difference."""
     metric = BITS if question in (ADDS, ADDED_TO) else ACCURACY
     measures = study.bits if metric == BITS else study.correct
     first = measures[a]

@@ -1,4 +1,4 @@
-"""Every score with its interval: one row an encoder, readout, probe, control, regime and metric."""
+"""Every score with its interval, for each encoder, readout, probe, control, regime and metric."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows(study: Study) -> list[dict]:
 
 
 def depth(encoder: Encoder, readout: str) -> float | None:
-    """0 for what enters the first block, 1 for that block's output; None for any other readout."""
+    """0 for the input of the first block, 1 for its output, ...; None for any other readout."""
     if readout in encoder.blocks:
         return 1.0 + encoder.blocks.index(readout)
     return 0.0 if readout == "input" and encoder.blocks else None

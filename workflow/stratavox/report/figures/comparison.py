@@ -41,7 +41,7 @@ class Row:
 def listed(results: Results) -> list[Row]:
     """The rows that have a value, from top to bottom; probes on tokens after the linear one.
 
-    An encoder with blocks has a header, without a readout.
+    An encoder with blocks also has a header, a row without a readout.
     """
     rows, probes = [], dict.fromkeys([*words.PROBES, *sorted(set(results.estimates["probe"]))])
     for encoder in results.listed:
@@ -57,7 +57,7 @@ def listed(results: Results) -> list[Row]:
 
 
 def row_label(results: Results, encoder: str, readout: str) -> str:
-    """The label of a row: the readout, or the encoder where it has but one."""
+    """The label of a row: the readout, or the encoder where it has only one."""
     has_blocks = results.encoders[encoder]["blocks"]
     return results.place(encoder, readout) if has_blocks else results.label(encoder)
 
@@ -73,16 +73,16 @@ def alt(results: Results) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     tokens = []
     if (results.estimates["control"] == "shuffled").any():
         tokens.append(
-            "Crosses: the same probe on tokens in random order; equal where it cannot use order."
+            "Crosses: the same probe on tokens in random order; equal if order is not used."
         )
     if (results.estimates["probe"] == "attention_mean").any():
         tokens.append(
-            "Attention on one pooled vector is what Earth Species's BEATs layer notebook does: its "
-            "queries and keys have no effect."
+            "Attention on one pooled vector, as in Earth Species's BEATs layer notebook: queries "
+            "and keys have no effect."
         )
     return [
         results.counts_line(),

@@ -1,6 +1,6 @@
-"""Neighbours and clusters of one task in the native space of each readout, over depth.
+"""Neighbours and clusters of one task in the unscaled space of each readout, over depth.
 
-Nothing is trained here but clusters: which clips lie near each other, by cosine.
+No probe is trained: clips are compared by their cosine, and clustered by k-means.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FACTS = {
     "order": 60,
     "title": "Neighbours and clusters",
     "caption": "Neighbours, {task} of {dataset}: retrieval, clustering and nearest neighbours in "
-    "the native space of each readout, with neighbours of the same recording left out where they "
+    "the unscaled space of each readout, without neighbours of the same recording where recordings "
     "are known.",
     "scopes": ("target",),
     "needs": ("neighbours",),
@@ -33,7 +33,7 @@ PANEL_IN = (1.85, 1.9)
 
 
 def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     table = pd.concat(neighbours.values())
 
     def excluded(measure: str) -> str:
