@@ -147,8 +147,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "group": folds["group"],
         "target": folds["target"],
         "notes": [
-            results.counts_line(),
-            results.group_line(),
+            *results.about,
             results.interval_line("Intervals of the encoders' scores"),
             results.control_line(),
             *results.draws_line("Random weights"),

@@ -89,14 +89,14 @@ class Results:
             & (table["probe"] == probe)
         ]
 
-    def own(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
+    def own(self, encoder: str, *where) -> pd.DataFrame:
         """`rows` of the encoder's own readouts: no fusions, none with acoustic descriptors."""
-        rows = self.rows(encoder, control, regime)
+        rows = self.rows(encoder, *where)
         return rows[rows["readout"].isin(self.encoders[encoder]["readouts"])]
 
-    def curve(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
-        """The rows that have a depth, in its order."""
-        rows = self.rows(encoder, control, regime)
+    def curve(self, encoder: str, *where, **named) -> pd.DataFrame:
+        """`rows` that have a depth, in its order."""
+        rows = self.rows(encoder, *where, **named)
         return rows[rows["depth"].notna()].sort_values("depth")
 
     def branches(self, encoder: str) -> dict[str, pd.DataFrame]:
@@ -124,16 +124,9 @@ class Results:
         depths = self.curve(encoder).set_index("readout")["depth"]
         return rows.assign(depth=rows["readout"].map(depths))
 
-    def one(
-        self,
-        encoder: str,
-        readout: str,
-        control: str = "none",
-        regime: str | None = None,
-        probe: str = PROBE,
-    ) -> pd.Series | None:
-        """The row of one readout, or None where the table has none."""
-        rows = self.rows(encoder, control, regime, probe)
+    def one(self, encoder: str, readout: str, *where, **named) -> pd.Series | None:
+        """The row of one readout among `rows`, or None where there is none."""
+        rows = self.rows(encoder, *where, **named)
         rows = rows[rows["readout"] == readout]
         return None if rows.empty else rows.iloc[0]
 
@@ -198,6 +191,11 @@ class Results:
             f"{words.number(facts['chance'], 2)}; {count(facts['folds'], 'fold')} × "
             f"{count(facts['repeats'], 'repeat')}."
         )
+
+    @property
+    def about(self) -> list[str]:
+        """The first two notes of a figure: counts and groups."""
+        return [self.counts_line(), self.group_line()]
 
     def interval_line(self, drawn: str) -> str:
         """The kinds of intervals in the main regime."""

@@ -36,7 +36,7 @@ def rows(study: Study) -> list[dict]:
         return []
     rows, differences = [], []
     for question, a, b in _pairs(study):
-        if _has(study, a) and (isinstance(b, float) or _has(study, b)):
+        if a in study.correct and (isinstance(b, float) or b in study.correct):
             row, difference = _row(study, question, a, b)
             rows.append(row)
             differences.append(difference)
@@ -57,10 +57,6 @@ def _adjust(rows: list[dict], differences: list[Interval], margin: float) -> Non
         if row["metric"] == ACCURACY:
             row["margin"] = margin
             row["equivalent"] = paired.equivalent(difference, margin)
-
-
-def _has(study: Study, key: Key) -> bool:
-    return key in study.correct
 
 
 def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
@@ -119,8 +115,10 @@ def _row(study: Study, question: str, a: Key, b: Key | float) -> tuple[dict, Int
         return first(weights) - (other if constant else other(weights))
 
     difference = interval(subtracted, study.groups)
-    columns_of_b = dict.fromkeys(Key._fields) | {"readout": _constant(study, b)}
-    if not constant:
+    if constant:
+        name = words.CHANCE if b == study.chance else words.CONTROLS["permutation"]
+        columns_of_b = dict.fromkeys(Key._fields) | {"readout": name}
+    else:
         columns_of_b = b._asdict()
     row = {
         "question": question,
@@ -156,10 +154,6 @@ def _p_values(study, a: Key, b: Key | float, of_groups, difference: Interval, me
         "p_resampled": resampled,
         "p_value": flipped if difference.kind == BCA else by_groups,
     }
-
-
-def _constant(study: Study, value: Key | float) -> str:
-    return words.CHANCE if value == study.chance else words.CONTROLS["permutation"]
 
 
 def sentence(row: dict) -> str:

@@ -125,7 +125,7 @@ def printed(value: float | None) -> str:
 
 def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
-    first = [results.counts_line(), results.group_line()]
+    first = results.about
     if results.regime == "recording":
         first.append("This figure and the task's row use the random split, which mixes recordings.")
     if results.explained_variance.empty:

@@ -79,7 +79,7 @@ def lines(results: Results, encoder: str) -> list[tuple[str, str, pd.Series]]:
 
 def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
-    first = [results.counts_line(), results.group_line()]
+    first = results.about
     if not results.layered:
         return [*first, NO_DEPTH]
     if results.facts["group"] is None:

@@ -85,8 +85,7 @@ def notes(results: Results) -> list[str]:
             "and keys have no effect."
         )
     return [
-        results.counts_line(),
-        results.group_line(),
+        *results.about,
         results.interval_line("Whiskers, and numbers in brackets"),
         *results.random_line("Hollow marks"),
         results.control_line(),

@@ -41,8 +41,7 @@ def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
     banded = results.estimates["band_low"].notna().any()
     return [
-        results.counts_line(),
-        results.group_line(),
+        *results.about,
         results.interval_line("Whiskers"),
         *(["Bands: 95 %, for all points of a curve at once."] if banded else []),
         *results.draws_line("Thick pale bars"),

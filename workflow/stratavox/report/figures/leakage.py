@@ -55,7 +55,7 @@ def lines(results: Results) -> list[Line]:
 def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
     facts = results.facts
-    text = [results.counts_line(), results.group_line(), _intervals(results)]
+    text = [*results.about, _intervals(results)]
     if "recording" in facts["regimes"] and results.regime != "recording":
         text.append("By recording: no recording is in both training and test data.")
     if facts["regimes"] == ["random"]:

@@ -34,8 +34,7 @@ def notes(results: Results, notebook: dict[str, pd.DataFrame]) -> list[str]:
     stopped = int(table["max_iter_reached"].sum())
     tests = " or ".join(f"{number:,}" for number in sorted(set(table["n_test"])))
     return [
-        results.counts_line(),
-        results.group_line(),
+        *results.about,
         f"Notebook's protocol: logistic regression without scaling, C = 1, one random split of 80 "
         f"to 20 % (seed 42), accuracy on {tests} clips, no interval. {stopped} of {len(table)} "
         "fits stopped before they converged.",
