@@ -127,10 +127,6 @@ class Groups:
         value = statistic(self.everyone)[0]
         return self.n * value - (self.n - 1) * statistic(self.without)
 
-    def error(self, statistic: Statistic) -> float:
-        """Standard error of a statistic."""
-        return float(np.linalg.norm(self.influence(statistic(self.without))))
-
 
 @dataclass(frozen=True)
 class Interval:

@@ -73,8 +73,7 @@ def confidence_set(statistics: Sequence[Statistic], groups: Groups) -> list[int]
     values = np.array([statistic(groups.everyone)[0] for statistic in statistics])
     ahead = values[first] - values[second]
     half = critical(apart, groups.freedom) * np.linalg.norm(apart, axis=0)
-    beaten = {int(j) for j, d, h in zip(second, ahead, half, strict=True) if d > h}
-    beaten |= {int(i) for i, d, h in zip(first, ahead, half, strict=True) if d < -h}
+    beaten = {*second[ahead > half].tolist(), *first[ahead < -half].tolist()}
     return [place for place in range(len(statistics)) if place not in beaten]
 
 

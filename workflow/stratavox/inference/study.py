@@ -67,15 +67,12 @@ class Encoder:
         """The readouts that have a depth, in order of depth."""
         return [name for name in ("input", *self.blocks) if name in self.description["readouts"]]
 
-    def same_architecture(self, other: Encoder) -> bool:
-        """Whether family, kind of model, rate and the blocks' widths are the same.
-
-        ``model`` is not compared, as it may name weights; nor are readouts inside blocks.
-        """
-        return self._architecture == other._architecture
-
     @property
-    def _architecture(self) -> tuple:
+    def architecture(self) -> tuple:
+        """Family, kind of model, rate and the blocks' widths.
+
+        Without ``model``, which may name weights, and without readouts inside blocks.
+        """
         about = self.description
         widths = {block: about["widths"][block] for block in self.blocks}
         return about["family"], about["kind"], about["rate"], widths

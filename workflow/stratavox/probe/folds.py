@@ -156,14 +156,11 @@ def near_duplicates(labels) -> list[list[str]]:
 
 def identical_across_groups(sounds: pa.Table, clips: pd.DataFrame) -> list[list[str]]:
     """Sets of clips with the same audio in more than one group."""
-    group_of = dict(zip(clips["clip_id"], clips["group"], strict=True))
-    same = defaultdict(list)
-    for row in sounds.select(["clip_id", "sha256", "start_s", "end_s"]).to_pylist():
-        if row["clip_id"] in group_of:
-            same[row["sha256"], row["start_s"], row["end_s"]].append(row["clip_id"])
-    return sorted(
-        sorted(ids) for ids in same.values() if len({group_of[clip_id] for clip_id in ids}) > 1
-    )
+    audio = ["sha256", "start_s", "end_s"]
+    rows = sounds.select(["clip_id", *audio]).to_pandas().merge(clips[["clip_id", "group"]])
+    rows = rows[rows.duplicated(audio, keep=False)]
+    same = rows.groupby(audio, dropna=False)
+    return sorted(sorted(part["clip_id"]) for _, part in same if part["group"].nunique() > 1)
 
 
 def _recordings(labels: pa.Table, columns: list[str]) -> list[str] | None:

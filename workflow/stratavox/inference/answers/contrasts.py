@@ -70,7 +70,7 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
         yield LEAKAGE, best._replace(regime="random"), best
         if not encoder.random:
             for twin in deep:
-                if twin.random and encoder.same_architecture(twin):
+                if twin.random and twin.architecture == encoder.architecture:
                     yield TRAINED, best, Key(twin.name, "nested")
             yield from _within(study, encoder)
     for baseline in flat:

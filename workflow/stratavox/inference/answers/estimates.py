@@ -73,10 +73,7 @@ def _simultaneous(study: Study, encoder: Encoder) -> dict[Key, tuple[float, floa
     if study.groups is None or study.regime == "random" or not keys:
         return {}
     bounds = bands([study.correct[key] for key in keys], study.groups)
-    if bounds is None:
-        return {}
-    cut = [(max(0.0, low), min(1.0, high)) for low, high in bounds]
-    return dict(zip(keys, cut, strict=True))
+    return {} if bounds is None else dict(zip(keys, bounds, strict=True))
 
 
 def _row(encoder: Encoder, key: Key, metric: str, estimate: Interval) -> dict:
