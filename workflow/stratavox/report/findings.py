@@ -23,8 +23,6 @@ def lead(results: Results, encoder: str) -> str:
     The score is that of the block chosen in training, where there are blocks.
     """
     readouts = results.compared(encoder)
-    if not readouts:
-        return f"{results.label(encoder)}: the table has no score to compare."
     first = "nested" if "nested" in readouts else readouts[0]
     row = results.one(encoder, first)
     place = f" with {words.READOUTS[first]}" if first == "nested" else ""
@@ -161,7 +159,7 @@ def depths(results: Results) -> list[str]:
 
 
 def weight_rows(results: Results) -> list[dict]:
-    """Learned weights of the blocks beside their own scores."""
+    """Learned weights of the blocks, and the scores of the blocks alone."""
     return [
         {
             "encoder": results.label(row.encoder),

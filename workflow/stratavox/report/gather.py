@@ -168,8 +168,16 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "left_out": [left_out(row) for row in folds["left_out"]],
         "hygiene": label_facts(folds),
         "confounds": confounds.rows(paths["confounds"], folds["target"]),
-        "compared": compared(results),
-        "layers": layers(results),
+        "compared": [
+            _row(results, encoder, readout)
+            for encoder in results.listed
+            for readout in results.compared(encoder)
+        ],
+        "layers": [
+            _row(results, encoder, readout)
+            for encoder in results.layered
+            for readout in results.curve(encoder)["readout"]
+        ],
         "figures": [
             shown(figure, stem, results.heading, data=results)
             for figure, stem in paths["stems"].items()
@@ -205,24 +213,6 @@ def label_facts(folds: dict) -> list[str]:
             f"{words.count(len(same), 'set')} of identical clips in more than one group: {listed}."
         )
     return lines
-
-
-def compared(results: Results) -> list[dict]:
-    """Rows of the comparison, numbers and text alike."""
-    return [
-        _row(results, encoder, readout)
-        for encoder in results.listed
-        for readout in results.compared(encoder)
-    ]
-
-
-def layers(results: Results) -> list[dict]:
-    """Rows of the layer curves."""
-    return [
-        _row(results, encoder, readout)
-        for encoder in results.layered
-        for readout in results.curve(encoder)["readout"]
-    ]
 
 
 def _row(results: Results, encoder: str, readout: str) -> dict:
