@@ -139,14 +139,14 @@ def test_a_leaky_random_split_supports_the_claim_of_leakage():
 def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
     deep, twin = encoder("deep"), encoder("twin", "random")
     twin.description["widths"] = twin.description["widths"] | {"ffn_00": 8}
-    assert deep.same_architecture(twin)
+    assert deep.architecture == twin.architecture
     kinds = [encoder("whisper"), encoder("hubert", "random"), encoder("other", "random")]
     for kind, model in zip(kinds, ("whisper", "hubert", "whisper"), strict=True):
         kind.description |= {"family": "transformers", "kind": model}
-    assert not kinds[0].same_architecture(kinds[1])
-    assert kinds[0].same_architecture(kinds[2])
+    assert kinds[0].architecture != kinds[1].architecture
+    assert kinds[0].architecture == kinds[2].architecture
     twin.description["widths"]["block_00"] = 16
-    assert not deep.same_architecture(twin)
+    assert deep.architecture != twin.architecture
 
 
 def test_random_draws_are_one_control():

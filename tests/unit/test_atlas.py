@@ -295,6 +295,6 @@ def test_clips_without_descriptors_are_errors(tmp_path):
     parts = [tmp_path / "acoustics-0.parquet"]
     with pytest.raises(StratavoxError, match=r"acoustics-0.*80 of 160 clips.*'c0001'"):
         atlas.read_targets(tmp_path / "enc", encoder, parts, clips.index)
-    with pytest.raises(StratavoxError, match="'c0000' stands twice"):
+    with pytest.raises(StratavoxError, match="'c0000' occurs twice"):
         twice = [*parts, *parts, tmp_path / "acoustics-1.parquet"]
         atlas.read_targets(tmp_path / "enc", encoder, twice, clips.index)

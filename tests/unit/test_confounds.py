@@ -223,13 +223,13 @@ def test_the_page_reports_confounds_in_a_sentence_and_a_table(tmp_path):
     entry = associated(target, age) | {"column": fake.NASTY}
     html = page(tmp_path, [entry, associated(target, ["x"] * 36) | {"column": "site"}])
     shown = Page(html)
-    assert shown.text.count("What goes with the label") == 1
+    assert shown.text.count("Columns associated with the label") == 1
     assert "script" not in {tag for tag, _ in shown.tags}
     v, shuffled = f"{entry['cramers_v']:.3f}", f"{entry['shuffled']:.3f}"
     assert (
         f"{fake.NASTY} and label: Cramér's V {v}. 1 of 3 classes occurs with a single value of "
-        f"{fake.NASTY} (“LT” with “chick”). Knowing {fake.NASTY} alone gives a balanced accuracy "
-        f"of 0.667 ({shuffled} with the column shuffled; chance 0.333)."
+        f"{fake.NASTY} (“LT” with “chick”). Prediction from {fake.NASTY} alone has a balanced "
+        f"accuracy of 0.667 ({shuffled} with the column shuffled; chance 0.333)."
     ) in shown.text
     assert f"{fake.NASTY} 3 1 {v} 1 of 3 0.667 {shuffled} 0.333" in shown.text
     assert "site is “x” for every clip: it cannot separate any label from another." in shown.text

@@ -241,7 +241,7 @@ def test_parts_of_two_encoders_or_with_a_clip_twice_are_refused(tmp_path):
     _, parts = two_parts(tmp_path, sums_encoder("one"), sums_encoder("other"))
     with pytest.raises(StratavoxError, match=r"part-001\.parquet is of another encoder.*family"):
         collect("sums", parts, tmp_path / "out", {})
-    with pytest.raises(StratavoxError, match="clip 'a' stands twice"):
+    with pytest.raises(StratavoxError, match="clip 'a' occurs twice"):
         collect("sums", [parts[0], parts[0]], tmp_path / "out", {})
     assert not (tmp_path / "out").exists()
 

@@ -138,8 +138,8 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path, curves
     assert list(thin.get_xdata()) == [1, 2, 3] and list(thin.get_ydata()) == [0.7, 0.71, 0.72]
     wanted = expected(fake.estimates(), "deep").dropna(subset="depth")["value"].tolist()
     assert list(by_gid(figure, "curve deep").get_ydata()) == wanted
-    assert "ffn: what the feed-forward part adds in a block" in words(figure)
-    assert "they are no blocks" in words(figure)
+    assert "ffn: output of the feed-forward part of a block" in words(figure)
+    assert "readouts inside the blocks" in words(figure)
     (trace,) = [trace for trace in fake.on_screen(layers, inner).data if trace.meta == "ffn deep"]
     assert list(trace.x) == [1, 2, 3] and list(trace.y) == [0.7, 0.71, 0.72]
     assert trace.customdata[0].split("<br>")[1].startswith("ffn 0: ")
@@ -186,7 +186,7 @@ def test_the_figure_prints_its_counts_split_and_intervals(task, curves):
     sample = {"drawn_from": {"clips": 9100, "groups": 90, "seed": 0}}
     sampled = dataclasses.replace(task, facts=task.facts | sample)
     assert "40 of 9,100 clips, drawn by class, 8 groups of 90, 4 classes" in sampled.counts_line()
-    assert "no bird is in training and test at once" in printed
+    assert "no bird is in both training and test data" in printed
     assert "95 % t interval over groups" in printed
     assert "random split, optimistic where training and test share recordings" in printed
     assert "95 % range over 10 permutations" in printed
@@ -291,7 +291,7 @@ def test_centres_are_the_tables_and_the_verdict_is_printed(task, unknown):
     shown = fake.on_screen(centres, task)
     assert {t.x[0] for t in shown.data if t.meta == "deep call"} == {0.71}
     without = words(fake.on_paper(centres, unknown))
-    assert "Groups are unknown: no centre has an interval" in without
+    assert "Groups are unknown: centres would have no interval" in without
 
 
 def test_the_atlas_has_a_cell_for_each_target_and_readout(task):
@@ -336,7 +336,7 @@ def test_neighbours_are_the_tables_and_say_what_was_excluded(task):
         rows = tables["deep"][tables["deep"]["measure"] == measure]
         drawn = by_gid(figure, f"{measure} deep")
         assert list(drawn.get_ydata()) == pytest.approx(rows["value"].tolist())
-    assert "solid without clips of the same recording" in words(figure)
+    assert "solid: without clips of the same recording" in words(figure)
 
 
 # ---- UMAP panels ----
@@ -361,7 +361,7 @@ def umap_panels(
         **{"clips": len(clips), "whole": whole or len(clips)},
         **{"n_neighbors": 7, "trustworthiness_clips": len(clips)},
         "trustworthiness": {"block_00": 0.8123, "block_02": 0.9345},
-        "statement": "n_neighbors reduced from 15 to 7",
+        "statements": ["n_neighbors reduced from 15 to 7"],
     }
     settings = {"min_dist": 0.1, "seed": 0, "n_neighbors": 15}
     path = root / "umap.parquet"

@@ -78,7 +78,8 @@ def results(**changed) -> Results:
     verdict = {"claim": EARLY_LATE, "encoder": "deep", "value": 0.3, "low": 0.2, "high": 0.42}
     verdict |= {"detectable": 0.151, "verdict": "supported", "interval": "t over groups"}
     facts = {"regimes": ["grouped", "random"], "group": "bird", "chance": CHANCE, "folds": 5}
-    facts["drawn_from"] = None
+    facts |= {"drawn_from": None, "clips": 50, "groups": 7}
+    facts["classes"] = dict.fromkeys(range(round(1 / CHANCE)))
     encoders = {
         "deep": {"weights": "pretrained", "blocks": BLOCKS, "readouts": ["input", *BLOCKS]},
         NASTY: {"weights": "none", "blocks": [], "readouts": ["features"]},
@@ -105,7 +106,7 @@ def unknown() -> Results:
         explained_variance=known.explained_variance.assign(**bare),
         depths=known.depths.iloc[:0],
         claims=known.claims.iloc[:0],
-        facts={**known.facts, "regimes": ["random"], "group": None},
+        facts={**known.facts, "regimes": ["random"], "group": None, "groups": None},
     )
 
 
@@ -193,10 +194,12 @@ def test_cells_are_the_table_in_the_order_of_depth_with_all_blocks_last():
 def test_the_tasks_row_is_the_score_above_chance_of_the_atlas_own_split():
     above = [(value - CHANCE) / (1 - CHANCE) for value in (0.3, 0.4, 0.6, 0.7, 0.8, 0.9)]
     assert grid(fake.on_paper(atlas, results()), NASTY) == pytest.approx(above)
-    mixed = results(facts={**results().facts, "regimes": ["recording", "random"], "group": None})
+    mixed = results(
+        facts={**results().facts, "regimes": ["recording", "random"], "group": None, "groups": None}
+    )
     figure = fake.on_paper(atlas, mixed)
     assert grid(figure, NASTY) == pytest.approx([v + 0.04 / (1 - CHANCE) for v in above])
-    assert "This figure is of the random split" in words(figure)
+    assert "use the random split" in words(figure)
 
 
 def test_below_zero_is_coloured_as_zero_and_printed_as_it_is():

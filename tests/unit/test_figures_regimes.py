@@ -62,7 +62,8 @@ def task(*regimes: str) -> Results:
         **{"regimes": list(regimes), "regimes_left_out": left_out, "chance": 0.25},
         **{"group": NASTY if grouped else None, "draws": {"noise": DRAWS}, "control_tasks": 5},
         **{"nested": {"deep": {"block_00": 1, "block_01": 9}}, "folds": 5, "repeats": 2},
-        "drawn_from": None,
+        **{"drawn_from": None, "clips": 40, "groups": 8 if grouped else None},
+        "classes": dict.fromkeys("abcd"),
     }
     number = ["value", "low", "high", "draws_low", "draws_high", "depth"]
     estimates = pd.DataFrame(rows).astype(dict.fromkeys(number, float))
@@ -195,12 +196,12 @@ def test_an_unknown_group_is_printed_on_every_figure():
         assert any("group unknown" in note for note in notes)
     assert "Only the random split could be made" in words(fake.on_paper(leakage, task("random")))
     printed = " ".join(neighbours.notes(task("random"), beside("none")))
-    assert "solid with no clip left out" in printed and "without clips" not in printed
+    assert "solid: with no clip left out" in printed and "without clips" not in printed
 
 
 def test_what_retrieval_leaves_out_is_printed():
     printed = words(fake.on_paper(neighbours, task("grouped", "random"), beside("recording")))
-    assert "solid without clips of the same recording" in printed and "UNKNOWN" not in printed
+    assert "solid: without clips of the same recording" in printed and "UNKNOWN" not in printed
 
 
 def test_names_from_users_are_never_markup():

@@ -179,7 +179,7 @@ def test_a_subsample_keeps_the_classes_shares_and_two_clips_of_each():
     assert np.array_equal(rows, neighbours.stratified(target, 90, seed=1))
     assert not np.array_equal(rows, neighbours.stratified(target, 90, seed=2))
     assert np.array_equal(neighbours.stratified(target, 903, seed=1), np.arange(903))
-    with pytest.raises(StratavoxError, match="max_clips is 5, .* 3 classes; give 6 or more"):
+    with pytest.raises(StratavoxError, match="max_clips: found 5, .* 3 classes; give 6 or more"):
         neighbours.stratified(target, 5, seed=1)
 
 

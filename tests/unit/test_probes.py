@@ -263,13 +263,11 @@ def test_chosen_marks_the_block_of_least_inner_loss_and_nested_is_that_block(tmp
     np.testing.assert_allclose(sums["sum"], 1)
 
 
-def test_no_fusion_of_one_block_and_no_unknown_one(tmp_path):
+def test_no_fusion_of_one_block(tmp_path):
     table = crossed(groups=4)
     x = np.random.default_rng(8).standard_normal((72, 4))
     scores, _, weights = study(tmp_path, table, {"block_00": x}, fusions=list(fusion.FUSIONS))
     assert set(scores.readout) == {"block_00", "nested"} and not len(weights)
-    with pytest.raises(StratavoxError, match="'sum'; allowed are concat, concat_pca, mean, wei"):
-        study(tmp_path, table, {"block_00": x}, fusions=["sum"])
 
 
 def test_control_task_labels_recordings_with_the_classes_frequencies():

@@ -84,7 +84,7 @@ def task(tmp_path_factory):
 
 
 def test_the_lead_has_the_tables_numbers(task):
-    sentence = findings.lead(task, fake.contrasts(), "deep")
+    sentence = findings.lead(task, "deep")
     assert sentence == (
         "deep: call is linearly decodable (above chance, resolved). Balanced accuracy 0.460 "
         "(95 % t interval over groups 0.409 to 0.522) with the block chosen in training; "
@@ -106,9 +106,9 @@ def test_a_changed_table_changes_the_sentence(tmp_path, task, column, control, r
     rows = fake.estimates()
     chosen = (rows["encoder"] == "deep") & (rows["metric"] == "balanced_accuracy")
     chosen &= (rows["control"] == control) & (rows["readout"] == readout)
-    assert old in findings.lead(task, fake.contrasts(), "deep")
+    assert old in findings.lead(task, "deep")
     rows.loc[chosen & (rows["regime"] == "grouped"), column] = 0.777 if column != "low" else 0.111
-    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), fake.contrasts(), "deep")
+    sentence = findings.lead(loaded(tmp_path, estimate_rows=rows), "deep")
     assert old not in sentence
     assert ("0.777" if column != "low" else "0.111") in sentence
 
@@ -122,16 +122,15 @@ def test_a_changed_table_changes_the_sentence(tmp_path, task, column, control, r
         (None, 0.2, "whether call is linearly decodable could not be tested (too few groups)"),
     ],
 )
-def test_only_a_resolved_contrast_is_called_decodable(task, resolved, difference, sentence):
+def test_only_a_resolved_contrast_is_called_decodable(tmp_path, resolved, difference, sentence):
     rows = fake.contrasts()
     rows["resolved"] = rows["resolved"].astype(object)
     rows.loc[0, ["resolved", "difference"]] = [resolved, difference]
-    assert findings.verdict(task, rows, "deep", "nested") == sentence
+    assert findings.verdict(loaded(tmp_path, contrast_rows=rows), "deep") == sentence
 
 
 def test_without_groups_nothing_is_called_decodable(tmp_path):
-    task = loaded(tmp_path, grouped=False)
-    sentence = findings.lead(task, fake.contrasts(grouped=False), "deep")
+    sentence = findings.lead(loaded(tmp_path, grouped=False), "deep")
     assert "could not be tested (groups are unknown)" in sentence
     assert "is linearly decodable (" not in sentence
     assert "no interval" in sentence and "t interval" not in sentence
@@ -218,7 +217,7 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         "180, in " + str(account),
     ):
         assert sentence in text, sentence
-    assert "Where they come from" not in default_page[0].text
+    assert "Published archive" not in default_page[0].text
 
 
 def test_the_score_tables_hold_value_interval_control_and_random_split(default_page):
@@ -351,8 +350,8 @@ def test_the_question_of_depth_is_answered_from_the_claims(default_page):
     assert (
         "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
         "call minus that of the acoustic targets is +0.314 of the depth (95 % t interval over "
-        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a chance of "
-        "80 %)"
+        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a "
+        "probability of 80 %)"
     ) in text
 
 
@@ -371,7 +370,7 @@ def test_without_an_interval_no_centre_is_reported(tmp_path):
     task = loaded(tmp_path)
     task.claims.loc[0, ["value", "low", "high", "detectable"]] = None
     (sentence,) = findings.verdicts(task)
-    assert "there is no centre" in sentence and "+0.314" not in sentence
+    assert "no centre of gravity" in sentence and "+0.314" not in sentence
 
 
 def test_depths_weights_and_equality_are_the_tables(tmp_path):

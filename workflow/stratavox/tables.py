@@ -50,6 +50,8 @@ def atomic_path(path: str | os.PathLike, folder: bool = False) -> Iterator[Path]
             umask = os.umask(0)
             os.umask(umask)
             os.chmod(temporary, (0o777 if folder else 0o666) & ~umask)
+            if folder and path.exists():
+                shutil.rmtree(path)
             os.replace(temporary, path)
         finally:
             _remove(temporary)

@@ -1,25 +1,22 @@
-"""Labels of the names in tables, for the report's figures and sentences.
-
-Tables hold short names (``block_07``, ``control_task``).
-"""
+"""Labels of the report: the words for the short names in tables (``block_07``, ``nested``)."""
 
 from __future__ import annotations
 
-# Readouts made of several blocks, or of none, as used inside a sentence.
+# Readouts that are not one place in an encoder, as written inside a sentence.
 READOUTS = {
     "nested": "the block chosen in training",
     "concat": "all blocks together",
     "concat_pca": "all blocks at one block's width",
     "mean": "the mean of blocks",
     "weighted": "the weighted blocks",
-    "concat_avex": "avex's own all layers",
+    "concat_avex": "all layers as avex defines them",
     "acoustics": "acoustic descriptors alone",
 }
 BESIDE_ACOUSTICS = "+acoustics"
-# Sites inside a block, each drawn as its own line.
+# Sites inside a block; each has its own line in the figure.
 SITES = {
-    "attn": "attn: what attention adds in a block",
-    "ffn": "ffn: what the feed-forward part adds in a block",
+    "attn": "attn: output of attention in a block",
+    "ffn": "ffn: output of the feed-forward part of a block",
 }
 PROBES = {
     "linear": "linear",
@@ -44,9 +41,9 @@ INTERVALS = {
     "permutations": "95 % range over permutations",
     "draws": "95 % range over draws of labels",
 }
-# The same for little space.
+# Short forms.
 INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
-# What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
+# What an encoder's name gets by its kind of weights in encoder.json; the others get nothing.
 WEIGHTS = {"random": "random weights", "none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
@@ -58,13 +55,13 @@ DEPTHS = {
 OUTCOMES = {
     "resolved": ("Resolved", "resolved"),
     "equal": ("Equal within the margin", "equal within the margin"),
-    "unresolved": ("Not resolved: the data cannot separate these", "not resolved"),
+    "unresolved": ("Not resolved: the data cannot separate the two", "not resolved"),
     "untested": ("Could not be tested", "not tested"),
 }
 
 
 def readout(name: str) -> str:
-    """A readout in words; the number is the name's own, zero-based: ``block_07`` is "block 7"."""
+    """A readout in words, its number zero-based as in the name: ``block_07`` is "block 7"."""
     if name in READOUTS:
         return READOUTS[name].removeprefix("the ")
     if name.endswith(BESIDE_ACOUSTICS):
@@ -90,7 +87,7 @@ def encoder(name: str, weights: str, draws: int = 0) -> str:
 
 
 def dataset(name: str, source: str) -> str:
-    """A dataset's name, marked if the workflow generated its sound."""
+    """A dataset's name, marked as synthetic where the workflow generates it."""
     return f"{name} (synthetic)" if source == "chorus" else name
 
 
@@ -105,7 +102,7 @@ def number(value: float | None, decimals: int = 3) -> str:
 
 
 def difference(value: float | None) -> str:
-    """The same with its sign."""
+    """A difference of scores with its sign."""
     return "–" if missing(value) else f"{value:+.3f}"
 
 

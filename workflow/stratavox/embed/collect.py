@@ -1,13 +1,8 @@
-"""Stage: the parts of one encoder and dataset to a folder of one table a readout."""
+"""Stage: the parts of one encoder and dataset to a folder with one table for each readout."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +13,7 @@ from stratavox import columns, tables
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
-# Of a readout in memory at once, and a row group of its table: what one clip costs to read.
+# Bytes of a readout in memory at once. Clips in a row group of its table: reading one reads all.
 BLOCK_BYTES, GROUP_CLIPS = 1 << 28, 8192
 CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet").names
 
@@ -40,12 +35,12 @@ def collect(name: str, parts: list[Path], out: Path, provenance: dict) -> None:
     for first, second in zip(ids, ids[1:], strict=False):
         if first == second:
             raise StratavoxError(
-                f"clip {first!r} stands twice in {', '.join(map(str, parts))}; delete them"
+                f"clip {first!r} occurs twice in {', '.join(map(str, parts))}; delete them"
             )
     provenance = provenance | {"encoder": encoder}
     with tables.open_table(parts[0]) as file:
         types = {name: file.schema_arrow.field(name).type for name in encoder["readouts"]}
-    with _whole_folder(out) as folder:
+    with tables.atomic_path(out, folder=True) as folder:
         tables.write_table(clips, folder / "windows.parquet", provenance)
         for readout in encoder["readouts"]:
             schema = clips.select(["clip_id", "n_tokens"]).schema
@@ -84,7 +79,7 @@ def _rows(
 
 
 def _one_encoder(parts: list[Path]) -> dict:
-    """The encoder of all the parts; they may differ in the device they ran on."""
+    """The encoder of all the parts; only the device may differ between them."""
     encoders = [tables.read_provenance(part)["encoder"] for part in parts]
     devices = sorted({encoder["device"] for encoder in encoders})
     alike = [encoder | {"device": ", ".join(devices)} for encoder in encoders]
@@ -101,25 +96,6 @@ def _one_encoder(parts: list[Path]) -> dict:
 def _seconds(part: Path) -> float:
     with tables.open_table(part) as file:
         return json.loads(file.metadata.metadata[b"stratavox_seconds"])
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``out`` that takes its place when the block ends well."""
-    with tables.writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        tables.remove_leftovers(out)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-        try:
-            yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o777 & ~umask)
-            if out.exists():
-                shutil.rmtree(out)
-            temporary.rename(out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def run(job: Job) -> None:

@@ -1,7 +1,7 @@
-"""Work in a thread beside the encoder's: the next item is prepared, the last result is written.
+"""Work in a second thread while the encoder runs: preparing the next item, writing the last one.
 
-One item waits on either side and their order stays, so results are the same as without threads and
-memory is limited. The encoder stays in the main thread, which has the setting of torch's threads.
+The order of items stays, so results are the same as without threads; one item waits on either side,
+which limits memory. The encoder runs in the main thread, where torch's number of threads is set.
 """
 
 from __future__ import annotations

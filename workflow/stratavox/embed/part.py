@@ -25,7 +25,7 @@ from stratavox.stage import Job
 
 # The file's metadata, beside its provenance: how long the stage took.
 SECONDS = b"stratavox_seconds"
-# The table has a further column for each readout.
+# The table also has a column for each readout.
 CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet")
 
 
@@ -102,8 +102,8 @@ def _decoded(data: bytes, rate: int, length: int, which: str) -> np.ndarray:
         )
     if len(samples) != length or not length:
         raise StratavoxError(
-            f"{which} has {len(samples)} samples where its row says {length}, and a clip has at "
-            "least one; delete the part and run the workflow again"
+            f"{which} has {len(samples)} samples where its row says {length} (at least 1); "
+            "delete the part and run the workflow again"
         )
     return samples
 

@@ -1,7 +1,7 @@
-"""Clips to pooled readouts: windows, batches of like length, exact means over valid tokens.
+"""Clips to pooled readouts: windows, batches of equal length, exact means over valid tokens.
 
-This works for any family of encoders: its `Grid` says which samples are fed and how many tokens
-they give.
+This works for any family of encoders: its `Grid` gives the number of samples that are fed and the
+number of tokens that they make.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stage: the tokens themselves of chosen readouts, for the clips of one shard, in half precision.
+"""Stage: all tokens of chosen readouts, for the clips of one shard, in half precision.
 
 Reads a part of clips/{dataset}/{rate}; writes clip_id, n_tokens and a column a readout, each row a
 list of n_tokens vectors of half floats. With ``keep: time`` the tokens of one step of time (the
@@ -23,7 +23,6 @@ from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
 
-KEEP = ("time", "all")
 LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -120,7 +119,7 @@ def choose_readouts(wanted: list[str], encoder: Encoder) -> list[str]:
     if encoder.tokens is None:
         raise StratavoxError(
             f"probes.attention: an encoder of family {encoder.provenance['family']} has one vector "
-            "a clip, or maps of several sizes, and no tokens; tokens are taken of transformers"
+            "for each clip, or maps of several sizes, and no tokens; choose a transformer"
         )
     last = (encoder.provenance["blocks"] or encoder.readouts)[-1]
     chosen = [last if name == "last" else name for name in wanted]

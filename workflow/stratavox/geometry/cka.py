@@ -1,4 +1,4 @@
-"""Debiased linear centred kernel alignment (CKA): how alike two readouts arrange the same clips.
+"""Debiased linear centred kernel alignment (CKA): how similarly two readouts arrange clips.
 
 CKA (Kornblith et al. 2019, ICML, "Similarity of neural network representations revisited") with
 the unbiased HSIC_1 of Song et al. 2012 (JMLR 13:1393, eq. 5) in place of the biased estimate, as

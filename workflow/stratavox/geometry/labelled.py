@@ -1,4 +1,4 @@
-"""Agreement of the clips of one readout with their labels: neighbours and clusters, no probe.
+"""Agreement of one readout with the labels: neighbours and clusters, without a probe.
 
 Retrieval ROC-AUC, NMI and ARI are defined as avex 1.4 (``evaluation/retrieval.py`` and
 ``clustering.py``) computes them for its paper (Miron et al., "What matters for bioacoustic

@@ -1,8 +1,8 @@
-"""Stage: how far neighbours in each readout share a label: retrieval, clusters, silhouette, kNN.
+"""Stage: whether neighbours in a readout share a label: retrieval, clusters, silhouette, kNN.
 
 Reads a folder of readouts (``encoder.json`` and ``{readout}.parquet``) and the folds of a task;
-writes one row a readout and measure. Readouts are not standardised. ``excluded`` says which clips
-are not compared with a query: those of its recording, those of its group, or none.
+writes a row for each readout and measure. Readouts are not standardised. ``excluded`` names the
+clips that are not compared with a query: those of its recording, those of its group, or none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCHEMA = columns.schema("geometry/{encoder}/{dataset}/{task}.neighbours.parquet"
 
 @dataclass(frozen=True)
 class Task:
-    """The clips of a task, as arrays (clips,), and what retrieval and the kNN probe keep apart.
+    """The clips of a task, as arrays (clips,), and the units that are kept apart.
 
     ``apart`` numbers the recordings or groups that retrieval excludes, ``excluded`` says which of
     both; ``fold`` is the fold in repeat 0 of the strictest ``regime``, which keeps the clips of one
@@ -93,7 +93,7 @@ def stratified(target: np.ndarray, most: int, seed: int) -> np.ndarray:
     classes = np.unique(target)
     if most < 2 * len(classes):
         raise StratavoxError(
-            f"--settings of geometry.neighbours: max_clips is {most}, less than two clips for each "
+            f"geometry.max_clips: found {most}, fewer than two clips for each "
             f"of {len(classes)} classes; give {2 * len(classes)} or more"
         )
     shuffled = np.random.default_rng(seed).permutation(len(target))

@@ -72,18 +72,12 @@ def compute(folders: list[Path], settings: dict) -> tuple[pa.Table, dict]:
 
 def _readouts(folders: list[Path]) -> list[tuple[Path, str, str]]:
     """(folder, encoder, readout) of every readout, in the order of ``folders``."""
-    of_encoder: dict[str, Path] = {}
-    readouts = []
-    for where in folders:
-        encoder = tables.read_json(where / "encoder.json")
-        if encoder["encoder"] in of_encoder:
-            raise StratavoxError(
-                f"--embeddings: {where} and {of_encoder[encoder['encoder']]} are both of encoder "
-                f"{encoder['encoder']!r}; give each encoder's folder once"
-            )
-        of_encoder[encoder["encoder"]] = where
-        readouts += [(where, encoder["encoder"], readout) for readout in encoder["readouts"]]
-    return readouts
+    encoders = [(where, tables.read_json(where / "encoder.json")) for where in folders]
+    return [
+        (where, encoder["encoder"], readout)
+        for where, encoder in encoders
+        for readout in encoder["readouts"]
+    ]
 
 
 def _same_clips(readouts: list[tuple[Path, str, str]]) -> np.ndarray:

@@ -7,7 +7,6 @@ metadata says.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from pathlib import Path
 
@@ -21,11 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from umap import layouts, umap_
 
+from stratavox import columns
 from stratavox.errors import StratavoxError
+from stratavox.geometry import folder
 from stratavox.sampling import random_rows, seeded_order
 from stratavox.stage import Job
-from stratavox.tables import read_embeddings, read_json, read_table, write_table
+from stratavox.tables import read_json
 
+SCHEMA = columns.schema("geometry/{encoder}/{dataset}/umap.parquet")
 PLACES = ("first", "middle", "last")
 MIN_CLIPS = 5
 # Trustworthiness is quadratic in clips; on 3,000 of 20,000 points it differed by .002.
@@ -64,10 +66,10 @@ def choose_readouts(wanted: list[str], encoder: dict) -> list[str]:
 
 
 def neighbours(requested: int, clips: int) -> int:
-    """The size of neighbourhoods: ``requested``, or less where there are few clips.
+    """The number of neighbours: ``requested``, or fewer where there are few clips.
 
-    Trustworthiness is defined for fewer than half as many neighbours as points, and map and measure
-    must use the same neighbourhood, so (clips - 1) // 2 is the most.
+    Trustworthiness is defined up to half as many neighbours as clips, and the map must use the same
+    number of neighbours, so (clips - 1) // 2 is the maximum.
     """
     return min(requested, (clips - 1) // 2)
 
@@ -92,7 +94,7 @@ def project(embedding: np.ndarray, n_neighbors: int, min_dist: float, seed: int)
         precomputed_knn=nearest(standardised, n_neighbors),
     )
     with warnings.catch_warnings():
-        # there is nothing to transform later
+        # no clip is added to the map later
         warnings.filterwarnings("ignore", message=".*transform will be unavailable")
         return reducer.fit_transform(standardised)
 
@@ -110,7 +112,7 @@ def nearest(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trust(embedding: np.ndarray, coordinates: np.ndarray, k: int, seed: int) -> float:
-    """Trustworthiness of a map, from 0 to 1: less where neighbours in it are not neighbours.
+    """Trustworthiness of a map, from 0 to 1: low where its neighbours are not true neighbours.
 
     Venna & Kaski 2001 (ICANN, "Neighborhood preservation in nonlinear projection methods"), by
     scikit-learn, against the standardised embedding that was mapped; on a random sample of at most
@@ -127,31 +129,21 @@ def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
     readouts = choose_readouts(settings["readouts"], encoder)
     parts, trusts, k = [], {}, settings["n_neighbors"]
     for readout in readouts:
-        path = embeddings / f"{readout}.parquet"
-        clip_ids = read_table(path, ["clip_id"])["clip_id"]
-        order = seeded_order(clip_ids.to_pylist(), settings["seed"])
+        clip_ids = folder.clip_ids(embeddings, readout)
+        order = seeded_order(clip_ids, settings["seed"])
         rows = np.sort(order[: settings["max_clips"]])
         clips = len(rows)
         if clips < MIN_CLIPS:
             raise StratavoxError(
-                f"{path}: {clips} clips are too few for a UMAP, which "
+                f"{embeddings / readout}.parquet: {clips} clips are too few for a UMAP, which "
                 f"needs {MIN_CLIPS}; add clips to the dataset or leave it out of run.datasets"
             )
-        matrix = read_embeddings(path, rows)
+        matrix = folder.matrix(embeddings, readout, rows)
         k = neighbours(settings["n_neighbors"], clips)
         xy = project(matrix, k, settings["min_dist"], settings["seed"])
         trusts[readout] = trust(matrix, xy, k, settings["seed"])
         print(f"{encoder['encoder']} {readout}: trustworthiness {trusts[readout]:.3f}", flush=True)
-        parts.append(
-            pa.table(
-                {
-                    "readout": pa.array([readout] * clips),
-                    "clip_id": clip_ids.take(rows).combine_chunks(),
-                    "x": pa.array(xy[:, 0]),
-                    "y": pa.array(xy[:, 1]),
-                }
-            )
-        )
+        parts.append(pa.table([[readout] * clips, clip_ids[rows], *xy.T], schema=SCHEMA))
     facts = {
         "standardised": True,
         "n_neighbors": k,
@@ -159,12 +151,12 @@ def compute(embeddings: Path, settings: dict) -> tuple[pa.Table, dict]:
         "whole": len(clip_ids),
         "trustworthiness": trusts,
         "trustworthiness_clips": min(clips, TRUST_CLIPS),
+        "statements": [],
     }
     if k < settings["n_neighbors"]:
-        facts["statement"] = (
+        facts["statements"].append(
             f"n_neighbors reduced from {settings['n_neighbors']} to {k}: only {clips} clips"
         )
-        print(facts["statement"], file=sys.stderr, flush=True)
     return pa.concat_tables(parts), facts
 
 
@@ -173,5 +165,4 @@ def run(job: Job) -> None:
     numba.set_num_threads(1)
     with threadpool_limits(1):
         table, facts = compute(job.input.encoder.parent, job.settings)
-    provenance = {**job.provenance, "settings": job.settings, "umap": facts}
-    write_table(table, job.output.umap, provenance)
+    folder.write(table, facts, "umap", job)

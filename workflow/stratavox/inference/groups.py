@@ -30,9 +30,9 @@ RANGE, STUDENT, BCA = "range over groups", "t over groups", "BCa over groups"
 
 @dataclass(frozen=True)
 class Without:
-    """The matrix 1 - I (groups, groups) as statistics use it, by its product and its length.
+    """The matrix 1 - I (groups, groups): its product and its length, as statistics use it.
 
-    Written out it would take 0.8 GB at 10,000 groups.
+    The full matrix would take 0.8 GB at 10,000 groups.
     """
 
     groups: int
@@ -46,7 +46,7 @@ class Without:
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups of one task. ``strata`` (groups,) numbers what is drawn from separately."""
+    """The groups of one task. Groups are resampled within each of ``strata`` (groups,)."""
 
     strata: np.ndarray
 
@@ -127,14 +127,10 @@ class Groups:
         value = statistic(self.everyone)[0]
         return self.n * value - (self.n - 1) * statistic(self.without)
 
-    def error(self, statistic: Statistic) -> float:
-        """Standard error of a statistic."""
-        return float(np.linalg.norm(self.influence(statistic(self.without))))
-
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, its bounds and what these are; ``error`` and ``freedom`` unless a range."""
+    """An estimate, its bounds and their kind; a range has no ``error`` and ``freedom``."""
 
     value: float
     low: float | None = None
@@ -149,7 +145,7 @@ class Interval:
 
 
 def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Interval:
-    """The statistic with bounds of 95 %: t, BCa or only a range, by the number of groups.
+    """The statistic with 95 % bounds; the number of groups decides between t, BCa and range.
 
     ``share``: the statistic lies between 0 and 1, and the bounds of t are computed on the logit
     scale, where it is more symmetric (coverage at 6 groups .94 without, .95 with;

@@ -1,7 +1,7 @@
 """Stage: from the out-of-fold predictions of one task to its tables of answers.
 
 Reads, for every encoder of the run, the scores and predictions of its probes on the task (linear,
-beside acoustic descriptors, and on tokens where requested), its atlas, the learned weights of its
+with acoustic descriptors, and on tokens where requested), its atlas, the learned weights of its
 fusion ``weighted`` and its encoder.json. Writes each table of `stratavox.inference.answers`, and
 a JSON of counts.
 """
@@ -45,7 +45,7 @@ def run(job: Job) -> None:
 
 
 def encoders_of(descriptions: list[dict], draws: dict[str, list[str]]) -> list[Encoder]:
-    """What is compared, from the encoder.json of every encoder: see `study.members`."""
+    """The units that are compared (`study.members`), from the encoder.json of every encoder."""
     by_name = {description["encoder"]: description for description in descriptions}
     return [
         Encoder(name, by_name[encoders[0]], encoders)

@@ -1,4 +1,4 @@
-"""What is measured on groups: class-balanced means, variance explained, centres of gravity.
+"""Measures on groups: class-balanced means, variance explained, centres of gravity.
 
 Each is a statistic of weighted groups (see `stratavox.inference.groups`).
 """

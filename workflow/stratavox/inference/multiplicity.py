@@ -18,11 +18,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Holm 1979, Scand. J. Stat. 6:65-70.
     """
     order = np.argsort(p_values, kind="stable")
-    adjusted = np.empty(len(p_values))
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
+    steps = np.arange(len(order), 0, -1) * np.asarray(p_values, dtype=float)[order]
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, steps))
     return adjusted.tolist()
 
 
@@ -59,7 +57,7 @@ def bands(shares: Sequence[Statistic], groups: Groups) -> list[tuple[float, floa
 
 
 def confidence_set(statistics: Sequence[Statistic], groups: Groups) -> list[int] | None:
-    """Those of ``statistics`` that may be the largest, with 95 %; None where groups are too few.
+    """Numbers of the ``statistics`` that may be the largest (95 %); None where groups are too few.
 
     One is excluded when another is above it in a simultaneous comparison of all pairs (multiple
     comparisons with the best: Hsu 1984, Ann. Stat. 12:1136-1144).
@@ -75,8 +73,7 @@ def confidence_set(statistics: Sequence[Statistic], groups: Groups) -> list[int]
     values = np.array([statistic(groups.everyone)[0] for statistic in statistics])
     ahead = values[first] - values[second]
     half = critical(apart, groups.freedom) * np.linalg.norm(apart, axis=0)
-    beaten = {int(j) for j, d, h in zip(second, ahead, half, strict=True) if d > h}
-    beaten |= {int(i) for i, d, h in zip(first, ahead, half, strict=True) if d < -h}
+    beaten = {*second[ahead > half].tolist(), *first[ahead < -half].tolist()}
     return [place for place in range(len(statistics)) if place not in beaten]
 
 

@@ -14,7 +14,7 @@ from stratavox.inference.measures import Balanced, Explained
 
 
 class Key(NamedTuple):
-    """Where a measure was taken; ``encoder`` may stand for several random draws together."""
+    """Where a measure was taken; ``encoder`` may be the name that several random draws share."""
 
     encoder: str
     readout: str
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 def members(encoders: Iterable[str], draws: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What is compared, by name, and the ``encoders`` that each stands for, in their order.
+    """The units that are compared, by name -> their ``encoders``, in order.
 
     ``draws`` gives, for each name that several random draws share, the encoders that are its draws.
     """
@@ -64,18 +64,15 @@ class Encoder:
 
     @property
     def curve(self) -> list[str]:
-        """The readouts that have a depth, in its order."""
+        """The readouts that have a depth, in order of depth."""
         return [name for name in ("input", *self.blocks) if name in self.description["readouts"]]
 
-    def same_architecture(self, other: Encoder) -> bool:
-        """Whether family, kind of model, rate and the blocks' widths are the same.
-
-        ``model`` is not compared, as it may name weights; nor are readouts inside blocks.
-        """
-        return self._architecture == other._architecture
-
     @property
-    def _architecture(self) -> tuple:
+    def architecture(self) -> tuple:
+        """Family, kind of model, rate and the blocks' widths.
+
+        Without ``model``, which may name weights, and without readouts inside blocks.
+        """
         about = self.description
         widths = {block: about["widths"][block] for block in self.blocks}
         return about["family"], about["kind"], about["rate"], widths

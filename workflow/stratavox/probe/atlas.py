@@ -1,7 +1,7 @@
-"""Stage: the acoustic atlas, how well each acoustic descriptor is predicted from each readout.
+"""Stage: the acoustic atlas. How well is each acoustic descriptor predicted from each readout?
 
 Reads the readouts, the descriptors (parts of acoustics) and the task's folds, of which the first
-repeat of the strictest regime is used. Writes one row a readout, target and group with the squared
+repeat of the strictest regime is used. Writes a row for each readout, target and group: the squared
 error of ridge regression on held-out clips (``sse``) and that of the training mean (``sst``), both
 of the transformed target in training standard deviations: variance explained is 1 - sum sse /
 sum sst over groups. ``concat`` is all blocks side by side; the target ``padding`` is the share of
@@ -79,8 +79,8 @@ def atlas(
 def first_repeat(folds: Path) -> pd.DataFrame:
     """fold, group and apart of the clips in the first repeat, indexed by clip_id.
 
-    ``apart`` is what the folds of the regime (``attrs["regime"]``) keep on one side of a split: the
-    clip itself in the random one.
+    ``apart`` is the unit that the regime (``attrs["regime"]``) keeps on one side of a split; in the
+    random regime it is the clip itself.
     """
     clips = strictest(tables.read_table(folds)).to_pandas()
     clips = clips[clips["repeat"] == 0].set_index("clip_id")
@@ -95,7 +95,7 @@ def read_targets(
 ) -> pd.DataFrame:
     """Every target (columns) of the clips (rows, in order), NaN where undefined.
 
-    ``padding`` is among them unless it is the same for all.
+    ``padding`` is one of them unless it is the same for all clips.
     """
     frame = pa.concat_tables([tables.read_table(part) for part in acoustics]).to_pandas()
     rows = places(frame["clip_id"].tolist(), list(clip_ids), ", ".join(map(str, acoustics)))
@@ -132,7 +132,7 @@ def atlas_readout(
     folder: Path, members: list[str], targets: pd.DataFrame, clips: pd.DataFrame, settings: dict
 ) -> tuple[pd.DataFrame, dict]:
     """Rows of one readout (``members`` side by side), and each target's chosen penalties."""
-    # Products of this size run slower on several threads; processes share the readouts instead.
+    # Products of this size are slower on several threads, so each process takes a readout.
     with threadpool_limits(1):
         x = np.hstack([matrix(folder, name, list(targets.index)) for name in members])
         return regress(x, targets, clips, settings)

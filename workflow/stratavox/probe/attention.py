@@ -1,4 +1,4 @@
-"""Probes on a clip's tokens: avex's attention probe, and probes to compare it with.
+"""Stage: probes on a clip's tokens: avex's attention probe, and probes to compare it with.
 
 Reads the parts of embed.tokens and the shared folds; writes the tables of probe.linear, with one of
 these in the column ``probe``:
@@ -12,8 +12,8 @@ these in the column ``probe``:
 
 The control ``shuffled`` is the same trained probe on the tested clips with their tokens in random
 order: equal to ``none``, except for rounding, where a probe cannot use order. Only the strictest
-regime is probed. Every probe is trained for a fixed number of epochs, so that the tested clips do
-not affect when it stops.
+regime is probed. Every probe is trained for a fixed number of epochs, so that the test clips do not
+affect when it stops.
 """
 
 from __future__ import annotations

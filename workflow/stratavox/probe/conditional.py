@@ -1,9 +1,9 @@
-"""What a block adds to the acoustic descriptors about the labels, and the other way round.
+"""Stage: what a block adds to the acoustic descriptors about the labels, and the reverse.
 
 Reads the readouts of one encoder, the acoustic descriptors and the shared folds; writes out-of-fold
-predictions (schema of probe.linear) of linear probes on the descriptors alone, readout
-``acoustics``, and on each readout beside them, ``{readout}+acoustics``. The gain in log-probability
-over either alone is conditional usable information (Hewitt et al. 2021, EMNLP, section 3). Only the
+predictions (columns of probe.linear) of linear probes on the descriptors alone (``acoustics``) and
+on each readout together with them (``{readout}+acoustics``). The gain in log-probability over one
+of them alone is conditional usable information (Hewitt et al. 2021, EMNLP, section 3). Only the
 strictest regime is probed.
 """
 

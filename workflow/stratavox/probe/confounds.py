@@ -1,7 +1,7 @@
 """Stage: how closely each column that is named a confound is associated with a task's label.
 
-Reads the clips and labels of a task and the dataset's tables; writes a JSON with one entry a
-column. It describes these clips: nothing is held out, and no encoder is involved.
+Reads the clips and labels of a task and the dataset's tables; writes a JSON with one entry for each
+column. It describes these clips: nothing is held out, and no encoder is used.
 """
 
 from __future__ import annotations
@@ -52,20 +52,19 @@ def cells_of(labels: pa.Table, column: str, settings: dict) -> list[str]:
     if len(set(cells)) == len(cells):
         raise StratavoxError(
             f"{where}: column {column!r} has {len(cells)} values for the {len(cells)} clips of "
-            f"task {settings['task']!r}, one each: such a column tells every clip apart, and no "
-            "association can be measured; name a column whose values recur (numbers put into "
-            "classes, such as short and long), or remove it from confounds"
+            f"task {settings['task']!r}, one for each clip, so no association can be "
+            "measured; name a column whose values recur (numbers put into classes, such as short "
+            "and long), or remove it from confounds"
         )
     return cells
 
 
 def association(target: list[str], cells: list[str], seed: int) -> dict:
-    """How closely ``cells`` go with ``target``, one of each a clip.
+    """How closely ``cells`` are associated with ``target`` (both with one entry for each clip).
 
-    ``cramers_v`` is null where one of both has a single value. ``single_valued`` lists the classes
-    that occur with one value only, the rarest value first. ``balanced_accuracy`` is what
-    `from_column` gives, and ``shuffled`` its mean over 200 shuffles of the cells: what so many
-    values give by chance.
+    ``cramers_v`` is null where one of the two has a single value. ``single_valued`` lists the
+    classes that occur with one value only, the rarest value first. ``balanced_accuracy`` is that of
+    `from_column`, and ``shuffled`` its mean over 200 shuffles of the cells: its level by chance.
     """
     classes, rows = np.unique(target, return_inverse=True)
     values, columns = np.unique(cells, return_inverse=True)

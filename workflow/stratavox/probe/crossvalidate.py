@@ -72,10 +72,10 @@ def cross_validate(
 def _nulls(
     y: np.ndarray, repeat: Repeat, permuted_in: str, settings: dict
 ) -> dict[str, np.ndarray]:
-    """Labels (draws, clips) of each control that this repeat is to be fitted to.
+    """Labels (draws, clips) of each control that is fitted in this repeat.
 
-    Permutations in the regime ``permuted_in``, the control task in the random one, both in the
-    first repeat alone. They depend on the seed alone: all readouts and encoders have the same.
+    Permutations in the regime ``permuted_in``, the control task in the random regime, both only in
+    the first repeat. They depend only on the seed, so all readouts and encoders have the same.
     """
     nulls = {}
     generator = np.random.default_rng(settings["seed"])

@@ -2,8 +2,8 @@
 
 Reads the inspected clips and the table of one dataset; writes one row per (regime, repeat, clip)
 with the fold in which the clip is tested, and a JSON of what was kept and what was left out. In
-each regime something is never on both sides of a split: the task's group (grouped), the recording
-that a clip was cut from (recording), or only the clip itself (random).
+each regime one unit is never on both sides of a split: the task's group (grouped), the recording
+that a clip was cut from (recording), or the clip itself (random).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -22,7 +23,7 @@ from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
-# Shuffles of the groups that are tried until every training set has every class.
+# How many shuffles of the groups are tried to find one where every training set has every class.
 SHUFFLES = 100
 
 
@@ -37,8 +38,8 @@ def run(job: Job) -> None:
     tables.write_json(summary, job.output.summary)
 
 
-def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray], dict]:
-    """The clips that can be tested, as arrays clip_id, target, group and recording.
+def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
+    """The clips that can be tested (clip_id, target, group and recording), and the summary.
 
     Group and recording are None where they are unknown; a recording is named by the cells of all
     the columns in ``settings["recording"]``, and a clip with one of them empty is its own.
@@ -49,23 +50,18 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
     needed = [(f"{where}.{key}", settings[key]) for key in ("target", "group")]
     needed += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
     check_columns(needed, labels.column_names[1:], settings)
-    clip_ids = np.array(labels["clip_id"].to_pylist(), dtype=object)
-    target = np.array(labels[settings["target"]].to_pylist(), dtype=object)
     named = settings["group"] is not None
-    group = np.array(
-        labels[settings["group"]].to_pylist() if named else [None] * len(target), dtype=object
-    )
-    recording = _recordings(labels, settings["recording"])
-    empty_label = target == ""
-    empty_group = (group == "") & ~empty_label
-    usable = ~empty_label & ~empty_group
-    counted = {
-        label: {
-            "clips": int(np.sum(usable & (target == label))),
-            "groups": len(set(group[usable & (target == label)])) if named else None,
-        }
-        for label in sorted(set(target[usable]))
+    cells = {
+        "clip_id": labels["clip_id"].to_pylist(),
+        "target": labels[settings["target"]].to_pylist(),
+        "group": labels[settings["group"]].to_pylist() if named else None,
+        "recording": _recordings(labels, settings["recording"]),
     }
+    every = pd.DataFrame(cells, dtype=object)
+    empty_label = every["target"] == ""
+    empty_group = (every["group"] == "") & ~empty_label
+    usable = every[~empty_label & ~empty_group]
+    counted = in_classes(usable)
     left_out = []
     for label, count in counted.items():
         why = []
@@ -85,49 +81,49 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[dict[str, np.ndarray
             + ("; ".join(f"{row['label']!r}: {row['why']}" for row in left_out) or "nothing")
             + ". Choose another target, lower the limits or remove the task."
         )
-    kept = usable & np.isin(target, classes)
-    clips = {"clip_id": clip_ids[kept], "target": target[kept], "group": group[kept]}
-    clips["recording"] = recording[kept]
-    whole = clips
+    whole = usable[usable["target"].isin(classes)].reset_index(drop=True)
     clips = subset(whole, settings)
-    n_groups = len(set(clips["group"])) if named else None
+    n_groups = clips["group"].nunique() if named else None
     if named and n_groups < settings["folds"]:
         raise StratavoxError(
             f"{where}: {settings['folds']} folds need at least as many groups, column "
-            f"{settings['group']!r} has {n_groups} among the {len(clips['clip_id'])} clips that "
+            f"{settings['group']!r} has {n_groups} among the {len(clips)} clips that "
             f"can be tested; set folds to {n_groups} or fewer in "
             f"datasets.{settings['dataset']}.probes"
         )
     summary = {
         "target": settings["target"],
         "group": settings["group"],
-        "clips": len(clips["clip_id"]),
+        "clips": len(clips),
         "groups": n_groups,
-        "recordings": len(set(clips["recording"])) if settings["recording"] else None,
-        "classes": {label: in_class(clips, label) for label in classes},
-        "drawn_from": drawn_from(whole, clips, settings),
+        "recordings": clips["recording"].nunique() if settings["recording"] else None,
+        "classes": in_classes(clips),
+        "drawn_from": None,
         "chance": 1 / len(classes),
         "left_out": left_out,
         "empty_labels": int(empty_label.sum()),
         "empty_groups": int(empty_group.sum()),
         "near_duplicates": near_duplicates(counted),
     }
+    if len(clips) < len(whole):
+        groups = whole["group"].nunique() if named else None
+        summary["drawn_from"] = {"clips": len(whole), "groups": groups, "seed": settings["seed"]}
     return clips, summary
 
 
-def subset(clips: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
+def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
     """At most ``max_clips`` of ``clips``, drawn by class with the seed; null takes all.
 
-    Each class has its share, but no fewer clips than min_clips and min_groups ask for. Within a
+    Each class has its share, but no fewer clips than min_clips and min_groups require. Within a
     class every group gives one clip before any gives a second, so that the sample has as many
     groups as possible.
     """
-    target, most = clips["target"], settings["max_clips"]
+    target, most = clips["target"].to_numpy(), settings["max_clips"]
     if most is None or len(target) <= most:
         return clips
     fewest = max(settings["min_clips"], settings["min_groups"])
-    sizes = Counter(target)
-    needed = sum(min(size, fewest) for size in sizes.values())
+    sizes = clips["target"].value_counts()
+    needed = sizes.clip(upper=fewest).sum()
     if needed > most:
         raise StratavoxError(
             f"datasets.{settings['dataset']}.probes.max_clips: found {most}; task "
@@ -136,26 +132,18 @@ def subset(clips: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray
             f"clips at least; give {needed} or more, or null for all {len(target)}"
         )
     order = sampling.seeded_order(clips["clip_id"], settings["seed"])
-    order = sampling.groups_first(target, clips["group"], order)
+    order = sampling.groups_first(target, clips["group"].to_numpy(), order)
     rows = sampling.by_class(target, order, most, fewest)
-    return {key: values[rows] for key, values in clips.items()}
+    return clips.iloc[rows].reset_index(drop=True)
 
 
-def drawn_from(whole: dict[str, np.ndarray], clips: dict[str, np.ndarray], settings: dict):
-    """What ``clips`` were drawn from; None where they are the ``whole``."""
-    if len(clips["clip_id"]) == len(whole["clip_id"]):
-        return None
+def in_classes(clips: pd.DataFrame) -> dict[str, dict]:
+    """Clips and groups of each class, in alphabetical order; groups are None where unknown."""
+    known = clips["group"].notna().all()
     return {
-        "clips": len(whole["clip_id"]),
-        "groups": None if settings["group"] is None else len(set(whole["group"])),
-        "seed": settings["seed"],
+        label: {"clips": len(group), "groups": group.nunique() if known else None}
+        for label, group in clips.groupby("target")["group"]
     }
-
-
-def in_class(clips: dict[str, np.ndarray], label: str) -> dict:
-    """Clips of a class and the groups they are of, None where groups are unknown."""
-    group = clips["group"][clips["target"] == label]
-    return {"clips": len(group), "groups": None if group[0] is None else len(set(group))}
 
 
 def near_duplicates(labels) -> list[list[str]]:
@@ -166,48 +154,41 @@ def near_duplicates(labels) -> list[list[str]]:
     return [sorted(same) for same in alike.values() if len(same) > 1]
 
 
-def identical_across_groups(sounds: pa.Table, clips: dict[str, np.ndarray]) -> list[list[str]]:
+def identical_across_groups(sounds: pa.Table, clips: pd.DataFrame) -> list[list[str]]:
     """Sets of clips with the same audio in more than one group."""
-    group_of = dict(zip(clips["clip_id"], clips["group"], strict=True))
-    same = defaultdict(list)
-    for row in sounds.select(["clip_id", "sha256", "start_s", "end_s"]).to_pylist():
-        if row["clip_id"] in group_of:
-            same[row["sha256"], row["start_s"], row["end_s"]].append(row["clip_id"])
-    return sorted(
-        sorted(ids) for ids in same.values() if len({group_of[clip_id] for clip_id in ids}) > 1
-    )
+    audio = ["sha256", "start_s", "end_s"]
+    rows = sounds.select(["clip_id", *audio]).to_pandas().merge(clips[["clip_id", "group"]])
+    rows = rows[rows.duplicated(audio, keep=False)]
+    same = rows.groupby(audio, dropna=False)
+    return sorted(sorted(part["clip_id"]) for _, part in same if part["group"].nunique() > 1)
 
 
-def _recordings(labels: pa.Table, columns: list[str]) -> np.ndarray:
+def _recordings(labels: pa.Table, columns: list[str]) -> list[str] | None:
     if not columns:
-        return np.full(labels.num_rows, None, dtype=object)
+        return None
     cells = zip(*(labels[column].to_pylist() for column in columns), strict=True)
-    clip_ids = labels["clip_id"].to_pylist()
-    named = [
+    return [
         " / ".join(row) if all(row) else clip_id
-        for row, clip_id in zip(cells, clip_ids, strict=True)
+        for row, clip_id in zip(cells, labels["clip_id"].to_pylist(), strict=True)
     ]
-    return np.array(named, dtype=object)
 
 
-def regimes(clips: dict[str, np.ndarray]) -> list[str]:
+def regimes(clips: pd.DataFrame) -> list[str]:
     """The regimes that differ for these clips, strictest first.
 
     The regime by recording differs only where recordings have several clips and are not the same
     as the groups.
     """
     known = [] if clips["group"][0] is None else ["grouped"]
-    recordings = len(set(clips["recording"]))
-    pairs = len(set(zip(clips["group"], clips["recording"], strict=True)))
-    same_as_groups = known and recordings == pairs == len(set(clips["group"]))
-    if clips["recording"][0] is None or recordings == len(clips["target"]) or same_as_groups:
+    recordings = clips["recording"].nunique()
+    pairs = len(clips[["group", "recording"]].drop_duplicates())
+    same_as_groups = known and recordings == pairs == clips["group"].nunique()
+    if clips["recording"][0] is None or recordings == len(clips) or same_as_groups:
         return [*known, "random"]
     return [*known, "recording", "random"]
 
 
-def assign(
-    clips: dict[str, np.ndarray], settings: dict
-) -> tuple[pa.Table, list[str], dict[str, str]]:
+def assign(clips: pd.DataFrame, settings: dict) -> tuple[pa.Table, list[str], dict[str, str]]:
     """Folds of each regime, the regimes with folds, and those without and why.
 
     Raises where the grouped regime has no folds, as the task cannot be answered then; the regime by
@@ -226,9 +207,9 @@ def assign(
     return pa.concat_tables(blocks), kept, left_out
 
 
-def _folds(clips: dict[str, np.ndarray], regime: str, settings: dict) -> list[pa.Table]:
+def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
     """The folds of one regime, a table for each repeat."""
-    target, blocks = clips["target"], []
+    target, blocks = clips["target"].to_numpy(), []
     for repeat in range(settings["repeats"]):
         seed = settings["seed"] + repeat * SHUFFLES
         if regime == "random":
@@ -236,10 +217,12 @@ def _folds(clips: dict[str, np.ndarray], regime: str, settings: dict) -> list[pa
             fold = _numbered(split.split(target, target), len(target))
         else:
             apart = "group" if regime == "grouped" else "recording"
-            fold = _apart(target, clips[apart], apart, settings, seed)
+            fold = _apart(target, clips[apart].to_numpy(), apart, settings, seed)
         n = len(fold)
-        named = [clips[key] for key in ("clip_id", "target", "group", "recording")]
-        blocks.append(pa.table([[regime] * n, [repeat] * n, fold, *named], schema=SCHEMA))
+        columns_of_clips = [clips[name].to_numpy() for name in clips]
+        blocks.append(
+            pa.table([[regime] * n, [repeat] * n, fold, *columns_of_clips], schema=SCHEMA)
+        )
     return blocks
 
 

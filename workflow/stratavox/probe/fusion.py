@@ -1,11 +1,11 @@
 """Fusions: readouts made of all blocks of an encoder.
 
 ``concat`` is all blocks side by side; ``concat_pca`` is its principal components on the training
-clips, as many as one block is wide, so that an effect of width is not taken for one of depth (with
-fewer training clips than that, the two are equal); ``mean`` is the mean over blocks of each clip's
-layer-normalised vectors, so that no block dominates by its scale; ``weighted`` is their weighted
-sum with softmax weights learned on the training clips: the scalar mix of ELMo (Peters et al. 2018,
-NAACL, section 3.2). A weight does not measure how important a block is.
+clips, as many as one block has columns, so that an effect of width is not mistaken for one of depth
+(with fewer training clips than that, the two are equal); ``mean`` is the mean over blocks of a
+clip's layer-normalised vectors, so that no block dominates by its scale; ``weighted`` is their
+weighted sum with softmax weights learned on the training clips: the scalar mix of ELMo (Peters et
+al. 2018, NAACL, section 3.2). A weight does not measure how important a block is.
 
 ``concat_avex`` is what avex calls all layers of a BEATs: the projected patch embedding and the
 feed-forward branch of every block before its residual sum, side by side; none of the blocks.
@@ -26,17 +26,17 @@ from stratavox.probe.readouts import matrix, refuse_straddling
 from stratavox.probe.rotation import Rotation
 
 FUSIONS = ("concat", "concat_pca", "mean", "weighted", "concat_avex")
-# They add blocks, which must have one width.
+# Sums over blocks, which must all have the same width.
 SUMS = ("mean", "weighted")
 EPSILON = 1e-5  # added to the variance of a vector, as torch's layer norm does
-STEPS = 30  # of the weights; the head is fitted again in each
-# A step that lowers the loss by less than this share, or a slope below it, ends the search.
+STEPS = 30  # of the search for weights; each step fits the head again
+# The search ends when a step lowers the loss by a smaller share than this, or at a smaller slope.
 STILL = 1e-5
 
 
 @dataclass(frozen=True)
 class Source:
-    """The columns of a readout, ready (``columns``) or to be mixed in each fold (``blocks``).
+    """A readout: its columns (``columns``), or the blocks that each fold mixes (``blocks``).
 
     ``columns`` (clips, width); ``blocks`` (blocks, clips, width), layer-normalised; ``components``
     limits a probe to so many principal components.

@@ -24,7 +24,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
 
     ``loss(places, problems)`` gives values (b,) and gradients (b, width) of the problems numbered
     ``problems`` at ``places`` (b, width), scaled so that the Hessian is near the identity. Half the
-    squared norm of the gradient then estimates how far a loss stands above its least value: the gap
+    squared norm of the gradient then estimates how far a loss is above its minimum: the gap
     (problems,). A problem stops at a gap of ``tolerance``; one that ends above it did not converge.
     """
     ended, gaps = first.copy(), np.full(len(first), np.inf)
@@ -73,7 +73,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
         moved = _towards(history, gradient, scale)
         direction[taken], slope[taken] = moved[taken], _dot(moved, gradient)[taken]
         rise = new_value - value - length * slope
-        # the least value of the parabola through the place, its slope and the trial
+        # the minimum of the parabola through the place, its slope and the trial
         parabola = -0.5 * slope * length / np.where(rise > 0, rise, np.inf)
         length = np.where(taken, 1, length * np.clip(parabola, 0.1, 0.5)).astype(np.float32)
     ended[active], gaps[active] = x, 0.5 * _dot(gradient, gradient)

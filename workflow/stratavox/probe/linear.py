@@ -1,10 +1,10 @@
 """Linear probes of every readout of one encoder on one task of one dataset.
 
-Reads the readouts and the shared folds; writes scores (one row a readout, control, regime, repeat,
-fold and metric; fold is null where the predictions of all folds are scored together), the
+Reads the readouts and the shared folds; writes scores (a row for each readout, control, regime,
+repeat, fold and metric; fold is null where the predictions of all folds are scored together), the
 out-of-fold prediction of every clip, and the learned weights of the fusion ``weighted``. The
 settings' ``fusions`` (fusion.py) are readouts made of others. The readout ``nested`` is, in each
-outer fold, the block with the least inner log-loss; tested clips play no part in this choice.
+outer fold, the block with the least inner log-loss; test clips are not used for this choice.
 """
 
 from __future__ import annotations
@@ -51,12 +51,6 @@ def run(job: Job) -> None:
 
 def _fusions(encoder: dict, wanted: list[str]) -> dict[str, list[str]]:
     """The fusions to probe, and the readouts of each; those of one readout are left out."""
-    unknown = [name for name in wanted if name not in fusion.FUSIONS]
-    if unknown:
-        raise StratavoxError(
-            f"probes.fusions: found {', '.join(map(repr, unknown))}; allowed are "
-            f"{', '.join(fusion.FUSIONS)}"
-        )
     members = {name: fusion.members(name, encoder) for name in fusion.FUSIONS if name in wanted}
     return {name: parts for name, parts in members.items() if len(parts) > 1}
 
@@ -68,7 +62,7 @@ def probe_readout(
 
     ``blocks`` are the readouts that it is made of if it is a fusion.
     """
-    # Products of this size run slower on several threads; processes share the readouts instead.
+    # Products of this size are slower on several threads, so each process takes a readout.
     with threadpool_limits(1):
         clip_ids, _ = clips_of(folds)
         try:

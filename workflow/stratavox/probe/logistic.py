@@ -18,10 +18,10 @@ from stratavox.probe import lbfgs
 
 # A fit stops where its mean log-loss is this close to the minimum, by the scaled gradient.
 TOLERANCE = 1e-10
-LAX = 10  # a fit that had to stop counts as converged within this many tolerances
-FLAT = 1e-6  # curvature given to an intercept that has none left
+LAX = 10  # a fit that stopped early counts as converged within this many tolerances
+FLAT = 1e-6  # added to the curvature of the intercepts, which may be 0
 ABSENT = np.float32(-1e9)  # added to the logit of a class without a clip in training
-CHUNK_BYTES = 400e6  # memory of the fits that are solved together
+CHUNK_BYTES = 400e6  # memory for the fits that are solved together
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def fit(
     fits to begin from. A class without such a clip gets probability 0.
     """
     n, rank = z.shape
-    # the places, gradients and pairs of L-BFGS; the logits and what is made of them
+    # bytes of a fit: places, gradients and pairs of L-BFGS; logits and arrays of their size
     each = 4 * classes * ((rank + 1) * (2 * lbfgs.MEMORY + 10) + 6 * n)
     size = max(1, int(CHUNK_BYTES / each))
     solved = []
@@ -74,10 +74,10 @@ def fit(
 
 
 class _Loss:
-    """Mean log-losses with their penalties, of several fits at once, and their gradients.
+    """Penalised mean log-losses of several fits at once, and their gradients.
 
     A place is a fit's weights and intercept of each class, divided by ``step`` (fits, classes,
-    rank + 1), which brings the Hessian near the identity.
+    rank + 1), so that the Hessian is near the identity.
     """
 
     def __init__(self, z, y, classes, c, trained):

@@ -51,8 +51,8 @@ def outer_fold(
 ) -> tuple[Outer, Rotation]:
     """Train on the clips outside ``test``, choosing C among them alone, and predict the rest.
 
-    ``x`` (clips, width); ``target`` (clips,) class numbers; ``group`` (clips,) is what the folds
-    keep on one side, None where that is only the clip itself; ``test`` (clips,) bool. Columns are
+    ``x`` (clips, width); ``target`` (clips,) class numbers; ``group`` (clips,) is the unit that
+    the folds keep on one side, None where it is the clip; ``test`` (clips,) bool. Columns are
     standardised unless ``x`` comes from `rotation.side_by_side`; ``components`` limits the probe to
     so many principal components of the training clips. Raises where a group is on both sides.
     """
@@ -89,7 +89,7 @@ def null_fold(
 
 @dataclass(frozen=True)
 class Chosen:
-    """The C of least mean held-out log-loss over the inner folds, and the grid's least."""
+    """The chosen C, and the least mean held-out log-loss over the inner folds on the grid."""
 
     c: float
     at_edge: bool
@@ -100,7 +100,7 @@ class Chosen:
 def choose_c(z: np.ndarray, y: np.ndarray, group: np.ndarray | None, settings: dict) -> Chosen:
     """Fit the grid of C upwards, all inner folds of the rotated clips ``z`` (clips, rank) at once.
 
-    ``y`` (clips,) are class numbers without a gap; ``group`` (clips,) or None as in `outer_fold`.
+    ``y`` (clips,) are class numbers 0, 1, ...; ``group`` (clips,) or None as in `outer_fold`.
     """
     held = _held_out(y, group, settings)
     fold, clip = np.nonzero(held & _class_is_trained(y, held))
@@ -123,7 +123,7 @@ def choose_c(z: np.ndarray, y: np.ndarray, group: np.ndarray | None, settings: d
 
 
 def least_between(grid: list[float], losses: list[float]) -> float:
-    """The C where the parabola in log C through three losses, the middle one least, is lowest."""
+    """The C at the minimum of the parabola in log C through three losses, the middle one least."""
     x = np.log(grid)
     falling, rising = np.diff(losses[:3]) / np.diff(x)
     if falling == rising:  # level

@@ -1,4 +1,4 @@
-"""Stage: scores by the protocol of Earth Species's BEATs notebook, to show what the method changes.
+"""Stage: scores by the protocol of Earth Species's BEATs notebook, for comparison.
 
 The notebook fits an unscaled logistic regression (C = 1) once, on 80 % of the clips drawn at random
 with seed 42 without regard to class or group, and reports accuracy on the others. This does not

@@ -1,4 +1,4 @@
-"""Labels that do not depend on the sounds: the nulls that scores are compared with.
+"""Labels that are independent of the sounds: the nulls that scores are compared with.
 
 Permuted labels keep groups together. Shuffling clips freely would also remove the similarity of
 clips within a group, and give a null that is too narrow (Winkler et al. 2015, NeuroImage

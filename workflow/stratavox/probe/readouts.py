@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from stratavox import tables
 from stratavox.errors import StratavoxError
 
-# Regimes, strictest first, and the column of the folds whose values each keeps on one side.
+# Regimes, strictest first -> the column of the folds whose values stay on one side of a split.
 APART = {"grouped": "group", "recording": "recording", "random": None}
 
 
@@ -52,7 +52,7 @@ def places(ids: list[str], clip_ids: list[str], where: Path | str) -> list[int]:
         problem += repr(absent[0])
     else:
         twice = next(clip_id for number, clip_id in enumerate(ids) if row[clip_id] != number)
-        problem = f"clip {twice!r} stands twice"
+        problem = f"clip {twice!r} occurs twice"
     raise StratavoxError(f"{where}: {problem}; delete it and run the workflow again")
 
 

@@ -28,7 +28,7 @@ class Repeat:
 
     @property
     def apart(self) -> np.ndarray | None:
-        """What the folds of this regime keep on one side; None where that is only the clip."""
+        """The unit that this regime keeps on one side of a split; None where it is the clip."""
         column = APART[self.regime]
         return None if column is None else getattr(self, column)
 

@@ -39,10 +39,10 @@ def outer_fold(
 ) -> Outer:
     """Train on the clips outside ``test`` (clips,) bool, and predict the rest.
 
-    ``x`` (clips, width) is standardised on the training clips; ``y`` (clips, targets) is taken as
-    it is, with a free intercept, each target on the clips where it is not NaN. The penalty of each
-    is that of least squared error summed over ``inner_folds`` folds of its training clips,
-    ``group`` (clips,) kept apart in them unless it is None. Raises where a group is on both sides.
+    ``x`` (clips, width) is standardised on the training clips; ``y`` (clips, targets) is not
+    scaled; each target is fitted with a free intercept where it is not NaN. Its penalty has the
+    least squared error summed over ``inner_folds`` folds of its training clips, which keep
+    ``group`` (clips,) on one side unless it is None. Raises where a group is on both sides.
     """
     refuse_straddling(group, test)
     clips = _Clips.of(x, ~test)
@@ -146,9 +146,9 @@ class _Clips:
 
 
 def transformed(values: np.ndarray, train: np.ndarray, kind: str) -> np.ndarray:
-    """``values`` (clips,) as a regression takes them: mean 0 and variance 1 on ``train`` (clips,).
+    """``values`` (clips,) transformed, with mean 0 and variance 1 on ``train`` (clips,).
 
-    NaN stays so. ``kind`` is "log" (of values above zero), "none", or "rank": each value's place
+    NaN stays NaN. ``kind`` is "log" (of values above zero), "none", or "rank": each value's place
     among the training clips on a normal distribution (Blom 1958, (rank - 3/8) / (n + 1/4), ties
     sharing their mean rank), a value between two of them by interpolation, beyond them as the
     outermost.

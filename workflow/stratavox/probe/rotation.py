@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import eigh
 
-# With fewer clips than columns, axes of less than this share of the strongest are rounding.
+# With fewer clips than columns, axes with a smaller share of the largest power are rounding.
 NULL_POWER = 1e-8
-# A column that varies less than this share of its mean is constant except for rounding.
+# A column whose deviation is below this share of its mean is constant except for rounding.
 CONSTANT = 1e-7
 
 
@@ -48,7 +48,7 @@ class Rotation:
         return cls(mean, scale, axes, z @ axes)
 
     def narrowed(self, width: int) -> Rotation:
-        """The ``width`` strongest axes alone: a principal component analysis by training clips."""
+        """Only the ``width`` strongest axes: principal components of the training clips."""
         train = np.ascontiguousarray(self.train[:, -width:])
         return replace(self, axes=self.axes[:, -width:], train=train)
 
@@ -72,7 +72,7 @@ def side_by_side(parts: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
     """Parts (clips, width of each) as one float32 matrix, each of the same total variance.
 
     Every column is standardised by the clips of ``train`` (a mask) and every part then scaled, so
-    that a few descriptors have as much weight as hundreds of columns of a readout. The total
+    that a few descriptors weigh as much as hundreds of columns of a readout. The total
     variance is that of standardised columns, so the grid of C can be the same. NaN (undefined)
     becomes the column's training mean. Probe the matrix with ``standardise=False``.
     """

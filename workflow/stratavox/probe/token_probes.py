@@ -4,7 +4,7 @@ A probe is fed each clip's tokens, or their mean as one token (`Kind.fed_the_mea
 mean and spread over the training clips alone. Only ``attention_order`` can use the order of tokens:
 the others treat all tokens alike and sum over them (Zaheer et al. 2017, "Deep sets").
 
-A further kind of probe is a module ``(width, classes, heads, layers)`` and its entry in `PROBES`.
+To add a probe, write a module ``(width, classes, heads, layers)`` and its entry in `PROBES`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import nn
 
 from stratavox.encoders.weights import seeded
 
-DROPOUT = 0.1  # the default of avex, here for the others too
+DROPOUT = 0.1  # avex's default, used for all probes
 ORDER_WIDTH, ORDER_HEADS = 64, 4
 # Tokens that go through a probe at once, so that memory does not grow with the batch. Its gradient
 # is summed over such pieces and does not depend on them; 1,000 to 4,000 were equally fast.
@@ -183,8 +183,8 @@ def fit(
 ) -> Fitted:
     """Train ``probe`` on clips of (tokens, width) each; ``y`` (clips,) are classes from 0.
 
-    Cross-entropy, AdamW at a constant rate for ``settings["epochs"]`` epochs, whose last state is
-    the one kept. With ``weight_decay: 0`` that is the Adam of avex's tutorials. ``done`` is called
+    Cross-entropy, AdamW at a constant rate for ``settings["epochs"]`` epochs; the last state is
+    kept. With ``weight_decay: 0`` that is the Adam of avex's tutorials. ``done`` is called
     after each epoch.
     """
     fed = _fed(probe, clips)
@@ -221,7 +221,7 @@ def _fed(probe: str, clips: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _pieces(counts: list[int], equal: bool) -> Iterator[list[int]]:
-    """Places of clips that go through a probe together: short ones first, of like token counts.
+    """Numbers of the clips that go through a probe together, sorted by their number of tokens.
 
     With ``equal`` the counts in a piece are the same, and nothing is padded.
     """

@@ -1,4 +1,4 @@
-"""Readouts fitted side by side."""
+"""Several readouts fitted at once."""
 
 from __future__ import annotations
 

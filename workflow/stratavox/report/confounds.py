@@ -1,4 +1,4 @@
-"""What goes with a task's label, in sentences and as a table."""
+"""Columns that are associated with a task's label, in sentences and as a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NAMED = 5
 
 
 def rows(path: str | None, target: str) -> list[dict]:
-    """A row and a sentence for each confound of a task, from its JSON; none where none is named."""
+    """A row and a sentence for each confound of a task, from its JSON."""
     if path is None:
         return []
     return [
@@ -47,6 +47,6 @@ def _sentence(one: dict, target: str) -> str:
     return (
         f"{column} and {target}: Cramér's V {v}. {len(single) or 'None'} of "
         f"{words.count(one['classes'], 'class')} {verb} with a single value of {column}{listed}. "
-        f"Knowing {column} alone gives a balanced accuracy of {alone} ({shuffled} with the column "
-        f"shuffled; chance {chance})."
+        f"Prediction from {column} alone has a balanced accuracy of {alone} ({shuffled} with the "
+        f"column shuffled; chance {chance})."
     )

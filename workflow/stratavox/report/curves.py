@@ -39,13 +39,13 @@ def depth_axis(encoders: Iterable[dict], baselines: Sequence[str], most: int, ti
 
 
 def baseline_step(depth: Iterable[float]) -> float:
-    """How far baselines stand from each other."""
+    """The distance between baselines on the depth axis."""
     depth = [*depth, 0.0]
     return max(0.6, (max(depth) - min(depth)) / 10)
 
 
 def baseline_places(encoders: Iterable[dict], baselines: Sequence[str]) -> dict[str, float]:
-    """Where each baseline stands, right of the last block of ``encoders``."""
+    """The place of each baseline, right of the last block of ``encoders``."""
     depth = [place for encoder in encoders for place in depths(encoder).values()]
     step, end = baseline_step(depth), max(depth, default=0.0)
     return {name: end + step * number for number, name in enumerate(baselines, start=1)}
@@ -78,7 +78,7 @@ def points(
 ) -> Points:
     """The column ``value`` of rows at their depth, with its interval in the columns ``ends``.
 
-    All stand at one ``x`` where it is given; or lie along x at one ``y``.
+    With ``x`` all are at this x; with ``y`` the values run along x, at this y.
     """
     places = {"x": rows["depth"] if x is None else [x] * len(rows), "y": rows["value"]}
     if y is not None:
@@ -103,7 +103,7 @@ def small_multiples(
     """A panel per encoder with blocks, with the baselines at its right; without any, one of these.
 
     ``series(results, encoder, places, step)`` gives what is drawn: ``places`` of the baselines,
-    which stand ``step`` apart. Colours are explained by ``entries`` of the legend, the baselines'
+    which are ``step`` apart. Colours are explained by ``entries`` of the legend, the baselines'
     markers by entries in grey.
     """
     panels, encoders = [], results.layered or [None]

@@ -1,6 +1,6 @@
-"""Figures from tables, in every format: those of a task, of a dataset, or the map of an encoder.
+"""Stage: figures from tables, in every format: of a task, of a dataset, or an encoder's map.
 
-One process draws several: importing the libraries takes longer than drawing.
+One process draws several figures, because importing the libraries takes longer than drawing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def run(job: Job) -> None:
 def draw(stems: dict[str, Path], data, tables: dict, provenance: dict) -> None:
     """Write the figures ``stems`` (name -> path without its ending) as SVG, PDF, PNG and HTML.
 
-    ``data`` is what figures of their scope are about; ``tables`` holds what they need beside it.
+    ``data`` is what the figures of their scope show; ``tables`` holds the other tables they need.
     """
     for name, stem in stems.items():
         figure = figures.build(name, data, tables)

@@ -1,7 +1,7 @@
-"""A figure as data: panels with axes, and what is drawn in them; no drawing library.
+"""A figure as data: panels with axes and series, without a drawing library.
 
 `stratavox.report.paper` draws it with matplotlib, `stratavox.report.screen` with plotly. All text
-is plain; a line break is a newline. What comes later in a panel lies above what comes before.
+is plain; a line break is a newline. Later series of a panel are drawn over earlier ones.
 Sizes are inches and points on paper; the screen scales them.
 """
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# A note that starts so is printed in bold, and repeated above the interactive figure.
+# A note that starts with this is printed in bold, and repeated above the interactive figure.
 UNKNOWN = "GROUP UNKNOWN"
 
 
 @dataclass(frozen=True)
 class Points:
-    """Points with a marker each, a line through them, and an interval each, as far as given.
+    """Points with markers, a line through them, and intervals; each of these is optional.
 
     ``name`` identifies the series in the files; ``legend`` is its entry in the legend, one for all
     series with the same text, and ``group`` what a click on the entry switches with it.
@@ -36,7 +36,7 @@ class Points:
     high: Sequence[float] = ()
     across: bool = False  # intervals run along x
     bar: float = 0.8  # width of an interval's bar
-    shift: float = 0  # on paper: how far right of its point an interval stands
+    shift: float = 0  # on paper: how far an interval is moved to the right of its point
     hover: Sequence[str] = ()
     legend: str = ""
     group: str = ""
@@ -70,9 +70,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Heat:
-    """Rows of coloured cells, 0 to 1; cell n stands at x = n, a row at its y.
+    """Rows of coloured cells, 0 to 1; cell n is at x = n, a row at its y.
 
-    A value is None where there is none. ``text`` is printed in the cells.
+    A missing value is None. ``text`` is printed in the cells.
     """
 
     y: Sequence[float]
@@ -84,7 +84,7 @@ class Heat:
 
 @dataclass(frozen=True)
 class Label:
-    """Text in a panel, in the middle of its place."""
+    """Text in a panel, centred on its place."""
 
     x: float
     y: float
@@ -95,8 +95,8 @@ class Label:
 class Axis:
     """``ticks`` maps places to labels; None leaves them to the library.
 
-    ``heads`` are ticks in bold; ``opposite`` are further ticks on the other side, on paper alone;
-    ``groups`` are (label, first, last) of cells, which name the cells on the screen.
+    ``heads`` are ticks in bold; ``opposite`` are further ticks on the other side, only on paper;
+    ``groups`` are (label, first, last) of cells, the ticks on the screen.
     """
 
     title: str = ""
@@ -123,7 +123,7 @@ class Panel:
 class Figure:
     """Panels from left to right and downwards, ``columns`` in a row of the screen.
 
-    On paper as many stand in a row as fit. ``shared`` axes ("x", "y") have one scale; ``x_title``
+    On paper a row has as many as fit. ``shared`` axes ("x", "y") have one scale; ``x_title``
     names the x axis of all panels; ``colours`` are the scale of `Heat` (a name that both libraries
     know) and its title.
     """
@@ -154,6 +154,6 @@ class Figure:
 
 
 def message(text: str) -> Panel:
-    """A panel that holds nothing but a sentence."""
+    """A panel with a sentence only."""
     bare = Axis(ticks={}, limits=(0, 1))
     return Panel([Label(0.5, 0.5, text)], (6.0, 0.5), bare, bare)

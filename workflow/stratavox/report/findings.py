@@ -8,9 +8,8 @@ import pandas as pd
 
 from stratavox import words
 from stratavox.inference.answers.claims import EARLY_LATE
-from stratavox.report.results import METRIC, PROBE, Results
-
-CONSTANTS = (words.CHANCE, words.CONTROLS["permutation"])
+from stratavox.inference.answers.contrasts import ABOVE_CHANCE
+from stratavox.report.results import PROBE, Results
 
 
 def score(row: pd.Series) -> str:
@@ -18,16 +17,12 @@ def score(row: pd.Series) -> str:
     return f"{words.number(row['value'])} ({words.bounds(row['low'], row['high'])})"
 
 
-def leads(results: Results, contrasts: pd.DataFrame) -> list[str]:
-    """One sentence an encoder: its score, what it compares to, and what that means."""
-    return [lead(results, contrasts, name) for name in [*results.layered, *results.baselines]]
+def lead(results: Results, encoder: str) -> str:
+    """Whether the task is decodable from an encoder, its score, permuted labels and chance.
 
-
-def lead(results: Results, contrasts: pd.DataFrame, encoder: str) -> str:
-    """The score given is the one whose block was chosen without a look at the test folds."""
+    The score is that of the block chosen in training, where there are blocks.
+    """
     readouts = results.compared(encoder)
-    if not readouts:
-        return f"{results.label(encoder)}: the table has no score to compare."
     first = "nested" if "nested" in readouts else readouts[0]
     row = results.one(encoder, first)
     place = f" with {words.READOUTS[first]}" if first == "nested" else ""
@@ -37,7 +32,7 @@ def lead(results: Results, contrasts: pd.DataFrame, encoder: str) -> str:
         else f"{words.INTERVALS_SHORT[row['interval']]} {words.bounds(row['low'], row['high'])}"
     )
     text = (
-        f"{results.label(encoder)}: {verdict(results, contrasts, encoder, first)}. "
+        f"{results.label(encoder)}: {verdict(results, encoder)}. "
         f"Balanced accuracy {words.number(row['value'])} ({ends}){place}; "
     )
     controls = [results.one(encoder, readout, control="permutation") for readout in readouts]
@@ -49,14 +44,10 @@ def lead(results: Results, contrasts: pd.DataFrame, encoder: str) -> str:
     return text + f"chance {words.number(results.facts['chance'])}."
 
 
-def verdict(results: Results, contrasts: pd.DataFrame, encoder: str, readout: str) -> str:
-    """Whether the task's target is linearly decodable, by the contrast against chance alone."""
-    rows = contrasts[
-        (contrasts["metric"] == METRIC)
-        & (contrasts["a_encoder"] == encoder)
-        & (contrasts["a_readout"] == readout)
-        & (contrasts["b_readout"].isin(CONSTANTS))
-    ]
+def verdict(results: Results, encoder: str) -> str:
+    """Whether the task's target is linearly decodable, by the contrast with chance."""
+    rows = results.contrasts
+    rows = rows[(rows["question"] == ABOVE_CHANCE) & (rows["a_encoder"] == encoder)]
     task = results.task
     above = "chance" if rows.empty else rows.iloc[0]["b_readout"]
     if rows.empty or words.missing(rows.iloc[0]["resolved"]):
@@ -69,25 +60,26 @@ def verdict(results: Results, contrasts: pd.DataFrame, encoder: str, readout: st
     return f"{task} was not shown to be linearly decodable (not resolved from {above})"
 
 
-def contrast_rows(results: Results, contrasts: pd.DataFrame) -> list[dict]:
-    """The contrasts in the table's order: its own sentence, the state and the numbers as text."""
+def contrast_rows(results: Results) -> list[dict]:
+    """The contrasts in the table's order: its sentence, its state, and its numbers as text."""
     return [
         {
             "question": row["question"],
             "state": state(row),
-            "against_chance": row["b_readout"] in CONSTANTS,
+            "against_chance": row["question"] == ABOVE_CHANCE,
             "sentence": row["sentence"],
             "random_weights": random_weights(results, [row["a_encoder"], row["b_encoder"]]),
             "a": _side(results, row, "a"),
             "b": _side(results, row, "b"),
-            "difference": words.difference(row["difference"]),
-            "unit": "bits" if row["metric"] == "bits" else "",
+            "outcome": words.OUTCOMES[state(row)][1],
+            "difference": words.difference(row["difference"])
+            + (" bits" if row["metric"] == "bits" else ""),
             "bounds": words.bounds(row["low"], row["high"]),
             "interval": words.INTERVALS[row["interval"]],
             "p_holm": words.p_value(row["p_holm"]),
             "detectable": words.number(row["detectable"]),
         }
-        for row in contrasts.to_dict("records")
+        for row in results.contrasts.to_dict("records")
     ]
 
 
@@ -113,7 +105,7 @@ def _side(results: Results, row: dict, side: str) -> str:
 
 
 def claim_rows(results: Results) -> list[dict]:
-    """The claims in the table's order; numbers as text."""
+    """The claims in the table's order, numbers as text."""
     return [
         {
             **{key: row[key] for key in ("encoder", "verdict", "quantity", "evidence")},
@@ -125,8 +117,7 @@ def claim_rows(results: Results) -> list[dict]:
             "interval": words.INTERVALS[row["interval"]],
             "p": words.p_value(row["p_value"]) + (" (Holm)" if row["adjusted"] else ""),
             "detectable": words.number(row["detectable"]),
-            "n_clips": int(row["n_clips"]),
-            "n_groups": int(row["n_groups"]),
+            "counts": f"{row['n_clips']}, {row['n_groups']}",
             "random_weights": random_weights(results, [row["encoder"]]),
         }
         for row in results.claims.to_dict("records")
@@ -134,14 +125,14 @@ def claim_rows(results: Results) -> list[dict]:
 
 
 def verdicts(results: Results) -> list[str]:
-    """Whether acoustics are decoded early and the task late, a sentence an encoder."""
+    """A sentence for each encoder: whether acoustics are decoded early and the task late."""
     sentences = []
     for row in results.claims.to_dict("records"):
         if row["claim"] != EARLY_LATE:
             continue
         text = f"{results.label(row['encoder'])}: {row['claim']}: {row['verdict']}"
         if words.missing(row["value"]):
-            text += " (there is no centre: a curve is flat or nothing is decoded)"
+            text += " (no centre of gravity: a curve is flat, or nothing is decoded)"
         else:
             text += (
                 f". The centre of gravity of {results.task} minus that of the acoustic targets is "
@@ -151,7 +142,7 @@ def verdicts(results: Results) -> list[str]:
             )
             if not words.missing(row["detectable"]):
                 text += f"; a difference of {words.number(row['detectable'])} would have been "
-                text += "detected with a chance of 80 %"
+                text += "detected with a probability of 80 %"
             text += ")"
         sentences.append(f"{text}.")
     return sentences
@@ -168,7 +159,7 @@ def depths(results: Results) -> list[str]:
 
 
 def weight_rows(results: Results) -> list[dict]:
-    """Learned weights of the blocks beside their own scores."""
+    """Learned weights of the blocks, and the scores of the blocks alone."""
     return [
         {
             "encoder": results.label(row.encoder),
@@ -185,7 +176,7 @@ def weight_rows(results: Results) -> list[dict]:
 def others(results: Results) -> dict[str, list[str]]:
     """Title -> sentences of each table of answers without a section of its own.
 
-    A table has a column ``sentence`` for this; without it, it is in the CSV tables alone.
+    They are in its column ``sentence``. A table without this column is only in the CSV tables.
     """
     return {
         name.replace("_", " ").capitalize(): table["sentence"].dropna().tolist()
@@ -213,7 +204,7 @@ def chosen_blocks(results: Results) -> list[str]:
 
 
 def fits(results: Results) -> list[str]:
-    """Fits whose penalty lay at the grid's edge, or that did not converge, per encoder."""
+    """A sentence for each encoder: fits with a penalty at the grid's end, or not converged."""
     facts = results.facts
     return [
         f"{results.label(encoder)}: of {number} fits, {facts['at_edge'][encoder]} chose a "

@@ -1,4 +1,4 @@
-"""The content of the page, gathered from the tables into one plain structure (summary.json)."""
+"""The content of the page (summary.json), collected from the tables."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
 from stratavox.tables import open_table, read_json, read_provenance
 
-ENCODER_FACTS = (
-    *("family", "weights", "weights_sha256", "rate", "precision", "context_s", "device"),
-    *("clips", "padded", "windowed", "audio_s", "seconds"),
-)
-PROVENANCE = ("stage", "code", "key", "versions")
-
 
 def content(index: dict) -> dict:
-    """The page's content from an index of what belongs together (see `stratavox.report.summary`).
+    """The page's content, from an index of the run's files (see `stratavox.report.summary`).
 
     Only strings, numbers, lists and objects; raises `StratavoxError` where a table is missing.
     """
     datasets = [dataset(name, entry, index) for name, entry in index["datasets"].items()]
+    used = encoders(index)
     return {
         "datasets": datasets,
-        "encoders": encoders(index),
+        "encoders": used,
         "synthetic": [entry["name"] for entry in datasets if entry["synthetic"]],
-        "random_weights": sorted({e["name"] for e in encoders(index) if e["weights"] == "random"}),
+        "random_weights": sorted({row["name"] for row in used if row["weights"] == "random"}),
         "files": files(index),
         "config": index["config"],
     }
@@ -50,7 +45,7 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
 
 
 def shown(figure: str, stem: str, heading: str, of: str = "", data: Results | None = None) -> dict:
-    """A figure of the page: its name, where it lies and its alternative text."""
+    """A figure of the page: its name, its path without ending, and its alternative text."""
     kind = figures.facts()[figure].title + (f", {of}" if of else "")
     return {"kind": kind, "stem": stem, "alt": figures.alt(figure, heading, data)}
 
@@ -61,7 +56,7 @@ def in_order(tasks: dict) -> list[str]:
 
 
 def hygiene_facts(hygiene: dict) -> list[list[str]]:
-    """Pairs of what and how much, in the order to be read."""
+    """Pairs of a fact's name and its value, in the order of the page."""
     duration, above = hygiene["duration_s"], hygiene["share_above_8khz"]
     rates = ", ".join(f"{n} at {int(hz):,} Hz" for hz, n in hygiene["sample_rates"].items())
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
@@ -93,7 +88,7 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
         *optional,
         [
             "Share of energy above 8 kHz",
-            "no clip's sample rate reaches there"
+            "all sample rates are too low"
             if above is None
             else f"median {above['median'] * 100:.1f} %, at most {above['max'] * 100:.1f} %",
         ],
@@ -111,7 +106,7 @@ def _annotation_facts(hygiene: dict) -> list[list[str]]:
 
 
 def archive_facts(archive: dict) -> list[list[str]]:
-    """The same of a published archive: where from, under which terms, and where its files went."""
+    """The same about a published archive: source, checks, licence, citation and counts."""
     account = read_json(archive["account"])
     counts = account["counts"]
     merged = words.count(counts["merged"], "duplicate") + " by name"
@@ -133,7 +128,7 @@ def archive_facts(archive: dict) -> list[list[str]]:
 
 
 def checked(file: dict) -> str:
-    """What a file of an archive was checked against, and its SHA-256."""
+    """How a file of an archive was checked, and its SHA-256."""
     known = {"nothing": "nothing, as no checksum is published", "size": "its published size"}
     how = known.get(file["verified"], f"its published {file['verified']}")
     return f"{how}; sha256 {file['sha256']}"
@@ -152,8 +147,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "group": folds["group"],
         "target": folds["target"],
         "notes": [
-            results.counts_line(),
-            results.group_line(),
+            *results.about,
             results.interval_line("Intervals of the encoders' scores"),
             results.control_line(),
             *results.draws_line("Random weights"),
@@ -162,8 +156,8 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
         "verdicts": findings.verdicts(results),
         "claims": findings.claim_rows(results),
-        "leads": findings.leads(results, results.contrasts),
-        "contrasts": findings.contrast_rows(results, results.contrasts),
+        "leads": [findings.lead(results, name) for name in results.listed],
+        "contrasts": findings.contrast_rows(results),
         "chosen_blocks": findings.chosen_blocks(results),
         "depths": findings.depths(results),
         "weights": findings.weight_rows(results),
@@ -174,8 +168,16 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "left_out": [left_out(row) for row in folds["left_out"]],
         "hygiene": label_facts(folds),
         "confounds": confounds.rows(paths["confounds"], folds["target"]),
-        "compared": compared(results),
-        "layers": layers(results),
+        "compared": [
+            _row(results, encoder, readout)
+            for encoder in results.listed
+            for readout in results.compared(encoder)
+        ],
+        "layers": [
+            _row(results, encoder, readout)
+            for encoder in results.layered
+            for readout in results.curve(encoder)["readout"]
+        ],
         "figures": [
             shown(figure, stem, results.heading, data=results)
             for figure, stem in paths["stems"].items()
@@ -201,7 +203,9 @@ def label_facts(folds: dict) -> list[str]:
         lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
     for labels in folds["near_duplicates"]:
         listed = ", ".join(f"“{label}”" for label in labels)
-        lines.append(f"Differ in case or white space only, and kept as separate classes: {listed}.")
+        lines.append(
+            f"Labels that differ only in case or white space, kept as separate classes: {listed}."
+        )
     same = folds["identical_across_groups"]
     if same:
         listed = "; ".join(", ".join(ids) for ids in same)
@@ -209,25 +213,6 @@ def label_facts(folds: dict) -> list[str]:
             f"{words.count(len(same), 'set')} of identical clips in more than one group: {listed}."
         )
     return lines
-
-
-def compared(results: Results) -> list[dict]:
-    """Rows of the comparison, numbers and text alike."""
-    names = [*results.layered, *results.baselines]
-    return [
-        _row(results, encoder, readout)
-        for encoder in names
-        for readout in results.compared(encoder)
-    ]
-
-
-def layers(results: Results) -> list[dict]:
-    """Rows of the layer curves."""
-    return [
-        _row(results, encoder, readout)
-        for encoder in results.layered
-        for readout in results.curve(encoder)["readout"]
-    ]
 
 
 def _row(results: Results, encoder: str, readout: str) -> dict:
@@ -252,18 +237,31 @@ def encoders(index: dict) -> list[dict]:
         for dataset_name, folder in entry["dirs"].items():
             facts = read_json(Path(folder) / "encoder.json")
             provenance = read_provenance(Path(folder) / f"{facts['readouts'][0]}.parquet")
+            sha256, context = facts["weights_sha256"], facts["context_s"]
             rows.append(
                 {
                     "name": name,
                     "label": words.encoder(name, facts["weights"]),
                     "dataset": dataset_name,
-                    **{key: facts[key] for key in ENCODER_FACTS},
-                    "readouts": len(facts["readouts"]),
-                    "versions": facts["versions"],
+                    "weights": facts["weights"],
+                    "file": f"sha256 {sha256}" if sha256 else "no file",
+                    "setup": f"{facts['family']}, {facts['rate']:,} Hz, {facts['precision']}, "
+                    f"{facts['device']}, "
+                    + (f"context {context} s, " if context else "")
+                    + words.count(len(facts["readouts"]), "readout"),
+                    "clips": f"{facts['clips']} ({facts['audio_s'] / 60:.1f} min); "
+                    f"{facts['padded']} padded, {facts['windowed']} windowed",
+                    "run_time": f"{facts['seconds']:.1f} s",
                     "code": provenance.get("code"),
+                    "versions": versions(facts),
                 }
             )
     return rows
+
+
+def versions(provenance: dict) -> str:
+    """The libraries that a table was made with."""
+    return ", ".join(f"{name} {of}" for name, of in provenance.get("versions", {}).items())
 
 
 def files(index: dict) -> list[dict]:
@@ -273,7 +271,8 @@ def files(index: dict) -> list[dict]:
         provenance = read_provenance(path)
         with open_table(path) as file:
             count = file.metadata.num_rows
-        rows.append({"path": path, "rows": count} | {k: provenance.get(k) for k in PROVENANCE})
+        made_by = {key: provenance.get(key) for key in ("stage", "code", "key")}
+        rows.append({"path": path, "rows": count, **made_by, "versions": versions(provenance)})
     return rows
 
 

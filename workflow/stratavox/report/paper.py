@@ -33,7 +33,7 @@ RC = {
     "axes.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 7.5,
-    # names come from users: a dollar sign is a dollar sign
+    # names come from users and may contain a dollar sign
     "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "stratavox",
@@ -65,7 +65,7 @@ def save(figure: Figure, stem: Path, provenance: dict) -> None:
 
 
 def draw(figure: Figure) -> canvas.Figure:
-    """The figure; files are cropped to what is drawn, so nothing outside its frame is lost."""
+    """The figure; files include everything that is drawn, also outside the frame."""
     left = max(map(_left, figure.panels))
     places, shelf, top, x, right = [], [], TITLE_IN, left, 0.0
     for panel in figure.panels:
@@ -92,7 +92,7 @@ def draw(figure: Figure) -> canvas.Figure:
 
 
 def _height(shelf: list[Panel]) -> float:
-    """Inches of panels side by side, with what stands above and below them."""
+    """Inches of panels side by side, with the titles and labels above and below them."""
     return max(map(_above, shelf)) + max(p.inches[1] for p in shelf) + max(map(_below, shelf))
 
 
@@ -110,7 +110,7 @@ def _title(panel: Panel) -> list[str]:
 
 
 def _left(panel: Panel) -> float:
-    """Inches of what stands left of a panel: labels of ticks, of groups, and the axis' title."""
+    """Inches left of a panel: labels of ticks and of groups, and the title of the axis."""
     if panel.y.ticks == {}:
         return 0
     names = shortened((panel.y.ticks or {0: "0.00"}).values())
@@ -350,7 +350,7 @@ def _legend_and_notes(drawn: canvas.Figure, figure: Figure, top: float) -> None:
 
 
 def _handle(series: Points | Band | Rule) -> Line2D | Rectangle:
-    """What stands before an entry of the legend."""
+    """The symbol of an entry of the legend."""
     if isinstance(series, Band):
         return Rectangle((0, 0), 1, 1, fc=series.colour, alpha=0.3, lw=0)
     if isinstance(series, Rule):
@@ -364,5 +364,5 @@ def _handle(series: Points | Band | Rule) -> Line2D | Rectangle:
 
 
 def shortened(names: Iterable[str], most: int = 52) -> list[str]:
-    """Names cut to ``most`` characters for paper; the interactive figure has them whole."""
+    """Names cut to ``most`` characters for paper; the interactive figure has the full names."""
     return [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]

@@ -1,7 +1,7 @@
 """What was planted in the synthetic set (`stratavox.corpus.chorus`) and what this run decodes.
 
-Each row is one expectation that follows from how the calls are made, with the number that tests it.
-"At chance" is an interval that does not lie above chance, "above" is one that does.
+Each row is an expectation that follows from how the calls are generated, and the number that tests
+it. "At chance": the interval does not lie above chance; "above": it does.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from stratavox.report import findings
 from stratavox.report.results import Results
 
 AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "undetermined"
-# What no average over frames, or over patches that end inside a gap, can contain.
-ORDER = "call type (order of syllables) is unknown without mixing over time"
-MIXED = "call type is known after blocks that mix over time"
-LEARNED = "call type is known better than by the same network untrained"
+# Averages over frames, or over patches that end inside a gap, cannot contain call type.
+ORDER = "call type (order of syllables) is not decodable without mixing over time"
+MIXED = "call type is decodable after blocks that mix over time"
+LEARNED = "call type is decoded better than from the same network untrained"
 LATE = "acoustics early, call type late"
 EVIDENT = {
-    "species": "species (which syllables) is known",
-    "individual": "individual (a small offset of pitch and timbre) is known",
+    "species": "species (which syllables) is decodable",
+    "individual": "individual (a small offset of pitch and timbre) is decodable",
 }
 CONFOUNDED = "sessions are confounded with individuals: a random split is optimistic"
-ACOUSTICS = "acoustics are known early: at what enters the first block"
+ACOUSTICS = "acoustics are decodable early: at the input of the first block"
 
 
 def planted(results: Results, target: str, chorus: dict) -> list[dict]:
@@ -43,17 +43,17 @@ def planted(results: Results, target: str, chorus: dict) -> list[dict]:
 
 
 def trained(results: Results) -> list[str]:
-    """The encoders with blocks that are not of random weights."""
+    """The encoders with blocks and without random weights."""
     return [name for name in results.layered if results.encoders[name]["weights"] != "random"]
 
 
 def _controls(results: Results) -> list[str]:
-    """The baselines: no model of the user's with a single readout."""
+    """The baselines, without a user's model that has a single readout."""
     return [name for name in results.baselines if results.encoders[name]["weights"] == "none"]
 
 
 def _order(results: Results) -> Iterator[dict]:
-    # a contrast to chance is adjusted for their number, an interval is not
+    # a contrast with chance is adjusted for the number of contrasts, an interval is not
     tested = results.contrasts
     tested = tested[tested["question"] == contrasts.ABOVE_CHANCE].set_index("a_encoder")
     for encoder in _controls(results):

@@ -22,10 +22,11 @@ METRIC, PROBE = "balanced_accuracy", "linear"
 class Results:
     """The answers to one task.
 
-    ``estimates`` are the balanced accuracies; the other tables have the names of their files,
-    ``others`` those beside them; ``facts`` is the JSON. ``encoders`` maps what is compared, in the
-    run's order, to its ``encoder.json``: random draws of one encoder are one entry under their
-    shared name, with that of the first draw. ``source`` is the config's.
+    ``estimates`` are the balanced accuracies; the other tables have the names of their files, and
+    ``others`` holds any further tables; ``facts`` is the JSON. ``encoders`` maps the units that are
+    compared, in the run's order, to their ``encoder.json``: random draws of one encoder are one
+    unit under their shared name, with the encoder.json of the first draw. ``source`` is that of
+    the config.
     """
 
     dataset: str
@@ -53,7 +54,7 @@ class Results:
 
     @property
     def heading(self) -> str:
-        """The title of a figure: `title`, and that groups are unknown where they are."""
+        """The title of a figure: `title`, marked where groups are unknown."""
         return f"{self.title} (group unknown)" if self.facts["group"] is None else self.title
 
     @property
@@ -65,6 +66,11 @@ class Results:
     def baselines(self) -> list[str]:
         """The encoders that have a single readout and no depth."""
         return [name for name, encoder in self.encoders.items() if not encoder["blocks"]]
+
+    @property
+    def listed(self) -> list[str]:
+        """All encoders, those with blocks first."""
+        return [*self.layered, *self.baselines]
 
     def label(self, encoder: str) -> str:
         """The encoder's name, with "random weights" or "baseline" where it applies."""
@@ -83,14 +89,14 @@ class Results:
             & (table["probe"] == probe)
         ]
 
-    def own(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
-        """`rows` of the encoder's own readouts: no fusions, nothing beside acoustics."""
-        rows = self.rows(encoder, control, regime)
+    def own(self, encoder: str, *where) -> pd.DataFrame:
+        """`rows` of the encoder's own readouts: no fusions, none with acoustic descriptors."""
+        rows = self.rows(encoder, *where)
         return rows[rows["readout"].isin(self.encoders[encoder]["readouts"])]
 
-    def curve(self, encoder: str, control: str = "none", regime: str | None = None) -> pd.DataFrame:
-        """The rows that have a depth, in its order."""
-        rows = self.rows(encoder, control, regime)
+    def curve(self, encoder: str, *where, **named) -> pd.DataFrame:
+        """`rows` that have a depth, in its order."""
+        rows = self.rows(encoder, *where, **named)
         return rows[rows["depth"].notna()].sort_values("depth")
 
     def branches(self, encoder: str) -> dict[str, pd.DataFrame]:
@@ -105,9 +111,9 @@ class Results:
     def beside(
         self, tables: dict[str, pd.DataFrame], encoder: str, column: str, measure: str | None = None
     ) -> pd.DataFrame:
-        """readout, value, low, high and depth of ``column`` in the tables beside the answers.
+        """readout, value, low, high and depth of ``column`` in tables that are no answers.
 
-        Of random draws mean and range; ``measure`` chooses among the rows of a long table.
+        Random draws give mean and range; ``measure`` selects the rows of a long table.
         """
         names = self.facts["draws"].get(encoder, [encoder])
         table = pd.concat([tables[name] for name in names])
@@ -118,16 +124,9 @@ class Results:
         depths = self.curve(encoder).set_index("readout")["depth"]
         return rows.assign(depth=rows["readout"].map(depths))
 
-    def one(
-        self,
-        encoder: str,
-        readout: str,
-        control: str = "none",
-        regime: str | None = None,
-        probe: str = PROBE,
-    ) -> pd.Series | None:
-        """The row of one readout, or None where the table has none."""
-        rows = self.rows(encoder, control, regime, probe)
+    def one(self, encoder: str, readout: str, *where, **named) -> pd.Series | None:
+        """The row of one readout among `rows`, or None where there is none."""
+        rows = self.rows(encoder, *where, **named)
         rows = rows[rows["readout"] == readout]
         return None if rows.empty else rows.iloc[0]
 
@@ -139,17 +138,17 @@ class Results:
         return [readout for readout in wanted if self.one(encoder, readout) is not None]
 
     def place(self, encoder: str, readout: str) -> str:
-        """A readout in words, the last block called so."""
+        """A readout in words; the last block is marked."""
         blocks, label = self.encoders[encoder]["blocks"], words.readout(readout)
         return f"last block ({label})" if blocks and readout == blocks[-1] else label
 
     def selectivity(self) -> list[str]:
         """Random-split score minus that of labels drawn at random per recording, by encoder.
 
-        Of the block chosen most often in training, or else the last.
+        The readout is the block chosen most often in training, otherwise the last block.
         """
         sentences = []
-        for encoder in [*self.layered, *self.baselines]:
+        for encoder in self.listed:
             readout, why = self._representative(encoder)
             real = self.one(encoder, readout, regime="random")
             drawn = self.one(encoder, readout, control="control_task", regime="random")
@@ -162,62 +161,51 @@ class Results:
         return sentences
 
     def _representative(self, encoder: str) -> tuple[str, str]:
-        """The readout that stands for an encoder, and why."""
+        """The readout that represents an encoder, and why."""
         facts, counts = self.encoders[encoder], self.facts["nested"].get(encoder)
         if counts:
             return max(sorted(counts), key=counts.get), " (chosen most often in training folds)"
         return (facts["blocks"][-1], " (last)") if facts["blocks"] else (facts["readouts"][0], "")
 
     def group_line(self) -> str:
-        """What was held out; a task without groups is called so."""
+        """What was held out, or that groups are unknown."""
         if self.regime == "grouped":
             group = self.facts["group"]
-            return f"Grouped by {group}: no {group} is in training and test at once."
+            return f"Grouped by {group}: no {group} is in both training and test data."
         held = " (recordings are held out)" if self.regime == "recording" else ""
         return (
             f"{UNKNOWN}{held}: clips of one animal or recording may be in both training and test, "
             "so scores may be optimistic."
         )
 
-    @property
-    def n_clips(self) -> int:
-        """Clips that were probed."""
-        return int(self.estimates["n_clips"].max())
-
-    @property
-    def n_groups(self) -> int | None:
-        """Groups among them, None where unknown."""
-        known = self.estimates["n_groups"].dropna()
-        return None if self.facts["group"] is None else int(known.max())
-
-    @property
-    def n_classes(self) -> int:
-        """Classes; chance is one over their number."""
-        return round(1 / self.facts["chance"])
-
     def counts_line(self) -> str:
         """Clips (and of how many they were drawn), groups, classes, chance, folds and repeats."""
         facts = self.facts
-        groups = "groups unknown" if self.n_groups is None else count(self.n_groups, "group")
-        clips = count(self.n_clips, "clip")
+        clips = count(facts["clips"], "clip")
+        groups = "groups unknown" if facts["groups"] is None else count(facts["groups"], "group")
         if whole := facts["drawn_from"]:
-            clips = f"{self.n_clips:,} of {whole['clips']:,} clips, drawn by class"
+            clips = f"{facts['clips']:,} of {whole['clips']:,} clips, drawn by class"
             groups += "" if whole["groups"] is None else f" of {whole['groups']}"
         return (
-            f"{clips}, {groups}, {count(self.n_classes, 'class')}, chance "
+            f"{clips}, {groups}, {count(len(facts['classes']), 'class')}, chance "
             f"{words.number(facts['chance'], 2)}; {count(facts['folds'], 'fold')} × "
             f"{count(facts['repeats'], 'repeat')}."
         )
 
+    @property
+    def about(self) -> list[str]:
+        """The first two notes of a figure: counts and groups."""
+        return [self.counts_line(), self.group_line()]
+
     def interval_line(self, drawn: str) -> str:
-        """What the intervals of the main regime are, in the table's terms."""
+        """The kinds of intervals in the main regime."""
         rows = self.estimates
         rows = rows[(rows["control"] == "none") & (rows["regime"] == self.regime)]
         kinds = "; ".join(words.INTERVALS[kind] for kind in rows["interval"].drop_duplicates())
         return f"{drawn}: {kinds}."
 
     def random_line(self, drawn: str) -> list[str]:
-        """How the random split is drawn beside the grouped one; nothing where it stands alone."""
+        """How the random split is drawn; empty where it is the only regime."""
         if self.regime == "random":
             return []
         return [f"{drawn}: random split, optimistic where training and test share recordings."]
@@ -229,7 +217,7 @@ class Results:
         )
 
     def draws_line(self, drawn: str) -> list[str]:
-        """How random draws are drawn; nothing where there are none."""
+        """How random draws are drawn; empty where there are none."""
         return [
             f"{drawn}: mean and range over {len(members)} random draws of {name}."
             for name, members in self.facts["draws"].items()
@@ -239,7 +227,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Overview:
-    """What the figures of one dataset share.
+    """What the figures of one dataset have in common.
 
     ``heading`` is the dataset's label; ``encoders`` maps every encoder's name, in the run's order,
     to its ``encoder.json``; ``draws`` maps the name that random draws share to their names.
@@ -251,7 +239,7 @@ class Overview:
 
     @property
     def units(self) -> dict[str, list[str]]:
-        """What is drawn, in the run's order -> the encoders that it stands for."""
+        """The units that are drawn, in the run's order -> their encoders."""
         return members(self.encoders, self.draws)
 
     def label(self, unit: str) -> str:

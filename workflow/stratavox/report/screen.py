@@ -1,4 +1,4 @@
-"""The figures for the screen: a page by plotly with its data inside, which needs no network."""
+"""The figures for the screen: a page by plotly that holds its data and needs no network."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 )
 GREY, PALE, INK = "#6E6E6E", "#D9D9D9", "#222222"
 
-# Yellow lines vanish on white and black reads as an axis, so encoders do without both.
+# Not for encoders: yellow lines are hard to see on white, and black lines look like axes.
 ENCODER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#5D3A00")
 CLASS_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW)
 # as matplotlib calls them; `stratavox.report.screen` knows plotly's names

@@ -1,4 +1,4 @@
-"""The report of a run: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
+"""Stage: the report: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
 
 Its input ``index`` is a JSON object that the rules write (rules/common.smk, index): ``datasets``
 (name -> source, chorus, archive, hygiene, similarity, shape (encoder -> table), stems (figure ->
@@ -26,7 +26,7 @@ from stratavox.stage import Job
 from stratavox.tables import atomic_path, read_json, read_table, write_json, write_text
 
 FORMATS = ("html", "svg", "pdf", "png")
-# A page that a phone still opens; figures past it are linked and not shown.
+# A phone opens a page of this size; further figures are linked and not shown.
 PAGE_BYTES = 14_000_000
 
 

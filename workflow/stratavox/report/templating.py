@@ -1,4 +1,4 @@
-"""Jinja2 templates of the report; everything that is put into them is escaped."""
+"""Jinja2 templates of the report; all values in them are escaped."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The tables of answers to a task, one module each.
 
-A module has the function ``rows(study)``, which gives the rows of the table. Its columns stand in
-workflow/schemas/tables.yaml under ``answers/{dataset}/{task}/NAME.parquet``, NAME being the
-module's name. A further answer is a further module and its columns.
+A module has the function ``rows(study)``, which gives the rows of the table. Its columns are in
+workflow/schemas/tables.yaml under ``answers/{dataset}/{task}/NAME.parquet``, where NAME is the
+module's name. To add an answer, add a module and its columns.
 """
 
 from __future__ import annotations

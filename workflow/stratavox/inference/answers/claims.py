@@ -23,13 +23,12 @@ def rows(study: Study) -> list[dict]:
     for row in rows_of(study, "contrasts"):
         claim = _claim(row, study.settings["task"])
         if claim:
-            verdict = UNDETERMINED if _at_chance(study, row) else _verdict(row)
-            rows.append(_of_contrast(row, claim, verdict))
+            rows.append(_of_contrast(row, claim, _at_chance(study, row)))
     return rows
 
 
 def _at_chance(study: Study, row: dict) -> bool:
-    """Whether order is asked of a probe at chance, which leaves the claim undetermined."""
+    """Whether the claim is about order and its probe is at chance: it is undetermined then."""
     if row["question"] != c.ORDER:
         return False
     key = Key(*(row[f"a_{name}"] for name in Key._fields))
@@ -42,11 +41,6 @@ def _early_late(study: Study, row: dict) -> dict:
         row["value"], row["low"], row["high"], row["interval"], row["error"], row["freedom"]
     )
     tested = difference.value is not None and difference.error is not None
-    verdict = UNDETERMINED
-    if tested and difference.low > 0:
-        verdict = SUPPORTED
-    elif tested and difference.high < 0:
-        verdict = REFUTED
     return {
         "claim": EARLY_LATE,
         "encoder": row["encoder"],
@@ -58,7 +52,7 @@ def _early_late(study: Study, row: dict) -> dict:
         "detectable": paired.detectable(difference, 1) if tested else None,
         "n_clips": study.task["clips"],
         "n_groups": row["n_groups"],
-        "verdict": verdict,
+        "verdict": _verdict(tested and difference.low > 0, tested and difference.high < 0),
     }
 
 
@@ -80,18 +74,18 @@ def _claim(row: dict, task: str) -> str | None:
     }.get(row["question"])
 
 
-def _verdict(row: dict) -> str:
-    resolved_up = row["resolved"] and row["difference"] > 0
-    if row["question"] == c.LAST_OR_CHOSEN:
-        if row["equivalent"] or resolved_up:
-            return SUPPORTED
-        return REFUTED if row["resolved"] else UNDETERMINED
-    if resolved_up:
-        return SUPPORTED
-    return REFUTED if row["resolved"] or row["equivalent"] else UNDETERMINED
+def _verdict(supported: bool | None, refuted: bool | None) -> str:
+    return SUPPORTED if supported else REFUTED if refuted else UNDETERMINED
 
 
-def _of_contrast(row: dict, claim: str, verdict: str) -> dict:
+def _of_contrast(row: dict, claim: str, at_chance: bool) -> dict:
+    equal, higher = row["equivalent"], row["resolved"] and row["difference"] > 0
+    if at_chance:
+        verdict = UNDETERMINED
+    elif row["question"] == c.LAST_OR_CHOSEN:
+        verdict = _verdict(equal or higher, row["resolved"])
+    else:
+        verdict = _verdict(higher, row["resolved"] or equal)
     same = ("low", "high", "interval", "detectable", "n_clips", "n_groups")
     return {
         "claim": claim,

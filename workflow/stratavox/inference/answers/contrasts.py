@@ -21,22 +21,22 @@ ORDER = "tokens in order or shuffled"
 ADDS = "block beside acoustic descriptors"
 ADDED_TO = "acoustic descriptors beside block"
 ACCURACY, BITS = "balanced_accuracy", "bits"
-# Probes without a contrast to the linear probe: itself, and two that have other questions.
+# Probes that are not compared with the linear probe: itself, and two with other questions.
 NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
 
 
 def rows(study: Study) -> list[dict]:
     """A row for each contrast; none where groups are unknown, as nothing can be tested then.
 
-    ``p_value`` decides: the p of t over groups where intervals are those of t, the p of sign
-    flipping from 15 groups on. It is adjusted over the contrasts of the task (Holm). Of the
-    settings, ``folds`` and ``margin`` are used: scores within the margin count as equal.
+    ``p_value`` decides: that of t over groups where intervals are those of t, that of sign flipping
+    from 15 groups on. It is adjusted over the contrasts of the task (Holm). The settings ``folds``
+    and ``margin`` are used; scores within the margin count as equal.
     """
     if study.groups is None:
         return []
     rows, differences = [], []
     for question, a, b in _pairs(study):
-        if _has(study, a) and (isinstance(b, float) or _has(study, b)):
+        if a in study.correct and (isinstance(b, float) or b in study.correct):
             row, difference = _row(study, question, a, b)
             rows.append(row)
             differences.append(difference)
@@ -59,10 +59,6 @@ def _adjust(rows: list[dict], differences: list[Interval], margin: float) -> Non
             row["equivalent"] = paired.equivalent(difference, margin)
 
 
-def _has(study: Study, key: Key) -> bool:
-    return key in study.correct
-
-
 def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
     deep = [encoder for encoder in study.encoders if encoder.blocks]
     flat = [encoder for encoder in study.encoders if not encoder.blocks]
@@ -74,7 +70,7 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
         yield LEAKAGE, best._replace(regime="random"), best
         if not encoder.random:
             for twin in deep:
-                if twin.random and encoder.same_architecture(twin):
+                if twin.random and twin.architecture == encoder.architecture:
                     yield TRAINED, best, Key(twin.name, "nested")
             yield from _within(study, encoder)
     for baseline in flat:
@@ -108,7 +104,7 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
 
 
 def _row(study: Study, question: str, a: Key, b: Key | float) -> tuple[dict, Interval]:
-    """The row of a contrast, as far as it does not depend on the others, and its difference."""
+    """The row of a contrast, without what depends on the other contrasts, and its difference."""
     metric = BITS if question in (ADDS, ADDED_TO) else ACCURACY
     measures = study.bits if metric == BITS else study.correct
     first = measures[a]
@@ -119,8 +115,10 @@ def _row(study: Study, question: str, a: Key, b: Key | float) -> tuple[dict, Int
         return first(weights) - (other if constant else other(weights))
 
     difference = interval(subtracted, study.groups)
-    columns_of_b = dict.fromkeys(Key._fields) | {"readout": _constant(study, b)}
-    if not constant:
+    if constant:
+        name = words.CHANCE if b == study.chance else words.CONTROLS["permutation"]
+        columns_of_b = dict.fromkeys(Key._fields) | {"readout": name}
+    else:
         columns_of_b = b._asdict()
     row = {
         "question": question,
@@ -156,10 +154,6 @@ def _p_values(study, a: Key, b: Key | float, of_groups, difference: Interval, me
         "p_resampled": resampled,
         "p_value": flipped if difference.kind == BCA else by_groups,
     }
-
-
-def _constant(study: Study, value: Key | float) -> str:
-    return words.CHANCE if value == study.chance else words.CONTROLS["permutation"]
 
 
 def sentence(row: dict) -> str:

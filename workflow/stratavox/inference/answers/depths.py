@@ -12,7 +12,7 @@ from stratavox.inference.measures import centre
 from stratavox.inference.multiplicity import confidence_set
 from stratavox.inference.study import Encoder, Key, Study
 
-# Targets of the table that are made of several.
+# Rows about several targets together.
 ACOUSTICS, APART = "acoustic targets", "task less acoustic targets"
 CENTRE, SATURATION, BEST = "centre", "saturation", "confidence set"
 NO_CENTRE = Interval(float("nan"))
@@ -23,9 +23,9 @@ def rows(study: Study) -> list[dict]:
 
     Centres are of relative depth, 0 for the first readout and 1 for the last block. The mean over
     acoustic targets includes those whose variance all blocks together explain (lower bound above
-    0). A curve that varies by no more than the settings' ``margin`` has no centre: normalised by
-    its own range, noise would look large. A curve has no centre either where it is above chance
-    because of one group alone.
+    0). A curve that varies by no more than the settings' ``margin`` has no centre, because
+    normalising by its range would enlarge noise. A curve that is above chance because of only one
+    group has no centre either.
     """
     if study.groups is None:
         return []
@@ -92,7 +92,7 @@ def _has_centre(curve: Sequence[Statistic], centre: Statistic, study: Study) -> 
 
 
 def _blocks(study: Study, encoder: Encoder, task: str) -> Iterator[dict]:
-    """The earliest block that is as good as the chosen one, and the set of best blocks."""
+    """The earliest block within one standard error of the chosen one, and the best blocks."""
     blocks = [study.correct[Key(encoder.name, block)] for block in encoder.blocks]
     chosen = study.correct[Key(encoder.name, "nested")]
     reach = interval(chosen, study.groups)

@@ -1,4 +1,4 @@
-"""Every score with its interval: one row an encoder, readout, probe, control, regime and metric."""
+"""Every score with its interval, for each encoder, readout, probe, control, regime and metric."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows(study: Study) -> list[dict]:
 
 
 def depth(encoder: Encoder, readout: str) -> float | None:
-    """0 for what enters the first block, 1 for that block's output; None for any other readout."""
+    """0 for the input of the first block, 1 for its output, ...; None for any other readout."""
     if readout in encoder.blocks:
         return 1.0 + encoder.blocks.index(readout)
     return 0.0 if readout == "input" and encoder.blocks else None
@@ -73,10 +73,7 @@ def _simultaneous(study: Study, encoder: Encoder) -> dict[Key, tuple[float, floa
     if study.groups is None or study.regime == "random" or not keys:
         return {}
     bounds = bands([study.correct[key] for key in keys], study.groups)
-    if bounds is None:
-        return {}
-    cut = [(max(0.0, low), min(1.0, high)) for low, high in bounds]
-    return dict(zip(keys, cut, strict=True))
+    return {} if bounds is None else dict(zip(keys, bounds, strict=True))
 
 
 def _row(encoder: Encoder, key: Key, metric: str, estimate: Interval) -> dict:

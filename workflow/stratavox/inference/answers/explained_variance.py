@@ -1,4 +1,4 @@
-"""The acoustic atlas: variance of each descriptor that each readout explains on held-out groups."""
+"""The acoustic atlas: the variance of each descriptor that each readout explains."""
 
 from __future__ import annotations
 

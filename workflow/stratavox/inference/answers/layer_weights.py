@@ -1,4 +1,4 @@
-"""The learned weights of the fusion ``weighted``, beside what each block scores by itself.
+"""The learned weights of the fusion ``weighted``, with the score of each block alone.
 
 A weight does not measure importance: blocks that hold the same information can share it in any
 way. The rank correlation with the scores of single blocks shows how far weights and scores differ.

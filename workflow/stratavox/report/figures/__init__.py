@@ -23,7 +23,7 @@ SCOPES = ("target", "nuisance", "dataset", "map")
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a figure without drawing it.
+    """Facts about a figure that are known without drawing it.
 
     ``order`` is its place on the page; ``caption`` is that of Snakemake's report, with the fields
     {task}, {dataset} and {encoder}; ``scopes`` are some of `SCOPES`: a target task, a nuisance

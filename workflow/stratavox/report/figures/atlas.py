@@ -1,7 +1,7 @@
 """Acoustic atlas of one task: how much of each descriptor's variance each readout explains.
 
-Targets are rows, readouts columns in the order of depth, all blocks together last. The task's own
-score stands below on the same scale, from chance (0) to perfect (1).
+Targets are rows; readouts are columns in order of depth, all blocks together last. The last row is
+the task's own score, from chance (0) to perfect (1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ FACTS = {
     "scopes": ("target",),
 }
 SCALE = "YlGnBu"
-COLOUR_TITLE = "share of variance explained on held-out clips (task: of the way from chance to 1)"
+COLOUR_TITLE = (
+    "share of variance explained on held-out clips (task: (score - chance) / (1 - chance))"
+)
 NOTHING = "No acoustic descriptor could be measured on these clips: the atlas table has no rows."
 # rows of space between acoustic targets, nuisance targets and the task
 GAP = 0.4
@@ -75,7 +77,10 @@ def rows(results: Results) -> list[Row]:
         counted = " to ".join(f"{number:,}" for number in {counts[0]: 0, counts[-1]: 0})
         lines.append(Row(target, f"{curves.target_label(target)} (n {counted})", y))
         y += 1
-    return [*lines, Row(None, f"{results.task}, above chance (n {results.n_clips:,})", y + GAP)]
+    return [
+        *lines,
+        Row(None, f"{results.task}, above chance (n {results.facts['clips']:,})", y + GAP),
+    ]
 
 
 def cell(results: Results, encoder: str, readout: str, row: Row) -> tuple[float | None, str]:
@@ -119,10 +124,10 @@ def printed(value: float | None) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known to read the figure."""
-    first = [results.counts_line(), results.group_line()]
+    """Notes for reading the figure."""
+    first = results.about
     if results.regime == "recording":
-        first.append("This figure is of the random split, with the task's row: recordings mix.")
+        first.append("This figure and the task's row use the random split, which mixes recordings.")
     if results.explained_variance.empty:
         return [*first, NOTHING]
     averaged = [
@@ -134,18 +139,18 @@ def notes(results: Results) -> list[str]:
         *first,
         "Cells: variance of the descriptor that ridge regression on the readout explains on "
         "held-out clips (1: all; 0: no better than the training mean; below 0: worse, coloured as "
-        "0). n: clips on which the descriptor is defined. Columns: zero-based blocks; all: all "
+        "0). n: clips where the descriptor is defined. Columns: zero-based blocks; all: all "
         "blocks together. " + transforms(results),
-        "Duration, level and padding are nuisances: cutting and recording decide them too. "
+        "Duration, level and padding are nuisances: they also depend on cutting and recording. "
         f"Last row: balanced accuracy of {results.task} as (score - chance) / (1 - chance); not "
         "the same measure as the rows above.",
-        "Grey or blank: not measured. Intervals stand in the table and in the interactive figure.",
+        "Grey or blank: not measured. Intervals are in the table and in the interactive figure.",
         *averaged,
     ]
 
 
 def transforms(results: Results) -> str:
-    """Which descriptors the regression takes as logarithms, and which by rank."""
+    """The descriptors that are regressed as logarithms, and those by rank."""
     named = {"log": [], "rank": []}
     for target in targets(results):
         if target in TARGETS and TARGETS[target].transform in named:
@@ -167,7 +172,7 @@ def figure(results: Results) -> Figure:
 def _cell_width(counts: list[int]) -> float:
     """Inches of a cell, for panels with so many columns."""
     width = min(CELL_IN, ROOM_IN / max(counts))
-    # baselines beside the last encoder rather than alone, where cells get little smaller by it
+    # baselines go beside the last encoder where this makes the cells only a little smaller
     beside = (ROOM_IN - 0.3) / sum(counts[-2:])
     return min(width, beside) if len(counts) > 1 and beside > 0.8 * width else width
 

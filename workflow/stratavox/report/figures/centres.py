@@ -1,8 +1,8 @@
-"""Centres of gravity of one task: where along each encoder's depth what is decoded.
+"""Centres of gravity of one task: at which depth of each encoder a target is decoded.
 
-A row each for the acoustic descriptors, for nuisances, for the mean of the former and for the
-task, then the task's best blocks; a panel per encoder with blocks. Depth runs from the first
-readout (0) to the last block (1).
+A panel per encoder with blocks. Its rows are the acoustic descriptors, the nuisances, the mean of
+the descriptors, the task, and the task's best blocks. Depth runs from the first readout (0) to the
+last block (1).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ KINDS = {
 # measure of the depths table -> (words, marker, size); drawn at blocks, not centres
 MARKS = {
     BEST: ("block that may be the best (95 %)", "|", 9),
-    SATURATION: ("first block within one standard error of the chosen", "v", 5),
+    SATURATION: ("earliest sufficient block (one standard error)", "v", 5),
 }
-NOTHING = "Groups are unknown: no centre has an interval, so none is given."
+NOTHING = "Groups are unknown: centres would have no interval, so none is given."
 NO_DEPTH = "No encoder has blocks: nothing has a depth."
 NOT_NAMED = "no block can be named"
 # rows of space around the nuisances
@@ -43,7 +43,7 @@ ROW_IN, WIDE_IN = 0.2, 4.6
 
 
 def places(rows: list) -> list[float]:
-    """Where each of `lines` stands, downwards; nuisances set apart."""
+    """The place of each of `lines`, downwards, with space around the nuisances."""
     heights, y = [], 0.0
     for place, (_, kind, _) in enumerate(rows):
         before = rows[place - 1][1] if place else kind
@@ -58,7 +58,7 @@ def why_none(results: Results, encoder: str) -> str:
     if results.facts["group"] is None:
         return "groups unknown: no centre has an interval"
     if len(curves.depths(results.encoders[encoder])) < 2:
-        return "one readout only: no depth to speak of"
+        return "only one readout: no depth"
     return "not scored at every block: no centre"
 
 
@@ -78,8 +78,8 @@ def lines(results: Results, encoder: str) -> list[tuple[str, str, pd.Series]]:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known to read the figure."""
-    first = [results.counts_line(), results.group_line()]
+    """Notes for reading the figure."""
+    first = results.about
     if not results.layered:
         return [*first, NO_DEPTH]
     if results.facts["group"] is None:
@@ -90,9 +90,9 @@ def notes(results: Results) -> list[str]:
     return [
         *first,
         *([f"Whiskers: {intervals}."] if intervals else []),
-        "A curve is corrected for chance and normalised by its own range; one that is flat, or "
-        "above chance by a single group, has no centre, and what all blocks together do not "
-        "explain has no row.",
+        "A curve is corrected for chance and normalised by its own range. A curve that is flat, or "
+        "above chance because of a single group, has no centre. A target that all blocks together "
+        "do not explain has no row.",
         *findings.verdicts(results),
         *(f"{sentence}." for sentence in findings.depths(results)),
     ]

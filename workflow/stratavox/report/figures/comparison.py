@@ -41,10 +41,10 @@ class Row:
 def listed(results: Results) -> list[Row]:
     """The rows that have a value, from top to bottom; probes on tokens after the linear one.
 
-    An encoder with blocks has a header, without a readout.
+    An encoder with blocks also has a header, a row without a readout.
     """
     rows, probes = [], dict.fromkeys([*words.PROBES, *sorted(set(results.estimates["probe"]))])
-    for encoder in [*results.layered, *results.baselines]:
+    for encoder in results.listed:
         if results.encoders[encoder]["blocks"]:
             rows.append(Row(encoder, None, PROBE, results.label(encoder)))
         for probe in probes:
@@ -57,7 +57,7 @@ def listed(results: Results) -> list[Row]:
 
 
 def row_label(results: Results, encoder: str, readout: str) -> str:
-    """The label of a row: the readout, or the encoder where it has but one."""
+    """The label of a row: the readout, or the encoder where it has only one."""
     has_blocks = results.encoders[encoder]["blocks"]
     return results.place(encoder, readout) if has_blocks else results.label(encoder)
 
@@ -65,7 +65,7 @@ def row_label(results: Results, encoder: str, readout: str) -> str:
 def alt(results: Results) -> str:
     """Every linear score."""
     parts = [f"Comparison of {results.heading}: balanced accuracy"]
-    for encoder in [*results.layered, *results.baselines]:
+    for encoder in results.listed:
         for readout in results.compared(encoder):
             value = words.number(results.one(encoder, readout)["value"])
             parts.append(f"{results.label(encoder)}, {results.place(encoder, readout)} {value}")
@@ -73,20 +73,19 @@ def alt(results: Results) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     tokens = []
     if (results.estimates["control"] == "shuffled").any():
         tokens.append(
-            "Crosses: the same probe on tokens in random order; equal where it cannot use order."
+            "Crosses: the same probe on tokens in random order; equal if order is not used."
         )
     if (results.estimates["probe"] == "attention_mean").any():
         tokens.append(
-            "Attention on one pooled vector is what Earth Species's BEATs layer notebook does: its "
-            "queries and keys have no effect."
+            "Attention on one pooled vector, as in Earth Species's BEATs layer notebook: queries "
+            "and keys have no effect."
         )
     return [
-        results.counts_line(),
-        results.group_line(),
+        *results.about,
         results.interval_line("Whiskers, and numbers in brackets"),
         *results.random_line("Hollow marks"),
         results.control_line(),

@@ -16,8 +16,8 @@ FACTS = {
     "title": "Layer by layer",
     "caption": "Layer by layer: {task} of {dataset}. Balanced accuracy of the linear probe on each "
     "readout, one curve per encoder, with pointwise intervals and a band that holds for the whole "
-    "curve. A curve's highest point, picked by looking, is too high: the comparison has the block "
-    "chosen inside the training folds.",
+    "curve. The highest point of a curve is chosen after seeing the test scores, so it is too "
+    "high; the figure of comparisons has the block chosen in the training folds.",
     "scopes": ("target", "nuisance"),
 }
 X_TITLE = "block of the readout (zero-based; a curve ends at its encoder's last block)"
@@ -38,19 +38,18 @@ def alt(results: Results) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     banded = results.estimates["band_low"].notna().any()
     return [
-        results.counts_line(),
-        results.group_line(),
+        *results.about,
         results.interval_line("Whiskers"),
-        *(["Bands: hold along the whole curve at once with 95 %."] if banded else []),
+        *(["Bands: 95 %, for all points of a curve at once."] if banded else []),
         *results.draws_line("Thick pale bars"),
         *results.random_line("Dashed lines"),
         *(
             [
-                "Thin broken lines without marks: inside the blocks, before the residual sum, at "
-                "their block's place; they are no blocks."
+                "Thin broken lines without marks: readouts inside the blocks, before the residual "
+                "sum, at the place of their block."
             ]
             if _sites(results)
             else []
@@ -60,7 +59,7 @@ def notes(results: Results) -> list[str]:
 
 
 def _sites(results: Results) -> list[str]:
-    """The sites inside blocks that some encoder was read at."""
+    """The sites inside blocks that some encoder has readouts of."""
     present = {site for encoder in results.layered for site in results.branches(encoder)}
     return [site for site in words.SITES if site in present]
 
@@ -88,7 +87,7 @@ def figure(results: Results) -> Figure:
         curves.chance(results, dash="dot"),
     ]
     for place, encoder in enumerate(results.layered):
-        # encoders side by side, or their whiskers would hide each other
+        # encoders side by side, so that whiskers do not hide each other
         shift = 0.08 * (place - (len(layered) - 1) / 2)
         series += _curves(results, encoder, looks[encoder], shift)
     for encoder, x in places.items():

@@ -1,8 +1,8 @@
-"""What the split changes: balanced accuracy over depth under each regime, a panel per encoder.
+"""The effect of the split: balanced accuracy over depth in each regime, a panel per encoder.
 
-Beside the regimes stands the control task of Hewitt & Liang (2019, EMNLP, section 2): labels drawn
-at random per recording, which a probe can only learn by recognising recordings. The random split's
-score minus that of the control task is the selectivity.
+Also the control task of Hewitt & Liang (2019, EMNLP, section 2): labels drawn at random per
+recording, which a probe can only learn by recognising recordings. The random split's score minus
+that of the control task is the selectivity.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ def lines(results: Results) -> list[Line]:
 
 
 def notes(results: Results) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     facts = results.facts
-    text = [results.counts_line(), results.group_line(), _intervals(results)]
+    text = [*results.about, _intervals(results)]
     if "recording" in facts["regimes"] and results.regime != "recording":
-        text.append("By recording: no recording is in training and test at once.")
+        text.append("By recording: no recording is in both training and test data.")
     if facts["regimes"] == ["random"]:
         text.append(
-            "Only the random split could be made: how much of its score comes from animals or "
-            "recordings that are in both training and test cannot be measured here."
+            "Only the random split could be made, so the effect of animals or recordings that are "
+            "in both training and test data cannot be measured here."
         )
     else:
-        text.append("Random split: one animal or recording may be in both training and test.")
+        text.append("Random split: an animal or recording may be in both training and test data.")
     text += [f"Not scored {name}: {why}" for name, why in facts["regimes_left_out"].items()]
     selectivity = results.selectivity()
     if selectivity:
@@ -115,7 +115,7 @@ def _series(results: Results, encoder: str | None, places: dict[str, float], ste
             mark |= {"name": f"{name} {baseline} in {encoder}"}
             mark |= {"hovers": curves.hover(rows, one.label)}
             ends = ("low", "high") if one.control == "none" else ()
-            # the lines of a baseline stand side by side
+            # the lines of a baseline are side by side
             beside = x + (number - (len(shown) - 1) / 2) * 0.17 * step
             series.append(curves.points(rows, beside, ends=ends, **mark))
     return series

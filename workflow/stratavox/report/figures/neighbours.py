@@ -1,6 +1,6 @@
-"""Neighbours and clusters of one task in the native space of each readout, over depth.
+"""Neighbours and clusters of one task in the unscaled space of each readout, over depth.
 
-Nothing is trained here but clusters: which clips lie near each other, by cosine.
+No probe is trained: clips are compared by their cosine, and clustered by k-means.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FACTS = {
     "order": 60,
     "title": "Neighbours and clusters",
     "caption": "Neighbours, {task} of {dataset}: retrieval, clustering and nearest neighbours in "
-    "the native space of each readout, with neighbours of the same recording left out where they "
+    "the unscaled space of each readout, without neighbours of the same recording where recordings "
     "are known.",
     "scopes": ("target",),
     "needs": ("neighbours",),
@@ -33,7 +33,7 @@ PANEL_IN = (1.85, 1.9)
 
 
 def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     table = pd.concat(neighbours.values())
 
     def excluded(measure: str) -> str:
@@ -44,13 +44,14 @@ def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
         )
 
     clips = words.count(int(table["n_clips"].max()), "clip")
+    classes = words.count(len(results.facts["classes"]), "class")
     unknown = [results.group_line()] if results.facts["group"] is None else []
     return [
         *unknown,
-        f"{clips}, {words.count(results.n_classes, 'class')}; cosine, readouts as they are. No "
-        "intervals: these are descriptions, the probes are the test.",
-        "Retrieval: every clip a query, clips of its class to be ranked first (chance 0.5); dashed "
-        "with all other clips, as in avex; solid "
+        f"{clips}, {classes}; cosine of unscaled readouts. These measures are descriptive and have "
+        "no intervals; the probes are the test.",
+        "Retrieval: each clip is a query, and clips of its class should be ranked first (chance "
+        "0.5). Dashed: with all other clips, as in avex; solid: "
         f"{excluded('retrieval_roc_auc_apart')}.",
         "5 nearest: the vote of the 5 clips of highest cosine in the other folds, "
         f"{excluded('knn_balanced_accuracy')}; chance {words.number(results.facts['chance'], 2)}.",

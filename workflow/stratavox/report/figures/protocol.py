@@ -1,8 +1,8 @@
-"""The notebook's protocol beside the sound one, on the same embeddings: a panel per encoder.
+"""The notebook's protocol and the sound one on the same embeddings: a panel per encoder.
 
-The notebook is Earth Species's BEATs layer notebook. The two differ in the method alone: unscaled,
-C = 1, one random split and accuracy, against standardised, C chosen in training, held-out groups
-and balanced accuracy.
+The notebook is Earth Species's BEATs layer notebook. Only the methods differ. Notebook: unscaled,
+C = 1, one random split, accuracy. Sound: standardised, C chosen in training, groups held out,
+balanced accuracy.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 70,
-    "title": "The notebook's protocol beside the sound one",
+    "title": "The notebook's protocol and the sound one",
     "caption": "Protocol of {task} on {dataset}: accuracy by the protocol of Earth Species's BEATs "
-    "layer notebook (unscaled, C = 1, one random split) beside balanced accuracy with groups held "
-    "out and the penalty chosen inside the training folds. They differ in the method, not in the "
-    "readouts.",
+    "layer notebook (unscaled, C = 1, one random split), and balanced accuracy with groups held "
+    "out and the penalty chosen in the training folds. The readouts are the same.",
     "scopes": ("target",),
     "needs": ("notebook",),
 }
@@ -30,13 +29,12 @@ HOLLOW = {"dash": "dash", "marker": "o", "hollow": True, "size": 3.5, "width": 1
 
 
 def notes(results: Results, notebook: dict[str, pd.DataFrame]) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     table = pd.concat(notebook.values())
     stopped = int(table["max_iter_reached"].sum())
     tests = " or ".join(f"{number:,}" for number in sorted(set(table["n_test"])))
     return [
-        results.counts_line(),
-        results.group_line(),
+        *results.about,
         f"Notebook's protocol: logistic regression without scaling, C = 1, one random split of 80 "
         f"to 20 % (seed 42), accuracy on {tests} clips, no interval. {stopped} of {len(table)} "
         "fits stopped before they converged.",

@@ -1,7 +1,7 @@
 """Shape of one dataset's embeddings over depth: effective rank, participation ratio, mean cosine.
 
-Three panels under one x axis that counts blocks; baselines, which have no depth, stand at its
-right. The curves of an encoder's random draws are one curve, their mean.
+Three panels with one x axis that counts blocks; baselines have no depth and are at its right. An
+encoder's random draws are drawn as one curve, their mean.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FACTS = {
     "order": 90,
     "title": "Shape of readouts: rank and anisotropy",
     "caption": "Shape of readouts on {dataset}: effective rank and participation ratio at an equal "
-    "number of clips, beside what columns shuffled independently give, and the mean cosine between "
+    "number of clips, also with each column permuted on its own, and the mean cosine between "
     "clips.",
     "scopes": ("dataset",),
     "needs": ("shape",),
@@ -43,15 +43,15 @@ def table(data: Overview, tables: dict[str, pd.DataFrame], unit: str, measure: s
 
 
 def notes(data: Overview, tables: dict[str, pd.DataFrame]) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     rows = pd.concat(tables.values())
     drawn, clips = int(rows["n_drawn"].max()), int(rows["n_clips"].max())
     lines = [
         f"{data.heading}: {words.count(drawn, 'clip')} of {clips:,} at a time; ranks grow with "
         "the number of clips. No labels are used.",
         f"Thin dotted lines and hollow marks: {NULL}, which leaves no correlation; a rank below "
-        "it is due to correlated dimensions. The mean cosine has no such null; it is 0 where "
-        "directions are even, 1 where all clips point one way.",
+        "it is due to correlated dimensions. The mean cosine has no such null; it is 0 for evenly "
+        "spread directions and 1 where all clips have the same direction.",
     ]
     if (rows["low"] < rows["high"]).any():
         lines.append("Bands and whiskers: range over draws of clips.")

@@ -1,7 +1,7 @@
-"""Similarity of one dataset's readouts: debiased linear CKA of every two, as a heat map.
+"""Similarity of one dataset's readouts: debiased linear CKA of every pair, as a heat map.
 
-Readouts stand in the run's order, encoder after encoder; of random draws of one encoder the first
-stands for all, and the notes say how similar the draws are.
+Readouts are in the run's order, encoder after encoder. Only the first random draw of an encoder is
+shown; the notes give the similarity between draws.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from stratavox.report.results import Overview
 FACTS = {
     "order": 80,
     "title": "Similarity of readouts (debiased linear CKA)",
-    "caption": "Similarity of readouts on {dataset}: debiased linear CKA between every two; 0 is "
-    "what independent noise gives.",
+    "caption": "Similarity of readouts on {dataset}: debiased linear CKA of every pair; it is "
+    "about 0 for independent noise.",
     "scopes": ("dataset",),
     "needs": ("similarity",),
 }
@@ -40,12 +40,12 @@ def matrix(data: Overview, table: pd.DataFrame) -> np.ndarray:
 
 
 def notes(data: Overview, table: pd.DataFrame) -> list[str]:
-    """What must be known to read the figure."""
+    """Notes for reading the figure."""
     clips = words.count(int(table["n_clips"].max()), "clip")
     lines = [
         f"{clips}; no labels are used. The {UNIT} is 1 where one readout is the other rotated and "
-        "scaled, about 0 where they have nothing in common; values below 0 are drawn as 0. "
-        "Encoders and readouts stand in the run's order."
+        "scaled, and about 0 where they have nothing in common; values below 0 are drawn as 0. "
+        "Encoders and readouts are in the run's order."
     ]
     for unit, names in data.units.items():
         if len(names) > 1:
@@ -73,7 +73,7 @@ def between(table: pd.DataFrame, names: list[str]) -> str:
 
 
 def figure(data: Overview, table: pd.DataFrame) -> Figure:
-    """One square panel; the encoders' names stand outside those of their readouts."""
+    """One square panel; the encoders' names are outside those of their readouts."""
     values, rows = matrix(data, table), shown(data)
     names = [f"{encoder}, {words.readout(readout)}" for encoder, readout in rows]
     hover = [

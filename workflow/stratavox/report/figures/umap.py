@@ -19,15 +19,15 @@ from stratavox.tables import read_json, read_provenance, read_table
 FACTS = {
     "order": 100,
     "title": "UMAP panels",
-    "caption": "UMAP panels of {encoder} on {dataset}, coloured by {task}. A map for looking: "
-    "distances, gaps and cluster sizes are no evidence. Trustworthiness stands in each panel's "
-    "title.",
+    "caption": "UMAP panels of {encoder} on {dataset}, coloured by {task}. An illustration: "
+    "distances, gaps and cluster sizes are no evidence. Each panel's title gives its "
+    "trustworthiness.",
     "scopes": ("map",),
     "needs": ("umap",),
-    "alt": "{title} of {heading}; a map for looking, no evidence.",
+    "alt": "{title} of {heading}; an illustration, no evidence.",
 }
 CAUTION = (
-    "A map for looking: distances, gaps and cluster sizes in a UMAP are no evidence; probes are."
+    "An illustration: distances, gaps and cluster sizes in a UMAP are no evidence; use the probes."
 )
 
 
@@ -47,7 +47,7 @@ class Labels:
 
     @property
     def outside(self) -> str:
-        """What the clips without a target are."""
+        """The name of the clips without a target."""
         return "outside the task or its sample" if self.drawn else "outside the task"
 
 
@@ -77,9 +77,9 @@ def read_map(path: Path, clips: Labels) -> tuple[pd.DataFrame, dict]:
 
 
 def classes(targets: pd.Series) -> tuple[list[str], list[str]]:
-    """Classes with a look of their own, in alphabetical order, and those too many for one.
+    """The classes with a colour and marker of their own, and the others, in alphabetical order.
 
-    Where there are more than 40, the 40 with most clips have one.
+    With more than 40 classes, the 40 with most clips have their own.
     """
     counts = targets.value_counts()
     ranked = sorted(counts.index, key=lambda name: (-counts[name], name))
@@ -87,20 +87,23 @@ def classes(targets: pd.Series) -> tuple[list[str], list[str]]:
 
 
 def notes(clips: Labels, points: pd.DataFrame, facts: dict) -> list[str]:
-    """What must be known to read the panels."""
+    """Notes for reading the panels."""
     one = points[points["readout"] == points["readout"].iloc[0]]
     outside, rest = int(one["target"].isna().sum()), classes(one["target"])[1]
     of = "" if facts["clips"] == facts["whole"] else f" of {facts['whole']:,}, drawn at random"
     return [
-        *([f"{UNKNOWN}: clips of one animal may lie together for that alone."] * (not clips.group)),
+        *(
+            [f"{UNKNOWN}: clips may be close only because they are of one animal."]
+            * (not clips.group)
+        ),
         f"{words.count(facts['clips'], 'clip')}{of}, coloured by {clips.task}; {outside:,} "
         f"{clips.outside} in pale grey. Standardised readouts, {facts['n_neighbors']} "
         f"neighbours, min_dist {facts['min_dist']}, seed {facts['seed']}.",
-        f"Trustworthiness (1: all neighbours are real; about 0.5: chance) at "
+        f"Trustworthiness (1: all neighbours are true; about 0.5: chance) at "
         f"{facts['n_neighbors']} neighbours on {facts['trustworthiness_clips']:,} clips.",
         CAUTION,
         *([f"The {len(rest)} classes with fewest clips share one grey."] if rest else []),
-        *([f"{facts['statement']}."] if "statement" in facts else []),
+        *(f"{statement}." for statement in facts["statements"]),
     ]
 
 
