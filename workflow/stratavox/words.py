@@ -1,8 +1,11 @@
-"""Labels of the report: the words for the short names in tables (``block_07``, ``nested``)."""
+"""Labels of the names in tables, for the report's figures and sentences.
+
+Tables hold short names (``block_07``, ``control_task``).
+"""
 
 from __future__ import annotations
 
-# Readouts that are not one place in an encoder, as written inside a sentence.
+# Readouts made of several blocks, or of none, as used inside a sentence.
 READOUTS = {
     "nested": "the block chosen in training",
     "concat": "all blocks together",
@@ -13,7 +16,7 @@ READOUTS = {
     "acoustics": "acoustic descriptors alone",
 }
 BESIDE_ACOUSTICS = "+acoustics"
-# Sites inside a block; each has its own line in the figure.
+# Sites inside a block, each drawn as its own line.
 SITES = {
     "attn": "attn: output of attention in a block",
     "ffn": "ffn: output of the feed-forward part of a block",
@@ -41,9 +44,9 @@ INTERVALS = {
     "permutations": "95 % range over permutations",
     "draws": "95 % range over draws of labels",
 }
-# Short forms.
+# The same for little space.
 INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
-# What an encoder's name gets by its kind of weights in encoder.json; the others get nothing.
+# What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
 WEIGHTS = {"random": "random weights", "none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
@@ -61,7 +64,7 @@ OUTCOMES = {
 
 
 def readout(name: str) -> str:
-    """A readout in words, its number zero-based as in the name: ``block_07`` is "block 7"."""
+    """A readout in words; the number is the name's own, zero-based: ``block_07`` is "block 7"."""
     if name in READOUTS:
         return READOUTS[name].removeprefix("the ")
     if name.endswith(BESIDE_ACOUSTICS):
@@ -87,7 +90,7 @@ def encoder(name: str, weights: str, draws: int = 0) -> str:
 
 
 def dataset(name: str, source: str) -> str:
-    """A dataset's name, marked as synthetic where the workflow generates it."""
+    """A dataset's name, marked if the workflow generated its sound."""
     return f"{name} (synthetic)" if source == "chorus" else name
 
 
@@ -102,7 +105,7 @@ def number(value: float | None, decimals: int = 3) -> str:
 
 
 def difference(value: float | None) -> str:
-    """A difference of scores with its sign."""
+    """The same with its sign."""
     return "–" if missing(value) else f"{value:+.3f}"
 
 
