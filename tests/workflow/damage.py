@@ -62,7 +62,7 @@ def damage_each_kind(study, planned: str) -> dict[str, str]:
     ``planned`` is what Snakemake prints of all jobs of the run.
     """
     kinds = {}
-    for job, files in blocks(planned).items():
+    for job, files in sorted(blocks(planned).items()):
         for place, path in enumerate(files["output"]):
             if path.endswith("/encoder.json"):
                 path = path.replace("encoder.json", "block_00.parquet")

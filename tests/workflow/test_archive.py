@@ -45,10 +45,10 @@ def test_planned_offline_fetched_once_and_stale_with_its_content_alone(otters):
     study, server = otters
     planned = study.stale()
     assert CORPUS | {"manifest otters", "folds otters call", "summary"} <= planned
-    assert server.asked == [] and not (study.here / "cache").exists()
+    assert server.requests == [] and not (study.here / "cache").exists()
 
     assert jobs(study.snakemake(CLIPS)) == CORPUS | {"manifest otters"}
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     cached = study.here / "cache/archives/giant_otter/giant_otters.zip"
     assert cached.stat().st_mode & 0o777 == 0o444
 
@@ -66,4 +66,4 @@ def test_planned_offline_fetched_once_and_stale_with_its_content_alone(otters):
     changed = data.entry("giant_otter", [file | {"checksum": "md5:" + "0" * 32}])
     data.write_table(study.here / "own.yaml", giant_otter=changed)
     assert jobs(study.snakemake("--dry-run", CLIPS)) == CORPUS | {"manifest otters"}
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

@@ -20,7 +20,7 @@ def test_the_study_runs_from_download_to_report(shared, tmp_path, monkeypatch):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         study.snakemake()
-        assert sorted(name for name, _ in server.asked) == ["11905533.zip", "giant_otters.zip"]
+        assert sorted(name for name, _ in server.requests) == ["11905533.zip", "giant_otters.zip"]
         sha256 = hashlib.sha256(hub.files[paper_study.WEIGHTS]).hexdigest()
     results = study.here / "results"
     receipt = json.loads((results / "downloads/weights/beats_all.json").read_text())

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 from base64 import urlsafe_b64encode
 from collections import defaultdict
@@ -76,12 +77,13 @@ def stage_of(rule: Rule) -> object | None:
 
 
 def add_log_and_environment(workflow: Workflow, environment: Path) -> None:
-    """Give each rule of a stage its log, named after the rule, and the conda environment."""
+    """Give each rule of a stage the conda environment and its log: its name and its wildcards."""
     from snakemake.sourcecache import LocalSourceFile
 
     for rule in workflow.rules:
         if stage_of(rule):
-            wildcards = ".".join(f"{{{name}}}" for name in sorted(rule.wildcard_names))
+            names = dict.fromkeys(re.findall(r"{(\w+)", str(rule.output[0])))
+            wildcards = ".".join(f"{{{name}}}" for name in names)
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"results/logs/{rule.name}/{wildcards or 'run'}.log")
             rule.conda_env = LocalSourceFile(str(environment))
