@@ -82,7 +82,7 @@ def add_log_and_environment(workflow: Workflow, environment: Path) -> None:
 
     for rule in workflow.rules:
         if stage_of(rule):
-            names = dict.fromkeys(re.findall(r"{(\w+)", str(rule.output[0])))
+            names = dict.fromkeys(re.findall(r"{([A-Za-z_]\w*)", str(rule.output[0])))
             wildcards = ".".join(f"{{{name}}}" for name in names)
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"results/logs/{rule.name}/{wildcards or 'run'}.log")
