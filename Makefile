@@ -13,7 +13,7 @@ run: $(READY)
 	@echo "Report: $(CURDIR)/results/report/summary.html"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Which tables in results/ are not what the config, the code and the data would make now.
 verify: $(READY)

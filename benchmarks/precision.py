@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from benchmarks import data, machine
@@ -70,12 +71,15 @@ def by_speaker(rows: list[dict], manifest: pa.Table) -> pa.Table:
     """Folds of the digits that hold speakers out, as the workflow makes them."""
     clip_of = {row["path"].rpartition("/")[2]: row for row in rows}
     ordered = [clip_of[file] for file in manifest["file"].to_pylist()]
-    clips = {
-        "clip_id": np.array(manifest["clip_id"].to_pylist(), dtype=object),
-        "target": np.array([row["label"] for row in ordered], dtype=object),
-        "group": np.array([row["individual"] for row in ordered], dtype=object),
-        "recording": np.full(len(ordered), None, dtype=object),
-    }
+    clips = pd.DataFrame(
+        {
+            "clip_id": manifest["clip_id"].to_pylist(),
+            "target": [row["label"] for row in ordered],
+            "group": [row["individual"] for row in ordered],
+            "recording": None,
+        },
+        dtype=object,
+    )
     return strictest(folds.assign(clips, FOLDS)[0])
 
 

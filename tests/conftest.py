@@ -15,14 +15,8 @@ SHARED = ROOT.parent / "shared"
 
 
 def pytest_collection_modifyitems(items):
-    """Runs of Snakemake first, so that two workers end together; a fixture is made by one of them.
-
-    What shares the finished run is one group, any other file is one.
-    """
+    """Runs of Snakemake first, so that two workers end together."""
     items.sort(key=lambda item: item.path.parent.name != "workflow")
-    for item in items:
-        group = "finished" if "finished" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
