@@ -99,7 +99,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_and_a_read_only_one(small_disk, finished):
-    """Both are told in one sentence; once mended, the same command ends with the same tables."""
+    """Each is one sentence; once it is mended, the same command ends with the same tables."""
     study, room = small_disk, small_disk.here / "room"
     command = ("--until", "clips")
     (study.here / "results").mkdir()
@@ -307,11 +307,11 @@ def test_names_that_a_shell_or_a_page_could_take_for_its_own(tmp_path):
 def test_tables_for_people_equal_the_estimates(finished):
     """The CSVs that the report links hold the estimates, row by row."""
     with open(finished.here / "results/tables/wood.kind.estimates.csv", newline="") as file:
-        told = list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
     kept = tables.read_table(
         finished.here / "results/answers/wood/kind/estimates.parquet"
     ).to_pylist()
-    assert len(told) == len(kept) > 0
-    for row, truth in zip(told, kept, strict=True):
+    assert len(rows) == len(kept) > 0
+    for row, truth in zip(rows, kept, strict=True):
         assert row["readout"] == truth["readout"]
         assert float(row["value"]) == pytest.approx(truth["value"])

@@ -34,8 +34,8 @@ MOST_RUNS = 10
 def until_done(study, *command: str) -> int:
     """Give the same command until it ends well; return how often."""
     for times in range(1, MOST_RUNS + 1):
-        told = {"capture_output": True, "text": True}
-        done = subprocess.run(study.command(*command), cwd=study.folder, **told)
+        options = {"capture_output": True, "text": True}
+        done = subprocess.run(study.command(*command), cwd=study.folder, **options)
         if done.returncode == 0:
             return times
     raise AssertionError(done.stdout + done.stderr)
@@ -111,5 +111,5 @@ def test_one_table_of_every_kind_is_broken(study, finished, planned):
     damage_each_kind(study, planned)
     study.snakemake()
     assert same_tables(study.here, finished.here) == same_tables(finished.here, study.here) > 80
-    status, _, said = verify(study)
-    assert status == 0, said
+    status, _, printed = verify(study)
+    assert status == 0, printed

@@ -37,9 +37,9 @@ def test_the_study_runs_from_download_to_report(shared, tmp_path, monkeypatch):
     assert sorted(row["call_type"] for row in labels) == sorted(row["call_type"] for row in rows)
 
     page = (results / "report/summary.html").read_text()
-    for said in ("CC BY 4.0", "A Person (2014) Calls", "group unknown", sha256):
-        assert said in page, said
-    told = json.loads((results / "confounds/zebra_finch/call_type.json").read_text())
-    assert told and "age" in json.dumps(told)
+    for text in ("CC BY 4.0", "A Person (2014) Calls", "group unknown", sha256):
+        assert text in page, text
+    confounds = json.loads((results / "confounds/zebra_finch/call_type.json").read_text())
+    assert confounds and "age" in json.dumps(confounds)
     # the servers are gone
     assert study.stale() == set()

@@ -47,5 +47,5 @@ def test_a_checkout_with_braces_in_its_path_is_refused_with_the_reason(tmp_path)
     folder.mkdir()
     study = bare(folder)
     study.config = {}
-    said = study.snakemake("--dry-run", ok=False)
-    assert "my {calls}" in said and "move or rename the folder" in said
+    printed = study.snakemake("--dry-run", ok=False)
+    assert "my {calls}" in printed and "move or rename the folder" in printed

@@ -22,9 +22,11 @@ def test_columns_are_the_documented_ones(finished, pattern):
     wanted = {name: kind for name, (kind, _) in SCHEMAS[pattern].items()}
     for path in paths:
         schema = pq.read_schema(path)
-        found = {field.name: re.sub(r"<.*", "", str(field.type)) for field in schema}
-        found = {name: found[name] for name in found if name in wanted or "parts/" not in pattern}
-        assert found == {name: re.sub(r"<.*", "", kind) for name, kind in wanted.items()}, path
+        columns = {field.name: re.sub(r"<.*", "", str(field.type)) for field in schema}
+        columns = {
+            name: columns[name] for name in columns if name in wanted or "parts/" not in pattern
+        }
+        assert columns == {name: re.sub(r"<.*", "", kind) for name, kind in wanted.items()}, path
 
 
 def test_readouts_say_what_made_them(finished):
@@ -48,7 +50,7 @@ def test_the_merged_config_stands_beside_the_report(finished):
 
 
 def test_every_encoder_met_the_same_folds(finished):
-    told = [
+    predictions = [
         tables.read_table(
             finished.here / f"results/predictions/{encoder}/wood/kind.parquet",
             ["regime", "repeat", "fold", "clip_id", "readout"],
@@ -58,7 +60,7 @@ def test_every_encoder_met_the_same_folds(finished):
     shared = tables.read_table(finished.here / "results/folds/wood/kind.parquet").to_pandas()
     keys = ["regime", "repeat", "clip_id"]
     wanted = shared.set_index(keys)["fold"].sort_index()
-    for table in told:
+    for table in predictions:
         for _, part in table.groupby("readout"):
             assert part.set_index(keys)["fold"].sort_index().equals(wanted)
 

@@ -1,4 +1,4 @@
-"""Stale is told from fresh by the tables themselves, when Snakemake's own records are gone."""
+"""Tables themselves show whether they are stale, when Snakemake's own records are gone."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from damage import flip_a_bit
 
 
 def verify(study) -> tuple[int, dict[str, list[str]], str]:
-    """Exit status of `stratavox verify`, the tables that it lists by state, and what it said."""
+    """Exit status of `stratavox verify`, the tables that it lists by state, and its output."""
     done = subprocess.run(
         [sys.executable, "-m", "stratavox", "verify", "--configfile", "mine.yaml"],
         cwd=study.here,
@@ -19,14 +19,14 @@ def verify(study) -> tuple[int, dict[str, list[str]], str]:
         capture_output=True,
     )
     parts = re.split(r"\d+ of \d+ tables (.*)\n", done.stdout)
-    listed = {state: told.split() for state, told in zip(parts[1::2], parts[2::2], strict=True)}
+    listed = {state: paths.split() for state, paths in zip(parts[1::2], parts[2::2], strict=True)}
     return done.returncode, listed, done.stdout + done.stderr
 
 
 def test_a_finished_run_is_fresh(study):
-    status, listed, said = verify(study)
+    status, listed, printed = verify(study)
     tables = [p for p in (study.here / "results").rglob("*.parquet") if p.name != "scan.parquet"]
-    assert status == 0 and f"{len(tables)} of {len(tables)} tables fresh" in said
+    assert status == 0 and f"{len(tables)} of {len(tables)} tables fresh" in printed
     assert not any(listed.values())
 
 
@@ -45,8 +45,8 @@ def test_stale_and_broken_tables_are_named_without_snakemakes_records(study):
     shutil.copy(
         study.here / "results/folds/wood/kind.parquet", study.here / "results/scores/gone/wood"
     )
-    status, listed, said = verify(study)
-    assert status == 1 and "run the workflow again" in said and "Traceback" not in said
+    status, listed, printed = verify(study)
+    assert status == 1 and "run the workflow again" in printed and "Traceback" not in printed
     broken = ["acoustics/wood/part-001.parquet", "parts/logmel/field/part-000.parquet"]
     assert listed["broken"] == broken
     scores = {
