@@ -87,6 +87,7 @@ def test_rules_say_who_writes_a_file_and_what_he_reads(rules):
     two, wildcards = rules.producer("results/two/z.txt")
     assert rules.inputs(two, wildcards) == ["results/one/x/a.txt", "results/one/y/a.txt"]
     assert rules.with_stage(two.params.provenance.stage) is two
+    assert internals.patterns(two) == ["results/two/{name}.txt"]
     assert list(two.expand_log({"name": "z"})) == ["results/logs/two/z.log"]
 
 
@@ -99,6 +100,11 @@ def test_keys_follow_the_rules_from_a_file_to_what_it_is_made_of(rules, monkeypa
     monkeypatch.setattr(rules, "inputs", lambda rule, w: [] if rule is one else [TARGET])
     before = {name: Keys(rules).of_file(f"results/two/{name}.txt") for name in "zw"}
     assert before["z"] != before["w"]
+    types = {"two/{name}.txt": {"x": "double"}}
+    monkeypatch.setattr("stratavox.columns.types", types.get)
+    assert Keys(rules).of_file("results/two/z.txt") != before["z"]
+    monkeypatch.setattr("stratavox.columns.types", lambda table: None)
+    assert Keys(rules).of_file("results/two/z.txt") == before["z"]
     other = Stage("stage", content=lambda wildcards: ["another digest"])
     monkeypatch.setattr(one.params.provenance, "stage", other)
     assert Keys(rules).of_file("results/two/z.txt") != before["z"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stratavox import columns, fingerprint
 from stratavox.errors import StratavoxError
+from stratavox.snakemake_internals import patterns
 from stratavox.stage import canonical
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Keys:
             source |= {"code": fingerprint.code(*roots), "versions": fingerprint.versions(*roots)}
         inputs = [self.of_file(path) for path in self._rules.inputs(rule, wildcards)]
         needs = [list(dict.fromkeys(inputs)), list(stage.content(values))]
-        tables = [columns.types(path.removeprefix("results/")) for path in rule.output]
+        declared = [path.removeprefix("results/") for path in patterns(rule)]
+        tables = [columns.types(path) for path in declared]
         return source | {"key": digest([source, stage.settings(values), needs, tables])}
 
 

@@ -71,6 +71,13 @@ def _folder(path: object) -> tuple[str, ...]:
     return tuple(str(path).split("/")[:2])
 
 
+def patterns(rule: Rule) -> list[str]:
+    """The rule's outputs with plain wildcards, without the constraints that Snakemake adds."""
+    from snakemake.io import strip_wildcard_constraints
+
+    return [strip_wildcard_constraints(str(pattern)) for pattern in rule.output]
+
+
 def stage_of(rule: Rule) -> object | None:
     """The stage in a rule's param ``provenance``; None for a rule of another workflow."""
     return getattr(rule.params.get("provenance"), "stage", None)
@@ -82,8 +89,7 @@ def add_log_and_environment(workflow: Workflow, environment: Path) -> None:
 
     for rule in workflow.rules:
         if stage_of(rule):
-            names = dict.fromkeys(re.findall(r"{([A-Za-z_]\w*)", str(rule.output[0])))
-            wildcards = ".".join(f"{{{name}}}" for name in names)
+            wildcards = ".".join(dict.fromkeys(re.findall(r"{\w+}", patterns(rule)[0])))
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"results/logs/{rule.name}/{wildcards or 'run'}.log")
             rule.conda_env = LocalSourceFile(str(environment))
