@@ -8,6 +8,7 @@ settings. (Were all inputs marked so, Snakemake would not look at the params of 
 runs: DAG.update_needrun skips them.)
 """
 
+import functools
 import math
 import os
 import shlex
@@ -95,9 +96,9 @@ def connect_rules():
         raise WorkflowError(str(error)) from None
 
 
-def stage(name, settings=None, **further):
-    """Params of a rule that runs a stage, a module's name; ``further`` as in `keys.Stage`."""
-    entry = Stage(name, *([settings] if settings else []), **further)
+def stage(*module_and_settings, **further):
+    """Params of a rule that runs a stage, described as in `keys.Stage`."""
+    entry = Stage(*module_and_settings, **further)
 
     def provenance(wildcards):
         return canonical(JOBS.keys.of_stage(entry, wildcards))
@@ -110,7 +111,7 @@ def stage(name, settings=None, **further):
             "wildcards": dict(wildcards.items()),
             "provenance": JOBS.keys.of_stage(entry, wildcards),
         }
-        return {"stage": name, "json": canonical(values)}
+        return {"stage": entry.module, "json": canonical(values)}
 
     provenance.stage = entry
     return {"provenance": provenance, "job": job}
@@ -211,9 +212,7 @@ def of_encoders(pattern, encoders):
 def clips_at_rate(wildcards):
     """The shard of clips at the encoder's rate."""
     rate = PLAN.rate(wildcards.encoder)
-    return expand(rules.clips.output.clips, rate=rate, allow_missing=True)[0].format(
-        **wildcards
-    )
+    return rules.clips.output.clips.format(rate=rate, **wildcards)
 
 
 def receipt_of_weights(wildcards):
@@ -273,6 +272,7 @@ def drawing(scope):
 # ---- the report ----
 
 
+@functools.cache
 def index():
     """What belongs together, for the report: paths relative to the working directory."""
     readouts = rules.collect.output.encoder

@@ -111,7 +111,7 @@ rule clips:
 
 rule acoustics:
     input:
-        clips=f"results/clips/{{dataset}}/{BASELINE_RATE}/part-{{shard}}.parquet",
+        clips=rules.clips.output.clips.replace("{rate}", str(BASELINE_RATE)),
     output:
         acoustics="results/acoustics/{dataset}/part-{shard}.parquet",
     resources:

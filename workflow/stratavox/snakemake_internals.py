@@ -39,6 +39,7 @@ class Rules:
     def __init__(self, workflow: Workflow):
         self._outputs = defaultdict(list)
         self._with_stage: dict[int, Rule] = {}
+        self._inputs: dict[tuple, list[str]] = {}
         for rule in workflow.rules:
             if stage := stage_of(rule):
                 self._with_stage[id(stage)] = rule
@@ -58,8 +59,11 @@ class Rules:
 
     def inputs(self, rule: Rule, wildcards: dict[str, str]) -> list[str]:
         """The files that a job of the rule reads, except those marked ancient()."""
-        files, *_ = rule.expand_input(wildcards)
-        return [str(file) for file in files if not file.is_ancient]
+        job = (rule.name, *sorted(wildcards.items()))
+        if job not in self._inputs:
+            files, *_ = rule.expand_input(wildcards)
+            self._inputs[job] = [str(file) for file in files if not file.is_ancient]
+        return self._inputs[job]
 
     def outputs(self, rule: Rule, wildcards: dict[str, str]) -> list[str]:
         """The files that a job of the rule writes."""

@@ -44,9 +44,8 @@ def verify(config: Path, root: Path) -> None:
 def compare(jobs: Jobs, root: Path) -> dict[str, str]:
     """State of every table below ``root``/results except the scans, which every run makes again."""
     results = root / "results"
-    paths = [path.relative_to(results).as_posix() for path in results.rglob("*.parquet")]
-    names = {path: path.rpartition("/")[2] for path in paths}
-    paths = [p for p in paths if names[p] != "scan.parquet" and not names[p].startswith(".")]
+    paths = [path for path in results.rglob("*.parquet") if not path.name.startswith(".")]
+    paths = [p.relative_to(results).as_posix() for p in paths if p.name != "scan.parquet"]
     return {path: _state(jobs, root, f"results/{path}") for path in paths}
 
 
