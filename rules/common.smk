@@ -202,6 +202,15 @@ def of_each_encoder(pattern):
     return lambda wildcards: expand(pattern, encoder=PLAN.encoders, **wildcards)
 
 
+def of_each_target(pattern):
+    """An input function: the pattern's file for every task of the run that is a target."""
+    return lambda wildcards: [
+        pattern.format(dataset=dataset, task=task)
+        for dataset in PLAN.datasets
+        for task in PLAN.targets(dataset)
+    ]
+
+
 def of_encoders(pattern, encoders):
     """An input function: the pattern's files for the encoders that a function of the task names."""
     return lambda wildcards: expand(
@@ -289,6 +298,7 @@ def index():
             }
             for encoder in PLAN.encoders
         },
+        "verdicts": rules.verdicts.output.verdicts,
         # less the place of the cache, which is this machine's business
         "config": PLAN.config
         | {"downloads": {"archives": PLAN.config["downloads"]["archives"]}},
@@ -381,6 +391,7 @@ def report_tables():
     files = expand(
         rules.collect.output.encoder, encoder=PLAN.encoders, dataset=PLAN.datasets
     )
+    files.append(index()["verdicts"])
     for entry in entries:
         files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]
         files += [entry["archive"]["account"]] if entry["archive"] else []

@@ -159,3 +159,17 @@ rule infer:
         ),
     shell:
         COMMAND
+
+
+rule verdicts:
+    input:
+        trends=of_each_target(rules.infer.output.trends),
+        depths=of_each_target(rules.infer.output.depths),
+    output:
+        verdicts="results/answers/verdicts.parquet",
+    resources:
+        **needs(mb=(500, 0), minutes=(5, 0)),
+    params:
+        **stage("inference.verdicts"),
+    shell:
+        COMMAND

@@ -38,7 +38,6 @@ CONTROLS = {
 REGIMES = {"grouped": "grouped by {group}", "recording": "by recording", "random": "random split"}
 INTERVALS = {
     "t over groups": "95 % t interval over groups",
-    "BCa over groups": "95 % BCa bootstrap interval over groups",
     "range over groups": "range over groups, lowest to highest (too few groups for an interval)",
     "none": "no interval",
     "permutations": "95 % range over permutations",
@@ -50,8 +49,7 @@ INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
 WEIGHTS = {"random": "random weights", "none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
-    "saturation": "earliest sufficient block (within one standard error of the block chosen in "
-    "training)",
+    "onset": "first block shown to be within the margin of the block chosen in training",
     "confidence set": "blocks that may be the best (95 %)",
 }
 # Outcomes of a contrast: as a heading, and in a cell.
@@ -97,6 +95,11 @@ def dataset(name: str, source: str) -> str:
 def missing(value: float | None) -> bool:
     """Whether a table's number is empty (null or NaN)."""
     return value is None or value != value
+
+
+def none_if_missing(value):
+    """``value``, or None where a table has none."""
+    return None if missing(value) else value
 
 
 def number(value: float | None, decimals: int = 3) -> str:

@@ -33,4 +33,4 @@ TARGETS = {
     "snr": Target("Signal to noise", "dB", "none"),
 }
 # They depend on cutting, recording and padding of the clip, not only on the animal.
-NUISANCE = ("duration", "level", "padding")
+NUISANCE = ("duration", "level", "snr", "padding")

@@ -1,9 +1,8 @@
 """Intervals over groups, such as individuals or recording sessions.
 
 Clips of one group resemble each other, so an interval over clips is far too narrow (measured: .59
-coverage at a nominal .95). Every estimate here is a statistic of weighted groups: with all weights
-1 it is the estimate, with one weight 0 a jackknife replicate, with multinomial counts a bootstrap
-replicate.
+coverage at a nominal .95). Every estimate here is a smooth function of the weights of the groups:
+with all weights 1 it is the estimate, and its slope along one weight is that group's influence.
 """
 
 from __future__ import annotations
@@ -14,118 +13,143 @@ from functools import cached_property
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import beta, norm
 from scipy.stats import t as student
 
 # Weights (draws, groups) to values (draws,), by `weights @ values` and `len(weights)` alone.
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 LEVEL = 0.95
-# With fewer groups than the first there is only their range. From the second on the bootstrap is
-# used: its bounds may be asymmetric, but it is too narrow for few groups (coverage .83 at 5).
-FEWEST_T, FEWEST_BOOTSTRAP = 6, 15
-RESAMPLES = 2000
-RANGE, STUDENT, BCA = "range over groups", "t over groups", "BCa over groups"
+# With fewer degrees of freedom the t distribution is no longer near enough (Tipton 2015,
+# Psychological Methods 20:375-393): there is only the range over groups, and no test.
+FEWEST_FREEDOM = 4
+RANGE, STUDENT = "range over groups", "t over groups"
+STEP = 1e-4  # of a group's weight, for its influence
+NO_SPREAD = 1e-9  # a smaller standard error is rounding
 
 
 @dataclass(frozen=True)
-class Without:
-    """The matrix 1 - I (groups, groups): its product and its length, as statistics use it.
+class Nudged:
+    """The matrix 1 + step * I (groups, groups): its product and its length, as statistics use it.
 
     The full matrix would take 0.8 GB at 10,000 groups.
     """
 
     groups: int
+    step: float
 
     def __len__(self) -> int:
         return self.groups
 
     def __matmul__(self, values: np.ndarray) -> np.ndarray:
-        return values.sum(axis=0) - values
+        return values.sum(axis=0) + self.step * values
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups of one task. Groups are resampled within each of ``strata`` (groups,)."""
+    """The groups of one task, by their ``clips`` (groups, classes) of each class.
 
-    strata: np.ndarray
+    Degrees of freedom and the correction for few groups follow from these counts alone (Bell &
+    McCaffrey 2002, Survey Methodology 28:169-181; Pustejovsky & Tipton 2018, J. Business & Economic
+    Statistics 36:672-683). Their working model: a group's score in one class is independent of all
+    others and equally variable. So one rule holds where groups have all classes (crossed), where
+    each has one (nested), and for all between; and a class in few groups counts as few.
+    """
+
+    clips: np.ndarray
 
     @classmethod
     def of(cls, clips: np.ndarray) -> Groups:
-        """Groups with ``clips`` (groups, classes) clips of each class.
+        """Groups with ``clips`` (groups, classes) clips of each class."""
+        return cls(np.asarray(clips, dtype=float))
 
-        Where each group has a single class (a nested design, such as days of an individual), the
-        classes are strata: otherwise a resample could lack a class, and the error would include
-        differences between classes, which are fixed.
-        """
-        has = clips > 0
-        nested_design = (has.sum(axis=1) == 1).all()
-        return cls(has.argmax(axis=1) if nested_design else np.zeros(len(clips), dtype=int))
+    @cached_property
+    def pooled(self) -> Groups:
+        """The same groups for quantities that do not distinguish classes."""
+        return Groups(self.clips.sum(axis=1, keepdims=True))
 
     @property
     def n(self) -> int:
-        return len(self.strata)
+        return len(self.clips)
 
     @cached_property
-    def sizes(self) -> np.ndarray:
-        """Groups (groups,) in the stratum of each group."""
-        return np.bincount(self.strata)[self.strata]
+    def _shares(self) -> np.ndarray:
+        """Share (groups, classes) of each class's clips that a group has."""
+        return self.clips / self.clips.sum(axis=0)
 
-    @property
-    def freedom(self) -> int:
-        """Degrees of freedom: groups minus strata."""
-        return self.n - len(np.unique(self.strata))
+    @cached_property
+    def _variance(self) -> np.ndarray:
+        """Variance (groups,) of a group's part in the score, about the true score."""
+        return np.square(self._shares / self.clips.shape[1]).sum(axis=1)
+
+    @cached_property
+    def _factors(self) -> tuple[np.ndarray, np.ndarray]:
+        """The covariance of all groups' parts about the estimate, without `_variance`.
+
+        It is L C L' (groups, groups) with L (groups, 2 classes) and C (2 classes, 2 classes).
+        """
+        share, weight = self._shares, self._shares / self.clips.shape[1]
+        one = np.eye(share.shape[1])
+        core = np.block([[np.diag(np.square(share).sum(axis=0)), -one], [-one, 0 * one]])
+        return np.hstack([weight, weight * share]), core
+
+    @cached_property
+    def correction(self) -> np.ndarray:
+        """What each group's squared part is multiplied by, for an unbiased variance (groups,)."""
+        left, core = self._factors
+        about_estimate = self._variance + np.einsum("gi,ij,gj->g", left, core, left)
+        # a class in a single group has no spread; its degrees of freedom are 0 as well
+        return self._variance / np.maximum(about_estimate, NO_SPREAD * self._variance)
+
+    @cached_property
+    def freedom(self) -> float:
+        """Degrees of freedom of the variance: 2 E(v)^2 / Var(v) under the working model."""
+        left, core = self._factors
+        corrected = left * np.sqrt(self.correction)[:, None]
+        own = self._variance * self.correction
+        squares = np.square(own).sum()
+        squares += 2 * np.einsum("g,gi,ij,gj->", own, corrected, core, corrected)
+        inner = corrected.T @ corrected @ core
+        squares += np.trace(inner @ inner)
+        return float(self._variance.sum() ** 2 / squares)
+
+    @cached_property
+    def effective(self) -> float:
+        """The number of equal groups that would weigh as much (Kish 1965, Survey Sampling)."""
+        weight = self._shares.mean(axis=1)
+        return float(weight.sum() ** 2 / np.square(weight).sum())
 
     @property
     def kind(self) -> str:
-        """The kind of interval for so many groups; in a nested design for so many of a class."""
-        if self.n < FEWEST_T or self.freedom < 2 or self.sizes.min() < 2:
-            return RANGE
-        return STUDENT if self.sizes.min() < FEWEST_BOOTSTRAP else BCA
+        """The kind of interval that these groups allow."""
+        lone = (self.clips > 0).sum(axis=0).min() < 2
+        few = lone or self.freedom < FEWEST_FREEDOM * (1 - 1e-9)
+        return RANGE if few else STUDENT
 
     @property
     def everyone(self) -> np.ndarray:
         """Weights (1, groups) of the estimate itself."""
         return np.ones((1, self.n))
 
-    @property
-    def without(self) -> Without:
-        """Weights (groups, groups) that leave out one group each."""
-        return Without(self.n)
+    def slopes(self, statistic: Statistic) -> np.ndarray:
+        """The slope of a statistic along each group's weight (groups,).
 
-    @cached_property
-    def resamples(self) -> np.ndarray:
-        """Bootstrap weights (`RESAMPLES`, groups), the same for every statistic of these groups."""
-        generator = np.random.default_rng(0)
-        weights = np.zeros((RESAMPLES, self.n))
-        for stratum in np.unique(self.strata):
-            rows = np.flatnonzero(self.strata == stratum)
-            share = np.full(len(rows), 1 / len(rows))
-            weights[:, rows] = generator.multinomial(len(rows), share, RESAMPLES)
-        return weights
-
-    def influence(self, without: np.ndarray) -> np.ndarray:
-        """Each group's part (groups, ...) in the standard error: its square is the sum of theirs.
-
-        ``without`` (groups, ...) are values with one group left out each. Delete-a-group jackknife
-        (Efron & Tibshirani 1993, An Introduction to the Bootstrap, p. 141), centred by stratum
-        (Wolter 2007, Introduction to Variance Estimation, section 4.5).
+        The infinitesimal jackknife (Efron 1982, The Jackknife, the Bootstrap and Other Resampling
+        Plans, chapter 6).
         """
-        parts = np.empty_like(without)
-        for stratum in np.unique(self.strata):
-            rows = self.strata == stratum
-            size = rows.sum()
-            parts[rows] = np.sqrt((size - 1) / size) * (without[rows] - without[rows].mean(axis=0))
-        return parts
+        up, down = statistic(Nudged(self.n, STEP)), statistic(Nudged(self.n, -STEP))
+        return (up - down) / (2 * STEP)
 
-    def pseudo_values(self, statistic: Statistic) -> np.ndarray:
-        """The statistic of each single group (groups,); their mean is about the statistic.
+    def influence(self, statistic: Statistic) -> np.ndarray:
+        """Each group's part (groups,) in the standard error: its square is the sum of theirs."""
+        return np.sqrt(self.correction) * self.slopes(statistic)
 
-        Tukey's pseudo-values (Efron & Tibshirani 1993, p. 145) make groups comparable that have
-        different shares of the classes.
+    def of_each(self, statistic: Statistic) -> np.ndarray:
+        """The statistic of each group (groups,), made comparable: their mean is the statistic.
+
+        Pseudo-values (Efron & Tibshirani 1993, An Introduction to the Bootstrap, p. 145).
         """
-        value = statistic(self.everyone)[0]
-        return self.n * value - (self.n - 1) * statistic(self.without)
+        return statistic(self.everyone)[0] + self.n * self.slopes(statistic)
 
 
 @dataclass(frozen=True)
@@ -137,65 +161,78 @@ class Interval:
     high: float | None = None
     kind: str = "none"
     error: float | None = None
-    freedom: int | None = None
+    freedom: float | None = None
 
     def bounds(self) -> dict:
         """The columns value, low, high and interval of a table of answers."""
         return {"value": self.value, "low": self.low, "high": self.high, "interval": self.kind}
 
+    def beside(self, error: float, freedom: float) -> Interval:
+        """The same estimate with a second, independent source of error.
+
+        Degrees of freedom by Satterthwaite 1946, Biometrics Bulletin 2:110-114.
+        """
+        if self.error is None:
+            return self
+        both = np.array([self.error, error]) ** 2
+        total = both.sum()
+        if total == 0:
+            return self
+        joint = float(total**2 / np.sum(both**2 / np.array([self.freedom, freedom])))
+        half = student.ppf((1 + LEVEL) / 2, joint) * np.sqrt(total)
+        low, high = min(self.low, self.value - half), max(self.high, self.value + half)
+        return Interval(self.value, low, high, self.kind, float(np.sqrt(total)), joint)
+
 
 def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Interval:
-    """The statistic with 95 % bounds; the number of groups decides between t, BCa and range.
+    """The statistic with 95 % bounds by t over groups, or its range where groups are too few.
 
-    ``share``: the statistic lies between 0 and 1, and the bounds of t are computed on the logit
-    scale, where it is more symmetric (coverage at 6 groups .94 without, .95 with;
-    benchmarks/coverage.py).
+    ``share``: the statistic lies between 0 and 1 (see `share_bounds`).
     """
     value = float(statistic(groups.everyone)[0])
     if groups.kind == RANGE:
         each = statistic(np.eye(groups.n))
         return Interval(value, float(np.nanmin(each)), float(np.nanmax(each)), RANGE)
-    without = statistic(groups.without)
-    error = float(np.linalg.norm(groups.influence(without)))
-    if groups.kind == BCA:
-        low, high = bca(value, without, statistic(groups.resamples))
-    else:
-        times = student.ppf((1 + LEVEL) / 2, groups.freedom)
-        low, high = t_bounds(value, without, groups, times, share)
-    return Interval(value, low, high, groups.kind, error, groups.freedom)
+    error = float(np.linalg.norm(groups.influence(statistic)))
+    error = error if error > NO_SPREAD else 0.0
+    times = student.ppf((1 + LEVEL) / 2, groups.freedom)
+    bounds = share_bounds if share else plain_bounds
+    low, high = bounds(value, error, groups, times)
+    return Interval(value, low, high, STUDENT, error, groups.freedom)
 
 
-def t_bounds(
-    value: float, without: np.ndarray, groups: Groups, times: float, share: bool
-) -> tuple[float, float]:
-    """Bounds at ``times`` the standard error on either side, for a share on the logit scale.
+def plain_bounds(value: float, error: float, groups: Groups, times: float) -> tuple[float, float]:
+    """Bounds at ``times`` the standard error on either side.
 
-    Where a share is 0 or 1 in some replicate its logit is undefined; the bounds are then computed
-    on the plain scale and cut at 0 and 1.
+    Where no group differs from another the error is unknown: with n effective groups that agree,
+    a share of up to 1 - (1 - level)^(1 / n) of all groups may differ from them by as much as 1.
     """
-    inside = share and min(value, without.min()) > 0 and max(value, without.max()) < 1
-    if not inside:
-        half = times * float(np.linalg.norm(groups.influence(without)))
-        cut = (0.0, 1.0) if share else (-np.inf, np.inf)
-        return max(cut[0], value - half), min(cut[1], value + half)
-    half = times * np.linalg.norm(groups.influence(logit(without)))
-    return float(expit(logit(value) - half)), float(expit(logit(value) + half))
+    if error:
+        return value - times * error, value + times * error
+    agree = (1 - student.cdf(times, groups.freedom)) ** (1 / groups.effective)
+    return float(agree * value - (1 - agree)), float(agree * value + (1 - agree))
 
 
-def bca(value: float, without: np.ndarray, resampled: np.ndarray) -> tuple[float, float]:
-    """Bias-corrected and accelerated bounds from jackknife and bootstrap values.
+def share_bounds(value: float, error: float, groups: Groups, times: float) -> tuple[float, float]:
+    """Bounds of a share: the wider, on each side, of those on the logit scale and exact ones.
 
-    Efron 1987, J. Am. Stat. Assoc. 82:171-185, equations 6.4 to 6.7. Replicates in which the
-    statistic is undefined are left out.
+    The exact ones are the binomial bounds of Clopper and Pearson for the effective number of clips
+    value * (1 - value) / error^2 (Korn & Graubard 1998, Survey Methodology 24:193-201). Where no
+    group differs from another it is the effective number of groups.
     """
-    resampled = resampled[np.isfinite(resampled)]
-    if np.ptp(resampled) == 0:
-        return value, value
-    below = np.mean(resampled < value) + np.mean(resampled == value) / 2
-    bias = norm.ppf(np.clip(below, 1 / len(resampled), 1 - 1 / len(resampled)))
-    apart = without.mean() - without
-    spread = np.sum(apart**2) ** 1.5
-    acceleration = np.sum(apart**3) / (6 * spread) if spread else 0.0
-    z = bias + norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    low, high = np.quantile(resampled, norm.cdf(bias + z / (1 - acceleration * z)))
+    level = student.cdf(times, groups.freedom)
+    if not error:
+        return exact_bounds(value, groups.effective, level)
+    spread = value * (1 - value)
+    clips = spread * (norm.ppf(level) / (times * error)) ** 2
+    low, high = exact_bounds(value, clips, level)
+    half = times * error / spread
+    return min(low, float(expit(logit(value) - half))), max(high, float(expit(logit(value) + half)))
+
+
+def exact_bounds(share: float, trials: float, level: float) -> tuple[float, float]:
+    """Clopper & Pearson 1934, Biometrika 26:404-413, each bound at a one-sided ``level``."""
+    right = share * trials
+    low = beta.ppf(1 - level, right, trials - right + 1) if share > 0 else 0.0
+    high = beta.ppf(level, right + 1, trials - right) if share < 1 else 1.0
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Measures on groups: class-balanced means, variance explained, centres of gravity.
+"""Measures on groups: class-balanced means, variance explained, where a curve is high.
 
 Each is a statistic of weighted groups (see `stratavox.inference.groups`).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,51 @@ class Explained:
         return 1.0 - ratio
 
 
+def thirds(readouts: int) -> np.ndarray:
+    """Weights (readouts,) of the trend: mean of the last third of a curve minus that of the first.
+
+    Each third has the whole part of a third of the readouts, and at least one.
+    """
+    size = max(1, readouts // 3)
+    weights = np.zeros(readouts)
+    weights[-size:] += 1 / size
+    weights[:size] -= 1 / size
+    return weights
+
+
 def centre(scores: np.ndarray, chance: float) -> np.ndarray:
     """Centre of gravity (draws,) of curves ``scores`` (draws, readouts) over relative depth.
 
     Depth runs from 0 (the first readout) to 1 (the last). Each readout is weighted by its score
     above ``chance`` (0 where it is below), minus the least such value of the curve; NaN where the
     curve is flat. After Tenney et al. 2019 (ACL, section 3.1), who weight layers by learned mixing
-    weights: held-out scores are used here because such a weight does not measure importance.
+    weights: held-out scores are used here because such a weight does not measure importance. Noise
+    on a flat curve pulls it to the middle.
     """
     above = np.clip(scores - chance, 0, None)
     above = above - above.min(axis=1, keepdims=True)
     total = above.sum(axis=1)
     moment = above @ np.linspace(0, 1, scores.shape[1])
     return np.divide(moment, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def expected_depth(scores: np.ndarray) -> np.ndarray:
+    """Mean relative depth (draws,) at which curves ``scores`` (draws, readouts) gain.
+
+    Each readout is weighted by its gain over the best readout before it (Tenney et al. 2019, ACL,
+    equation 4, whose probes see all layers up to one; here their score is taken to be that of the
+    best of them). NaN where nothing is gained after the first readout.
+    """
+    gain = np.diff(np.maximum.accumulate(scores, axis=1), axis=1)
+    total = gain.sum(axis=1)
+    moment = gain @ np.linspace(0, 1, scores.shape[1])[1:]
+    return np.divide(moment, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def depth_correlation(scores: np.ndarray) -> np.ndarray:
+    """Spearman's correlation (draws,) of ``scores`` (draws, readouts) with depth; NaN if flat."""
+    ranks = rankdata(np.round(scores, 12), axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    depth = np.arange(scores.shape[1]) - (scores.shape[1] - 1) / 2
+    size = np.linalg.norm(ranks, axis=1) * np.linalg.norm(depth)
+    return np.divide(ranks @ depth, size, out=np.full(len(size), np.nan), where=size > 0)

@@ -1,15 +1,129 @@
-"""Multiple comparisons: simultaneous bands, the confidence set of best blocks, Holm."""
+"""Several statistics of the same groups: simultaneous bounds, the best of them, Holm."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from scipy.stats import t as student
 
-from stratavox.inference.groups import LEVEL, RANGE, Groups, Statistic, t_bounds
+from stratavox.inference.groups import (
+    LEVEL,
+    NO_SPREAD,
+    RANGE,
+    STUDENT,
+    Groups,
+    Interval,
+    Statistic,
+    plain_bounds,
+    share_bounds,
+)
 
 DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Values (statistics,) and influence (groups, statistics) of several statistics.
+
+    The square of a value's standard error is the sum of the squares of its column (see
+    `Groups.influence`).
+    """
+
+    values: np.ndarray
+    influence: np.ndarray
+    groups: Groups
+
+    @classmethod
+    def of(cls, statistics: Sequence[Statistic], groups: Groups) -> Joint:
+        values = np.array([statistic(groups.everyone)[0] for statistic in statistics])
+        influence = [groups.influence(statistic) for statistic in statistics]
+        return cls(values, np.stack(influence, axis=1), groups)
+
+    def combined(self, weights: np.ndarray) -> Joint:
+        """Linear combinations: ``weights`` (statistics, combinations)."""
+        return Joint(self.values @ weights, self.influence @ weights, self.groups)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Standard errors (statistics,); 0 where they are rounding."""
+        errors = np.linalg.norm(self.influence, axis=0)
+        return np.where(errors > NO_SPREAD, errors, 0.0)
+
+    def intervals(self, times: float | None = None) -> list[Interval]:
+        """An interval for each statistic, each alone or at ``times`` its standard error.
+
+        None of them has bounds where groups are too few.
+        """
+        if self.groups.kind == RANGE:
+            return [Interval(float(value), kind=RANGE) for value in self.values]
+        freedom = self.groups.freedom
+        times = student.ppf((1 + LEVEL) / 2, freedom) if times is None else times
+        return [
+            Interval(
+                value, *plain_bounds(value, error, self.groups, times), STUDENT, error, freedom
+            )
+            for value, error in zip(self.values.tolist(), self.errors.tolist(), strict=True)
+        ]
+
+    @property
+    def times(self) -> float:
+        """The number of standard errors within which all values are with 95 %: max-t.
+
+        Single-step: Hothorn, Bretz & Westfall 2008, Biometrical Journal 50:346-363, by simulation
+        of the multivariate t. Correlations estimated from few groups are too strong, so they are
+        shrunk by one over the root of the degrees of freedom (coverage at 6 groups .90 to .93
+        without, .94 with). Bonferroni's where no value has any spread.
+        """
+        freedom, errors = self.groups.freedom, self.errors
+        unit = self.influence[:, errors > 0] / errors[errors > 0]
+        if not unit.size:
+            return float(student.ppf(1 - (1 - LEVEL) / (2 * len(errors)), freedom))
+        generator = np.random.default_rng(0)
+        shrunk = freedom**-0.5
+        z = np.sqrt(1 - shrunk) * generator.standard_normal((DRAWS, len(unit))) @ unit
+        z += np.sqrt(shrunk) * generator.standard_normal((DRAWS, unit.shape[1]))
+        scale = np.sqrt(generator.chisquare(freedom, DRAWS) / freedom)
+        return float(np.quantile(np.abs(z).max(axis=1) / scale, LEVEL))
+
+    def bands(self) -> list[tuple[float, float]] | None:
+        """Bounds of shares that hold for all at once with 95 %; None where groups are too few."""
+        if self.groups.kind == RANGE:
+            return None
+        times = self.times
+        return [
+            share_bounds(value, error, self.groups, times)
+            for value, error in zip(self.values.tolist(), self.errors.tolist(), strict=True)
+        ]
+
+    def differ(self) -> bool | None:
+        """Whether some value differs from their mean (max-t, 5 %); None with too few groups."""
+        if self.groups.kind == RANGE:
+            return None
+        n = len(self.values)
+        apart = self.combined(np.eye(n) - 1 / n)
+        clear = np.abs(apart.values) > apart.times * apart.errors
+        return bool((clear & (apart.errors > 0)).any())
+
+    def perhaps_largest(self) -> list[int] | None:
+        """Numbers of the values that may be the largest (95 %); None where groups are too few.
+
+        One is excluded when another is above it in a simultaneous comparison of all pairs (multiple
+        comparisons with the best: Hsu 1984, Ann. Stat. 12:1136-1144).
+        """
+        if self.groups.kind == RANGE:
+            return None
+        pairs = np.array(list(combinations(range(len(self.values)), 2))).reshape(-1, 2)
+        if not len(pairs):
+            return [0]
+        one = np.eye(len(self.values))
+        ahead = self.combined((one[pairs[:, 0]] - one[pairs[:, 1]]).T)
+        # few groups that agree are no certainty, so a difference without spread excludes nothing
+        surely = (np.abs(ahead.values) > ahead.times * ahead.errors) & (ahead.errors > 0)
+        beaten = np.where(ahead.values > 0, pairs[:, 1], pairs[:, 0])[surely]
+        return [place for place in range(len(self.values)) if place not in beaten]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -22,60 +136,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(order))
     adjusted[order] = np.maximum.accumulate(np.minimum(1.0, steps))
     return adjusted.tolist()
-
-
-def critical(influence: np.ndarray, freedom: int) -> float:
-    """The 95 % quantile of the largest of several correlated |t|.
-
-    ``influence`` (groups, statistics) as `Groups.influence` gives it. Single-step max-t: Hothorn,
-    Bretz & Westfall 2008, Biometrical Journal 50:346-363, by simulation of the multivariate t.
-    Correlations estimated from few groups are too strong, so they are shrunk by one over the root
-    of ``freedom`` (coverage at 6 groups .90 to .93 without, .94 with; benchmarks/coverage.py).
-    """
-    error = np.linalg.norm(influence, axis=0)
-    unit = influence[:, error > 0] / error[error > 0]
-    if not unit.size:
-        return 0.0
-    generator = np.random.default_rng(0)
-    shrunk = freedom**-0.5
-    z = np.sqrt(1 - shrunk) * generator.standard_normal((DRAWS, len(unit))) @ unit
-    z += np.sqrt(shrunk) * generator.standard_normal((DRAWS, unit.shape[1]))
-    scale = np.sqrt(generator.chisquare(freedom, DRAWS) / freedom)
-    return float(np.quantile(np.abs(z).max(axis=1) / scale, LEVEL))
-
-
-def bands(shares: Sequence[Statistic], groups: Groups) -> list[tuple[float, float]] | None:
-    """Bounds that hold for all of ``shares`` at once with 95 %; None where groups are too few."""
-    if groups.kind == RANGE:
-        return None
-    without = _without(shares, groups)
-    times = critical(groups.influence(without), groups.freedom)
-    return [
-        t_bounds(float(share(groups.everyone)[0]), column, groups, times, share=True)
-        for share, column in zip(shares, without.T, strict=True)
-    ]
-
-
-def confidence_set(statistics: Sequence[Statistic], groups: Groups) -> list[int] | None:
-    """Numbers of the ``statistics`` that may be the largest (95 %); None where groups are too few.
-
-    One is excluded when another is above it in a simultaneous comparison of all pairs (multiple
-    comparisons with the best: Hsu 1984, Ann. Stat. 12:1136-1144).
-    """
-    if groups.kind == RANGE:
-        return None
-    pairs = list(combinations(range(len(statistics)), 2))
-    if not pairs:
-        return [0]
-    influence = groups.influence(_without(statistics, groups))
-    first, second = np.array(pairs).T
-    apart = influence[:, first] - influence[:, second]
-    values = np.array([statistic(groups.everyone)[0] for statistic in statistics])
-    ahead = values[first] - values[second]
-    half = critical(apart, groups.freedom) * np.linalg.norm(apart, axis=0)
-    beaten = {*second[ahead > half].tolist(), *first[ahead < -half].tolist()}
-    return [place for place in range(len(statistics)) if place not in beaten]
-
-
-def _without(statistics: Sequence[Statistic], groups: Groups) -> np.ndarray:
-    return np.stack([statistic(groups.without) for statistic in statistics], axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,14 +13,24 @@ from stratavox.inference.groups import Interval
 SIGNIFICANT, POWER = 0.05, 0.8
 # 2 ** 14 sign patterns are enumerated; with more groups as many are drawn at random.
 MOST_EXACT = 14
+RESAMPLES = 4000
 
 
-def group_p(difference: Interval) -> float | None:
-    """Two-sided p of a difference from its error over groups; None where there is only a range."""
+def group_p(difference: Interval, of_each: np.ndarray) -> float | None:
+    """Two-sided p of a difference from its error over groups; None where there is only a range.
+
+    Where no group differs from another, by the signs of ``of_each`` (groups,) instead
+    (`Groups.of_each`): with few groups their agreement is no certainty.
+    """
     if difference.error is None:
         return None
     if difference.error == 0:
-        return 1.0 if difference.value == 0 else 0.0
+        return sign_flip(of_each) if difference.value else 1.0
+    return two_sided(difference)
+
+
+def two_sided(difference: Interval) -> float:
+    """Two-sided p of an estimate with an error, by t."""
     return float(2 * student.sf(abs(difference.value) / difference.error, difference.freedom))
 
 
@@ -55,16 +66,43 @@ def corrected_resampled(differences: np.ndarray, test_by_train: float) -> float 
     return float(2 * student.sf(abs(differences.mean()) / error, n - 1))
 
 
-def equivalent(difference: Interval, margin: float) -> bool | None:
-    """Whether the difference lies within +-``margin``: two one-sided tests at 5 % each.
+def above_p(difference: Interval, influence: np.ndarray, bound: float) -> float | None:
+    """One-sided p that a difference is above ``bound``; None where it cannot be tested.
+
+    The larger of the p of t and that of the bootstrapped t (Efron & Tibshirani 1993, p. 160): where
+    only a few groups differ, t alone is too sure that all others never will. ``influence``
+    (groups,) as `Groups.influence` gives it.
+    """
+    if not difference.error:
+        return None
+    observed = (difference.value - bound) / difference.error
+    generator = np.random.default_rng(0)
+    drawn = influence[generator.integers(len(influence), size=(RESAMPLES, len(influence)))]
+    total = drawn.sum(axis=1)
+    spread = np.square(drawn).sum(axis=1) - total**2 / len(influence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = total / np.sqrt(np.maximum(spread, 0.0))
+    # a resample without spread is compatible with any bound
+    as_far = np.sum(~(ratio < observed)) + 1
+    return float(max(student.sf(observed, difference.freedom), as_far / (RESAMPLES + 1)))
+
+
+def equivalence_p(difference: Interval, influence: np.ndarray, margin: float) -> float | None:
+    """P that the difference lies within +-``margin``: the larger of two one-sided tests.
 
     Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657-680. None where there is only a range, or
     where no group differs from another, as the precision of the difference is then unknown.
     """
     if not difference.error:
         return None
-    half = student.ppf(1 - SIGNIFICANT, difference.freedom) * difference.error
-    return bool(abs(difference.value) + half < margin)
+    turned = replace(difference, value=-difference.value)
+    return max(above_p(difference, influence, -margin), above_p(turned, -influence, -margin))
+
+
+def within_p(difference: Interval, margin: float) -> float:
+    """The same by t alone, for an error that is not one of groups alone."""
+    distance = (margin - abs(difference.value)) / difference.error
+    return float(student.sf(distance, difference.freedom))
 
 
 def detectable(difference: Interval, tests: int) -> float | None:

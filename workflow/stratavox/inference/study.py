@@ -9,8 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stratavox.inference.groups import Groups
+from stratavox import words
+from stratavox.inference.groups import Groups, Interval
 from stratavox.inference.measures import Balanced, Explained
+
+PERMUTED = "permutation"
 
 
 class Key(NamedTuple):
@@ -153,15 +156,37 @@ class Study:
                     drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
 
-    def permuted(self, encoder: Encoder) -> float:
-        """Mean balanced accuracy under permuted labels, over the readouts and draws."""
+    def null(self, encoder: Encoder) -> Interval:
+        """Balanced accuracy without information: the mean under permuted labels, and its error.
+
+        A permutation's score is its mean over readouts and random draws, as all of them get the
+        same labels. Chance, without an error, where no labels were permuted.
+        """
         rows = self.scores
         rows = rows[
             rows["encoder"].isin(encoder.members)
-            & (rows["control"] == "permutation")
+            & (rows["control"] == PERMUTED)
             & (rows["metric"] == "balanced_accuracy")
         ]
-        return float(rows["value"].mean())
+        each = rows.groupby("repeat")["value"].mean()
+        if each.empty:
+            return Interval(self.chance, kind=words.CHANCE, error=0.0, freedom=1.0)
+        error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
+        freedom = float(max(1, len(each) - 1))
+        return Interval(
+            float(each.mean()), kind=words.CONTROLS[PERMUTED], error=error, freedom=freedom
+        )
+
+    def chosen_block(self, encoder: Encoder) -> str | None:
+        """The block that training chose in every fold of the strictest regime; None if several."""
+        rows = self.scores
+        rows = rows[
+            rows["encoder"].isin(encoder.members)
+            & (rows["chosen"] == True)  # noqa: E712
+            & (rows["regime"] == self.regime)
+        ]
+        names = rows["readout"].unique()
+        return names[0] if len(names) == 1 else None
 
     def fold_differences(self, a: Key, b: Key) -> np.ndarray:
         """Balanced accuracy of ``a`` minus that of ``b`` (repeats x folds,), draws averaged."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from stratavox import words
-from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.inference.answers.contrasts import ABOVE_CHANCE
 from stratavox.report.results import PROBE, Results
 
@@ -109,13 +108,11 @@ def claim_rows(results: Results) -> list[dict]:
     return [
         {
             **{key: row[key] for key in ("encoder", "verdict", "quantity", "evidence")},
-            "claim": f"{results.label(row['encoder'])}: {row['claim']}"
-            if row["claim"] == EARLY_LATE
-            else row["claim"],
+            "claim": row["claim"],
             "value": words.difference(row["value"]),
             "bounds": words.bounds(row["low"], row["high"]),
             "interval": words.INTERVALS[row["interval"]],
-            "p": words.p_value(row["p_value"]) + (" (Holm)" if row["adjusted"] else ""),
+            "p": f"{words.p_value(row['p_value'])} ({row['p_kind']})",
             "detectable": words.number(row["detectable"]),
             "counts": f"{row['n_clips']}, {row['n_groups']}",
             "random_weights": random_weights(results, [row["encoder"]]),
@@ -124,37 +121,38 @@ def claim_rows(results: Results) -> list[dict]:
     ]
 
 
-def verdicts(results: Results) -> list[str]:
-    """A sentence for each encoder: whether acoustics are decoded early and the task late."""
-    sentences = []
-    for row in results.claims.to_dict("records"):
-        if row["claim"] != EARLY_LATE:
-            continue
-        text = f"{results.label(row['encoder'])}: {row['claim']}: {row['verdict']}"
-        if words.missing(row["value"]):
-            text += " (no centre of gravity: a curve is flat, or nothing is decoded)"
-        else:
-            text += (
-                f". The centre of gravity of {results.task} minus that of the acoustic targets is "
-                f"{words.difference(row['value'])} of the depth "
-                f"({words.INTERVALS_SHORT[row['interval']]} "
-                f"{words.bounds(row['low'], row['high'])}"
-            )
-            if not words.missing(row["detectable"]):
-                text += f"; a difference of {words.number(row['detectable'])} would have been "
-                text += "detected with a probability of 80 %"
-            text += ")"
-        sentences.append(f"{text}.")
-    return sentences
+def verdicts(results: Results, table: pd.DataFrame) -> list[str]:
+    """Acoustics early, task late? A sentence for each encoder, from the verdicts of the run."""
+    rows = table[(table["dataset"] == results.dataset) & (table["task"] == results.task)]
+    return [f"{results.label(row.encoder)}: {row.sentence}" for row in rows.itertuples()]
+
+
+def robustness_rows(results: Results) -> list[dict]:
+    """The order of acoustics and task by other definitions of depth."""
+    return [
+        {
+            "encoder": results.label(row.encoder),
+            "definition": row.definition,
+            "task": words.number(row.task),
+            "acoustics": words.number(row.acoustics),
+            "difference": words.difference(row.difference),
+            "bounds": words.bounds(row.low, row.high),
+            "verdict": row.verdict,
+        }
+        for row in results.robustness.itertuples()
+    ]
 
 
 def depths(results: Results) -> list[str]:
-    """Saturation and the blocks that may be the best, for each encoder."""
-    rows = results.depths[results.depths["measure"].isin(words.DEPTHS)]
+    """Onset and the blocks that may be the best, for each encoder that has any."""
     return [
         f"{results.label(row.encoder)}: {words.DEPTHS[row.measure]}: "
-        + ", ".join(words.readout(name) for name in row.readouts.split(", "))
-        for row in rows.itertuples()
+        + (
+            "none"
+            if words.missing(row.readouts)
+            else ", ".join(words.readout(name) for name in row.readouts.split(", "))
+        )
+        for row in results.depths.itertuples()
     ]
 
 

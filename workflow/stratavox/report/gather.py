@@ -8,7 +8,7 @@ from stratavox import words
 from stratavox.report import confounds, figures, findings
 from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
-from stratavox.tables import open_table, read_json, read_provenance
+from stratavox.tables import open_table, read_json, read_provenance, read_table
 
 
 def content(index: dict) -> dict:
@@ -154,7 +154,8 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
             *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
         ],
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
-        "verdicts": findings.verdicts(results),
+        "verdicts": findings.verdicts(results, read_table(index["verdicts"]).to_pandas()),
+        "robustness": findings.robustness_rows(results),
         "claims": findings.claim_rows(results),
         "leads": [findings.lead(results, name) for name in results.listed],
         "contrasts": findings.contrast_rows(results),
@@ -278,7 +279,7 @@ def files(index: dict) -> list[dict]:
 
 def csv_tables(index: dict) -> dict[str, str]:
     """Name of a CSV file -> the Parquet table it is made from."""
-    tables = {}
+    tables = {"verdicts.csv": index["verdicts"]}
     for name, entry in index["datasets"].items():
         tables[f"{name}.similarity.csv"] = entry["similarity"]
         tables |= {f"{name}.shape.{key}.csv": path for key, path in entry["shape"].items()}

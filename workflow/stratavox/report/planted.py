@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from stratavox import words
-from stratavox.inference.answers import claims, contrasts
-from stratavox.inference.groups import BCA, STUDENT
+from stratavox.inference.answers import contrasts
+from stratavox.inference.answers.trends import FALLS, LEVEL, RISES, TASK
+from stratavox.inference.groups import STUDENT
+from stratavox.inference.verdicts import REFUTED, SUPPORTED, UNDETERMINED
 from stratavox.report import findings
 from stratavox.report.results import Results
 
@@ -21,7 +23,7 @@ AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "undetermined"
 ORDER = "call type (order of syllables) is not decodable without mixing over time"
 MIXED = "call type is decodable after blocks that mix over time"
 LEARNED = "call type is decoded better than from the same network untrained"
-LATE = "acoustics early, call type late"
+LATE = "call type needs mixing over time: it rises with depth"
 EVIDENT = {
     "species": "species (which syllables) is decodable",
     "individual": "individual (a small offset of pitch and timbre) is decodable",
@@ -69,10 +71,18 @@ def _order(results: Results) -> Iterator[dict]:
     for encoder in trained(results):
         yield _scored(results, MIXED, results.one(encoder, "nested"), above=True)
     yield from _claimed(results, LEARNED, contrasts.TRAINED, trained(results))
-    table = results.claims
-    for row in table[table["claim"] == claims.EARLY_LATE].to_dict("records"):
+    table = results.trends
+    for row in table[table["kind"] == TASK].to_dict("records"):
         if row["encoder"] in trained(results):
-            yield _claim(results, LATE, row)
+            verdict = {RISES: AS_PLANTED, FALLS: NOT_SO, LEVEL: NOT_SO}.get(row["direction"], OPEN)
+            trend = f"{words.difference(row['value'])} from the first to the last third"
+            yield {
+                "planted": LATE,
+                "where": results.label(row["encoder"]),
+                "measured": f"{trend} ({words.bounds(row['low'], row['high'])})",
+                "expected": RISES,
+                "verdict": verdict,
+            }
 
 
 def _evident(results: Results, target: str) -> Iterator[dict]:
@@ -104,7 +114,7 @@ def _acoustics(results: Results) -> Iterator[dict]:
 def _scored(results: Results, what: str, row: pd.Series, above: bool) -> dict:
     chance = results.facts["chance"]
     verdict = OPEN
-    if row["interval"] in (STUDENT, BCA):
+    if row["interval"] == STUDENT:
         if above:
             verdict = AS_PLANTED if row["low"] > chance else OPEN
             verdict = NOT_SO if row["high"] <= chance else verdict
@@ -128,11 +138,7 @@ def _claimed(results: Results, what: str, question: str, encoders: list[str]) ->
 
 
 def _claim(results: Results, what: str, row: dict) -> dict:
-    verdicts = {
-        claims.SUPPORTED: AS_PLANTED,
-        claims.REFUTED: NOT_SO,
-        claims.UNDETERMINED: OPEN,
-    }
+    verdicts = {SUPPORTED: AS_PLANTED, REFUTED: NOT_SO, UNDETERMINED: OPEN}
     ends = words.bounds(row["low"], row["high"])
     return {
         "planted": what,

@@ -36,7 +36,9 @@ class Results:
     explained_variance: pd.DataFrame
     layer_weights: pd.DataFrame
     contrasts: pd.DataFrame
+    trends: pd.DataFrame
     depths: pd.DataFrame
+    robustness: pd.DataFrame
     claims: pd.DataFrame
     facts: dict
     encoders: dict[str, dict]

@@ -6,20 +6,17 @@ margin. Otherwise it is undetermined; ``detectable`` is then the difference that
 
 from __future__ import annotations
 
-from stratavox.inference import paired
 from stratavox.inference.answers import contrasts as c
 from stratavox.inference.answers import rows_of
-from stratavox.inference.answers.depths import APART
-from stratavox.inference.groups import Interval, interval
+from stratavox.inference.answers.trends import UNDETERMINED
+from stratavox.inference.groups import interval
 from stratavox.inference.study import Key, Study
-
-SUPPORTED, REFUTED, UNDETERMINED = "supported", "refuted", "undetermined"
-EARLY_LATE = "acoustics are decoded early and the task late"
+from stratavox.inference.verdicts import REFUTED, SUPPORTED
 
 
 def rows(study: Study) -> list[dict]:
-    """Rows from the answers ``depths`` and ``contrasts``; early acoustics, late task first."""
-    rows = [_early_late(study, row) for row in rows_of(study, "depths") if row["target"] == APART]
+    """Rows from the answer ``contrasts``; for the order of depth see `inference.verdicts`."""
+    rows = []
     for row in rows_of(study, "contrasts"):
         claim = _claim(row, study.settings["task"])
         if claim:
@@ -36,32 +33,13 @@ def _at_chance(study: Study, row: dict) -> bool:
     return score.error is None or not score.low > study.chance
 
 
-def _early_late(study: Study, row: dict) -> dict:
-    difference = Interval(
-        row["value"], row["low"], row["high"], row["interval"], row["error"], row["freedom"]
-    )
-    tested = difference.value is not None and difference.error is not None
-    return {
-        "claim": EARLY_LATE,
-        "encoder": row["encoder"],
-        "evidence": "depths",
-        "quantity": "relative depth",
-        **difference.bounds(),
-        "p_value": paired.group_p(difference) if tested else None,
-        "adjusted": False,
-        "detectable": paired.detectable(difference, 1) if tested else None,
-        "n_clips": study.task["clips"],
-        "n_groups": row["n_groups"],
-        "verdict": _verdict(tested and difference.low > 0, tested and difference.high < 0),
-    }
-
-
 def _claim(row: dict, task: str) -> str | None:
     """The claim that a contrast is evidence for or against; None where it only describes."""
     encoder, block = row["a_encoder"], row["a_readout"]
     return {
         c.ABOVE_CHANCE: f"{task} is linearly decodable from {encoder}",
-        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from its random twins",
+        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from its random twins "
+        f"({row['draws']} draws)",
         c.BASELINE: f"{task} is more linearly decodable from {encoder} than from "
         f"{row['b_encoder']}",
         c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",
@@ -76,6 +54,17 @@ def _claim(row: dict, task: str) -> str | None:
 
 def _verdict(supported: bool | None, refuted: bool | None) -> str:
     return SUPPORTED if supported else REFUTED if refuted else UNDETERMINED
+
+
+def _evidence(row: dict, verdict: str) -> dict:
+    """The p that decided, and which it is."""
+    if row["identical"]:
+        return {"p_value": None, "p_kind": "identity"}
+    by_equality = row["equivalent"] and verdict != UNDETERMINED and not row["resolved"]
+    return {
+        "p_value": row["p_equivalent"] if by_equality else row["p_holm"],
+        "p_kind": "equivalence" if by_equality else "Holm",
+    }
 
 
 def _of_contrast(row: dict, claim: str, at_chance: bool) -> dict:
@@ -94,7 +83,6 @@ def _of_contrast(row: dict, claim: str, at_chance: bool) -> dict:
         "quantity": "bits a clip" if row["metric"] == c.BITS else "balanced accuracy",
         **{key: row[key] for key in same},
         "value": row["difference"],
-        "p_value": row["p_holm"],
-        "adjusted": True,
+        **_evidence(row, verdict),
         "verdict": verdict,
     }

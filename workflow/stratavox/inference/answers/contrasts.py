@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from stratavox import words
 from stratavox.inference import paired
-from stratavox.inference.groups import BCA, Interval, interval
+from stratavox.inference.groups import Interval, interval
+from stratavox.inference.measures import Balanced
 from stratavox.inference.multiplicity import holm
 from stratavox.inference.study import Encoder, Key, Study
 
@@ -28,43 +30,48 @@ NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
 def rows(study: Study) -> list[dict]:
     """A row for each contrast; none where groups are unknown, as nothing can be tested then.
 
-    ``p_value`` decides: that of t over groups where intervals are those of t, that of sign flipping
-    from 15 groups on. It is adjusted over the contrasts of the task (Holm). The settings ``folds``
-    and ``margin`` are used; scores within the margin count as equal.
+    ``p_value``, of t over groups, is adjusted (Holm) over the contrasts with chance, and over all
+    others. The settings ``folds`` and ``margin`` are used; scores within the margin count as equal.
+    Random draws of an encoder are one more random factor (`_beside_draws`).
     """
     if study.groups is None:
         return []
     rows, differences = [], []
     for question, a, b in _pairs(study):
-        if a in study.correct and (isinstance(b, float) or b in study.correct):
+        if a in study.correct and (isinstance(b, Interval) or b in study.correct):
             row, difference = _row(study, question, a, b)
             rows.append(row)
             differences.append(difference)
-    _adjust(rows, differences, study.settings["margin"])
+    _adjust(rows, differences)
     for row in rows:
         row["sentence"] = sentence(row)
     return rows
 
 
-def _adjust(rows: list[dict], differences: list[Interval], margin: float) -> None:
-    """Fill in what depends on how many contrasts there are, and the test of equality."""
-    tested = [place for place, row in enumerate(rows) if row["p_value"] is not None]
-    adjusted = holm([rows[place]["p_value"] for place in tested])
-    for place, p in zip(tested, adjusted, strict=True):
-        row, difference = rows[place], differences[place]
-        row["p_holm"], row["resolved"] = p, p < paired.SIGNIFICANT
-        row["detectable"] = paired.detectable(difference, len(tested))
-        if row["metric"] == ACCURACY:
-            row["margin"] = margin
-            row["equivalent"] = paired.equivalent(difference, margin)
+def _adjust(rows: list[dict], differences: list[Interval]) -> None:
+    """Fill in what depends on how many contrasts there are.
+
+    Whether the target is decodable at all comes first and is a family of its own.
+    """
+    for first in (True, False):
+        family = [
+            place
+            for place, row in enumerate(rows)
+            if (row["question"] == ABOVE_CHANCE) == first and row["p_value"] is not None
+        ]
+        adjusted = holm([rows[place]["p_value"] for place in family])
+        for place, p in zip(family, adjusted, strict=True):
+            row = rows[place]
+            row["p_holm"], row["resolved"] = p, p < paired.SIGNIFICANT
+            row["detectable"] = paired.detectable(differences[place], len(family))
 
 
-def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
+def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
     deep = [encoder for encoder in study.encoders if encoder.blocks]
     flat = [encoder for encoder in study.encoders if not encoder.blocks]
     for encoder in deep:
         best = Key(encoder.name, "nested")
-        yield ABOVE_CHANCE, best, max(study.chance, study.permuted(encoder))
+        yield ABOVE_CHANCE, best, study.null(encoder)
         for baseline in flat:
             yield BASELINE, best, Key(baseline.name, baseline.description["readouts"][0])
         yield LEAKAGE, best._replace(regime="random"), best
@@ -75,7 +82,7 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | float]]:
             yield from _within(study, encoder)
     for baseline in flat:
         key = Key(baseline.name, baseline.description["readouts"][0])
-        yield ABOVE_CHANCE, key, max(study.chance, study.permuted(baseline))
+        yield ABOVE_CHANCE, key, study.null(baseline)
 
 
 def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
@@ -103,57 +110,90 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
     yield ADDED_TO, both, last
 
 
-def _row(study: Study, question: str, a: Key, b: Key | float) -> tuple[dict, Interval]:
+def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, Interval]:
     """The row of a contrast, without what depends on the other contrasts, and its difference."""
     metric = BITS if question in (ADDS, ADDED_TO) else ACCURACY
-    measures = study.bits if metric == BITS else study.correct
+    measures, margin = study.bits if metric == BITS else study.correct, study.settings["margin"]
     first = measures[a]
-    constant = isinstance(b, float)
+    constant = isinstance(b, Interval)
     other = b if constant else measures[b]
 
     def subtracted(weights: np.ndarray) -> np.ndarray:
-        return first(weights) - (other if constant else other(weights))
+        return first(weights) - (b.value if constant else other(weights))
 
     difference = interval(subtracted, study.groups)
+    influence = study.groups.influence(subtracted)
+    identical = question == LAST_OR_CHOSEN and study.chosen_block(_named(study, a)) == a.readout
+    draws = 1
     if constant:
-        name = words.CHANCE if b == study.chance else words.CONTROLS["permutation"]
-        columns_of_b = dict.fromkeys(Key._fields) | {"readout": name}
+        score = interval(first, study.groups, share=True)
+        bounds = {"low": score.low - b.value, "high": score.high - b.value}
+        difference = replace(difference, **bounds).beside(b.error, b.freedom)
+        columns_of_b = dict.fromkeys(Key._fields) | {"readout": b.kind}
     else:
         columns_of_b = b._asdict()
+        if question == TRAINED:
+            drawn = [study.correct[b._replace(encoder=name)] for name in _named(study, b).members]
+            difference, draws = _beside_draws(difference, drawn), len(drawn)
+    p_equivalent = None
+    if metric == ACCURACY:
+        p_equivalent = paired.equivalence_p(difference, influence, margin)
     row = {
         "question": question,
         **{f"a_{name}": value for name, value in a._asdict().items()},
         **{f"b_{name}": value for name, value in columns_of_b.items()},
         "metric": metric,
         "a_value": first.value,
-        "b_value": other if constant else other.value,
+        "b_value": other.value,
         "difference": difference.value,
         "low": difference.low,
         "high": difference.high,
         "interval": difference.kind,
         "error": difference.error,
-        **dict.fromkeys(("p_holm", "resolved", "margin", "equivalent", "detectable")),
+        "freedom": difference.freedom,
+        "identical": identical,
+        "draws": draws,
+        **dict.fromkeys(("p_holm", "resolved", "detectable")),
+        "margin": margin if metric == ACCURACY else None,
+        "p_equivalent": p_equivalent,
+        "equivalent": identical or (p_equivalent is not None and p_equivalent < paired.SIGNIFICANT),
         "n_clips": int(first.clips.sum()),
         "n_groups": study.groups.n,
     }
-    of_groups = study.groups.pseudo_values(subtracted)
-    return row | _p_values(study, a, b, of_groups, difference, metric), difference
+    of_each = study.groups.of_each(subtracted)
+    return row | _p_values(study, a, b, of_each, difference, metric), difference
 
 
-def _p_values(study, a: Key, b: Key | float, of_groups, difference: Interval, metric) -> dict:
-    by_groups = paired.group_p(difference)
-    flipped = None if by_groups is None else paired.sign_flip(of_groups)
+def _named(study: Study, key: Key) -> Encoder:
+    return next(encoder for encoder in study.encoders if encoder.name == key.encoder)
+
+
+def _beside_draws(difference: Interval, drawn: list[Balanced]) -> Interval:
+    """A difference to the mean of random draws, with how much one draw differs from that mean.
+
+    The question is whether the trained encoder is above what a draw can give, so it is compared
+    with one more draw: Crawford & Howell 1998, The Clinical Neuropsychologist 12:482-486 (a single
+    case against a small sample), with m - 1 degrees of freedom for m draws. One draw tells nothing
+    about others, and the difference is then about this draw alone.
+    """
+    m = len(drawn)
+    if m < 2:
+        return difference
+    spread = float(np.std([draw.value for draw in drawn], ddof=1))
+    return difference.beside(spread * np.sqrt(1 + 1 / m), m - 1)
+
+
+def _p_values(
+    study: Study, a: Key, b: Key | Interval, of_each: np.ndarray, difference: Interval, metric: str
+) -> dict:
+    by_groups = paired.group_p(difference, of_each)
+    flipped = None if by_groups is None else paired.sign_flip(of_each)
     resampled = None
     # folds of two regimes do not pair, and bits are not scored by fold
-    if not isinstance(b, float) and metric == ACCURACY and a.regime == b.regime:
+    if not isinstance(b, Interval) and metric == ACCURACY and a.regime == b.regime:
         test_by_train = 1 / (study.settings["folds"] - 1)
         resampled = paired.corrected_resampled(study.fold_differences(a, b), test_by_train)
-    return {
-        "p_groups": by_groups,
-        "p_sign_flip": flipped,
-        "p_resampled": resampled,
-        "p_value": flipped if difference.kind == BCA else by_groups,
-    }
+    return {"p_value": by_groups, "p_sign_flip": flipped, "p_resampled": resampled}
 
 
 def sentence(row: dict) -> str:
@@ -166,6 +206,10 @@ def sentence(row: dict) -> str:
         a, b = f"{a} on a random split", f"{a} by group"
     if row["question"] == ORDER:
         b += ", tokens shuffled"
+    if row["question"] == TRAINED:
+        b += f" ({row['draws']} draws)" if row["draws"] > 1 else " (one draw)"
+    if row["identical"]:
+        return f"{a} is the block chosen in training in every fold: {row['a_value']:.3f}."
     unit = " bits" if row["metric"] == BITS else ""
     values = f"{row['a_value']:.3f} against {row['b_value']:.3f}{unit}"
     bounds = f"difference {row['difference']:+.3f}, "
@@ -176,16 +220,22 @@ def sentence(row: dict) -> str:
         )
     bounds += f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {row['n_groups']} groups"
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
-    if row["detectable"] is None:
-        return f"{a} and {b}: {values}: no group differs, so nothing can be tested."
-    numbers = f"{values} ({bounds}; Holm {p}; detectable {row['detectable']:.3f})"
+    ceiling = min(row["a_value"], row["b_value"]) >= 1 - (row["margin"] or 0)
+    if not row["error"] and not row["difference"]:
+        where = "at the ceiling, and " if ceiling else ""
+        return f"{a} and {b}: {where}no group differs: {values}; equality cannot be tested."
+    numbers = f"{values} ({bounds}; Holm {p}"
+    numbers += f"; detectable {row['detectable']:.3f})" if row["error"] else "; all groups alike)"
+    if ceiling and not row["resolved"] and not row["equivalent"]:
+        return f"{a} and {b} are both at the ceiling: {numbers}."
     side = "above" if row["difference"] > 0 else "below"
     if row["resolved"] and row["equivalent"]:
         return f"{a} is {side} {b}, by less than the margin of {row['margin']:.3f}: {numbers}."
     if row["resolved"]:
         return f"{a} is {side} {b}: {numbers}."
     if row["equivalent"]:
-        return f"{a} and {b} are equal within {row['margin']:.3f}: {numbers}."
+        equal = f"equal within {row['margin']:.3f} (p = {row['p_equivalent']:.3f})"
+        return f"{a} and {b} are {equal}: {numbers}."
     return f"{a} and {b}: {numbers}: not resolved."
 
 

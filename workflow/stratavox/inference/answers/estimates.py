@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stratavox.inference.groups import Interval, interval
-from stratavox.inference.multiplicity import bands
+from stratavox.inference.multiplicity import Joint
 from stratavox.inference.study import Encoder, Key, Study
 
 SHUFFLED_LABELS = ("permutation", "control_task")
@@ -72,7 +72,7 @@ def _simultaneous(study: Study, encoder: Encoder) -> dict[Key, tuple[float, floa
     keys = [key for key in keys if key in study.correct]
     if study.groups is None or study.regime == "random" or not keys:
         return {}
-    bounds = bands([study.correct[key] for key in keys], study.groups)
+    bounds = Joint.of([study.correct[key] for key in keys], study.groups).bands()
     return {} if bounds is None else dict(zip(keys, bounds, strict=True))
 
 

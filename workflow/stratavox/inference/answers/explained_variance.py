@@ -27,7 +27,7 @@ def _of_encoder(study: Study, encoder) -> list[dict]:
             continue
         estimate = Interval(float(measure(np.ones((1, len(measure.error))))[0]))
         if study.groups is not None:
-            estimate = interval(measure, study.groups)
+            estimate = interval(measure, study.groups.pooled)
         rows.append(
             {
                 **place._asdict(),
