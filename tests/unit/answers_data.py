@@ -89,6 +89,6 @@ def study(strengths: dict[str, dict[str, float]], seed: int, encoders=None, grou
         own = scored(predictions)
         null = own[own["fold"].isna()].assign(control="permutation", value=1 / 3)
         scores.append(pd.concat([own, null]).assign(encoder=name))
-    study.scores = pd.concat(scores)
+    study.scores = pd.concat(scores).assign(chosen=False)
     study.pool_draws()
     return study

@@ -1,16 +1,27 @@
-"""Contrasts, depths and claims: what is planted is resolved, and noise is not."""
+"""Contrasts, trends, depths, claims and verdicts: what is planted is resolved, and noise is not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from answers_data import BLOCKS, READOUTS, clips, encoder, predicted, study
-from stratavox.inference.answers import claims, depths, table_of
+from stratavox.inference import verdicts
+from stratavox.inference.answers import claims, depths, rows_of, table_of, trends
 from stratavox.inference.answers import contrasts as c
-from stratavox.inference.answers.claims import EARLY_LATE, REFUTED, SUPPORTED, UNDETERMINED
-from stratavox.inference.answers.depths import APART, BEST, SATURATION
+from stratavox.inference.answers.depths import BEST, ONSET
+from stratavox.inference.answers.trends import (
+    ACOUSTICS,
+    FALLS,
+    LEVEL,
+    RISES,
+    UNDECODABLE,
+    UNDETERMINED,
+    UNTESTED,
+)
 from stratavox.inference.infer import encoders_of
 from stratavox.inference.measures import Balanced, Explained
 from stratavox.inference.study import Place
+from stratavox.inference.verdicts import REFUTED, SUPPORTED
 
 NOISE = dict.fromkeys([*READOUTS, "nested", "concat"], 1 / 3)
 
@@ -22,26 +33,38 @@ def the(rows: list[dict], question: str, encoder_name: str = "deep") -> dict:
     return matches[0]
 
 
-def verdicts(planted, contrasts=(), depths=()) -> dict[str, str]:
-    """Claim -> verdict, from the rows of contrasts and of depths."""
-    planted.answers = {"contrasts": list(contrasts), "depths": list(depths)}
+def claimed(planted, contrasts) -> dict[str, str]:
+    """Claim -> verdict, from the rows of contrasts."""
+    planted.answers = {"contrasts": list(contrasts)}
     return {row["claim"]: row["verdict"] for row in claims.rows(planted)}
 
 
-def acoustic(planted, curve: dict[str, float], name: str = "deep", target: str = "f0"):
-    """Variance explained along ``curve``, a little different from group to group."""
+def verdict(planted) -> dict:
+    """The row of the only trained encoder."""
+    tables = [table_of(planted, name).to_pandas() for name in ("trends", "depths")]
+    rows = [{"dataset": "d", "task": "call"} | row for row in verdicts.of_task(*tables)]
+    (row,) = verdicts.over_run(rows)
+    return row
+
+
+SOUNDS = ("f0", "centroid", "bandwidth", "harmonicity")
+
+
+def acoustic(planted, curve: list[float], targets=SOUNDS, name: str = "deep"):
+    """Variance explained along ``curve`` and by all blocks, a little different for each group."""
     generator = np.random.default_rng(1)
-    spread = 5 + generator.random(planted.groups.n)
-    noise = 0.05 * generator.standard_normal(planted.groups.n)
-    return {
-        Place(name, target, readout): Explained(spread * (1 - value + noise), spread)
-        for readout, value in curve.items()
-    }
+    for target in targets:
+        spread = 5 + generator.random(planted.groups.n)
+        levels = dict(zip(READOUTS, curve, strict=True)) | {"concat": 0.9}
+        for readout, value in levels.items():
+            noise = 0.05 * generator.standard_normal(planted.groups.n)
+            measure = Explained(spread * (1 - value + noise), spread)
+            planted.explained[Place(name, target, readout)] = measure
 
 
 def test_noise_gives_claims_no_more_often_than_the_level():
-    """The chance of any claim on noise stays at the level: at most 5 % of runs, give or take."""
-    runs, false = 300, 0
+    """The chance of any claim on noise: at most 5 % of runs for each of the two families."""
+    runs, false = 300, np.zeros(2)
     planted = study({"deep": NOISE, "logmel": {"features": 1 / 3}}, 0)
     for seed in range(runs):
         generator = np.random.default_rng(seed)
@@ -52,8 +75,10 @@ def test_noise_gives_claims_no_more_often_than_the_level():
             planted.correct[key] = Balanced(guessed, measure.clips)
         rows = c.rows(planted)
         assert len(rows) >= 6
-        false += any(row["resolved"] for row in rows)
-    assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+        for family in (True, False):
+            own = [row for row in rows if (row["question"] == c.ABOVE_CHANCE) == family]
+            false[int(family)] += any(row["resolved"] for row in own)
+    assert (false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)).all()
 
 
 def test_a_strong_encoder_is_resolved_and_its_claims_supported():
@@ -64,7 +89,7 @@ def test_a_strong_encoder_is_resolved_and_its_claims_supported():
     assert above["resolved"] and above["a_value"] == pytest.approx(0.8, abs=0.08)
     assert the(rows, c.BASELINE)["resolved"]
     assert the(rows, c.LAST_OR_CHOSEN)["difference"] < -0.3
-    verdict_of = verdicts(planted, rows)
+    verdict_of = claimed(planted, rows)
     assert verdict_of["call is linearly decodable from deep"] == SUPPORTED
     assert (
         verdict_of["the last block of deep is as good as the block chosen in training"] == REFUTED
@@ -88,14 +113,50 @@ def test_equal_scores_are_equal_only_where_precise():
     # one and the same set of predictions says nothing of how precise it is
     planted.correct[last] = own
     same = the(c.rows(planted), c.LAST_OR_CHOSEN)
-    assert same["equivalent"] is None and same["detectable"] is None
-    assert list(verdicts(planted, [same]).values()) == [UNDETERMINED]
+    assert not same["equivalent"] and same["detectable"] is None
+    assert "no group differs" in same["sentence"]
+    assert list(claimed(planted, [same]).values()) == [UNDETERMINED]
+
+
+def test_the_last_block_is_the_chosen_one_where_every_fold_chose_it():
+    planted = study({"deep": NOISE | {"block_03": 0.6, "nested": 0.6}}, 0)
+    planted.scores["chosen"] = planted.scores["readout"] == "block_03"
+    row = the(c.rows(planted), c.LAST_OR_CHOSEN)
+    assert row["identical"] and "in every fold" in row["sentence"]
+    planted.answers = {"contrasts": [row]}
+    (claim,) = claims.rows(planted)
+    assert (claim["verdict"], claim["p_kind"]) == (SUPPORTED, "identity")
+
+
+def test_what_refutes_by_equality_is_the_p_that_is_shown():
+    planted = study({"deep": NOISE | {"nested": 0.6}, "logmel": {"features": 0.6}}, 0)
+    best = next(key for key in planted.correct if key.readout == "nested")
+    other = next(key for key in planted.correct if key.encoder == "logmel")
+    own = planted.correct[best]
+    nearly = 0.05 * np.random.default_rng(0).standard_normal(own.total.shape)
+    planted.correct[other] = Balanced(own.total + nearly, own.clips)
+    planted.answers = {"contrasts": [the(c.rows(planted), c.BASELINE)]}
+    (claim,) = claims.rows(planted)
+    assert (claim["verdict"], claim["p_kind"]) == (REFUTED, "equivalence")
+    assert claim["p_value"] < 0.05
+
+
+def test_scores_at_the_ceiling_are_called_that_and_a_resolved_row_is_never_untestable():
+    planted = study({"deep": NOISE | {"nested": 1.0}, "logmel": {"features": 0.99}}, 0)
+    for key, measure in planted.correct.items():
+        if key.readout in ("nested", "features"):
+            planted.correct[key] = Balanced(measure.clips, measure.clips)
+    rows = c.rows(planted)
+    above = the(rows, c.ABOVE_CHANCE)
+    assert above["resolved"] and above["p_value"] == 2 / 2**12
+    assert "cannot be tested" not in above["sentence"] and above["low"] < above["difference"]
+    assert "at the ceiling" in the(rows, c.BASELINE)["sentence"]
 
 
 def test_a_probe_at_chance_leaves_the_claim_on_order_undetermined():
     planted = study({"deep": NOISE | {"nested": 0.6}}, 0)
     generator = np.random.default_rng(2)
-    for strength, verdict in ((1 / 3, UNDETERMINED), (0.8, REFUTED)):
+    for strength, outcome in ((1 / 3, UNDETERMINED), (0.8, REFUTED)):
         ordered = predicted(clips(), "block_03", strength, generator, probe="attention_order")
         planted.add("deep", ordered)
         planted.add("deep", ordered.assign(control="shuffled"))
@@ -106,22 +167,33 @@ def test_a_probe_at_chance_leaves_the_claim_on_order_undetermined():
         )
         row = the(c.rows(planted), c.ORDER)
         assert row["equivalent"] and row["b_control"] == "shuffled"
-        assert list(verdicts(planted, [row]).values()) == [verdict]
+        assert list(claimed(planted, [row]).values()) == [outcome]
 
 
 def test_too_few_groups_are_not_tested():
-    planted = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=5)
+    planted = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=4)
     above = the(c.rows(planted), c.ABOVE_CHANCE)
     assert above["resolved"] is None and above["p_value"] is None
     assert "not tested: too few groups" in above["sentence"]
-    assert list(verdicts(planted, [above]).values()) == [UNDETERMINED]
+    assert list(claimed(planted, [above]).values()) == [UNDETERMINED]
 
 
-def test_permuted_labels_above_chance_are_what_has_to_be_beaten():
+@pytest.mark.parametrize("null", [0.2, 0.5])
+def test_permuted_labels_are_what_has_to_be_beaten(null):
+    """Above chance or below it: where classes live in few groups, a null score is below chance."""
     planted = study({"deep": NOISE | {"nested": 0.55}}, 0)
-    planted.scores.loc[planted.scores["control"] == "permutation", "value"] = 0.5
+    planted.scores.loc[planted.scores["control"] == "permutation", "value"] = null
     above = the(c.rows(planted), c.ABOVE_CHANCE)
-    assert (above["b_readout"], above["b_value"]) == ("permuted labels", 0.5)
+    assert (above["b_readout"], above["b_value"]) == ("permuted labels", pytest.approx(null))
+
+
+def test_few_permutations_widen_the_contrast_with_them():
+    planted = study({"deep": NOISE | {"nested": 0.55}}, 0)
+    exact = the(c.rows(planted), c.ABOVE_CHANCE)
+    rows = planted.scores[planted.scores["control"] == "permutation"]
+    others = [rows.assign(repeat=n, value=1 / 3 + d) for n, d in ((1, 0.1), (2, -0.1))]
+    planted.scores = pd.concat([planted.scores, *others])
+    assert the(c.rows(planted), c.ABOVE_CHANCE)["error"] > 1.2 * exact["error"]
 
 
 def test_a_leaky_random_split_supports_the_claim_of_leakage():
@@ -133,7 +205,7 @@ def test_a_leaky_random_split_supports_the_claim_of_leakage():
     assert gap["resolved"] and gap["difference"] > 0.4
     assert gap["p_resampled"] is None  # folds of two regimes do not pair
     assert (gap["a_regime"], gap["b_regime"]) == ("random", "grouped")
-    assert verdicts(planted, rows)["a random split is optimistic for call with deep"] == SUPPORTED
+    assert claimed(planted, rows)["a random split is optimistic for call with deep"] == SUPPORTED
 
 
 def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
@@ -183,75 +255,132 @@ def test_draws_are_gathered_in_the_order_of_the_run():
     ]
 
 
-@pytest.mark.parametrize("late", [True, False])
-def test_early_acoustics_and_late_meaning_is_supported_refuted_or_open(late):
-    """The centres follow what is planted, whichever way round it is."""
-    early, deep = [0.9, 0.6, 0.3, 0.1, 0.05], [0.35, 0.4, 0.55, 0.75, 0.9]
-    task, sound = (deep, early) if late else (early, deep)
-    strengths = {"deep": dict(zip(READOUTS, task, strict=True)) | {"nested": 0.9}}
-    planted = study(strengths, 3)
-    planted.explained = acoustic(planted, dict(zip(READOUTS, sound, strict=True)) | {"concat": 0.9})
-    rows = depths.rows(planted)
-    apart = next(row for row in rows if row["target"] == APART)
-    assert (apart["value"] > 0.2) == late and (apart["low"] > 0 or apart["high"] < 0)
-    assert verdicts(planted, depths=rows) == {EARLY_LATE: SUPPORTED if late else REFUTED}
+def test_a_trained_encoder_is_compared_with_what_one_more_draw_can_give():
+    """Twins that differ from each other as much as they are below it leave the claim open."""
+    names = ["twin_seed0", "twin_seed1", "twin_seed2"]
+    encoders = [encoder("deep"), encoder("twin", "random", names)]
+    alike = {"deep": 0.9, "twin_seed0": 0.5, "twin_seed1": 0.5, "twin_seed2": 0.5}
+    apart = alike | {"twin_seed0": 0.35, "twin_seed2": 0.75}
+    outcomes = []
+    for scores in (alike, apart):
+        strengths = {name: NOISE | {"nested": value} for name, value in scores.items()}
+        row = the(c.rows(study(strengths, 0, encoders)), c.TRAINED)
+        assert row["draws"] == 3 and "(3 draws)" in row["sentence"]
+        outcomes.append(row)
+    alike, apart = outcomes
+    assert alike["resolved"] and not apart["resolved"]
+    assert apart["freedom"] < 4 < alike["freedom"]
 
 
-@pytest.mark.parametrize("groups", [8, 16])
-def test_a_curve_of_one_group_alone_has_no_centre(groups):
-    """Without that group the curve is at chance all along, and nothing is left to be centred."""
-    planted = study({"deep": NOISE}, 0, groups=groups)
-    for key, measure in planted.correct.items():
-        right = measure.clips / 3
-        if key.readout == "block_02":
-            right[0] = measure.clips[0]
-        planted.correct[key] = Balanced(right, measure.clips)
-    planted.explained = acoustic(
-        planted, dict(zip(READOUTS, (0.8, 0.6, 0.4, 0.3, 0.2), strict=True))
-    )
-    rows = {row["target"]: row for row in depths.rows(planted) if row["measure"] == "centre"}
-    assert rows["f0"]["low"] < rows["f0"]["value"] < rows["f0"]["high"]
-    for undecided in ("call", APART):
-        assert rows[undecided]["value"] is rows[undecided]["low"] is None
+LATE, EARLY = [0.35, 0.4, 0.55, 0.75, 0.9], [0.9, 0.6, 0.3, 0.1, 0.05]
 
 
-def test_flat_curves_leave_the_question_open():
-    planted = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
-    planted.explained = acoustic(planted, dict.fromkeys([*READOUTS, "concat"], 0.5))
-    assert verdicts(planted, depths=depths.rows(planted)) == {EARLY_LATE: UNDETERMINED}
+def planted_curves(task: list[float], sound: list[float], groups: int = 12):
+    """A study with a curve of the task and one of all acoustic targets."""
+    strengths = dict(zip(READOUTS, task, strict=True)) | {"nested": max(task)}
+    planted = study({"deep": strengths}, 3, groups=groups)
+    acoustic(planted, sound)
+    return planted
 
 
-def test_a_curve_within_the_margin_has_no_centre():
-    """However precise: range-normalised, differences too small to matter would look large."""
-    planted = study({"deep": dict.fromkeys([*READOUTS, "nested"], 0.6)}, 0)
-    steady = next(iter(planted.correct.values()))
-    for place, readout in enumerate(READOUTS):
-        key = next(key for key in planted.correct if key.readout == readout)
-        planted.correct[key] = Balanced(steady.total * (1 + place / 1000), steady.clips)
-    planted.explained = acoustic(
-        planted, dict(zip(READOUTS, [0.9, 0.6, 0.3, 0.1, 0.05], strict=True))
-    )
-    rows = depths.rows(planted)
-    assert verdicts(planted, depths=rows) == {EARLY_LATE: UNDETERMINED}
-    assert next(row for row in rows if row["target"] == "call")["value"] is None
-    planted.settings = planted.settings | {"margin": 0.001}
-    assert verdicts(planted, depths=depths.rows(planted)) == {EARLY_LATE: SUPPORTED}
+@pytest.mark.parametrize(
+    ("task", "sound", "outcome"),
+    [
+        (LATE, EARLY, SUPPORTED),
+        (EARLY, EARLY, REFUTED),
+        (LATE, LATE, REFUTED),
+        (LATE, [0.5] * 5, UNDETERMINED),
+    ],
+    ids=["task late, sound early", "both early", "both late", "sound level"],
+)
+def test_the_verdict_is_what_the_curves_do(task, sound, outcome):
+    row = verdict(planted_curves(task, sound))
+    directions = {tuple(LATE): RISES, tuple(EARLY): FALLS, (0.5,) * 5: LEVEL}
+    assert row["verdict"] == outcome
+    assert row["task_direction"] == directions[tuple(task)]
+    if sound[0] != 0.5:
+        assert row["acoustics_direction"] == directions[tuple(sound)]
+        assert row[f"targets_{row['acoustics_direction']}"] == row["targets"] == len(SOUNDS)
+    assert "call" in row["sentence"] and outcome in row["sentence"]
 
 
-@pytest.mark.parametrize("peak", [0, 2, 4])
-def test_centre_moves_with_the_planted_block(peak):
-    strengths = {name: 0.9 if place == peak else 0.34 for place, name in enumerate(READOUTS)}
-    planted = study({"deep": strengths | {"nested": 0.9}}, 0)
-    row = next(r for r in depths.rows(planted) if r["measure"] == "centre")
-    assert row["value"] == pytest.approx(peak / 4, abs=0.13)
+def test_a_trend_is_the_mean_of_the_last_third_minus_that_of_the_first():
+    planted = planted_curves(LATE, EARLY)
+    rows = {row["target"]: row for row in trends.rows(planted)}
+    scores = {key.readout: planted.correct[key].value for key in planted.correct}
+    # five readouts: one in a third
+    assert rows["call"]["value"] == pytest.approx(scores[BLOCKS[-1]] - scores["input"])
+    assert rows["f0"]["value"] == pytest.approx(EARLY[-1] - EARLY[0], abs=0.05)
+    each = [rows[target]["value"] for target in SOUNDS]
+    assert rows[ACOUSTICS]["value"] == pytest.approx(np.mean(each))
+    assert rows["call"]["low"] < rows["call"]["value"] < rows["call"]["high"]
 
 
-def test_saturation_and_the_set_of_best_blocks():
+def test_a_task_at_chance_has_no_trend():
+    row = verdict(planted_curves([1 / 3] * 5, EARLY))
+    assert (row["verdict"], row["task_direction"]) == (UNDETERMINED, UNDECODABLE)
+    assert "not decodable at any depth" in row["sentence"]
+    assert depths.rows(planted_curves([1 / 3] * 5, EARLY)) == []
+
+
+def test_targets_that_disagree_do_not_fall_together():
+    """The mean falls, but as one of these targets it might as well rise."""
+    planted = planted_curves(LATE, EARLY)
+    acoustic(planted, [0.2, 0.3, 0.4, 0.5, 0.6], SOUNDS[2:])
+    row = verdict(planted)
+    assert row["acoustics_trend"] < 0 and row["acoustics_direction"] == UNDETERMINED
+    assert (row["verdict"], row["targets_falls"], row["targets_rises"]) == (UNDETERMINED, 2, 2)
+    assert "of 4 2 fall, 2 rise" in row["sentence"]
+
+
+def test_two_targets_say_nothing_of_acoustic_targets():
+    planted = study({"deep": dict(zip(READOUTS, LATE, strict=True)) | {"nested": 0.9}}, 3)
+    acoustic(planted, EARLY, SOUNDS[:2])
+    row = verdict(planted)
+    assert (row["verdict"], row["acoustics_direction"]) == (UNDETERMINED, UNTESTED)
+
+
+def test_a_refutation_is_adjusted_over_the_run():
+    rows = [{"task": "call", "p_refuted": p} for p in (0.01, 0.02, 0.9)]
+    parts = {"direction": RISES, "trend": 0.1, "low": 0.05, "high": 0.2}
+    named = {f"{of}_{key}": value for of in ("task", "acoustics") for key, value in parts.items()}
+    counts = {"targets": 4, "targets_rises": 4, "targets_falls": 0, "targets_level": 0}
+    judged = verdicts.over_run([row | named | counts for row in rows])
+    assert [row["p_holm"] for row in judged] == pytest.approx([0.03, 0.04, 0.9])
+    assert [row["verdict"] for row in judged] == [REFUTED, REFUTED, UNDETERMINED]
+    more = verdicts.over_run([row | named | counts for row in [*rows[:2], rows[0], *rows[1:]] * 2])
+    assert UNDETERMINED in [row["verdict"] for row in more[:2]]
+    assert "for all verdicts of this run" in more[1]["sentence"]
+
+
+def test_random_weights_get_no_verdict():
+    encoders = [encoder("deep"), encoder("twin", "random")]
+    strengths = dict(zip(READOUTS, LATE, strict=True)) | {"nested": 0.9}
+    planted = study({"deep": strengths, "twin": strengths}, 0, encoders)
+    acoustic(planted, EARLY)
+    assert {row["encoder"] for row in trends.rows(planted)} == {"deep", "twin"}
+    assert verdict(planted)["encoder"] == "deep"
+
+
+def test_other_definitions_of_depth_are_shown_beside():
+    """Where task and sound are far apart all three agree with the verdict."""
+    rows = rows_of(planted_curves(LATE, EARLY), "robustness")
+    assert len(rows) == 3
+    assert {row["verdict"] for row in rows if row["difference"] is not None} == {SUPPORTED}
+
+
+def test_onset_and_the_set_of_best_blocks():
+    """The onset is shown to be within the margin of the chosen block; the worse ones are not."""
     strengths = dict(zip(READOUTS, [0.34, 0.4, 0.9, 0.9, 0.5], strict=True)) | {"nested": 0.9}
-    rows = depths.rows(study({"deep": strengths}, 0))
-    named = {row["measure"]: row["readouts"] for row in rows if row["readouts"]}
-    assert named[SATURATION] == BLOCKS[1]
-    assert named[BEST] == f"{BLOCKS[1]}, {BLOCKS[2]}"
+    planted = study({"deep": strengths}, 0)
+    chosen = next(planted.correct[key] for key in planted.correct if key.readout == "nested")
+    for place, key in enumerate(key for key in planted.correct if key.readout in BLOCKS[1:3]):
+        noise = 0.04 * np.random.default_rng(place).standard_normal(chosen.total.shape)
+        planted.correct[key] = Balanced(chosen.total + noise, chosen.clips)
+    rows = {row["measure"]: row for row in depths.rows(planted)}
+    assert rows[ONSET]["readouts"] == BLOCKS[1]
+    assert rows[ONSET]["low"] > -0.02
+    assert rows[BEST]["readouts"] == f"{BLOCKS[1]}, {BLOCKS[2]}"
 
 
 def test_what_a_block_adds_to_acoustic_descriptors():
@@ -264,6 +393,6 @@ def test_what_a_block_adds_to_acoustic_descriptors():
     assert adds["metric"] == "bits" and adds["resolved"] and adds["margin"] is None
     assert adds["difference"] == pytest.approx(adds["a_value"] - adds["b_value"])
     assert (
-        verdicts(planted, rows)["block_03 of deep adds to the acoustic descriptors about call"]
+        claimed(planted, rows)["block_03 of deep adds to the acoustic descriptors about call"]
         == SUPPORTED
     )
