@@ -171,7 +171,7 @@ def test_a_probe_at_chance_leaves_the_claim_on_order_undetermined():
 
 
 def test_too_few_groups_are_not_tested():
-    planted = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=4)
+    planted = study({"deep": NOISE | {"nested": 0.9}}, 0, groups=2)
     above = the(c.rows(planted), c.ABOVE_CHANCE)
     assert above["resolved"] is None and above["p_value"] is None
     assert "not tested: too few groups" in above["sentence"]
