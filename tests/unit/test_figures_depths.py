@@ -162,11 +162,20 @@ def test_labels_of_trends_are_the_tables_directions_with_nuisances_last():
     names = ["mean of the acoustic targets", "Spectral centroid", "Fundamental frequency (F0)"]
     assert [label.rpartition(": ")[0] for label in labels[1:4]] == names
     assert labels[4].startswith("Level")
+    assert labels[0] == f"{NASTY}: {RISES}"
     # a label stands beside its own trend
     places = dict(zip(labels, figure.axes[0].get_yticks(), strict=True))
     drawn = lines(figure)
     assert drawn["deep f0"].get_ydata()[0] == places[f"{names[2]}: {LEVEL}"]
     assert drawn["deep level"].get_ydata()[0] == places[labels[4]] == 4 + trends.GAP
+
+
+def test_a_long_name_of_a_task_leaves_room_for_its_direction():
+    name = "identity of the individual that called"
+    long = trend_rows().replace({"target": {NASTY: name}})
+    ticks = fake.build(trends, results(task=name, trends=long)).panels[0].y.ticks
+    assert ticks[0] == f"{name[: trends.NAME - 1]}…: {RISES}"
+    assert max(map(len, ticks.values())) < 45
 
 
 def test_the_margin_and_the_first_and_last_third_of_the_readouts_are_shaded():

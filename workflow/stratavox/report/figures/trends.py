@@ -44,6 +44,7 @@ WHISKERS = (
 )
 NO_TEST = "Too few groups: no trend has an interval, and none is tested."
 GAP = 0.5  # rows of space around the nuisances
+NAME = 28  # characters of the task's name before its direction
 ROW_IN, WIDE_IN, CURVE_IN = 0.19, 2.0, 2.0
 
 
@@ -110,6 +111,8 @@ def lines(results: Results, encoder: str) -> list[tuple[str, str, pd.Series]]:
             kind, label = ACOUSTICS, KINDS[ACOUSTICS][0]
         elif kind != TASK:
             label = curves.target_label(label).split(",")[0]
+        elif len(label) > NAME:  # the direction must stay readable; the title has the whole name
+            label = f"{label[: NAME - 1]}…"
         listed[kind].append((f"{label}: {row['direction']}", kind, row))
     return [line for kind in listed.values() for line in kind]
 
@@ -166,8 +169,10 @@ def _blocks(results: Results, encoder: str, y: float) -> list[Points]:
 def _trends(results: Results, encoder: str, rows: list, tall: float) -> Panel:
     if not rows:
         text = "groups are unknown: no trend has an interval"
-        bare = Axis(ticks={0: ""})
-        return Panel([Label(0, 0, text)], (WIDE_IN, tall), bare, bare, results.label(encoder))
+        bare = Axis(ticks={0: ""}, limits=(0, 1))
+        # so wide that the next encoder starts a row of its own
+        inches = (WIDE_IN + 1.6, tall)
+        return Panel([Label(0.5, 0.5, text)], inches, bare, bare, results.label(encoder))
     heights, series, y = [], [], 0.0
     margin = rows[0][2]["margin"]
     for place, (_, kind, _) in enumerate(rows):
