@@ -117,52 +117,68 @@ def on_both(
     (clips,) is what the folds keep on one side, None where it is the clip; ``test`` (clips,) bool;
     ``settings`` inner_folds, c_grid and seed.
     """
-    columns = descriptors.complete(described, ~test)
+    train = ~test
+    columns = descriptors.complete(described, train)
     first, second = np.triu_indices(columns.shape[1])
     curves = np.hstack([columns, columns[:, first] * columns[:, second]])
-    block_first = _with_residual(block, columns, block, target, group, test, settings)
-    block_second = _with_residual(columns, block, curves, target, group, test, settings)
-    predicted, log_p = zip(block_first, block_second, strict=True)
+    own, of_descriptors = _axes(block, train), _axes(columns, train)
+    folds = group, test, settings
+    lacking = _residual(of_descriptors, block, *folds), _residual(own, curves, *folds)
+    beside = _with_residual(own, lacking[0], target, *folds)
+    after = _with_residual(of_descriptors, lacking[1], target, *folds)
+    predicted, log_p = zip(beside, after, strict=True)
     return np.array(predicted), np.array(log_p)
+
+
+def _axes(x: np.ndarray, train: np.ndarray, standardise: bool = True) -> np.ndarray:
+    """``x`` (clips, width) on the principal axes of its clips ``train`` (clips, rank)."""
+    return Rotation.of(x, train, standardise).apply(x)
+
+
+def _residual(
+    part: np.ndarray,
+    predictors: np.ndarray,
+    group: np.ndarray | None,
+    test: np.ndarray,
+    settings: dict,
+) -> np.ndarray:
+    """What ``predictors`` (clips, columns) do not predict of a part (clips, rank), on axes.
+
+    It is not standardised again: where it is nearly 0, as the part is predicted, it stays so.
+    """
+    left = part - ridge.cross_fitted(predictors, part, group, test, settings)
+    return _axes(left, ~test, standardise=False)
 
 
 def _with_residual(
     base: np.ndarray,
-    added: np.ndarray,
-    predictors: np.ndarray,
+    residual: np.ndarray,
     target: np.ndarray,
     group: np.ndarray | None,
     test: np.ndarray,
     settings: dict,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Class and log-probability of the label, from ``base`` and what it lacks of ``added``.
-
-    The residual of ``added`` (clips, columns) keeps the scale that its standardised columns had:
-    one that is nearly 0, as ``predictors`` (clips, any) predict it, stays so.
-    """
+    """Class and log-probability of the label, from one part and what it lacks of the other."""
     train = ~test
-    added = Rotation.of(added, train).standardised(added).astype(np.float64)
-    residual = added - ridge.cross_fitted(predictors, added, group, test, settings)
-    own, other = Rotation.of(base, train), Rotation.of(residual, train, standardise=False)
     classes, y = np.unique(target[train], return_inverse=True)
     apart = None if group is None else group[train]
-    c = nested_cv.choose_c(own.train, y, apart, settings).c
-    scale = _scale(own.train, other.train, y, apart, c, settings)
-    fit = logistic.fit(np.hstack([own.train, scale * other.train]), y[None], len(classes), c)
-    tested = np.hstack([own.apply(base[test]), scale * other.apply(residual[test])])
-    log_p = fit.log_probabilities(tested)[0]
+    c = nested_cv.choose_c(base[train], y, apart, settings).c
+    scale = _scale(base[train], residual[train], y, apart, c, settings)
+    x = np.hstack([base, scale * residual])
+    fit = logistic.fit(x[train], y[None], len(classes), c)
+    log_p = fit.log_probabilities(x[test])[0]
     return classes[log_p.argmax(axis=0)], of_the_label(log_p.T, classes, target[test])
 
 
 def _scale(
-    own: np.ndarray,
-    other: np.ndarray,
+    base: np.ndarray,
+    residual: np.ndarray,
     y: np.ndarray,
     group: np.ndarray | None,
     c: float,
     settings: dict,
 ) -> np.float32:
-    """What multiplies ``other`` (clips, rank) beside ``own`` at penalty ``c``; 0 leaves it out.
+    """What multiplies ``residual`` (clips, rank) beside ``base`` at ``c``; 0 leaves it out.
 
     By sqrt(d / c) its penalty becomes that of a C of d. The d with the least held-out log-loss is
     taken from 0 and the grid of C.
@@ -170,10 +186,14 @@ def _scale(
     inner = nested_cv.Inner.of(y, group, settings)
     scales = np.sqrt(np.array([0.0, *sorted(settings["c_grid"])]) / c).astype(np.float32)
     losses: list[float] = []
-    fits = None
+    fits, last = None, np.float32(0)
     for scale in scales:
-        loss, fits = inner.fit(np.hstack([own, scale * other]), c, fits)
+        if fits is not None:
+            # the next fit begins where this one ended: weight times scale is as before
+            fits.weights[..., base.shape[1] :] *= last / scale
+        loss, fits = inner.fit(np.hstack([base, scale * residual]), c, fits)
         losses.append(loss)
+        last = scale
         if nested_cv.rises(losses):
             break
     return scales[int(np.argmin(losses))]

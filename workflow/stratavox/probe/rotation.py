@@ -53,11 +53,7 @@ class Rotation:
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """Other clips (clips, width) in the same axes: (clips, rank)."""
-        return self.standardised(x) @ self.axes
-
-    def standardised(self, x: np.ndarray) -> np.ndarray:
-        """Clips (clips, width) with the training clips' mean and scale, not rotated."""
-        return (x.astype(np.float32) - self.mean) / self.scale
+        return ((x.astype(np.float32) - self.mean) / self.scale) @ self.axes
 
 
 def _principal(z: np.ndarray) -> np.ndarray:
