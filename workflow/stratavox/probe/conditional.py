@@ -109,7 +109,7 @@ def on_both(
     test: np.ndarray,
     settings: dict,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and log-probabilities of the labels (2, tested clips) of the probes on two parts.
+    """Classes and log-probabilities of the labels (2, tested clips), of two probes on two parts.
 
     The first is that of ``block`` (clips, width) and what the descriptors add, the second that of
     the descriptors and what the block adds. ``described`` (clips, descriptors) has columns of
