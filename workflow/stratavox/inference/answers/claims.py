@@ -44,7 +44,7 @@ def _claim(row: dict, task: str) -> str | None:
         f"{row['b_encoder']}",
         c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",
         c.ORDER: f"the order of tokens of {encoder}, {block}, tells of {task}",
-        c.ADDS: f"{block.removesuffix('+acoustics')} of {encoder} adds to the acoustic descriptors "
+        c.ADDS: f"{block.removeprefix('acoustics+')} of {encoder} adds to the acoustic descriptors "
         f"about {task}",
         c.ADDED_TO: f"the acoustic descriptors add to {block.removesuffix('+acoustics')} of "
         f"{encoder} about {task}",
