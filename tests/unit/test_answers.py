@@ -391,7 +391,4 @@ def test_what_a_block_adds_to_acoustic_descriptors():
     adds = the(rows, c.ADDS)
     assert adds["metric"] == "bits" and adds["resolved"] and adds["margin"] is None
     assert adds["difference"] == pytest.approx(adds["a_value"] - adds["b_value"])
-    assert (
-        claimed(planted, rows)["block_03 of deep adds to the acoustic descriptors about call"]
-        == SUPPORTED
-    )
+    assert list(claimed(planted, [adds]).values()) == [SUPPORTED]

@@ -2,14 +2,14 @@
 
 Reads the readouts of one encoder, the acoustic descriptors and the shared folds; writes out-of-fold
 predictions (columns of probe.linear) of linear probes on the descriptors alone (``acoustics``), on
-the descriptors and what is added by a readout (``acoustics+{readout}``), and on a readout and what
-is added by the descriptors (``{readout}+acoustics``). The gain in log-probability over the first
+the descriptors and what is added by the last block (``acoustics+{block}``), and on the last block
+and what is added by the descriptors (``{block}+acoustics``). The gain in log-probability over the first
 part alone is conditional usable information (Hewitt et al. 2021, EMNLP, section 3). Only the
 strictest regime is probed.
 
 The second part enters as the residual of a ridge regression on the first, cross-fitted as in
 Chernozhukov et al. 2018 (Econom. J. 21:C1, section 1): what the first part predicts of it is not
-added. A readout is predicted from the descriptors, their squares and products, as a curve of them
+added. The block is predicted from the descriptors, their squares and products, as a curve of them
 is not something new. Each part has a penalty of its own; that of the first is chosen without the
 second, so that a gain does not come from another penalty.
 """
@@ -39,8 +39,8 @@ def run(job: Job) -> None:
     encoder, folder = tables.read_json(job.input.encoder), job.input.encoder.parent
     folds = strictest(tables.read_table(job.input.folds))
     described = descriptors.read(job.input.acoustics, clips_of(folds)[0])
-    curve = [name for name in encoder["readouts"] if name in ("input", *encoder["blocks"])]
-    arguments = {name: (folder, name, described, folds, job.settings) for name in (ALONE, *curve)}
+    last = encoder["blocks"][-1]
+    arguments = {name: (folder, name, described, folds, job.settings) for name in (ALONE, last)}
     probed = of_each_readout(f"acoustics and {encoder['encoder']}", probes, arguments, job.threads)
     tables.write_table(pa.concat_tables(probed.values()), job.output.predictions, job.provenance)
 
