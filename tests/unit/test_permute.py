@@ -95,6 +95,7 @@ def test_a_stray_clip_does_not_change_the_null():
     stray[0] = 1
     without, with_it = (scores(x, target, group, permutations=20) for target in (y, stray))
     assert min(without["none"].mean(), with_it["none"].mean()) > 0.7
+    assert len(with_it["permutation"]) == 20
     error = without["permutation"].std() / np.sqrt(20)
     difference = with_it["permutation"].mean() - without["permutation"].mean()
     assert abs(difference) < 3 * error < 0.15

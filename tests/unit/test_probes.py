@@ -309,6 +309,18 @@ def test_more_folds_than_groups_is_refused_with_what_to_do():
         assert part in str(error.value)
 
 
+def test_fewer_recordings_than_folds_leave_that_regime_out():
+    table = labels(
+        (np.arange(60) % 2).astype(str), (np.arange(60) % 5).astype(str), np.arange(60) % 3
+    )
+    settings = FOLDS | {"recording": ["tape"]}
+    clips, _ = folds.choose_clips(table, settings)
+    _, kept, left_out = folds.assign(clips, settings)
+    assert kept == ["grouped", "random"]
+    for part in ("datasets.d.tasks.t", "recordings of 'tape'", "3 groups into 4 folds"):
+        assert part in left_out["recording"]
+
+
 def test_unknown_groups_give_the_random_regime_alone():
     settings = FOLDS | {"group": None}
     clips, summary = folds.choose_clips(crossed(), settings)

@@ -174,8 +174,8 @@ class Results:
         else:
             return "No selectivity: neither recordings nor groups are known."
         return (
-            f"No selectivity: there are {units} for {count(classes, 'class')}, so not every class "
-            "can get one."
+            f"No selectivity: with {units} and {count(classes, 'class')}, not every class can get "
+            "one."
         )
 
     def _representative(self, encoder: str) -> tuple[str, str]:
