@@ -57,9 +57,7 @@ def outer_fold(
     """
     train = ~test
     refuse_straddling(group, test)
-    rotation = Rotation.of(x, train)
-    if components is not None:
-        rotation = rotation.narrowed(components)
+    rotation = Rotation.of(x, train).narrowed(components)
     classes, y = np.unique(target[train], return_inverse=True)
     chosen = choose_c(rotation.train, y, None if group is None else group[train], settings)
     fit = logistic.fit(rotation.train, y[None], len(classes), chosen.c)
@@ -72,18 +70,20 @@ def outer_fold(
 
 
 def null_fold(
-    rotation: Rotation, x: np.ndarray, targets: np.ndarray, test: np.ndarray, c: float
+    rotation: Rotation, x: np.ndarray, targets: np.ndarray, tests: np.ndarray, c: float
 ) -> np.ndarray:
-    """Predictions (draws, tested clips) after training on each of ``targets`` (draws, clips).
+    """Predictions (draws, clips) after training on each of ``targets`` (draws, clips).
 
-    ``rotation`` and ``c`` are those of the true labels' fit to ``x`` (clips, width).
+    Each draw is trained on the clips outside its row of ``tests`` (draws, clips), bool. ``c`` is
+    that of the true labels' fit to ``x`` (clips, width). ``rotation`` is that of its training clips
+    if all draws have the same, otherwise one of all clips, which all draws share: it knows no
+    labels, and one for each draw would cost far more.
     """
-    if not len(targets):
-        return np.empty((0, int(test.sum())), dtype=targets.dtype)
     classes, y = np.unique(targets, return_inverse=True)
-    y = y.reshape(targets.shape)[:, ~test]
-    fits = logistic.fit(rotation.train, y, len(classes), c, tolerance=ROUGH)
-    return classes[fits.log_probabilities(rotation.apply(x[test])).argmax(axis=1)]
+    y = y.reshape(targets.shape)
+    z = rotation.apply(x)
+    fits = logistic.fit(z, y, len(classes), c, ~tests, tolerance=ROUGH)
+    return classes[fits.log_probabilities(z).argmax(axis=1)]
 
 
 @dataclass(frozen=True)

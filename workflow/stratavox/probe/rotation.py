@@ -46,8 +46,10 @@ class Rotation:
         axes = _principal(z)
         return cls(mean, scale, axes, z @ axes)
 
-    def narrowed(self, width: int) -> Rotation:
-        """Only the ``width`` strongest axes: principal components of the training clips."""
+    def narrowed(self, width: int | None) -> Rotation:
+        """Only the ``width`` strongest axes: principal components of the rows; all for None."""
+        if width is None:
+            return self
         train = np.ascontiguousarray(self.train[:, -width:])
         return replace(self, axes=self.axes[:, -width:], train=train)
 
