@@ -82,7 +82,8 @@ def config(
         "  beats: {family: beats, model: esp_aves2_sl_beats_all, weights: pretrained}",
         "  # the same with random weights of five seeds: the effect of the architecture alone",
         "  beats_random:",
-        "    {family: beats, model: esp_aves2_sl_beats_all, weights: random, seeds: [0, 1, 2, 3, 4]}",
+        "    {family: beats, model: esp_aves2_sl_beats_all, weights: random, "
+        "seeds: [0, 1, 2, 3, 4]}",
         "  # logmel and duration_level, which need no network and no training, are in config.yaml",
     ]
     return "\n".join(lines) + "\n"

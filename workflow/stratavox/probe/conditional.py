@@ -3,8 +3,8 @@
 Reads the readouts of one encoder, the acoustic descriptors and the shared folds; writes out-of-fold
 predictions (columns of probe.linear) of linear probes on the descriptors alone (``acoustics``), on
 the descriptors and what is added by the last block (``acoustics+{block}``), and on the last block
-and what is added by the descriptors (``{block}+acoustics``). The gain in log-probability over the first
-part alone is conditional usable information (Hewitt et al. 2021, EMNLP, section 3). Only the
+and what is added by the descriptors (``{block}+acoustics``). The gain in log-probability over the
+first part alone is conditional usable information (Hewitt et al. 2021, EMNLP, section 3). Only the
 strictest regime is probed.
 
 The second part enters as the residual of a ridge regression on the first, cross-fitted as in

@@ -45,8 +45,8 @@ def _claim(row: dict, task: str) -> str | None:
         f"{row['b_encoder']}",
         c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",
         c.ORDER: f"the order of tokens of {encoder}, {block}, tells of {task}",
-        c.ADDS: f"{block.removeprefix(words.AFTER_ACOUSTICS)} of {encoder} adds to a linear probe on "
-        f"the acoustic descriptors about {task}, beyond what their squares and products predict",
+        c.ADDS: f"{block.removeprefix(words.AFTER_ACOUSTICS)} of {encoder} adds to a linear probe "
+        f"on the acoustic descriptors about {task}, beyond what their squares and products predict",
         c.ADDED_TO: "the acoustic descriptors help a linear probe on "
         f"{block.removesuffix(words.BESIDE_ACOUSTICS)} of {encoder} about {task}, at "
         f"{row['n_clips']} clips",
