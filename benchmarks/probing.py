@@ -66,7 +66,8 @@ def compare(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> None:
     test = group < TESTED
     (outer, rotation), ours = timed(lambda: nested_cv.outer_fold(x, y, group, test, SETTINGS))
     draws = np.random.default_rng(1).permuted(np.tile(y, (PERMUTATIONS, 1)), axis=1)
-    _, null = timed(lambda: nested_cv.null_fold(rotation, x, draws, test, outer.c))
+    tests = np.broadcast_to(test, draws.shape)
+    _, null = timed(lambda: nested_cv.null_fold(rotation, x, draws, tests, outer.c))
     search, theirs = timed(lambda: grid_search(x, y, group, test))
     # the same steps as in outer_fold, which keeps the probability of the true class alone
     fit = logistic.fit(rotation.train, y[~test][None], CLASSES, outer.c)

@@ -18,7 +18,7 @@ from embeddings_data import folder
 from stratavox import tables
 from stratavox.corpus.acoustics import SCHEMA, TARGETS
 from stratavox.errors import StratavoxError
-from stratavox.probe import atlas, ridge
+from stratavox.probe import atlas, descriptors, ridge
 from stratavox.probe.folds import SCHEMA as FOLDS
 
 SETTINGS = {"inner_folds": 3, "seed": 0}
@@ -138,7 +138,7 @@ def test_targets_are_transformed_on_the_training_clips_alone():
     values = np.exp(generator.normal(size=60))
     values[4] = np.nan
     values[55], values[56] = 1e9, 1e-9
-    ranked = ridge.transformed(values, train, "rank")
+    ranked = descriptors.transformed(values, train, "rank")
     assert np.array_equal(np.isnan(ranked), np.isnan(values))
     order = np.argsort(values[train][np.isfinite(values[train])])
     blom = norm.ppf((np.arange(1, 50) - 0.375) / 49.25)
@@ -146,10 +146,10 @@ def test_targets_are_transformed_on_the_training_clips_alone():
     assert np.array_equal(order, np.argsort(ranked[train & np.isfinite(values)]))
     assert (ranked[55], ranked[56]) == pytest.approx((np.nanmax(ranked[train]), -ranked[55]))
     # by rank, what a target is measured in does not matter, nor do its clips' test values
-    assert ridge.transformed(np.log(values), train, "rank")[train] == pytest.approx(
+    assert descriptors.transformed(np.log(values), train, "rank")[train] == pytest.approx(
         ranked[train], nan_ok=True
     )
-    logged = ridge.transformed(values, train, "log")
+    logged = descriptors.transformed(values, train, "log")
     known = np.log(values[train])
     assert logged == pytest.approx(
         (np.log(values) - np.nanmean(known)) / np.nanstd(known), nan_ok=True
@@ -158,7 +158,7 @@ def test_targets_are_transformed_on_the_training_clips_alone():
 
 def test_ties_share_a_rank():
     values = np.array([0.0] * 6 + [1.0, 2.0])
-    ranked = ridge.transformed(values, np.ones(8, dtype=bool), "rank")
+    ranked = descriptors.transformed(values, np.ones(8, dtype=bool), "rank")
     assert len(set(ranked[:6])) == 1 and ranked[5] < ranked[6] < ranked[7]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +65,7 @@ def task(*regimes: str) -> Results:
         **{"group": NASTY if grouped else None, "draws": {"noise": DRAWS}, "control_tasks": 5},
         **{"nested": {"deep": {"block_00": 1, "block_01": 9}}, "folds": 5, "repeats": 2},
         **{"drawn_from": None, "clips": 40, "groups": 8 if grouped else None},
+        "recordings": None,
         "classes": dict.fromkeys("abcd"),
     }
     number = ["value", "low", "high", "draws_low", "draws_high", "depth"]
@@ -140,6 +143,22 @@ def test_selectivity_is_estimates_of_the_block_chosen_in_training_or_the_last():
     assert "noise (random weights, 2 draws), block 2 (last): +0.220 (0.710 minus 0.490)" in printed
     assert "logmel (baseline), features: +0.220 (0.520 minus 0.300)" in printed
     assert f"Not scored recording: class {NASTY} has one" in printed
+
+
+@pytest.mark.parametrize(
+    ("recordings", "groups", "why"),
+    [
+        (3, 8, "with 3 recordings and 4 classes, not every class can get one"),
+        (None, 1, f"with 1 group ({NASTY}; recordings unknown) and 4 classes, not"),
+        (None, None, "neither recordings nor groups are known"),
+    ],
+)
+def test_the_figure_says_why_there_is_no_selectivity(recordings, groups, why):
+    results = task("grouped", "random")
+    estimates = results.estimates[results.estimates["control"] == "none"]
+    facts = results.facts | {"recordings": recordings, "groups": groups}
+    printed = words(fake.on_paper(leakage, replace(results, estimates=estimates, facts=facts)))
+    assert f"No selectivity: {why}" in printed
 
 
 def test_draws_are_drawn_with_their_mean_and_range():

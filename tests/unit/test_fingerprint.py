@@ -86,7 +86,7 @@ def test_what_cannot_change_a_result_changes_no_key(copy, module, change):
         ("probe/readouts.py", replaced("    if both:\n", "    if len(both) > 1:\n")),
         ("probe/nested_cv.py", replaced("raise StratavoxError(", "raise ValueError(")),
         # a default is no hint
-        ("probe/nested_cv.py", replaced("standardise: bool = True", "standardise: bool = False")),
+        ("probe/rotation.py", replaced("standardise: bool = True", "standardise: bool = False")),
     ],
     ids=["line", "condition", "error", "default"],
 )

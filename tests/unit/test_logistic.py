@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from stratavox.probe import lbfgs, logistic
-from stratavox.probe.rotation import Rotation, side_by_side
+from stratavox.probe.rotation import Rotation
 
 
 def turned(x):
@@ -137,23 +137,3 @@ def test_narrowed_rotation_is_the_principal_components():
     narrow = turned(x).narrowed(5)
     np.testing.assert_allclose(narrow.train @ narrow.train.T, few, atol=1e-2)
     np.testing.assert_allclose(narrow.apply(x), narrow.train, atol=1e-3)
-
-
-def test_parts_side_by_side_weigh_alike_and_lack_nothing():
-    generator = np.random.default_rng(0)
-    wide = generator.standard_normal((40, 60)) * 100 + 7
-    narrow = generator.standard_normal((40, 3)) * np.array([1e-3, 1.0, 1e4])
-    narrow[::4, 1] = np.nan
-    train = np.arange(40) < 30
-    x = side_by_side([wide, narrow], train)
-    assert not np.isnan(x).any()
-    variance = np.square(x[train]).mean(axis=0)
-    assert variance[:60].sum() == pytest.approx(variance[60:].sum(), rel=1e-4)
-    assert variance.sum() == pytest.approx(63, rel=0.01)
-    assert (x[::4, 61] == 0).all()
-    # what is tested has no say
-    wide[~train], narrow[~train] = 1e6, 1e6
-    np.testing.assert_array_equal(side_by_side([wide, narrow], train)[train], x[train])
-    # and the scaling outlives the rotation
-    kept = Rotation.of(x, train, standardise=False).train
-    np.testing.assert_allclose(kept @ kept.T, x[train] @ x[train].T, atol=1e-2)

@@ -51,7 +51,7 @@ def test_the_sound_protocol_resolves_none_of_them():
                 right[test] = outer.predicted == y[test]
             measure = Balanced.of(right, target, np.arange(len(y)))
             chance = 1 / len(classes)
-            each = Groups.of(measure.clips).pseudo_values(lambda w, m=measure, c=chance: m(w) - c)
+            each = Groups.of(measure.clips).of_each(lambda w, m=measure, c=chance: m(w) - c)
             differences.append(each.mean())
             p_values.append(sign_flip(each))
             best = max(best, notebook.score(x, target)["accuracy"] - 1 / len(classes))

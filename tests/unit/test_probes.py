@@ -11,7 +11,8 @@ import embeddings_data
 import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import folds, fusion, linear, nested_cv, permute
+from stratavox.probe import folds, fusion, linear, nested_cv
+from stratavox.probe.rotation import Rotation
 
 SETTINGS = {
     "inner_folds": 3,
@@ -229,15 +230,16 @@ def test_noise_gives_chance_however_the_block_is_chosen():
 
 def test_draws_solved_together_predict_as_each_alone():
     generator = np.random.default_rng(6)
-    x, y, test = generator.standard_normal((90, 30)), np.arange(90) % 3, np.arange(90) < 20
-    _, rotation = nested_cv.outer_fold(x, y, None, test, SETTINGS)
-    # one draw lacks a class, as a control task may
-    draws = np.stack([*(generator.permutation(y) for _ in range(4)), y % 2])
-    together = nested_cv.null_fold(rotation, x, draws, test, 0.1)
-    for drawn, predicted_alone in zip(draws, together, strict=True):
-        alone = LogisticRegression(C=0.1, tol=1e-8, max_iter=10_000)
-        alone.fit(rotation.train.astype(float), drawn[~test])
-        np.testing.assert_array_equal(predicted_alone, alone.predict(rotation.apply(x[test])))
+    x, y = generator.standard_normal((90, 30)), np.arange(90) % 3
+    rotation = Rotation.of(x, np.ones(90, dtype=bool))
+    draws = np.stack([*(generator.permutation(y) for _ in range(4)), y])
+    tests = generator.permuted(np.tile(np.arange(90) < 20, (5, 1)), axis=1)
+    tests[4] = y == 2  # one draw is trained without a class
+    together = nested_cv.null_fold(rotation, x, draws, tests, 0.1)
+    z = rotation.train.astype(float)
+    for drawn, test, predicted_alone in zip(draws, tests, together, strict=True):
+        alone = LogisticRegression(C=0.1, tol=1e-8, max_iter=10_000).fit(z[~test], drawn[~test])
+        np.testing.assert_array_equal(predicted_alone, alone.predict(z))
 
 
 def test_chosen_marks_the_block_of_least_inner_loss_and_nested_is_that_block(tmp_path):
@@ -268,45 +270,6 @@ def test_no_fusion_of_one_block(tmp_path):
     x = np.random.default_rng(8).standard_normal((72, 4))
     scores, _, weights = study(tmp_path, table, {"block_00": x}, fusions=list(fusion.FUSIONS))
     assert set(scores.readout) == {"block_00", "nested"} and not len(weights)
-
-
-def test_control_task_labels_recordings_with_the_classes_frequencies():
-    generator = np.random.default_rng(0)
-    target = np.repeat([0, 0, 0, 1], 50)
-    recording = np.repeat(np.arange(40), 5)
-    drawn = np.stack([permute.control_task(target, recording, generator) for _ in range(200)])
-    assert (drawn.reshape(200, 40, 5) == drawn[:, ::5, None]).all()
-    assert abs(np.mean(drawn) - 0.25) < 0.02
-    few = [permute.control_task(target, np.repeat([0, 1], 100), generator) for _ in range(50)]
-    assert all(len(set(labels)) == 2 for labels in few)
-
-
-def test_without_recordings_the_control_task_labels_groups_and_without_groups_nothing(tmp_path):
-    table = crossed(groups=4)
-    x = np.random.default_rng(9).standard_normal((72, 4))
-    scores, _, _ = study(tmp_path, table, {"features": x})
-    assert "control_task" in set(scores.control)
-    settings = FOLDS | {"group": None}
-    clips, _ = folds.choose_clips(table, settings)
-    rows, _, _ = folds.assign(clips, settings)
-    scores, _, _ = linear.probe_readout(tmp_path, [], "features", rows, SETTINGS)
-    assert set(scores["control"].to_pylist()) == {"none", "permutation"}
-
-
-def test_permutation_keeps_what_groups_share():
-    generator = np.random.default_rng(0)
-    group = np.repeat(["a", "b", "c", "d"], 6)
-    within = np.tile([0, 0, 0, 1, 1, 2], 4)
-    moved = permute.permuted(within, group, generator)
-    for name in "abcd":
-        assert sorted(moved[group == name]) == [0, 0, 0, 1, 1, 2]
-    assert (moved != within).any()
-    whole = np.repeat([0, 0, 1, 1], 6)
-    seen = {tuple(permute.permuted(whole, group, generator)) for _ in range(40)}
-    assert all(
-        len({labels[n] for n in range(i, i + 6)}) == 1 for labels in seen for i in range(0, 24, 6)
-    )
-    assert len(seen) > 1
 
 
 def test_what_is_left_out_is_listed_and_counted():
@@ -344,6 +307,18 @@ def test_more_folds_than_groups_is_refused_with_what_to_do():
         folds.choose_clips(table, FOLDS)
     for part in ("datasets.d.tasks.t", "4 folds", "'bird' has 3", "set folds to 3 or fewer"):
         assert part in str(error.value)
+
+
+def test_fewer_recordings_than_folds_leave_that_regime_out():
+    table = labels(
+        (np.arange(60) % 2).astype(str), (np.arange(60) % 5).astype(str), np.arange(60) % 3
+    )
+    settings = FOLDS | {"recording": ["tape"]}
+    clips, _ = folds.choose_clips(table, settings)
+    _, kept, left_out = folds.assign(clips, settings)
+    assert kept == ["grouped", "random"]
+    for part in ("datasets.d.tasks.t", "recordings of 'tape'", "3 groups into 4 folds"):
+        assert part in left_out["recording"]
 
 
 def test_unknown_groups_give_the_random_regime_alone():

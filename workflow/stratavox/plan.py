@@ -287,8 +287,9 @@ class Plan:
         return list(self.encoders) if task in self.targets(dataset) else []
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
-        """The encoders that are also probed together with acoustic descriptors for the task."""
-        return self.deep() if task in self.targets(dataset) else []
+        """The trained encoders that are also probed together with acoustic descriptors."""
+        trained = [name for name in self.deep() if self.encoders[name].get("weights") != "random"]
+        return trained if task in self.targets(dataset) else []
 
     def encoder(self, encoder: str) -> dict:
         """The encoder's entry, and the receipt of its published weights."""

@@ -15,7 +15,8 @@ READOUTS = {
     "concat_avex": "all layers as avex defines them",
     "acoustics": "acoustic descriptors alone",
 }
-BESIDE_ACOUSTICS = "+acoustics"
+# Two parts in one probe: the first as it is, and what it lacks of the second.
+BESIDE_ACOUSTICS, AFTER_ACOUSTICS = "+acoustics", "acoustics+"
 # Sites inside a block, each drawn as its own line.
 SITES = {
     "attn": "attn: output of attention in a block",
@@ -68,6 +69,8 @@ def readout(name: str) -> str:
         return READOUTS[name].removeprefix("the ")
     if name.endswith(BESIDE_ACOUSTICS):
         return f"{readout(name.removesuffix(BESIDE_ACOUSTICS))} with acoustic descriptors"
+    if name.startswith(AFTER_ACOUSTICS):
+        return f"acoustic descriptors with {readout(name.removeprefix(AFTER_ACOUSTICS))}"
     kind, _, number = name.rpartition("_")
     return f"{kind} {int(number)}" if kind and number.isdigit() else name
 

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import columns, tables
 from stratavox.corpus.targets import TARGETS
-from stratavox.probe import ridge
+from stratavox.probe import descriptors, ridge
 from stratavox.probe.readouts import APART, matrix, places, strictest
 from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
@@ -97,15 +97,12 @@ def read_targets(
 
     ``padding`` is one of them unless it is the same for all clips.
     """
-    frame = pa.concat_tables([tables.read_table(part) for part in acoustics]).to_pandas()
-    rows = places(frame["clip_id"].tolist(), list(clip_ids), ", ".join(map(str, acoustics)))
-    frame = frame.iloc[rows].set_index("clip_id")
+    frame = descriptors.read(acoustics, list(clip_ids))
     path = folder / "windows.parquet"
     windows = tables.read_table(path, ["clip_id", "n_samples"]).to_pandas()
     rows = places(windows["clip_id"].tolist(), list(clip_ids), path)
     n_samples = windows.iloc[rows].set_index("clip_id")["n_samples"]
     padding = (1 - n_samples / (encoder["shortest_s"] * encoder["rate"])).clip(lower=0)
-    frame = frame[list(TARGETS)]
     return frame.assign(padding=padding) if padding.nunique() > 1 else frame
 
 
@@ -153,7 +150,8 @@ def regress(
     for fold in sorted(clips["fold"].unique()):
         test = clips["fold"].to_numpy() == fold
         transformed = [
-            ridge.transformed(targets[name].to_numpy(), ~test, TRANSFORMS[name]) for name in targets
+            descriptors.transformed(targets[name].to_numpy(), ~test, TRANSFORMS[name])
+            for name in targets
         ]
         y = np.column_stack(transformed)
         outer = ridge.outer_fold(x, y, apart, test, settings)

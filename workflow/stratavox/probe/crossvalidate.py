@@ -10,6 +10,7 @@ from stratavox.probe.fusion import Source
 from stratavox.probe.metrics import metric_rows
 from stratavox.probe.readouts import strictest
 from stratavox.probe.repeats import Repeat, repeats
+from stratavox.probe.rotation import Rotation
 from stratavox.probe.schemas import LAYER_WEIGHTS, SCORES
 
 
@@ -27,7 +28,8 @@ def cross_validate(
         predicted = np.empty(len(y), dtype=np.int64)
         log_probability = np.empty(len(y))
         nulls = _nulls(y, repeat, permuted_in, settings)
-        null_predictions = {control: np.empty_like(drawn) for control, drawn in nulls.items()}
+        null_predictions = {name: np.empty_like(null.target) for name, null in nulls.items()}
+        of_all = None
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
             x, learned = source.of_fold(y, repeat.apart, test, settings)
@@ -43,10 +45,13 @@ def cross_validate(
             scores += metric_rows(
                 y[test], outer.predicted, named | fold | fit | {"control": "none"}
             )
-            for control, drawn in nulls.items():
-                null_predictions[control][:, test] = nested_cv.null_fold(
-                    rotation, x, drawn, test, outer.c
-                )
+            for control, null in nulls.items():
+                # learned weights give each fold columns of its own
+                if null.remade and (of_all is None or learned is not None):
+                    of_all = Rotation.of(x, np.ones_like(test)).narrowed(source.components)
+                axes, tests = of_all if null.remade else rotation, null.fold == k
+                drawn = nested_cv.null_fold(axes, x, null.target, tests, outer.c)
+                null_predictions[control][tests] = drawn[tests]
             if learned is not None:
                 place = {"regime": repeat.regime} | fold
                 layer_weights += [
@@ -55,8 +60,8 @@ def cross_validate(
                 ]
         own = {"control": "none", "repeat": repeat.number}
         scores += metric_rows(y, predicted, named | own)
-        for control, drawn in nulls.items():
-            pairs = zip(drawn, null_predictions[control], strict=True)
+        for control, null in nulls.items():
+            pairs = zip(null.target, null_predictions[control], strict=True)
             for number, (target, of_draw) in enumerate(pairs):
                 own = {"control": control, "repeat": number}
                 scores += metric_rows(target, of_draw, named | own)
@@ -71,25 +76,17 @@ def cross_validate(
 
 def _nulls(
     y: np.ndarray, repeat: Repeat, permuted_in: str, settings: dict
-) -> dict[str, np.ndarray]:
-    """Labels (draws, clips) of each control that is fitted in this repeat.
+) -> dict[str, permute.Null]:
+    """The labels of each control that is fitted in this repeat.
 
     Permutations in the regime ``permuted_in``, the control task in the random regime, both only in
-    the first repeat. They depend only on the seed, so all readouts and encoders have the same.
+    the first repeat. They depend only on the seed and the folds, so all readouts and encoders have
+    the same.
     """
     nulls = {}
-    generator = np.random.default_rng(settings["seed"])
-    if repeat.number == 0 and repeat.regime == permuted_in:
-        drawn = [
-            permute.permuted(y, repeat.apart, generator) for _ in range(settings["permutations"])
-        ]
-        nulls["permutation"] = np.stack(drawn)
-    generator = np.random.default_rng(settings["seed"])
-    named = repeat.group if repeat.recording is None else repeat.recording
-    several = named is not None and len(set(named)) > 1
-    if repeat.number == 0 and repeat.regime == "random" and several and settings["control_tasks"]:
-        drawn = [
-            permute.control_task(y, named, generator) for _ in range(settings["control_tasks"])
-        ]
-        nulls["control_task"] = np.stack(drawn)
-    return nulls
+    if repeat.number == 0 and repeat.regime == permuted_in and settings["permutations"]:
+        nulls["permutation"] = permute.permutations(y, repeat.apart, repeat.fold, settings)
+    if repeat.number == 0 and repeat.regime == "random" and settings["control_tasks"]:
+        named = repeat.group if repeat.recording is None else repeat.recording
+        nulls["control_task"] = permute.control_tasks(y, named, repeat.fold, settings)
+    return {control: null for control, null in nulls.items() if null is not None}

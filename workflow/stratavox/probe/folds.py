@@ -8,23 +8,21 @@ that a clip was cut from (recording), or the clip itself (random).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
+from stratavox.probe import splits
 from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
-# How many shuffles of the groups are tried to find one where every training set has every class.
-SHUFFLES = 100
 
 
 def run(job: Job) -> None:
@@ -211,10 +209,9 @@ def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
     """The folds of one regime, a table for each repeat."""
     target, blocks = clips["target"].to_numpy(), []
     for repeat in range(settings["repeats"]):
-        seed = settings["seed"] + repeat * SHUFFLES
+        seed = settings["seed"] + repeat * splits.SHUFFLES
         if regime == "random":
-            split = StratifiedKFold(settings["folds"], shuffle=True, random_state=seed)
-            fold = _numbered(split.split(target, target), len(target))
+            fold = splits.by_clip(target, settings["folds"], seed)
         else:
             apart = "group" if regime == "grouped" else "recording"
             fold = _apart(target, clips[apart].to_numpy(), apart, settings, seed)
@@ -229,32 +226,12 @@ def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
 def _apart(
     target: np.ndarray, group: np.ndarray, kind: str, settings: dict, seed: int
 ) -> np.ndarray:
-    classes = set(target)
-    lacking: Counter[str] = Counter()
-    for shuffle in range(SHUFFLES):
-        split = StratifiedGroupKFold(settings["folds"], shuffle=True, random_state=seed + shuffle)
-        fold = _numbered(split.split(target, target, group), len(target))
-        trained = [set(target[fold != k]) for k in range(settings["folds"])]
-        groups_left = min(len(set(group[fold != k])) for k in range(settings["folds"]))
-        complete = all(classes == seen for seen in trained)
-        filled = len(set(fold)) == settings["folds"]
-        if complete and filled and groups_left >= settings["inner_folds"]:
-            return fold
-        lacking.update(label for seen in trained for label in classes - seen)
-    where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
-    never = ", ".join(repr(label) for label, _ in lacking.most_common(3))
-    columns = settings["group"] if kind == "group" else " / ".join(settings["recording"])
-    raise StratavoxError(
-        f"{where}: no way was found to split {len(set(group))} {kind}s of {columns!r} "
-        f"into {settings['folds']} folds so that every training set holds every class"
-        + (f" (often missing: {never})" if never else "")
-        + f" and at least inner_folds = {settings['inner_folds']} groups; lower folds or "
-        f"inner_folds in datasets.{settings['dataset']}.probes, or raise min_groups of the task"
-    )
-
-
-def _numbered(splits, n: int) -> np.ndarray:
-    fold = np.full(n, -1, dtype=np.int32)
-    for number, (_, test) in enumerate(splits):
-        fold[test] = number
-    return fold
+    try:
+        return splits.by_group(target, group, settings["folds"], settings["inner_folds"], seed)
+    except StratavoxError as error:
+        where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
+        columns = settings["group"] if kind == "group" else " / ".join(settings["recording"])
+        raise StratavoxError(
+            f"{where}, {kind}s of {columns!r}: {error}; lower folds or inner_folds in "
+            f"datasets.{settings['dataset']}.probes, or raise min_groups of the task"
+        ) from None

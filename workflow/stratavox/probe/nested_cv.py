@@ -46,21 +46,18 @@ def outer_fold(
     test: np.ndarray,
     settings: dict,
     *,
-    standardise: bool = True,
     components: int | None = None,
 ) -> tuple[Outer, Rotation]:
     """Train on the clips outside ``test``, choosing C among them alone, and predict the rest.
 
     ``x`` (clips, width); ``target`` (clips,) class numbers; ``group`` (clips,) is the unit that
     the folds keep on one side, None where it is the clip; ``test`` (clips,) bool. Columns are
-    standardised unless ``x`` comes from `rotation.side_by_side`; ``components`` limits the probe to
-    so many principal components of the training clips. Raises where a group is on both sides.
+    standardised; ``components`` limits the probe to so many principal components of the training
+    clips. Raises where a group is on both sides.
     """
     train = ~test
     refuse_straddling(group, test)
-    rotation = Rotation.of(x, train, standardise)
-    if components is not None:
-        rotation = rotation.narrowed(components)
+    rotation = Rotation.of(x, train).narrowed(components)
     classes, y = np.unique(target[train], return_inverse=True)
     chosen = choose_c(rotation.train, y, None if group is None else group[train], settings)
     fit = logistic.fit(rotation.train, y[None], len(classes), chosen.c)
@@ -73,18 +70,20 @@ def outer_fold(
 
 
 def null_fold(
-    rotation: Rotation, x: np.ndarray, targets: np.ndarray, test: np.ndarray, c: float
+    rotation: Rotation, x: np.ndarray, targets: np.ndarray, tests: np.ndarray, c: float
 ) -> np.ndarray:
-    """Predictions (draws, tested clips) after training on each of ``targets`` (draws, clips).
+    """Predictions (draws, clips) after training on each of ``targets`` (draws, clips).
 
-    ``rotation`` and ``c`` are those of the true labels' fit to ``x`` (clips, width).
+    Each draw is trained on the clips outside its row of ``tests`` (draws, clips), bool. ``c`` is
+    that of the true labels' fit to ``x`` (clips, width). ``rotation`` is that of its training clips
+    if all draws have the same, otherwise one of all clips, which all draws share: it knows no
+    labels, and one for each draw would cost far more.
     """
-    if not len(targets):
-        return np.empty((0, int(test.sum())), dtype=targets.dtype)
     classes, y = np.unique(targets, return_inverse=True)
-    y = y.reshape(targets.shape)[:, ~test]
-    fits = logistic.fit(rotation.train, y, len(classes), c, tolerance=ROUGH)
-    return classes[fits.log_probabilities(rotation.apply(x[test])).argmax(axis=1)]
+    y = y.reshape(targets.shape)
+    z = rotation.apply(x)
+    fits = logistic.fit(z, y, len(classes), c, ~tests, tolerance=ROUGH)
+    return classes[fits.log_probabilities(z).argmax(axis=1)]
 
 
 @dataclass(frozen=True)
@@ -102,24 +101,53 @@ def choose_c(z: np.ndarray, y: np.ndarray, group: np.ndarray | None, settings: d
 
     ``y`` (clips,) are class numbers 0, 1, ...; ``group`` (clips,) or None as in `outer_fold`.
     """
-    held = _held_out(y, group, settings)
-    fold, clip = np.nonzero(held & _class_is_trained(y, held))
-    targets = np.broadcast_to(y, held.shape)
+    inner = Inner.of(y, group, settings)
     grid = sorted(settings["c_grid"])
     losses: list[float] = []
     converged: list[bool] = []
     fits = None
     for c in grid:
-        fits = logistic.fit(z, targets, y.max() + 1, c, ~held, fits, ROUGH)
-        log_p = fits.log_probabilities(z)
-        losses.append(-float(log_p[fold, y[clip], clip].mean(dtype=np.float64)))
+        loss, fits = inner.fit(z, c, fits)
+        losses.append(loss)
         converged.append(bool(fits.converged.all()))
-        if len(losses) - 1 - int(np.argmin(losses)) >= RISES:
+        if rises(losses):
             break
     best = int(np.argmin(losses))
     at_edge = best in (0, len(grid) - 1)
     c = grid[best] if at_edge else least_between(grid[best - 1 : best + 2], losses[best - 1 :])
     return Chosen(c, at_edge, losses[best], converged[best])
+
+
+def rises(losses: list[float]) -> bool:
+    """Whether the last of ``losses``, along a grid of C, are so far past the least one."""
+    return len(losses) - 1 - int(np.argmin(losses)) >= RISES
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Inner folds of training clips: their class numbers ``y``, and whom each fold leaves out.
+
+    ``held`` (folds, clips); ``fold`` and ``clip`` number the held-out clips that have a log-loss.
+    """
+
+    y: np.ndarray
+    held: np.ndarray
+    fold: np.ndarray
+    clip: np.ndarray
+
+    @classmethod
+    def of(cls, y: np.ndarray, group: np.ndarray | None, settings: dict) -> Inner:
+        held = _held_out(y, group, settings)
+        return cls(y, held, *np.nonzero(held & _class_is_trained(y, held)))
+
+    def fit(
+        self, z: np.ndarray, c: float, start: logistic.Fits | None = None
+    ) -> tuple[float, logistic.Fits]:
+        """Mean held-out log-loss of rotated clips ``z`` (clips, rank) at ``c``, and the fits."""
+        targets = np.broadcast_to(self.y, self.held.shape)
+        fits = logistic.fit(z, targets, self.y.max() + 1, c, ~self.held, start, ROUGH)
+        log_p = fits.log_probabilities(z)
+        return -float(log_p[self.fold, self.y[self.clip], self.clip].mean(dtype=np.float64)), fits
 
 
 def least_between(grid: list[float], losses: list[float]) -> float:

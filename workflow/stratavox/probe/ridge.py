@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh, solve
-from scipy.stats import norm, rankdata
 from sklearn.model_selection import GroupKFold, KFold
 
 from stratavox.probe.readouts import refuse_straddling
@@ -62,6 +61,30 @@ def outer_fold(
     return Outer(predicted[test], chosen)
 
 
+def cross_fitted(
+    x: np.ndarray, y: np.ndarray, group: np.ndarray | None, test: np.ndarray, settings: dict
+) -> np.ndarray:
+    """Predictions (clips, targets) of ``y`` that no clip has had a part in for itself.
+
+    As in `outer_fold`, but every target is defined for every clip. The clips of ``test`` are
+    predicted by a fit to all others; each of the others by a fit to the inner folds that it is not
+    in, with the same penalty.
+    """
+    refuse_straddling(group, test)
+    clips, train = _Clips.of(x, ~test), np.flatnonzero(~test)
+    splits = list(_inner(train, None if group is None else group[train], settings))
+    paths = [clips.problem(y, *split).path() for split in splits]
+    errors = sum(path.errors(y[held]) for path, (_, held) in zip(paths, splits, strict=True))
+    penalties = PENALTIES[errors.argmin(axis=0)]
+    whole = (train, np.flatnonzero(test))
+    predicted = np.empty(y.shape)
+    for path, (_, held) in zip(
+        (*paths, clips.problem(y, *whole).path()), (*splits, whole), strict=True
+    ):
+        predicted[held] = path.at(penalties)
+    return predicted
+
+
 def _same_clips(y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Clips (clips,) bool, and the numbers of the targets that are defined on just these."""
     patterns, which = np.unique(np.isfinite(y), axis=1, return_inverse=True)
@@ -69,18 +92,44 @@ def _same_clips(y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield patterns[:, number], np.flatnonzero(which == number)
 
 
+def _inner(
+    train: np.ndarray, group: np.ndarray | None, settings: dict
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each inner fold the clips that are fitted and those held out, as numbers of clips."""
+    split = KFold if group is None else GroupKFold
+    inner = split(settings["inner_folds"], shuffle=True, random_state=settings["seed"])
+    for fitted, held in inner.split(train, groups=group):
+        yield train[fitted], train[held]
+
+
 def _choose(
     clips: _Clips, y: np.ndarray, train: np.ndarray, group: np.ndarray | None, settings: dict
 ) -> np.ndarray:
     """Place on `PENALTIES` (targets,) of each target's least error over the inner folds."""
-    split = KFold if group is None else GroupKFold
-    inner = split(settings["inner_folds"], shuffle=True, random_state=settings["seed"])
     errors = np.zeros((len(PENALTIES), y.shape[1]))
-    for fitted, held in inner.split(train, groups=group):
-        truth = y[train[held]]
-        for place, values in enumerate(clips.problem(y, train[fitted], train[held]).path()):
-            errors[place] += np.square(values - truth).sum(axis=0)
+    for fitted, held in _inner(train, group, settings):
+        errors += clips.problem(y, fitted, held).path().errors(y[held])
     return errors.argmin(axis=0)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A `_Problem` in the axes of its ``square``, whose ``power`` (m,) is diagonal."""
+
+    power: np.ndarray
+    target: np.ndarray
+    across: np.ndarray
+    mean: np.ndarray
+    clips: int
+
+    def at(self, penalty: np.ndarray | float) -> np.ndarray:
+        """Predictions (held clips, targets) at one penalty, or at one for each target."""
+        shrunk = self.target / (self.power[:, None] + penalty * self.clips)
+        return self.across @ shrunk + self.mean
+
+    def errors(self, truth: np.ndarray) -> np.ndarray:
+        """Squared error (penalties, targets) of each target at each of `PENALTIES`."""
+        return np.array([np.square(self.at(each) - truth).sum(axis=0) for each in PENALTIES])
 
 
 @dataclass(frozen=True)
@@ -96,13 +145,11 @@ class _Problem:
     mean: np.ndarray
     clips: int
 
-    def path(self) -> Iterator[np.ndarray]:
-        """Predictions (held clips, targets) at each of `PENALTIES`."""
+    def path(self) -> _Path:
+        """The solutions for every penalty."""
         power, axes = eigh(self.square, check_finite=False, driver="evd")
         across, target = self.across @ axes, axes.T @ self.target
-        for penalty in PENALTIES:
-            shrunk = target / (np.maximum(power, 0) + penalty * self.clips)[:, None]
-            yield across @ shrunk + self.mean
+        return _Path(np.maximum(power, 0), target, across, self.mean, self.clips)
 
     def solved(self, penalty: float, those: np.ndarray) -> np.ndarray:
         """Predictions (held clips, those targets) at one penalty, without a decomposition."""
@@ -143,21 +190,3 @@ class _Clips:
             z, across = self.values[train] - centre, self.values[held] - centre
             square, target = z.T @ z, z.T @ target
         return _Problem(square, target, across, mean, len(train))
-
-
-def transformed(values: np.ndarray, train: np.ndarray, kind: str) -> np.ndarray:
-    """``values`` (clips,) transformed, with mean 0 and variance 1 on ``train`` (clips,).
-
-    NaN stays NaN. ``kind`` is "log" (of values above zero), "none", or "rank": each value's place
-    among the training clips on a normal distribution (Blom 1958, (rank - 3/8) / (n + 1/4), ties
-    sharing their mean rank), a value between two of them by interpolation, beyond them as the
-    outermost.
-    """
-    train = train & np.isfinite(values)
-    if kind == "log":
-        values = np.log(values)
-    elif kind == "rank":
-        known, first = np.unique(values[train], return_index=True)
-        score = norm.ppf((rankdata(values[train]) - 3 / 8) / (train.sum() + 1 / 4))
-        values = np.interp(values, known, score[first])
-    return (values - values[train].mean()) / values[train].std()

@@ -6,7 +6,6 @@ number of clips to the axes that they span, and makes the solver's Hessian nearl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,8 +46,10 @@ class Rotation:
         axes = _principal(z)
         return cls(mean, scale, axes, z @ axes)
 
-    def narrowed(self, width: int) -> Rotation:
-        """Only the ``width`` strongest axes: principal components of the training clips."""
+    def narrowed(self, width: int | None) -> Rotation:
+        """Only the ``width`` strongest axes: principal components of the rows; all for None."""
+        if width is None:
+            return self
         train = np.ascontiguousarray(self.train[:, -width:])
         return replace(self, axes=self.axes[:, -width:], train=train)
 
@@ -66,27 +67,3 @@ def _principal(z: np.ndarray) -> np.ndarray:
     power, left = eigh((z @ z.T).astype(np.float64), driver="evd")
     keep = power > power[-1] * NULL_POWER
     return z.T @ (left[:, keep] / np.sqrt(power[keep])).astype(np.float32)
-
-
-def side_by_side(parts: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
-    """Parts (clips, width of each) as one float32 matrix, each of the same total variance.
-
-    Every column is standardised by the clips of ``train`` (a mask) and every part then scaled, so
-    that a few descriptors weigh as much as hundreds of columns of a readout. The total
-    variance is that of standardised columns, so the grid of C can be the same. NaN (undefined)
-    becomes the column's training mean. Probe the matrix with ``standardise=False``.
-    """
-    standardised = []
-    for part in parts:
-        known = ~np.isnan(part)
-        counts = np.maximum(np.sum(known[train], axis=0), 1)
-        filled = np.where(known, part, 0.0)
-        mean = filled[train].sum(axis=0) / counts
-        z = np.where(known, filled - mean, 0.0)
-        deviation = np.sqrt(np.square(z[train]).sum(axis=0) / counts)
-        standardised.append(z / np.where(deviation <= CONSTANT * np.abs(mean), np.inf, deviation))
-    variance = [np.square(z[train]).mean(axis=0).sum() for z in standardised]
-    share = sum(variance) / len(parts)
-    # a part that is constant is zero, whatever it is scaled by
-    scaled = [z * np.sqrt(share / (v or 1)) for z, v in zip(standardised, variance, strict=True)]
-    return np.hstack(scaled).astype(np.float32)

@@ -162,7 +162,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "chosen_blocks": findings.chosen_blocks(results),
         "depths": findings.depths(results),
         "weights": findings.weight_rows(results),
-        "selectivity": results.selectivity(),
+        "selectivity": results.selectivity() or [results.no_selectivity()],
         "fits": findings.fits(results),
         "others": findings.others(results),
         "classes": [{"label": key, **value} for key, value in folds["classes"].items()],

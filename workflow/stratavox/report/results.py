@@ -147,7 +147,9 @@ class Results:
     def selectivity(self) -> list[str]:
         """Random-split score minus that of labels drawn at random per recording, by encoder.
 
-        The readout is the block chosen most often in training, otherwise the last block.
+        Every class occurs in every draw, so both have the same chance, and the difference is that
+        of the two scores above chance. The readout is the block chosen most often in training,
+        otherwise the last block. Empty where there is no control task (`no_selectivity`).
         """
         sentences = []
         for encoder in self.listed:
@@ -161,6 +163,20 @@ class Results:
                     f"{words.difference(real['value'] - drawn['value'])} ({scores})"
                 )
         return sentences
+
+    def no_selectivity(self) -> str:
+        """Why there is no control task, as a sentence."""
+        facts, classes = self.facts, len(self.facts["classes"])
+        if facts["recordings"] is not None:
+            units = count(facts["recordings"], "recording")
+        elif facts["groups"] is not None:
+            units = f"{count(facts['groups'], 'group')} ({facts['group']}; recordings unknown)"
+        else:
+            return "No selectivity: neither recordings nor groups are known."
+        return (
+            f"No selectivity: with {units} and {count(classes, 'class')}, not every class can get "
+            "one."
+        )
 
     def _representative(self, encoder: str) -> tuple[str, str]:
         """The readout that represents an encoder, and why."""

@@ -6,6 +6,7 @@ margin. Otherwise it is undetermined; ``detectable`` is then the difference that
 
 from __future__ import annotations
 
+from stratavox import words
 from stratavox.inference.answers import contrasts as c
 from stratavox.inference.answers import rows_of
 from stratavox.inference.answers.trends import UNDETERMINED
@@ -44,10 +45,11 @@ def _claim(row: dict, task: str) -> str | None:
         f"{row['b_encoder']}",
         c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",
         c.ORDER: f"the order of tokens of {encoder}, {block}, tells of {task}",
-        c.ADDS: f"{block.removesuffix('+acoustics')} of {encoder} adds to the acoustic descriptors "
-        f"about {task}",
-        c.ADDED_TO: f"the acoustic descriptors add to {block.removesuffix('+acoustics')} of "
-        f"{encoder} about {task}",
+        c.ADDS: f"{block.removeprefix(words.AFTER_ACOUSTICS)} of {encoder} adds to a linear probe "
+        f"on the acoustic descriptors about {task}, beyond what their squares and products predict",
+        c.ADDED_TO: "the acoustic descriptors help a linear probe on "
+        f"{block.removesuffix(words.BESIDE_ACOUSTICS)} of {encoder} about {task}, at "
+        f"{row['n_clips']} clips",
         c.LEAKAGE: f"a random split is optimistic for {task} with {encoder}",
     }.get(row["question"])
 

@@ -105,9 +105,9 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
             yield "probe on tokens or linear", linear._replace(probe=probe), linear
         ordered = linear._replace(probe="attention_order")
         yield ORDER, ordered, ordered._replace(control="shuffled")
-    both = last._replace(readout=f"{blocks[-1]}+acoustics")
-    yield ADDS, both, Key(name, "acoustics")
-    yield ADDED_TO, both, last
+    after = Key(name, f"{words.AFTER_ACOUSTICS}{blocks[-1]}")
+    yield ADDS, after, Key(name, "acoustics")
+    yield ADDED_TO, Key(name, f"{blocks[-1]}{words.BESIDE_ACOUSTICS}"), last
 
 
 def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, Interval]:
@@ -241,6 +241,7 @@ def sentence(row: dict) -> str:
 
 def _name(encoder: str, readout: str, probe: str) -> str:
     beside = readout.replace(words.BESIDE_ACOUSTICS, " with acoustic descriptors")
+    beside = beside.replace(words.AFTER_ACOUSTICS, "acoustic descriptors with ")
     label = {**words.READOUTS, "features": ""}.get(readout, beside)
     parts = (encoder, label, "" if probe == "linear" else f"{probe} probe")
     return ", ".join(part for part in parts if part)

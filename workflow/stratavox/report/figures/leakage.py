@@ -69,12 +69,12 @@ def notes(results: Results) -> list[str]:
     selectivity = results.selectivity()
     if selectivity:
         text.append(
-            "Control task: labels drawn at random per recording, mean over "
-            f"{words.count(facts['control_tasks'], 'draw')} of labels. Selectivity, the random "
-            f"split's score minus the control task's: {'; '.join(selectivity)}."
+            "Control task: labels drawn at random per recording, every class at least once, mean "
+            f"over {words.count(facts['control_tasks'], 'draw')} of labels. Selectivity, the "
+            f"random split's score minus the control task's: {'; '.join(selectivity)}."
         )
     else:
-        text.append("There is no control task, so no selectivity.")
+        text.append(results.no_selectivity())
     return text + results.draws_line("Thin bars")
 
 
