@@ -84,7 +84,8 @@ class Study:
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
     they are unknown. ``scores``, ``atlases`` and ``layer_weights`` are tables of the probes, the
-    last two by encoder; ``erased`` are the columns of probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
+    last two by encoder; ``erased`` are the columns of probe.erasure; ``answers`` are the rows of
+    the tables of answers computed so far.
     """
 
     task: dict

@@ -132,13 +132,14 @@ def erased(
         return pa.concat_tables(
             table
             for repeat in repeats(folds, clip_ids)
-            for table in _of_repeat(readout, x, concepts, repeat, clip_ids, c, seed)
+            for table in of_repeat(readout, x, concepts, repeat, clip_ids, c, seed)
         )
 
 
-def _of_repeat(
+def of_repeat(
     readout: str, x: np.ndarray, concepts: dict, repeat: Repeat, clip_ids: list[str], c, seed: int
 ) -> Iterator[pa.Table]:
+    """The predictions of `erased` from ``x`` (clips, width) in one repeat, by control and draw."""
     labels, y = np.unique(repeat.target, return_inverse=True)
     results: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
     for k in range(repeat.fold.max() + 1):

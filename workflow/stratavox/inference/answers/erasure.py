@@ -73,6 +73,7 @@ def _row(study: Study, encoder: Encoder, a: Key, b: Key) -> dict:
         "p_value": paired.group_p(difference),
         "p_holm": None,
         "resolved": None,
+        "equivalent": paired.equivalent(difference, study.settings["margin"]),
         "n_clips": int(erased.clips.sum()),
         "n_groups": study.groups.n if study.groups is not None else None,
         "sentence": None,
@@ -97,9 +98,10 @@ def sentence(study: Study, nothing: dict, shuffled: dict) -> str:
     return (
         f"{nothing['encoder']}: with {nothing['column']} erased, {study.settings['task']} is "
         f"decoded from the block chosen in training at {nothing['value']:.3f} instead of "
-        f"{nothing['against_value']:.3f} ({_difference(nothing)}). With the values of "
-        f"{nothing['column']} shuffled within classes and then erased: "
-        f"{shuffled['against_value']:.3f} ({_difference(shuffled)}). {_verdict(nothing, shuffled)}"
+        f"{nothing['against_value']:.3f} ({_difference(nothing)}); with the values of "
+        f"{nothing['column']} shuffled within classes, then erased, at "
+        f"{shuffled['against_value']:.3f} ({_difference(shuffled)}). "
+        + _verdict(study, nothing, shuffled)
     )
 
 
@@ -114,18 +116,28 @@ def _difference(row: dict) -> str:
     return text
 
 
-def _verdict(nothing: dict, shuffled: dict) -> str:
+def _verdict(study: Study, nothing: dict, shuffled: dict) -> str:
     column = nothing["column"]
     if nothing["resolved"] is None:
         return "Not tested: too few groups, or groups unknown."
-    if not (nothing["resolved"] and nothing["difference"] < 0):
-        return f"That the score hangs on {column} was not shown."
-    if shuffled["resolved"] and shuffled["difference"] < 0:
+    whole = study.correct[Key(nothing["encoder"], CHOSEN, regime=study.regime)]
+    if interval(whole, study.groups, share=True).low <= study.chance:
+        return f"Nothing can hang on {column}: without erasure the score is not above chance."
+    lower = {
+        row["against"] for row in (nothing, shuffled) if row["resolved"] and row["difference"] < 0
+    }
+    if lower == {NOTHING, SHUFFLED}:
         return f"Part of the score hangs on {column}."
-    return (
-        f"The score falls, but not shown to be more than with shuffled values: {column} cannot be "
-        "separated from the label, or the fall is that of erasing any so many directions."
-    )
+    if NOTHING in lower:
+        return (
+            "The score falls, but it was not shown to fall more than with shuffled values: "
+            f"{column} goes with the label, or erasing so many directions lowers any score."
+        )
+    if nothing["resolved"]:
+        return f"The score rises: differences in {column} were in the way of the probe."
+    if nothing["equivalent"]:
+        return f"Equal within {study.settings['margin']:.3f}: the score does not hang on {column}."
+    return f"That the score hangs on {column} was not shown."
 
 
 def _not_erased(study: Study, column: dict) -> str:
