@@ -15,10 +15,6 @@ from stratavox.report.screen import plain
 
 COLUMN = fake.UMLAUT
 ERASED, NOTHING, SHUFFLED = f"erased {COLUMN} deep", "nothing deep", f"shuffled {COLUMN} deep"
-    f"erased {fake.UMLAUT} deep",
-    "nothing deep",
-    f"shuffled {fake.UMLAUT} deep",
-)
 
 
 @pytest.fixture(scope="module")
