@@ -267,6 +267,8 @@ def test_the_sentence_says_what_hangs_on_the_column():
     assert "The score rises" in sentence_of(rises)
     nothing = answered({"none": 0.33, "erased bird": 0.33, "erased bird, shuffled": 0.33})
     assert "not above chance" in sentence_of(nothing)
+    sure = answered({"none": 1.0, "erased bird": 1.0, "erased bird, shuffled": 1.0})
+    assert "The score rises" not in sentence_of(sure)
     few = answered({"none": 0.9, "erased bird": 0.4, "erased bird, shuffled": 0.9}, groups=4)
     assert sentence_of(few).endswith("Not tested: too few groups, or groups unknown.")
     assert [row["p_holm"] for row in few if row["column"] == "bird"] == [None] * 4

@@ -135,8 +135,11 @@ def _verdict(study: Study, nothing: dict, shuffled: dict) -> str:
         )
     if nothing["resolved"]:
         return f"The score rises: differences in {column} were in the way of the probe."
+    if nothing["difference_low"] == nothing["difference_high"] == 0:
+        return "No group's score changes: the probe does not need what was erased."
     if nothing["equivalent"]:
-        return f"Equal within {study.settings['margin']:.3f}: the score does not hang on {column}."
+        margin = f"{study.settings['margin']:.3f}"
+        return f"Equal within {margin}: the probe does not need what was erased."
     return f"That the score hangs on {column} was not shown."
 
 

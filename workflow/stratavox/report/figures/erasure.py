@@ -20,7 +20,7 @@ FACTS = {
     "scopes": ("target",),
 }
 EMPTY = "No column was erased."
-SHUFFLED_LABEL = "a column's values shuffled within classes, then erased"
+SHUFFLED_LABEL = "values shuffled within classes, erased"
 
 
 def notes(results: Results) -> list[str]:
