@@ -166,6 +166,23 @@ def depths(grouped: bool = True) -> pd.DataFrame:
     return table.assign(interval=t, error=0.04, freedom=7, n_groups=8)
 
 
+def erasure() -> pd.DataFrame:
+    """One column erased from ``deep``, and one that could not be."""
+    numbers = ("value", "low", "high", "against_value", "difference")
+    rows = [
+        ("deep", readout, place, UMLAUT, against)
+        + (0.41 + place / 100, 0.31, 0.52, (0.5 if against == "nothing erased" else 0.45), -0.09)
+        for place, readout in enumerate(readouts("deep"))
+        for against in ("nothing erased", "shuffled within classes")
+    ]
+    rows.append((None, None, None, NASTY, None, *[None] * len(numbers)))
+    columns = ["encoder", "readout", "depth", "column", "against", *numbers]
+    table = pd.DataFrame(rows, columns=columns)
+    why = f"{NASTY} was not erased for call."
+    sentences = np.where(table["encoder"].isna(), why, None)
+    return table.assign(interval="t over groups", sentence=sentences)
+
+
 def weights() -> pd.DataFrame:
     """Learned weights of the blocks of ``deep``."""
     rows = [
@@ -253,7 +270,7 @@ def write(
         "estimates": estimates(grouped) if estimate_rows is None else estimate_rows,
         "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
         **{"claims": claims(grouped), "explained_variance": atlas(), "depths": depths(grouped)},
-        "layer_weights": weights(),
+        **{"layer_weights": weights(), "erasure": erasure()},
     }
     answers = results / "answers" / dataset / "call"
     provenance = {

@@ -87,7 +87,8 @@ class Study:
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
     they are unknown. ``scores``, ``atlases`` and ``layer_weights`` are tables of the probes, the
-    last two by encoder; ``answers`` are the rows of the tables of answers computed so far.
+    last two by encoder; ``erased`` are the columns of probe.erasure; ``answers`` are the rows of
+    the tables of answers computed so far.
     """
 
     task: dict
@@ -101,6 +102,7 @@ class Study:
     explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
+    erased: list[dict] = field(default_factory=list)
     answers: dict[str, list[dict]] = field(default_factory=dict)
 
     @property
