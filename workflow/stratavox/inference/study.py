@@ -83,8 +83,8 @@ class Study:
     """All measures of one task.
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
-    they are unknown. ``scores``, ``atlases`` and ``layer_weights`` are tables of the probes, the
-    last two by encoder; ``answers`` are the rows of the tables of answers computed so far.
+    they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
+    probes, the last three by encoder; ``answers`` are the rows of the tables of answers computed so far.
     """
 
     task: dict
@@ -93,6 +93,7 @@ class Study:
     scores: pd.DataFrame | None = None
     atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
     layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
+    samples: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
