@@ -63,6 +63,7 @@ def fits(study: Study) -> dict[str, dict]:
         & (scores["metric"] == "balanced_accuracy")
         & (scores["readout"] != "nested")
         & (scores["probe"] == "linear")
+        & (scores["control"] == "none")
     ]
     for encoder in study.encoders:
         own = outer[outer["encoder"].isin(encoder.members)]

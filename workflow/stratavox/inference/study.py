@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stratavox.inference.groups import Groups
+from stratavox.inference.groups import Groups, Interval, interval
 from stratavox.inference.measures import Balanced, Explained
 
 
@@ -84,7 +84,8 @@ class Study:
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
     they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
-    probes, the last three by encoder; ``answers`` are the rows of the tables of answers computed so far.
+    probes, the last three by encoder; ``answers`` are the rows of the tables of answers computed so
+    far.
     """
 
     task: dict
@@ -153,6 +154,27 @@ class Study:
                 for key in [key for key in measures if key.encoder == encoder.members[0]]:
                     drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
+
+    def score(self, measure: Balanced) -> Interval:
+        """A balanced accuracy in the strictest regime, with bounds where groups are known."""
+        if self.groups is None or self.regime == "random":
+            return Interval(measure.value)
+        return interval(measure, self.groups, share=True)
+
+    def chosen(self, encoders: list[str], control: str = "none") -> pd.DataFrame:
+        """The block chosen in training (readout) in each fold of each of ``encoders``.
+
+        ``regime``, ``repeat`` and ``fold`` are the other columns; the regime is the strictest.
+        """
+        rows = self.scores
+        rows = rows[
+            rows["encoder"].isin(encoders)
+            & (rows["chosen"] == True)  # noqa: E712
+            & (rows["control"] == control)
+            & (rows["regime"] == self.regime)
+            & (rows["metric"] == "balanced_accuracy")
+        ]
+        return rows[["readout", "regime", "repeat", "fold"]]
 
     def permuted(self, encoder: Encoder) -> float:
         """Mean balanced accuracy under permuted labels, over the readouts and draws."""

@@ -14,9 +14,18 @@ from stratavox.probe.schemas import LAYER_WEIGHTS, SCORES
 
 
 def cross_validate(
-    source: Source, readout: str, blocks: list[str], clip_ids: list[str], folds: pa.Table, settings
+    source: Source,
+    readout: str,
+    blocks: list[str],
+    clip_ids: list[str],
+    folds: pa.Table,
+    settings: dict,
+    control: str = "none",
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Scores, predictions and layer weights of a readout whose rows are ``clip_ids``."""
+    """Scores, predictions and layer weights of a readout whose rows are ``clip_ids``.
+
+    A readout that is itself the ``control`` of another has no null controls.
+    """
     scores: list[dict] = []
     predictions: list[pa.Table] = []
     layer_weights: list[dict] = []
@@ -26,8 +35,8 @@ def cross_validate(
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
         predicted = np.empty(len(y), dtype=np.int64)
         log_probability = np.empty(len(y))
-        nulls = _nulls(y, repeat, permuted_in, settings)
-        null_predictions = {control: np.empty_like(drawn) for control, drawn in nulls.items()}
+        nulls = _nulls(y, repeat, permuted_in, settings) if control == "none" else {}
+        null_predictions = {null: np.empty_like(drawn) for null, drawn in nulls.items()}
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
             x, learned = source.of_fold(y, repeat.apart, test, settings)
@@ -41,10 +50,10 @@ def cross_validate(
                 for name in ("c", "at_edge", "converged", "inner_log_loss")
             }
             scores += metric_rows(
-                y[test], outer.predicted, named | fold | fit | {"control": "none"}
+                y[test], outer.predicted, named | fold | fit | {"control": control}
             )
-            for control, drawn in nulls.items():
-                null_predictions[control][:, test] = nested_cv.null_fold(
+            for null, drawn in nulls.items():
+                null_predictions[null][:, test] = nested_cv.null_fold(
                     rotation, x, drawn, test, outer.c
                 )
             if learned is not None:
@@ -53,14 +62,14 @@ def cross_validate(
                     place | {"readout": block, "weight": float(weight)}
                     for block, weight in zip(blocks, learned, strict=True)
                 ]
-        own = {"control": "none", "repeat": repeat.number}
+        own = {"control": control, "repeat": repeat.number}
         scores += metric_rows(y, predicted, named | own)
-        for control, drawn in nulls.items():
-            pairs = zip(drawn, null_predictions[control], strict=True)
+        for null, drawn in nulls.items():
+            pairs = zip(drawn, null_predictions[null], strict=True)
             for number, (target, of_draw) in enumerate(pairs):
-                own = {"control": control, "repeat": number}
+                own = {"control": null, "repeat": number}
                 scores += metric_rows(target, of_draw, named | own)
-        own = {"readout": readout, "probe": "linear", "control": "none"}
+        own = {"readout": readout, "probe": "linear", "control": control}
         predictions.append(repeat.predictions(own, clip_ids, labels[predicted], log_probability))
     return (
         pa.Table.from_pylist(scores, schema=SCORES),

@@ -26,7 +26,6 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import columns, tables
 from stratavox.probe import logistic
-from stratavox.probe.nested_cv import ROUGH
 from stratavox.probe.readouts import clips_of, matrix, refuse_straddling, strictest
 from stratavox.probe.repeats import Repeat, repeats
 from stratavox.probe.rotation import Rotation
@@ -37,6 +36,7 @@ from stratavox.stage import Job
 # section 4.5.1). C is such that, before any label is seen, the logits of clips have this variance:
 # a weak prior, as probabilities of .04 and .96 are both within a standard deviation.
 LOGIT_VARIANCE = 10
+TOLERANCE = 1e-7  # of a fit's mean log-loss: only the predicted labels are used
 SCHEMA = columns.schema("samples/{encoder}/{dataset}/{task}.parquet")
 
 
@@ -128,7 +128,7 @@ def _fold(
         used = drawn.any(axis=0)
         targets = np.broadcast_to(trained[used], (draws, used.sum()))
         fits = logistic.fit(
-            rotation.train[used], targets, len(labels), c, drawn[:, used], tolerance=ROUGH
+            rotation.train[used], targets, len(labels), c, drawn[:, used], tolerance=TOLERANCE
         )
         right = fits.log_probabilities(held_out).argmax(axis=1) == y[test]
         correct = np.bincount(cell, right.mean(axis=0), len(summed))

@@ -13,12 +13,12 @@ import pandas as pd
 
 from stratavox import words
 from stratavox.inference.answers.estimates import depth
-from stratavox.inference.groups import Interval, interval
+from stratavox.inference.groups import Interval
 from stratavox.inference.measures import Balanced
 from stratavox.inference.study import Encoder, Key, Study
 
-# The number of clips a class that the sentence tells, or the largest there is below it.
-TOLD = 8
+# The number of clips a class that the sentence quotes, or the largest there is below it.
+QUOTED = 8
 
 
 def rows(study: Study) -> list[dict]:
@@ -37,8 +37,8 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
     if not measures:
         return
     shown = "nested" if encoder.blocks else encoder.description["readouts"][0]
-    told = max(size for readout, size in measures if readout == shown and size <= TOLD)
-    estimates = {key: _estimate(study, measure) for key, measure in measures.items()}
+    quoted = max(size for readout, size in measures if readout == shown and size <= QUOTED)
+    estimates = {key: study.score(measure) for key, measure in measures.items()}
     for (readout, size), estimate in estimates.items():
         yield {
             "encoder": encoder.name,
@@ -49,8 +49,8 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
             **estimate.bounds(),
             "n_clips": int(measures[readout, size].clips.sum()),
             "n_groups": study.groups.n if study.groups is not None else None,
-            "sentence": _sentence(study, encoder, readout, told, estimates)
-            if (readout, size) == (shown, told)
+            "sentence": _sentence(study, encoder, readout, quoted, estimates)
+            if (readout, size) == (shown, quoted)
             else None,
         }
 
@@ -58,7 +58,8 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
 def _measures(study: Study, name: str) -> dict[tuple[str, int], Balanced]:
     """Class-balanced correctness of one encoder by readout and clips a class, in that order."""
     table = study.samples[name]
-    table = pd.concat([table, table.merge(_chosen(study, name)).assign(readout="nested")])
+    nested = table.merge(study.chosen([name])).assign(readout="nested")
+    table = pd.concat([table, nested])
     table["group"] = table["group"].fillna("")
     names, classes = study.group_names or [""], sorted(table["target"].unique())
     measures = {}
@@ -73,38 +74,18 @@ def _measures(study: Study, name: str) -> dict[tuple[str, int], Balanced]:
     return measures
 
 
-def _chosen(study: Study, name: str) -> pd.DataFrame:
-    """The block chosen in training in each fold (readout, regime, repeat, fold)."""
-    scores = study.scores
-    chosen = scores[
-        (scores["encoder"] == name)
-        & (scores["probe"] == "linear")
-        & (scores["chosen"] == True)  # noqa: E712
-    ]
-    return chosen[["readout", "regime", "repeat", "fold"]].drop_duplicates()
-
-
-def _estimate(study: Study, measure: Balanced) -> Interval:
-    if study.groups is None or study.regime == "random":
-        return Interval(measure.value)
-    return interval(measure, study.groups, share=True)
-
-
-def _sentence(study: Study, encoder: Encoder, readout: str, told: int, estimates: dict) -> str:
+def _sentence(study: Study, encoder: Encoder, readout: str, quoted: int, estimates: dict) -> str:
     named, whole = encoder.name, study.correct[Key(encoder.name, readout, regime=study.regime)]
     if encoder.blocks:
-        blocks = pd.concat([_chosen(study, name) for name in encoder.members])["readout"]
-        counts = blocks.value_counts()
-        most = max(sorted(counts.index), key=counts.get)
-        often = f"{words.readout(most)} in {counts[most]} of {words.count(len(blocks), 'fold')}"
+        often = words.most_often(study.chosen(encoder.members)["readout"])
         named += f", {words.READOUTS[readout]} ({often})"
     scores = {
         f"{words.count(size, 'clip')} a class": estimates[readout, size]
-        for size in sorted({1, told})
+        for size in sorted({1, quoted})
     }
-    scores["all training clips"] = _estimate(study, whole)
+    scores["all training clips"] = study.score(whole)
     parts = [f"{_score(estimate)} with {clips}" for clips, estimate in scores.items()]
-    kind = words.INTERVALS_SHORT[estimates[readout, told].kind]
+    kind = words.INTERVALS_SHORT[estimates[readout, quoted].kind]
     return (
         f"{named}: balanced accuracy {', '.join(parts)} ({kind}); chance "
         f"{words.number(study.chance)}."
@@ -112,6 +93,4 @@ def _sentence(study: Study, encoder: Encoder, readout: str, told: int, estimates
 
 
 def _score(estimate: Interval) -> str:
-    if estimate.kind == "none":
-        return words.number(estimate.value)
-    return f"{words.number(estimate.value)} ({words.bounds(estimate.low, estimate.high)})"
+    return words.estimate(estimate.value, estimate.low, estimate.high)

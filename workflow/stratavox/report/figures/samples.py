@@ -12,7 +12,7 @@ import pandas as pd
 
 from stratavox import words
 from stratavox.report import curves, style
-from stratavox.report.figure import Axis, Figure, Panel, Points, message
+from stratavox.report.figure import Axis, Figure, Panel, message
 from stratavox.report.results import Results
 
 FACTS = {
@@ -93,12 +93,12 @@ def _encoders(results: Results, table: pd.DataFrame, size: tuple[float, float]) 
     return Panel(series, size, axis, Axis("balanced accuracy"), "block chosen in training")
 
 
-def _depth(
-    results: Results, table: pd.DataFrame, encoder: str, size: tuple[float, float]
-) -> Panel:
+def _depth(results: Results, table: pd.DataFrame, encoder: str, size: tuple[float, float]) -> Panel:
     rows = table[(table["encoder"] == encoder) & table["depth"].notna()].sort_values("depth")
     series = [curves.chance(results)]
-    shown = [n for n in sorted(rows["clips_a_class"].unique()) if math.log2(n) % math.log2(STEP) == 0]
+    shown = [
+        n for n in sorted(rows["clips_a_class"].unique()) if math.log2(n) % math.log2(STEP) == 0
+    ]
     for number, shade in zip(shown, SHADES, strict=False):
         label = f"{words.count(number, 'clip')} of each class"
         own = rows[rows["clips_a_class"] == number]
@@ -107,6 +107,8 @@ def _depth(
         name = f"{number} {encoder}"
         series.append(curves.points(own, name=name, ends=(), hovers=hovers, **line))
     line = {"colour": style.INK, "dash": "dash", "group": ALL, "legend": ALL, "width": 1.1}
-    series.append(curves.points(results.curve(encoder), name=f"all {encoder}", ends=(), **line))
+    series.append(
+        curves.points(results.curve(encoder), name=f"all {encoder} over depth", ends=(), **line)
+    )
     axis = curves.depth_axis([results.encoders[encoder]], [], 7, "block")
     return Panel(series, size, axis, Axis("balanced accuracy"), results.label(encoder))
