@@ -312,8 +312,8 @@ def test_matched_in_width_a_block_that_wins_by_width_loses(tmp_path):
     assert row["matched_value"] == pytest.approx(matched["nested"])
     assert row["low"] < row["value"] < row["high"]
     text = row["sentence"]
-    assert "(6 to 210) block 1 in 8 of 8 folds is chosen" in text
-    assert "with 6 principal components of each readout block 0 in 8 of 8 folds" in text
+    assert "with all columns (6 to 210 of a readout; block 1 in 8 of 8 folds)" in text
+    assert "with 6 principal components of each readout (block 0 in 8 of 8 folds)" in text
 
 
 def test_a_curve_of_one_width_is_not_matched(tmp_path):

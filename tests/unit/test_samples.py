@@ -13,6 +13,7 @@ from stratavox.inference.study import Study
 from stratavox.probe import samples
 from stratavox.probe.readouts import clips_of, strictest
 from stratavox.probe.repeats import repeats
+from stratavox.report import findings
 from stratavox.report.figures import samples as figure
 from test_figures import results
 from test_probes import FOLDS, crossed, encoder_of, labels, pooled, study
@@ -70,7 +71,7 @@ def test_a_score_grows_with_clips_where_classes_are_planted_and_is_chance_elsewh
     for quoted in (value["nested", 1], value["nested", 8], pooled(scores, "nested")):
         assert f"{quoted:.3f} (" in sentence
     assert "the block chosen in training (block 2 in 8 of 8 folds)" in sentence
-    assert "with 8 clips a class" in sentence and "chance 0.333" in sentence
+    assert "with 8 clips of each class" in sentence and "chance 0.333" in sentence
 
 
 def test_scores_are_those_of_the_same_clips_fitted_one_by_one(planted):
@@ -158,6 +159,10 @@ def test_the_figure_draws_the_tables_values(tmp_path):
     notes = " ".join(drawn.notes)
     assert "The numbers of clips end at 4: some class has fewer than 8" in notes
     assert "5 draws a fold" in notes and "95 % t interval over groups" in notes
+    # none of these rows has a sentence, so the page has no heading for them
+    assert "Samples" not in findings.others(task)
+    task.others["samples"] = rows.assign(sentence="deep: 0.5.")
+    assert set(findings.others(task)["Samples"]) == {"deep: 0.5."}
     task.others["samples"] = rows.iloc[:0]
     (panel,) = figure.figure(task).panels
     assert "probes.samples is null" in panel.series[0].text

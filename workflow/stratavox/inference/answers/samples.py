@@ -80,7 +80,7 @@ def _sentence(study: Study, encoder: Encoder, readout: str, quoted: int, estimat
         often = words.most_often(study.chosen(encoder.members)["readout"])
         named += f", {words.READOUTS[readout]} ({often})"
     scores = {
-        f"{words.count(size, 'clip')} a class": estimates[readout, size]
+        f"{words.count(size, 'clip')} of each class": estimates[readout, size]
         for size in sorted({1, quoted})
     }
     scores["all training clips"] = study.score(whole)

@@ -41,8 +41,8 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
         **first.bounds(),
         **{f"matched_{name}": getattr(second, name) for name in ("value", "low", "high")},
         "n_groups": study.groups.n if study.groups is not None else None,
-        "sentence": f"{encoder.name}: with all columns ({min(widths):,} to {max(widths):,}) "
-        f"{often} is chosen in training, balanced accuracy {_score(first)}; with "
-        f"{words.count(min(widths), 'principal component')} of each readout {often_matched}, "
-        f"{_score(second)}.",
+        "sentence": f"{encoder.name}: the block chosen in training scores {_score(first)} with all "
+        f"columns ({min(widths):,} to {max(widths):,} of a readout; {often}) and {_score(second)} "
+        f"with {words.count(min(widths), 'principal component')} of each readout "
+        f"({often_matched}).",
     }

@@ -35,11 +35,10 @@ def figure(results: Results) -> Figure:
     table = results.others["samples"]
     if table.empty:
         return Figure([message(NOTHING)], results.about)
-    layered = [name for name in results.layered if not results.curve(name).empty]
-    columns = min(curves.COLUMNS, 1 + len(layered))
+    columns = min(curves.COLUMNS, 1 + len(results.layered))
     size = (curves.ROOM_IN + curves.APART_IN) / columns - curves.APART_IN, curves.TALL_IN
     panels = [_encoders(results, table, size)]
-    panels += [_depth(results, table, encoder, size) for encoder in layered]
+    panels += [_depth(results, table, encoder, size) for encoder in results.layered]
     return Figure(panels, notes(results, table), columns=curves.COLUMNS, shared="y")
 
 
@@ -55,7 +54,6 @@ def notes(results: Results, table: pd.DataFrame) -> list[str]:
         f"The numbers of clips end at {top}: some class has fewer than {2 * top} in a training "
         "set.",
         f"Bands and whiskers, left panel: {kinds}.",
-        *results.draws_line("One line"),
         f"{ALL[0].upper()}{ALL[1:]}: the linear probe of the other figures. There classes are as "
         "frequent as in the data, here equally frequent, so more clips need not score higher.",
         "The block chosen in training is chosen with all training clips.",
@@ -75,22 +73,22 @@ def _encoders(results: Results, table: pd.DataFrame, size: tuple[float, float]) 
         # the columns that are drawn over depth elsewhere
         rows = rows.assign(depth=[math.log2(number) for number in rows["clips_a_class"]])
         hovers = [
-            f"{text}\n{words.count(number, 'clip')} a class"
+            f"{text}\n{words.count(number, 'clip')} of each class"
             for text, number in zip(curves.hover(rows), rows["clips_a_class"], strict=True)
         ]
-        own = {"colour": looks[encoder].colour, "group": encoder, "marker": looks[encoder].marker}
-        series.append(
-            curves.band(rows, name=f"band {encoder}", colour=own["colour"], group=encoder)
-        )
+        own = {"colour": looks[encoder].colour, "group": encoder}
+        series.append(curves.band(rows, name=f"band {encoder}", **own))
+        own["marker"] = looks[encoder].marker
         line = own | {"dash": "solid" if blocks else "dashdot", "legend": results.label(encoder)}
         series.append(curves.points(rows, name=encoder, ends=(), hovers=hovers, **line))
-        every = results.own(encoder) if not blocks else results.rows(encoder)
+        every = results.rows(encoder)
         every = every[every["readout"] == ("nested" if blocks else rows["readout"].iloc[0])]
         beside = last + 0.12 * (place - (len(results.listed) - 1) / 2)
         series.append(curves.points(every, beside, name=f"all {encoder}", **own))
     ticks = {math.log2(number): f"{number}" for number in sizes} | {last: "all"}
+    title = "block chosen in training" if results.layered else "baselines"
     axis = Axis("labelled clips of each class", ticks, (-0.3, last + 0.5))
-    return Panel(series, size, axis, Axis("balanced accuracy"), "block chosen in training")
+    return Panel(series, size, axis, Axis("balanced accuracy"), title)
 
 
 def _depth(results: Results, table: pd.DataFrame, encoder: str, size: tuple[float, float]) -> Panel:
