@@ -133,6 +133,12 @@ def test_the_numbers_end_where_a_class_has_no_more_in_some_training_set(tmp_path
     assert min(trained) in range(4, 8) and set(table.clips_a_class) == {1, 2, 4}
 
 
+def test_a_constant_readout_is_at_chance(tmp_path):
+    _, _, table = stage(tmp_path, crossed(groups=4), {"features": np.ones((72, 3))}, draws=1)
+    sums = table.groupby("clips_a_class")[["correct", "n_clips"]].sum()
+    assert list(sums.correct / sums.n_clips) == pytest.approx([1 / 3] * len(sums))
+
+
 def test_without_groups_there_is_a_score_without_an_interval(tmp_path, monkeypatch):
     monkeypatch.setitem(FOLDS, "group", None)
     table = crossed(groups=4)

@@ -117,7 +117,8 @@ def _fold(
     drawn_as = np.stack([places(trained, of_trained, generator) for _ in range(draws)])
     rotation = Rotation.of(x, ~test)
     held_out = rotation.apply(x[test])
-    c = LOGIT_VARIANCE / np.square(rotation.train).sum(axis=1, dtype=np.float64).mean()
+    variance = np.square(rotation.train).sum(axis=1, dtype=np.float64).mean()
+    c = LOGIT_VARIANCE / (variance or 1)  # 0 where every column is constant
     tested = pd.DataFrame({"target": repeat.target[test]})
     tested["group"] = None if repeat.group is None else repeat.group[test]
     cells = tested.groupby(["target", "group"], dropna=False)
