@@ -193,6 +193,23 @@ def weights() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def samples(grouped: bool = True) -> pd.DataFrame:
+    """Every readout with 1, 2 and 4 clips of each class."""
+    rows = []
+    for encoder, facts in ENCODERS.items():
+        own = readouts(encoder)
+        for place, readout in enumerate([*own, *(["nested"] if facts["blocks"] else [])]):
+            depth = float(place) if facts["blocks"] and readout in own else None
+            for size in (1, 2, 4):
+                value = 0.3 + size / 50 + place / 200
+                rows.append((encoder, readout, depth, size, value, value - 0.03, value + 0.04))
+    columns = ["encoder", "readout", "depth", "clips_a_class", "value", "low", "high"]
+    table = pd.DataFrame(rows, columns=columns).assign(draws=5, n_clips=40, sentence=None)
+    if grouped:
+        return table.assign(interval="t over groups", n_groups=8)
+    return table.assign(interval="none", n_groups=None, low=np.nan, high=np.nan)
+
+
 def beside(kind: str, encoder: str) -> pd.DataFrame:
     """One encoder's table of the notebook's protocol, of neighbours or of shape."""
     step = list(ENCODERS).index(encoder) / 100
@@ -270,7 +287,7 @@ def write(
         "estimates": estimates(grouped) if estimate_rows is None else estimate_rows,
         "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
         **{"claims": claims(grouped), "explained_variance": atlas(), "depths": depths(grouped)},
-        **{"layer_weights": weights(), "erasure": erasure()},
+        **{"layer_weights": weights(), "erasure": erasure(), "samples": samples(grouped)},
     }
     answers = results / "answers" / dataset / "call"
     provenance = {

@@ -146,6 +146,19 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path, curves
     assert "ffn" not in words(curves)
 
 
+def test_a_width_matched_curve_is_hollow_and_explained(tmp_path, curves):
+    rows = fake.estimates()
+    own = expected(rows, "deep").dropna(subset="depth")
+    cut = own.assign(control="width_matched", value=own["value"] - 0.11)
+    figure = fake.on_paper(layers, results(tmp_path, rows=pd.concat([rows, cut])))
+    line = by_gid(figure, "width_matched deep")
+    assert list(line.get_ydata()) == cut["value"].tolist()
+    assert line.get_markerfacecolor() != by_gid(figure, "curve deep").get_markerfacecolor()
+    assert by_gid(figure, "curve deep").get_ydata().tolist() == own["value"].tolist()
+    assert "as many as the narrowest readout" in words(figure) and "width-matched" in words(figure)
+    assert "width-matched" not in words(curves)
+
+
 def test_interactive_curves_are_the_tables_values(task):
     shown = fake.on_screen(layers, task)
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")

@@ -53,8 +53,8 @@ def inputs(folder: Path) -> dict:
     task = {"chance": 1 / 3, "regimes": ["grouped"], "clips": len(clips(8))}
     tables.write_json(task, folder / "folds.json")
     files = {name: [str(path)] for name, path in paths.items()}
-    optional = ("atlas", "conditional", "erasure", "erased", "token_scores", "token_predictions")
-    none = dict.fromkeys(optional, [])
+    optional = ("atlas", "conditional", "erasure", "erased", "samples")
+    none = dict.fromkeys((*optional, "token_scores", "token_predictions"), [])
     single = {"summary": str(folder / "folds.json"), "encoders": [str(folder / "encoder.json")]}
     return files | none | single
 

@@ -112,6 +112,10 @@ def test_settings_of_one_dataset(study, planned):
     study.config = config
     linear = study.after("linear tiny field", "linear logmel field", printed=planned)
     assert study.stale() == linear
+    config["datasets"]["field"]["probes"] = FIELD_PROBES | {"samples": {"draws": 2}}
+    study.config = config
+    few = study.after("samples tiny field", "samples logmel field", printed=planned)
+    assert study.stale() == few and not {job for job in few if job.startswith("linear")}
     # the margin is nothing to the probes
     config["datasets"]["field"]["probes"] = FIELD_PROBES | {"margin": 0.05}
     study.config = config

@@ -126,6 +126,11 @@ class Plan:
         names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
 
+    def sampled(self, dataset: str, task: str) -> list[str]:
+        """The encoders that are also scored with few clips for the task."""
+        requested = self.datasets[dataset]["probes"]["samples"] is not None
+        return list(self.encoders) if requested and task in self.targets(dataset) else []
+
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
         requested = self.datasets[dataset]["probes"]["protocol"] == "notebook"
