@@ -10,7 +10,9 @@ import pyarrow as pa
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from stratavox.inference.answers.claims import EARLY_LATE
+from stratavox.columns import schema
+from stratavox.inference import verdicts
+from stratavox.inference.answers.trends import ACOUSTICS
 from stratavox.report import figures, paper, screen
 from stratavox.tables import write_json, write_table
 
@@ -116,25 +118,29 @@ def contrasts(grouped: bool = True) -> pd.DataFrame:
     shared = {"a_regime": "grouped", "b_regime": "grouped", "a_control": "none"}
     shared |= {"b_control": "none", "metric": "balanced_accuracy", "n_groups": 8, "n_clips": 40}
     shared |= {"a_probe": "linear", "b_probe": "linear", "equivalent": False, "margin": 0.02}
+    shared |= {"identical": False, "draws": 1, "freedom": 7.0, "p_equivalent": None}
     return table.assign(**shared, detectable=0.131)
 
 
 def claims(grouped: bool = True) -> pd.DataFrame:
-    """One claim of each verdict, the question of depth first."""
+    """One claim of each verdict, decided by each kind of p, and one that needs no test."""
     values = [
-        (EARLY_LATE, "deep", 0.314, 0.205, 0.423, 0.0003, False, 0.151, "supported"),
+        ("call is linearly decodable from deep", "deep", 0.314, 0.205, 0.423, 0.0003, "Holm", 0.151)
+        + ("supported",),
         (f"call is linearly decodable from {NASTY}", "noise", -0.112, -0.213, -0.011, 0.033)
-        + (True, 0.141, "refuted"),
+        + ("equivalence", 0.141, "refuted"),
         ("call is decodable from logmel", "logmel", 0.021, -0.101, 0.143, 0.6)
-        + (True, 0.161, "undetermined"),
+        + ("Holm", 0.161, "undetermined"),
+        ("the last block of deep is as good", "deep", 0.0, -0.1, 0.1, None)
+        + ("identity", None, "supported"),
     ]
     columns = [
-        *("claim", "encoder", "value", "low", "high", "p_value", "adjusted", "detectable"),
+        *("claim", "encoder", "value", "low", "high", "p_value", "p_kind", "detectable"),
         "verdict",
     ]
     table = pd.DataFrame(values if grouped else [], columns=columns)
-    shared = {"evidence": "depths", "quantity": "centre of gravity", "interval": "t over groups"}
-    return table.assign(**shared, n_clips=40, n_groups=8)
+    shared = {"evidence": "contrasts: above chance", "quantity": "balanced accuracy"}
+    return table.assign(**shared, interval="t over groups", n_clips=40, n_groups=8)
 
 
 def atlas() -> pd.DataFrame:
@@ -149,21 +155,48 @@ def atlas() -> pd.DataFrame:
     return table.assign(interval="t over groups", n_clips=40, n_groups=8)
 
 
-def depths(grouped: bool = True) -> pd.DataFrame:
-    """Centres of ``deep`` and the blocks that may be best."""
-    t = "t over groups"
+def trends(grouped: bool = True) -> pd.DataFrame:
+    """The task rises for ``deep`` and is not decodable for ``noise``; the acoustics of deep fall.
+
+    As 4 readouts have a third of one readout, a trend is the last readout minus the first.
+    """
     rows = [
-        ("deep", "call", "task", "centre", 0.71, 0.62, 0.8, None),
-        ("deep", "f0", "acoustic", "centre", 0.31, 0.22, 0.4, None),
-        ("deep", "duration", "nuisance", "centre", 0.41, 0.32, 0.5, None),
-        ("deep", "acoustic targets", "acoustic", "centre", 0.31, 0.22, 0.4, None),
-        ("deep", "task less acoustic targets", "task", "centre", 0.4, 0.3, 0.5, None),
-        ("deep", "call", "task", "saturation", None, None, None, "block_01"),
-        ("deep", "call", "task", "confidence set", None, None, None, "block_01, block_02"),
+        ("deep", "call", "task", 0.41, 0.44, 0.012, 0.048, "rises"),
+        ("deep", "f0", "acoustic", 0.9, 0.6, -0.415, -0.185, "falls"),
+        ("deep", ACOUSTICS, "acoustic", 0.9, 0.6, -0.425, -0.175, "falls"),
+        ("deep", "duration", "nuisance", 0.6, 0.3, -0.61, 0.01, "undetermined"),
+        ("noise", "call", "task", 0.47, 0.48, -0.03, 0.05, "not decodable"),
     ]
-    columns = ["encoder", "target", "kind", "measure", "value", "low", "high", "readouts"]
+    columns = ["encoder", "target", "kind", "early", "late", "low", "high", "direction"]
     table = pd.DataFrame(rows if grouped else [], columns=columns)
-    return table.assign(interval=t, error=0.04, freedom=7, n_groups=8)
+    table = table.assign(value=table["late"] - table["early"], interval="t over groups")
+    table = table.assign(random_weights=table["encoder"] == "noise", p_value=0.01, p_level=0.9)
+    shared = {"readouts_each": 1, "error": 0.05, "freedom": 7.0, "varies": True, "margin": 0.02}
+    return table.assign(**shared, n_clips=40, n_groups=8)
+
+
+def depths(grouped: bool = True) -> pd.DataFrame:
+    """Onset of ``deep``, and its blocks that may be best."""
+    rows = [
+        ("deep", "onset", "block_01", -0.004, -0.015, 0.007, "t over groups"),
+        ("deep", "confidence set", "block_01, block_02", None, None, None, "none"),
+    ]
+    columns = ["encoder", "measure", "readouts", "value", "low", "high", "interval"]
+    table = pd.DataFrame(rows if grouped else [], columns=columns)
+    return table.assign(margin=0.02, n_groups=8)
+
+
+def robustness(grouped: bool = True) -> pd.DataFrame:
+    """What two other definitions of depth say of ``deep``: one agrees, one is undefined."""
+    rows = [
+        ("deep", "centre of gravity", 0.71, 0.34, 0.37, 0.221, 0.512, "supported"),
+        ("deep", "rank correlation", 0.8, None, None, None, None, "undetermined"),
+    ]
+    columns = [
+        *("encoder", "definition", "task", "acoustics", "difference", "low", "high", "verdict")
+    ]
+    table = pd.DataFrame(rows if grouped else [], columns=columns)
+    return table.assign(n_targets=1, n_groups=8)
 
 
 def erasure() -> pd.DataFrame:
@@ -286,7 +319,8 @@ def write(
     answers_by_name = {
         "estimates": estimates(grouped) if estimate_rows is None else estimate_rows,
         "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
-        **{"claims": claims(grouped), "explained_variance": atlas(), "depths": depths(grouped)},
+        **{"claims": claims(grouped), "explained_variance": atlas(), "trends": trends(grouped)},
+        **{"depths": depths(grouped), "robustness": robustness(grouped)},
         **{"layer_weights": weights(), "erasure": erasure(), "samples": samples(grouped)},
     }
     answers = results / "answers" / dataset / "call"
@@ -300,6 +334,11 @@ def write(
         path = answers / f"{name}.parquet"
         write_table(pa.Table.from_pandas(table, preserve_index=False), path, provenance)
     write_json(facts, answers / "summary.json")
+    names = {"dataset": dataset, "task": "call"}
+    rows = verdicts.of_task(answers_by_name["trends"], answers_by_name["depths"])
+    rows = verdicts.over_run([names | row for row in rows])
+    over_run = results / verdicts.TABLE
+    write_table(pa.Table.from_pylist(rows, schema(verdicts.TABLE)), over_run, provenance)
     folds_json = results / "folds" / dataset / "call.json"
     write_json(folds, folds_json)
     hygiene = results / "corpus" / dataset / "hygiene.json"
@@ -351,6 +390,7 @@ def write(
             }
         },
         "encoders": encoders,
+        "verdicts": str(over_run),
         "config": {"run": {"datasets": [dataset]}, "title": UMLAUT},
     }
 

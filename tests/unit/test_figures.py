@@ -24,7 +24,6 @@ from stratavox.report import draw, figures, paper, screen, style
 from stratavox.report.figure import Band, Heat, Points, Rule
 from stratavox.report.figures import (
     atlas,
-    centres,
     comparison,
     layers,
     leakage,
@@ -286,25 +285,7 @@ def test_probes_on_tokens_stand_beside_with_tokens_shuffled(tmp_path):
     assert [list(t.x) for t in crosses] == [[0.333]]
 
 
-# ---- centres, atlas, leakage, protocol, neighbours ----
-
-
-def test_centres_are_the_tables_and_the_verdict_is_printed(task, unknown):
-    figure = fake.on_paper(centres, task)
-    depths = fake.depths()
-    for target in ("call", "f0", "duration", "acoustic targets"):
-        value = depths.loc[
-            (depths["target"] == target) & (depths["measure"] == "centre"), "value"
-        ].item()
-        assert list(by_gid(figure, f"deep {target}").get_xdata()) == [value]
-    printed = words(figure)
-    assert "acoustics are decoded early and the task late: supported." in printed
-    assert "is +0.314 of the depth (95 % t interval over groups 0.205 to 0.423" in printed
-    assert "a difference of 0.151" in printed and "may be the best (95 %): block 1" in printed
-    shown = fake.on_screen(centres, task)
-    assert {t.x[0] for t in shown.data if t.meta == "deep call"} == {0.71}
-    without = words(fake.on_paper(centres, unknown))
-    assert "Groups are unknown: centres would have no interval" in without
+# ---- atlas, leakage, protocol, neighbours; trends and more of the atlas: test_figures_depths ----
 
 
 def test_the_atlas_has_a_cell_for_each_target_and_readout(task):
@@ -643,7 +624,7 @@ import sys
 from pathlib import Path
 from stratavox.report import draw, figures, results
 root, dataset, answers, encoders = Path(sys.argv[1]), "zoo", sys.argv[2], eval(sys.argv[3])
-assert figures.of("target")[:3] == ["layers", "toy", "comparison"], figures.of("target")
+assert figures.of("target")[1:4] == ["layers", "toy", "comparison"], figures.of("target")
 loaded = results.load(dataset, "call", "folder", Path(answers), encoders)
 draw.draw({"toy": root / "toy"}, loaded, {}, {"key": "k"})
 """

@@ -37,8 +37,9 @@ answers/{dataset}/{task}/right.parquet:
 def inputs(folder: Path) -> dict:
     """The files that `infer` reads, of one encoder."""
     deep, generator = encoder("deep"), np.random.default_rng(0)
+    readouts = deep.description["readouts"]
     table = predicted(clips(8), "nested", 0.8, generator)
-    table = pd.concat([table, *(predicted(clips(8), name, 0.6, generator) for name in BLOCKS)])
+    table = pd.concat([table, *(predicted(clips(8), name, 0.6, generator) for name in readouts)])
     scores = scored(table).assign(at_edge=False, converged=True, chosen=None)
     weights = [("grouped", name, 1 / len(BLOCKS)) for name in BLOCKS]
     frames = {

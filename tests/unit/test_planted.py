@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 import report_tables as fake
-from stratavox.inference.answers.claims import EARLY_LATE
 from stratavox.report.planted import (
     ACOUSTICS,
     AS_PLANTED,
@@ -89,10 +88,24 @@ def test_a_range_over_few_groups_leaves_the_verdict_open(tmp_path):
     assert [row["verdict"] for row in rows] == [OPEN]
 
 
-def test_the_claim_on_depth_is_listed_for_trained_encoders_alone(tmp_path):
-    claim = fake.claims().set_index("claim").loc[EARLY_LATE]
-    (row,) = [row for row in rows_of(tmp_path) if row["planted"] == LATE]
-    assert row["verdict"] == AS_PLANTED and f"{claim['value']:+.3f}" in row["measured"]
+@pytest.mark.parametrize(
+    ("direction", "verdict"),
+    [
+        ("rises", AS_PLANTED),
+        ("falls", NOT_SO),
+        ("level", NOT_SO),
+        ("undetermined", OPEN),
+        ("not decodable", OPEN),
+        ("not tested", OPEN),
+    ],
+)
+def test_call_type_must_rise_with_depth_for_trained_encoders_alone(tmp_path, direction, verdict):
+    results = loaded(tmp_path, source="chorus")
+    results.trends.loc[0, "direction"] = direction
+    rows = planted(results, "call_type", CROSSED)
+    (row,) = [row for row in rows if row["planted"] == LATE]
+    assert (row["where"], row["expected"], row["verdict"]) == ("deep", "rises", verdict)
+    assert row["measured"] == "+0.030 from the first to the last third (0.012 to 0.048)"
 
 
 def test_there_are_no_rows_for_other_targets_or_without_groups(tmp_path):
@@ -112,6 +125,6 @@ def test_leakage_is_listed_where_sessions_are_confounded(tmp_path):
     results = replace(loaded(tmp_path, source="chorus"), claims=names)
     rows = planted(results, "individual", {"confounded": True})
     verdicts = [row["verdict"] for row in rows if "confounded" in row["planted"]]
-    assert verdicts == [AS_PLANTED, NOT_SO, OPEN]
+    assert verdicts == [AS_PLANTED, NOT_SO, OPEN, AS_PLANTED]
     kept = planted(results, "individual", CROSSED)
     assert not [row for row in kept if "confounded" in row["planted"]]

@@ -332,45 +332,72 @@ def test_command_writes_page_json_config_and_tables(tmp_path):
     kinds = (
         "claims",
         "contrasts",
+        "trends",
         "depths",
+        "robustness",
         "explained_variance",
         "layer_weights",
         "notebook.deep",
         "neighbours.deep",
     )
     assert names >= {f"zoo.call.{kind}.csv" for kind in kinds}
-    assert names >= {"zoo.similarity.csv", "zoo.shape.deep.csv"}
+    assert names >= {"zoo.similarity.csv", "zoo.shape.deep.csv", "verdicts.csv"}
 
 
 # ---- verdicts and claims ----
 
 
-def test_the_question_of_depth_is_answered_from_the_claims(default_page):
+def test_the_verdicts_sentence_stands_under_its_question(default_page):
+    shown, content = default_page
+    (sentence,) = content["datasets"][0]["tasks"][0]["verdicts"]
+    question = "Are acoustics decoded early and the task late?"
+    assert f"{question} {sentence}" in shown.text
+    # random weights have no verdict; the trend of one target is no statement about targets
+    assert sentence.startswith("deep: Acoustics early, call late: supported.")
+    assert "+0.030, 95 % interval 0.012 to 0.048" in sentence
+    assert "-0.300, 95 % interval -0.425 to -0.175" in sentence
+
+
+def test_verdicts_of_other_tasks_stay_away(task):
+    mine = {"dataset": "zoo", "task": "call", "encoder": "deep", "sentence": "mine"}
+    table = pd.DataFrame([mine, mine | {"task": "caller"}, mine | {"dataset": "zoo2"}])
+    assert findings.verdicts(task, table) == ["deep: mine"]
+
+
+def test_other_definitions_of_depth_stand_beside_the_verdict_and_do_not_decide(default_page):
     text = default_page[0].text
-    assert (
-        "deep: acoustics are decoded early and the task late: supported. The centre of gravity of "
-        "call minus that of the acoustic targets is +0.314 of the depth (95 % t interval over "
-        "groups 0.205 to 0.423; a difference of 0.151 would have been detected with a "
-        "probability of 80 %)"
-    ) in text
+    for row in (
+        "deep centre of gravity 0.710 0.340 +0.370 0.221 to 0.512 supported",
+        "deep rank correlation 0.800 – – no interval undetermined",
+        "None of these decides.",
+    ):
+        assert row in text, row
+
+
+def test_without_groups_there_is_no_verdict_and_no_other_definition(tmp_path):
+    text = page(tmp_path, grouped=False)[0].text
+    assert "Are acoustics decoded early" not in text and "None of these decides" not in text
 
 
 def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(default_page):
     shown, content = default_page
     rows = content["datasets"][0]["tasks"][0]["claims"]
-    assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined"]
+    assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined", "supported"]
     assert rows[1]["random_weights"] == ["noise"]
-    row = "refuted -0.112 centre of gravity -0.213 to -0.011 0.033 (Holm) 0.141 40, 8"
-    for sentence in (row, "< 0.001 0.151"):
-        assert sentence in shown.text, sentence
+    for row in (
+        "supported +0.314 0.205 to 0.423 < 0.001 (Holm) 0.151 40, 8",
+        "refuted -0.112 -0.213 to -0.011 0.033 (equivalence) 0.141 40, 8",
+        "supported +0.000 -0.100 to 0.100 identity – 40, 8",
+    ):
+        assert row in shown.text, row
     assert f"call is linearly decodable from {fake.NASTY}" in shown.text
 
 
-def test_without_an_interval_no_centre_is_reported(tmp_path):
+def test_a_claim_that_was_not_tested_has_no_p_and_one_in_bits_says_so(tmp_path):
     task = loaded(tmp_path)
-    task.claims.loc[0, ["value", "low", "high", "detectable"]] = None
-    (sentence,) = findings.verdicts(task)
-    assert "no centre of gravity" in sentence and "+0.314" not in sentence
+    task.claims.loc[0, ["p_value", "quantity"]] = [None, "bits a clip"]
+    row = findings.claim_rows(task)[0]
+    assert row["p"] == "–" and row["value"] == "+0.314 bits"
 
 
 def test_depths_weights_and_equality_are_the_tables(tmp_path):
@@ -379,9 +406,9 @@ def test_depths_weights_and_equality_are_the_tables(tmp_path):
     shown, content = page(tmp_path, contrast_rows=rows)
     assert content["datasets"][0]["tasks"][0]["contrasts"][1]["state"] == "equal"
     for sentence in (
-        "deep: earliest sufficient block (within one standard error of the block chosen in "
+        "deep: onset (first block shown to be no more than the margin below the block chosen in "
         "training): block 1",
-        "deep: blocks that may be the best (95 %): block 1, block 2",
+        "deep: blocks that may be the best (95 %): block 1 to block 2",
         "block 1 0.287 0.187 to 0.387 0.400 -0.512",
     ):
         assert sentence in shown.text, sentence

@@ -54,7 +54,8 @@ INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
 WEIGHTS = {"random": "random weights", "none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
-    "onset": "first block shown to be within the margin of the block chosen in training",
+    "onset": "onset (first block shown to be no more than the margin below the block chosen in "
+    "training)",
     "confidence set": "blocks that may be the best (95 %)",
 }
 # Outcomes of a contrast: as a heading, and in a cell.

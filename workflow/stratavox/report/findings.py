@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import pandas as pd
 
@@ -109,16 +110,24 @@ def claim_rows(results: Results) -> list[dict]:
         {
             **{key: row[key] for key in ("encoder", "verdict", "quantity", "evidence")},
             "claim": row["claim"],
-            "value": words.difference(row["value"]),
+            "value": words.difference(row["value"])
+            + (" bits" if "bits" in row["quantity"] else ""),
             "bounds": words.bounds(row["low"], row["high"]),
             "interval": words.INTERVALS[row["interval"]],
-            "p": f"{words.p_value(row['p_value'])} ({row['p_kind']})",
+            "p": _p(row),
             "detectable": words.number(row["detectable"]),
             "counts": f"{row['n_clips']}, {row['n_groups']}",
             "random_weights": random_weights(results, [row["encoder"]]),
         }
         for row in results.claims.to_dict("records")
     ]
+
+
+def _p(row: dict) -> str:
+    """The p of a claim and its kind; "identity" alone, as it needs no test."""
+    if not words.missing(row["p_value"]):
+        return f"{words.p_value(row['p_value'])} ({row['p_kind']})"
+    return "identity" if row["p_kind"] == "identity" else words.p_value(None)
 
 
 def verdicts(results: Results, table: pd.DataFrame) -> list[str]:
@@ -147,13 +156,19 @@ def depths(results: Results) -> list[str]:
     """Onset and the blocks that may be the best, for each encoder that has any."""
     return [
         f"{results.label(row.encoder)}: {words.DEPTHS[row.measure]}: "
-        + (
-            "none"
-            if words.missing(row.readouts)
-            else ", ".join(words.readout(name) for name in row.readouts.split(", "))
-        )
+        + ("no block" if words.missing(row.readouts) else _runs(results, row))
         for row in results.depths.itertuples()
     ]
+
+
+def _runs(results: Results, row: tuple) -> str:
+    """The blocks of a row of the depths table, neighbours joined: "block 1, block 3 to block 5"."""
+    blocks, named = results.encoders[row.encoder]["blocks"], row.readouts.split(", ")
+    runs = [list(run) for inside, run in groupby(blocks, named.__contains__) if inside]
+    return ", ".join(
+        words.readout(run[0]) + (f" to {words.readout(run[-1])}" if len(run) > 1 else "")
+        for run in runs
+    )
 
 
 def weight_rows(results: Results) -> list[dict]:

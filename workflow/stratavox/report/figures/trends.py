@@ -7,6 +7,7 @@ acoustic targets, with the first and the last third shaded.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from stratavox import words
@@ -37,7 +38,13 @@ MARKS = {
     ONSET: ("onset: first block that suffices", "v", 6),
 }
 NO_DEPTH = "No encoder has blocks: nothing has a depth."
+WHISKERS = (
+    "Whiskers, left: 95 %, for all acoustic targets (all nuisances) at once; that of the mean also "
+    "counts the targets as a sample of others."
+)
+NO_TEST = "Too few groups: no trend has an interval, and none is tested."
 GAP = 0.5  # rows of space around the nuisances
+NAME = 28  # characters of the task's name before its direction
 ROW_IN, WIDE_IN, CURVE_IN = 0.19, 2.0, 2.0
 
 
@@ -49,20 +56,22 @@ def alt(results: Results) -> str:
         f"{results.label(row.encoder)}: {row.target} {words.difference(row.value)}, {row.direction}"
         for row in rows.itertuples()
     ]
-    return f"Trends with depth, {results.heading}. " + "; ".join(parts) + "."
+    listed = "; ".join(parts) or "No encoder has a trend"
+    return f"Trends with depth, {results.heading}. {listed}."
 
 
 def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
     if not results.layered:
         return [*results.about, NO_DEPTH]
+    tested = results.trends["low"].notna().any()
     return [
         *results.about,
         "Left: the trend, which is the mean of the last third of the readouts minus that of the "
         "first; shaded: the margin within which a trend is level. Right: curves over depth; "
-        "shaded: the first and the last third. Whiskers: 95 %, for all acoustic targets (all "
-        "nuisances) at once; that of the mean also counts the targets as a sample of others. "
-        "Acoustic targets that all blocks together do not explain are left out.",
+        "shaded: the first and the last third. Acoustic targets that all blocks together do not "
+        "explain are left out.",
+        WHISKERS if tested or results.trends.empty else NO_TEST,
         *(f"{sentence}." for sentence in findings.depths(results)),
     ]
 
@@ -102,6 +111,8 @@ def lines(results: Results, encoder: str) -> list[tuple[str, str, pd.Series]]:
             kind, label = ACOUSTICS, KINDS[ACOUSTICS][0]
         elif kind != TASK:
             label = curves.target_label(label).split(",")[0]
+        elif len(label) > NAME:  # the direction must stay readable; the title has the whole name
+            label = f"{label[: NAME - 1]}…"
         listed[kind].append((f"{label}: {row['direction']}", kind, row))
     return [line for kind in listed.values() for line in kind]
 
@@ -121,9 +132,10 @@ def _curves(results: Results, encoder: str, tall: float) -> Panel:
     low, high = min(-0.12, *means - 0.1, *task["value"] - 0.1), 1.03
     depth = task["depth"].tolist()
     size = max(1, len(depth) // 3)
+    # half the way to the next readout on both sides: a third may be a single readout
     series = [
-        Band(ends, [low] * 2, [high] * 2, style.GREY, "third")
-        for ends in ([depth[0], depth[size - 1]], [depth[-size], depth[-1]])
+        Band([first - 0.5, last + 0.5], [low] * 2, [high] * 2, style.GREY, "third")
+        for first, last in ((depth[0], depth[size - 1]), (depth[-size], depth[-1]))
     ]
     look = {"marker": KINDS[TASK][2], "size": 4, "dash": "solid"}
     series += [
@@ -157,8 +169,10 @@ def _blocks(results: Results, encoder: str, y: float) -> list[Points]:
 def _trends(results: Results, encoder: str, rows: list, tall: float) -> Panel:
     if not rows:
         text = "groups are unknown: no trend has an interval"
-        bare = Axis(ticks={0: ""})
-        return Panel([Label(0, 0, text)], (WIDE_IN, tall), bare, bare, results.label(encoder))
+        bare = Axis(ticks={0: ""}, limits=(0, 1))
+        # so wide that the next encoder starts a row of its own
+        inches = (WIDE_IN + 1.6, tall)
+        return Panel([Label(0.5, 0.5, text)], inches, bare, bare, results.label(encoder))
     heights, series, y = [], [], 0.0
     margin = rows[0][2]["margin"]
     for place, (_, kind, _) in enumerate(rows):
@@ -182,7 +196,17 @@ def _trends(results: Results, encoder: str, rows: list, tall: float) -> Panel:
     return Panel(
         series,
         (WIDE_IN, tall),
-        Axis(X_TITLE),
+        Axis(X_TITLE, limits=_limits(results)),
         Axis(ticks=dict(zip(heights, names, strict=True)), limits=(bottom, -0.5)),
         results.label(encoder),
     )
+
+
+def _limits(results: Results) -> tuple[float, float]:
+    """One scale for the trends of all encoders, so that they can be compared."""
+    rows = results.trends
+    ends = rows[["value", "low", "high"]].to_numpy(float)
+    low = min(np.nanmin(ends), -rows["margin"].max())
+    high = max(np.nanmax(ends), rows["margin"].max())
+    room = 0.05 * (high - low)
+    return float(low - room), float(high + room)
