@@ -655,7 +655,7 @@ def test_facts_are_read_without_loading_a_library():
 
 def test_every_figure_has_facts_that_can_be_filled_in():
     facts = figures.facts()
-    assert len(facts) == 11
+    assert len(facts) == 12
     assert [entry.order for entry in facts.values()] == sorted(e.order for e in facts.values())
     for entry in facts.values():
         assert set(entry.scopes) <= set(figures.SCOPES) and entry.scopes
