@@ -26,7 +26,7 @@ from stratavox.snakemake_internals import load
 
 PROJECT = Path(__file__).resolve().parents[1]
 FORWARD = ("part", "tokens")
-PROBES = ("linear", "notebook", "atlas", "conditional", "attention")
+PROBES = ("linear", "notebook", "atlas", "conditional", "erasure", "samples", "attention")
 TARGET = 0.1
 STAMP = "%a %b %d %H:%M:%S %Y"
 STARTED = re.compile(r"^(?:local)?rule (\w+):.*?^    jobid: (\d+)$(.*?)(?=^\S|\Z)", re.S | re.M)

@@ -71,6 +71,21 @@ rule linear:
         COMMAND
 
 
+rule samples:
+    input:
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
+    output:
+        samples="results/samples/{encoder}/{dataset}/{task}.parquet",
+    threads: spare_cores
+    resources:
+        **needs(mb=(2000, 0.25), minutes=(10, 0.03), at_most=probed_clips),
+    params:
+        **stage("probe.samples", of_probes("samples", "seed")),
+    shell:
+        COMMAND
+
+
 rule notebook:
     input:
         encoder=rules.collect.output.encoder,
@@ -117,6 +132,29 @@ rule conditional:
         COMMAND
 
 
+rule erasure:
+    input:
+        encoder=rules.collect.output.encoder,
+        folds=rules.folds.output.folds,
+        scan=scanned,
+        scores=rules.linear.output.scores,
+    output:
+        predictions="results/erasure/{encoder}/{dataset}/{task}.parquet",
+        columns="results/erasure/{encoder}/{dataset}/{task}.json",
+    threads: spare_cores
+    resources:
+        **needs(mb=(2000, 0.25), minutes=(20, 0.05), at_most=probed_clips),
+    params:
+        **stage(
+            "probe.erasure",
+            lambda wildcards: PLAN.erasure(wildcards.dataset, wildcards.task),
+            places=lambda wildcards: PLAN.tables(wildcards.dataset),
+            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+        ),
+    shell:
+        COMMAND
+
+
 rule attention:
     input:
         folds=rules.folds.output.folds,
@@ -139,8 +177,11 @@ rule infer:
         scores=of_each_encoder(rules.linear.output.scores),
         predictions=of_each_encoder(rules.linear.output.predictions),
         layer_weights=of_each_encoder(rules.linear.output.layer_weights),
+        samples=of_encoders(rules.samples.output.samples, PLAN.sampled),
         atlas=of_encoders(rules.atlas.output.atlas, PLAN.described),
         conditional=of_encoders(rules.conditional.output.predictions, PLAN.conditioned),
+        erasure=of_encoders(rules.erasure.output.predictions, PLAN.erased),
+        erased=of_encoders(rules.erasure.output.columns, PLAN.erased),
         token_scores=of_encoders(rules.attention.output.scores, PLAN.attended),
         token_predictions=of_encoders(rules.attention.output.predictions, PLAN.attended),
     output:

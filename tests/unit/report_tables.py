@@ -199,6 +199,23 @@ def robustness(grouped: bool = True) -> pd.DataFrame:
     return table.assign(n_targets=1, n_groups=8)
 
 
+def erasure() -> pd.DataFrame:
+    """One column erased from ``deep``, and one that could not be."""
+    numbers = ("value", "low", "high", "against_value", "difference")
+    rows = [
+        ("deep", readout, place, UMLAUT, against)
+        + (0.41 + place / 100, 0.31, 0.52, (0.5 if against == "nothing erased" else 0.45), -0.09)
+        for place, readout in enumerate(readouts("deep"))
+        for against in ("nothing erased", "shuffled within classes")
+    ]
+    rows.append((None, None, None, NASTY, None, *[None] * len(numbers)))
+    columns = ["encoder", "readout", "depth", "column", "against", *numbers]
+    table = pd.DataFrame(rows, columns=columns)
+    why = f"{NASTY} was not erased for call."
+    sentences = np.where(table["encoder"].isna(), why, None)
+    return table.assign(interval="t over groups", sentence=sentences)
+
+
 def weights() -> pd.DataFrame:
     """Learned weights of the blocks of ``deep``."""
     rows = [
@@ -207,6 +224,23 @@ def weights() -> pd.DataFrame:
     ]
     columns = ["encoder", "readout", "weight", "low", "high", "score", "rank_correlation", "n_fits"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def samples(grouped: bool = True) -> pd.DataFrame:
+    """Every readout with 1, 2 and 4 clips of each class."""
+    rows = []
+    for encoder, facts in ENCODERS.items():
+        own = readouts(encoder)
+        for place, readout in enumerate([*own, *(["nested"] if facts["blocks"] else [])]):
+            depth = float(place) if facts["blocks"] and readout in own else None
+            for size in (1, 2, 4):
+                value = 0.3 + size / 50 + place / 200
+                rows.append((encoder, readout, depth, size, value, value - 0.03, value + 0.04))
+    columns = ["encoder", "readout", "depth", "clips_a_class", "value", "low", "high"]
+    table = pd.DataFrame(rows, columns=columns).assign(draws=5, n_clips=40, sentence=None)
+    if grouped:
+        return table.assign(interval="t over groups", n_groups=8)
+    return table.assign(interval="none", n_groups=None, low=np.nan, high=np.nan)
 
 
 def beside(kind: str, encoder: str) -> pd.DataFrame:
@@ -287,7 +321,7 @@ def write(
         "contrasts": contrasts(grouped) if contrast_rows is None else contrast_rows,
         **{"claims": claims(grouped), "explained_variance": atlas(), "trends": trends(grouped)},
         **{"depths": depths(grouped), "robustness": robustness(grouped)},
-        "layer_weights": weights(),
+        **{"layer_weights": weights(), "erasure": erasure(), "samples": samples(grouped)},
     }
     answers = results / "answers" / dataset / "call"
     provenance = {

@@ -145,6 +145,19 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path, curves
     assert "ffn" not in words(curves)
 
 
+def test_a_width_matched_curve_is_hollow_and_explained(tmp_path, curves):
+    rows = fake.estimates()
+    own = expected(rows, "deep").dropna(subset="depth")
+    cut = own.assign(control="width_matched", value=own["value"] - 0.11)
+    figure = fake.on_paper(layers, results(tmp_path, rows=pd.concat([rows, cut])))
+    line = by_gid(figure, "width_matched deep")
+    assert list(line.get_ydata()) == cut["value"].tolist()
+    assert line.get_markerfacecolor() != by_gid(figure, "curve deep").get_markerfacecolor()
+    assert by_gid(figure, "curve deep").get_ydata().tolist() == own["value"].tolist()
+    assert "as many as the narrowest readout" in words(figure) and "width-matched" in words(figure)
+    assert "width-matched" not in words(curves)
+
+
 def test_interactive_curves_are_the_tables_values(task):
     shown = fake.on_screen(layers, task)
     rows = expected(fake.estimates(), "deep").dropna(subset="depth")
@@ -642,7 +655,7 @@ def test_facts_are_read_without_loading_a_library():
 
 def test_every_figure_has_facts_that_can_be_filled_in():
     facts = figures.facts()
-    assert len(facts) == 10
+    assert len(facts) == 12
     assert [entry.order for entry in facts.values()] == sorted(e.order for e in facts.values())
     for entry in facts.values():
         assert set(entry.scopes) <= set(figures.SCOPES) and entry.scopes

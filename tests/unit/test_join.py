@@ -162,7 +162,25 @@ def test_a_changed_cell_reruns_the_tasks_that_use_its_column(here):
     assert changed(before, planned(here)) == {"age", "manifest"}
 
 
-def test_a_changed_cell_of_a_confound_reruns_no_probe(here):
+def test_which_columns_are_erased(here):
+    """The task's group, the recording and the confounds, but never the target; or those named."""
+    plan = planned(here, recording=["bird"], confounds=["age", "file"])
+    columns = {task: plan.erased_columns("zoo", task) for task in plan.tasks("zoo")}
+    assert columns == {
+        "call": ["file", "bird", "age"],
+        "bird": ["file", "age"],
+        "age": ["bird", "file"],
+    }
+    named = planned(here, confounds=["age"], probes={"erase": ["bird"]})
+    assert named.erased_columns("zoo", "call") == ["bird"]
+    assert named.erased_columns("zoo", "bird") == []
+    none = planned(here, confounds=["age"], probes={"erase": []})
+    assert none.erased_columns("zoo", "call") == [] == none.erased("zoo", "call")
+    with pytest.raises(StratavoxError, match=r"zoo: probes\.erase: no column 'brid'"):
+        planned(here, probes={"erase": ["brid"]})
+
+
+def test_a_changed_cell_of_a_confound_leaves_the_folds(here):
     before = keys(planned(here, confounds=["age"]))
     put_table(here, [FURTHER[0], ["Möwe", "sub/a.wav", "8"], FURTHER[2]], "individuals.csv")
     changes = changed(before, planned(here, confounds=["age"]))

@@ -54,7 +54,8 @@ def inputs(folder: Path) -> dict:
     task = {"chance": 1 / 3, "regimes": ["grouped"], "clips": len(clips(8))}
     tables.write_json(task, folder / "folds.json")
     files = {name: [str(path)] for name, path in paths.items()}
-    none = dict.fromkeys(("atlas", "conditional", "token_scores", "token_predictions"), [])
+    optional = ("atlas", "conditional", "erasure", "erased", "samples")
+    none = dict.fromkeys((*optional, "token_scores", "token_predictions"), [])
     single = {"summary": str(folder / "folds.json"), "encoders": [str(folder / "encoder.json")]}
     return files | none | single
 

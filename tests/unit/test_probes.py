@@ -11,6 +11,8 @@ import embeddings_data
 import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
+from stratavox.inference.answers import width_matched
+from stratavox.inference.study import Encoder, Study
 from stratavox.probe import folds, fusion, linear, nested_cv
 from stratavox.probe.rotation import Rotation
 
@@ -65,6 +67,10 @@ def study(folder, table, readouts, **changed):
     out = {name: folder / f"{name}.parquet" for name in names}
     linear.run(stage_jobs.job(read, out, SETTINGS | changed))
     return [tables.read_table(path).to_pandas() for path in out.values()]
+
+
+def encoder_of(folder) -> Encoder:
+    return Encoder("enc", tables.read_json(folder / "encoder.json"), ["enc"])
 
 
 def pooled(scores, readout, regime="grouped", control="none"):
@@ -250,7 +256,8 @@ def test_chosen_marks_the_block_of_least_inner_loss_and_nested_is_that_block(tmp
     readouts["input"] = np.eye(3)[y] + 0  # better than any block, but no block
     scores, _, weights = study(tmp_path, table, readouts, fusions=["mean", "weighted"])
     fits = scores[scores.fold.notna() & scores.readout.str.startswith("block")]
-    key = ["regime", "repeat", "fold", "metric"]
+    # the input is narrower than the blocks, so there is a width-matched curve too
+    key = ["control", "regime", "repeat", "fold", "metric"]
     for _, part in fits.groupby(key):
         marked = part[part.chosen.notna()]
         assert list(marked.readout) == [part.loc[part.inner_log_loss.idxmin(), "readout"]]
@@ -263,6 +270,61 @@ def test_chosen_marks_the_block_of_least_inner_loss_and_nested_is_that_block(tmp
     sums = weights.groupby(["regime", "repeat", "fold"]).weight.agg(["sum", "size"])
     assert len(sums) == 2 * 2 * 4 and (sums["size"] == 3).all()
     np.testing.assert_allclose(sums["sum"], 1)
+
+
+def unequal(seed=0, groups=16):
+    """A narrow block with the classes in its strong directions, and a wide one that wins by width.
+
+    The wide one has six strong directions without the classes, and many weak columns with a little
+    of them each.
+    """
+    table = crossed(groups=groups, classes=2)
+    generator = np.random.default_rng(seed)
+    y = np.unique(table["call"].to_pylist(), return_inverse=True)[1]
+    narrow = generator.standard_normal((len(y), 6))
+    narrow[:, 0] += 1.6 * (2 * y - 1) / 2
+    factors = generator.standard_normal((len(y), 6)) @ generator.standard_normal((6, 90))
+    weak = generator.standard_normal((len(y), 90)) + 0.5 * (2 * y - 1)[:, None]
+    wide = np.hstack(
+        [factors + 0.1 * generator.standard_normal(factors.shape)] * 2 + [weak[:, :30]]
+    )
+    return table, {"input": narrow, "block_00": narrow + 0, "block_01": wide}
+
+
+def test_matched_in_width_a_block_that_wins_by_width_loses(tmp_path):
+    table, readouts = unequal()
+    scores, predictions, _ = study(tmp_path, table, readouts)
+    whole = {name: pooled(scores, name) for name in (*readouts, "nested")}
+    matched = {
+        name: pooled(scores, name, control="width_matched") for name in (*readouts, "nested")
+    }
+    assert whole["block_01"] > whole["block_00"] + 0.1 and whole["nested"] == whole["block_01"]
+    assert matched["block_01"] < 0.6 and matched["nested"] == matched["block_00"]
+    # nothing is cut from the narrowest readouts
+    assert matched["input"] == whole["input"] and matched["block_00"] == whole["block_00"]
+    own = scores[scores.control == "width_matched"]
+    assert set(own.readout) == {*readouts, "nested"} and set(own.regime) == {"grouped"}
+    described = encoder_of(tmp_path)
+    answered = Study({"regimes": ["grouped", "random"], "chance": 0.5}, [described], {})
+    answered.scores = scores.assign(encoder="enc")
+    answered.add("enc", predictions)
+    (row,) = width_matched.rows(answered)
+    assert (row["narrowest"], row["widest"]) == (6, 210)
+    assert row["value"] == pytest.approx(whole["nested"])
+    assert row["matched_value"] == pytest.approx(matched["nested"])
+    assert row["low"] < row["value"] < row["high"]
+    text = row["sentence"]
+    assert "with all columns (6 to 210 of a readout; block 1 in 8 of 8 folds)" in text
+    assert "with 6 principal components of each readout (block 0 in 8 of 8 folds)" in text
+
+
+def test_a_curve_of_one_width_is_not_matched(tmp_path):
+    table = crossed(groups=4)
+    generator = np.random.default_rng(8)
+    readouts = {f"block_{n:02d}": generator.standard_normal((72, 4)) for n in range(2)}
+    readouts["patch"] = generator.standard_normal((72, 2))  # no readout of the curve
+    scores, predictions, _ = study(tmp_path, table, readouts, permutations=1)
+    assert "width_matched" not in {*scores.control, *predictions.control}
 
 
 def test_no_fusion_of_one_block(tmp_path):

@@ -260,7 +260,7 @@ def test_the_page_fetches_nothing(default_page):
     shown, _ = default_page
     assert shown.fetched() == []
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
-    assert len(images) == 10
+    assert len(images) == 12
     assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in images)
     assert all(len(image["alt"]) > 30 for image in images)
 

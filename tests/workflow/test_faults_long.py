@@ -23,7 +23,7 @@ STAGES = (
     *("corpus.inspect", "corpus.manifest", "corpus.clips", "corpus.acoustics"),
     *("embed.part", "embed.tokens", "embed.collect"),
     *("probe.folds", "probe.confounds", "probe.linear", "probe.notebook"),
-    *("probe.atlas", "probe.conditional", "probe.attention"),
+    *("probe.atlas", "probe.conditional", "probe.erasure", "probe.samples", "probe.attention"),
     *("inference.infer", "inference.verdicts"),
     *("geometry.umap", "geometry.shape", "geometry.neighbours", "geometry.similarity"),
     *("report.draw", "report.summary"),

@@ -112,6 +112,10 @@ def test_settings_of_one_dataset(study, planned):
     study.config = config
     linear = study.after("linear tiny field", "linear logmel field", printed=planned)
     assert study.stale() == linear
+    config["datasets"]["field"]["probes"] = FIELD_PROBES | {"samples": {"draws": 2}}
+    study.config = config
+    few = study.after("samples tiny field", "samples logmel field", printed=planned)
+    assert study.stale() == few and not {job for job in few if job.startswith("linear")}
     # the margin is nothing to the probes
     config["datasets"]["field"]["probes"] = FIELD_PROBES | {"margin": 0.05}
     study.config = config
@@ -135,7 +139,7 @@ def test_nuisance_task_added(study):
 
 
 def test_confound_of_a_joined_table(study):
-    """What is only reported of the labels costs no probe, whichever table it is in."""
+    """It costs the probes with its columns erased, and no other, whichever table it is in."""
     config = study.config
     (study.here / "birds.csv").write_text("bird,age\nbird 0,chick\nbird 1,adult\n")
     config["datasets"]["wood"] |= {"join": {"table": "birds.csv", "by": "bird"}}
@@ -143,7 +147,9 @@ def test_confound_of_a_joined_table(study):
     assert study.stale() == {"manifest wood", "summary"}
     config["datasets"]["wood"]["confounds"] = ["age", "day"]
     study.config = config
-    expected = {"manifest wood", "confounds wood kind", "summary"}
+    erased = study.after("erasure tiny wood kind")
+    assert "task_figures wood kind" in erased and "linear tiny wood kind" not in erased
+    expected = {"manifest wood", "confounds wood kind"} | erased
     assert study.stale() == expected
     assert jobs(study.snakemake()) == expected
     assert study.stale() == set()

@@ -90,6 +90,7 @@ class Plan:
         """Raise for a column that the dataset's entry names and its tables lack."""
         dataset = self.datasets[name]
         named = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
+        named += [("probes.erase", column) for column in dataset["probes"]["erase"] or []]
         for task, entry in dataset["tasks"].items():
             named += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
         labels.check_columns(named, columns, self.corpus_settings(name))
@@ -124,6 +125,11 @@ class Plan:
             return []
         names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
+
+    def sampled(self, dataset: str, task: str) -> list[str]:
+        """The encoders that are also scored with few clips for the task."""
+        requested = self.datasets[dataset]["probes"]["samples"] is not None
+        return list(self.encoders) if requested and task in self.targets(dataset) else []
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
@@ -290,6 +296,26 @@ class Plan:
         """The trained encoders that are also probed together with acoustic descriptors."""
         trained = [name for name in self.deep() if self.encoders[name].get("weights") != "random"]
         return trained if task in self.targets(dataset) else []
+
+    def erased_columns(self, dataset: str, task: str) -> list[str]:
+        """The columns to erase from readouts before the task is probed."""
+        entry = self.datasets[dataset]
+        target, group = (entry["tasks"][task][key] for key in ("target", "group"))
+        columns = entry["probes"]["erase"]
+        if columns is None:
+            columns = dict.fromkeys([group, *entry["recording"], *entry["confounds"]])
+        return [column for column in columns if column not in (None, target)]
+
+    def erased(self, dataset: str, task: str) -> list[str]:
+        """The encoders that the task is also probed on with columns erased."""
+        wanted = task in self.targets(dataset) and self.erased_columns(dataset, task)
+        return self.deep() if wanted else []
+
+    def erasure(self, dataset: str, task: str) -> dict:
+        """The columns to erase, with their content."""
+        columns = self.erased_columns(dataset, task)
+        about = {"dataset": dataset, "task": task, "columns": columns}
+        return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
 
     def encoder(self, encoder: str) -> dict:
         """The encoder's entry, and the receipt of its published weights."""

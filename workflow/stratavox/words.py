@@ -5,6 +5,9 @@ Tables hold short names (``block_07``, ``control_task``).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 # Readouts made of several blocks, or of none, as used inside a sentence.
 READOUTS = {
     "nested": "the block chosen in training",
@@ -35,6 +38,7 @@ CONTROLS = {
     "permutation": "permuted labels",
     "shuffled": "tokens shuffled",
     "control_task": "control task (random labels, random split)",
+    "width_matched": "width-matched",
 }
 REGIMES = {"grouped": "grouped by {group}", "recording": "by recording", "random": "random split"}
 INTERVALS = {
@@ -80,6 +84,13 @@ def tick(name: str) -> str:
     return "all" if name == "concat" else readout(name).removeprefix("block ")
 
 
+def most_often(readouts: Iterable[str]) -> str:
+    """The most frequent of the readouts chosen in folds: "block 7 in 9 of 15 folds"."""
+    counts = Counter(readouts)
+    most = max(sorted(counts), key=counts.get)
+    return f"{readout(most)} in {counts[most]} of {count(counts.total(), 'fold')}"
+
+
 def probe(name: str) -> str:
     """A probe in words; one without a label by its name."""
     return PROBES.get(name, name)
@@ -121,6 +132,12 @@ def bounds(low: float | None, high: float | None, decimals: int = 3) -> str:
     if missing(low) or missing(high):
         return INTERVALS["none"]
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def estimate(value: float, low: float | None, high: float | None) -> str:
+    """ "0.621 (0.551 to 0.692)"; without bounds the number alone."""
+    ends = "" if missing(low) or missing(high) else f" ({bounds(low, high)})"
+    return number(value) + ends
 
 
 def p_value(value: float | None) -> str:

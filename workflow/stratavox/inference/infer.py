@@ -1,9 +1,9 @@
 """Stage: from the out-of-fold predictions of one task to its tables of answers.
 
 Reads, for every encoder of the run, the scores and predictions of its probes on the task (linear,
-with acoustic descriptors, and on tokens where requested), its atlas, the learned weights of its
-fusion ``weighted`` and its encoder.json. Writes each table of `stratavox.inference.answers`, and
-a JSON of counts.
+with acoustic descriptors, with columns erased, and on tokens where requested), its scores with few
+clips, its atlas, the learned weights of its fusion ``weighted`` and its encoder.json. Writes each
+table of `stratavox.inference.answers`, and a JSON of counts.
 """
 
 from __future__ import annotations
@@ -32,11 +32,17 @@ def run(job: Job) -> None:
         for name, table in _by_encoder([*job.input.scores, *job.input.token_scores])
     )
     predictions = [*job.input.predictions, *job.input.conditional, *job.input.token_predictions]
+    predictions += job.input.erasure
     for name, table in _by_encoder(predictions):
         study.add(name, table)
     for name, table in _by_encoder(job.input.atlas):
         study.add_atlas(name, table)
+    # the columns are the same for every encoder
+    study.erased = [
+        row for path in job.input.erased[:1] for row in tables.read_json(path)["columns"]
+    ]
     study.layer_weights = dict(_by_encoder(job.input.layer_weights))
+    study.samples = dict(_by_encoder(job.input.samples))
     study.pool_draws()
     for name in ANSWERS:
         tables.write_table(table_of(study, name), getattr(job.output, name), job.provenance)
@@ -62,6 +68,7 @@ def fits(study: Study) -> dict[str, dict]:
         & (scores["metric"] == "balanced_accuracy")
         & (scores["readout"] != "nested")
         & (scores["probe"] == "linear")
+        & (scores["control"] == "none")
     ]
     for encoder in study.encoders:
         own = outer[outer["encoder"].isin(encoder.members)]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stratavox import words
-from stratavox.inference.groups import Groups, Interval
+from stratavox.inference.groups import Groups, Interval, interval
 from stratavox.inference.measures import Balanced, Explained
 
 PERMUTED = "permutation"
@@ -86,8 +86,9 @@ class Study:
     """All measures of one task.
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
-    they are unknown. ``scores``, ``atlases`` and ``layer_weights`` are tables of the probes, the
-    last two by encoder; ``answers`` are the rows of the tables of answers computed so far.
+    they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
+    probes, the last three by encoder; ``erased`` are the columns of probe.erasure; ``answers`` are
+    the rows of the tables of answers computed so far.
     """
 
     task: dict
@@ -96,11 +97,13 @@ class Study:
     scores: pd.DataFrame | None = None
     atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
     layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
+    samples: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
+    erased: list[dict] = field(default_factory=list)
     answers: dict[str, list[dict]] = field(default_factory=dict)
 
     @property
@@ -156,6 +159,27 @@ class Study:
                     drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
 
+    def score(self, measure: Balanced) -> Interval:
+        """A balanced accuracy in the strictest regime, with bounds where groups are known."""
+        if self.groups is None or self.regime == "random":
+            return Interval(measure.value)
+        return interval(measure, self.groups, share=True)
+
+    def chosen(self, encoders: list[str], control: str = "none") -> pd.DataFrame:
+        """The block chosen in training (readout) in each fold of each of ``encoders``.
+
+        ``regime``, ``repeat`` and ``fold`` are the other columns; the regime is the strictest.
+        """
+        rows = self.scores
+        rows = rows[
+            rows["encoder"].isin(encoders)
+            & (rows["chosen"] == True)  # noqa: E712
+            & (rows["control"] == control)
+            & (rows["regime"] == self.regime)
+            & (rows["metric"] == "balanced_accuracy")
+        ]
+        return rows[["readout", "regime", "repeat", "fold"]]
+
     def null(self, encoder: Encoder) -> Interval:
         """Balanced accuracy without information: the mean under permuted labels, and its error.
 
@@ -179,13 +203,7 @@ class Study:
 
     def chosen_block(self, encoder: Encoder) -> str | None:
         """The block that training chose in every fold of the strictest regime; None if several."""
-        rows = self.scores
-        rows = rows[
-            rows["encoder"].isin(encoder.members)
-            & (rows["chosen"] == True)  # noqa: E712
-            & (rows["regime"] == self.regime)
-        ]
-        names = rows["readout"].unique()
+        names = self.chosen(encoder.members)["readout"].unique()
         return names[0] if len(names) == 1 else None
 
     def fold_differences(self, a: Key, b: Key) -> np.ndarray:

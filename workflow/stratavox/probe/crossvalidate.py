@@ -15,9 +15,18 @@ from stratavox.probe.schemas import LAYER_WEIGHTS, SCORES
 
 
 def cross_validate(
-    source: Source, readout: str, blocks: list[str], clip_ids: list[str], folds: pa.Table, settings
+    source: Source,
+    readout: str,
+    blocks: list[str],
+    clip_ids: list[str],
+    folds: pa.Table,
+    settings: dict,
+    control: str = "none",
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Scores, predictions and layer weights of a readout whose rows are ``clip_ids``."""
+    """Scores, predictions and layer weights of a readout whose rows are ``clip_ids``.
+
+    A readout that is itself the ``control`` of another has no null controls.
+    """
     scores: list[dict] = []
     predictions: list[pa.Table] = []
     layer_weights: list[dict] = []
@@ -27,7 +36,7 @@ def cross_validate(
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
         predicted = np.empty(len(y), dtype=np.int64)
         log_probability = np.empty(len(y))
-        nulls = _nulls(y, repeat, permuted_in, settings)
+        nulls = _nulls(y, repeat, permuted_in, settings) if control == "none" else {}
         null_predictions = {name: np.empty_like(null.target) for name, null in nulls.items()}
         of_all = None
         for k in range(repeat.fold.max() + 1):
@@ -43,29 +52,29 @@ def cross_validate(
                 for name in ("c", "at_edge", "converged", "inner_log_loss")
             }
             scores += metric_rows(
-                y[test], outer.predicted, named | fold | fit | {"control": "none"}
+                y[test], outer.predicted, named | fold | fit | {"control": control}
             )
-            for control, null in nulls.items():
+            for name, null in nulls.items():
                 # learned weights give each fold columns of its own
                 if null.remade and (of_all is None or learned is not None):
                     of_all = Rotation.of(x, np.ones_like(test)).narrowed(source.components)
                 axes, tests = of_all if null.remade else rotation, null.fold == k
                 drawn = nested_cv.null_fold(axes, x, null.target, tests, outer.c)
-                null_predictions[control][tests] = drawn[tests]
+                null_predictions[name][tests] = drawn[tests]
             if learned is not None:
                 place = {"regime": repeat.regime} | fold
                 layer_weights += [
                     place | {"readout": block, "weight": float(weight)}
                     for block, weight in zip(blocks, learned, strict=True)
                 ]
-        own = {"control": "none", "repeat": repeat.number}
+        own = {"control": control, "repeat": repeat.number}
         scores += metric_rows(y, predicted, named | own)
-        for control, null in nulls.items():
-            pairs = zip(null.target, null_predictions[control], strict=True)
+        for name, null in nulls.items():
+            pairs = zip(null.target, null_predictions[name], strict=True)
             for number, (target, of_draw) in enumerate(pairs):
-                own = {"control": control, "repeat": number}
+                own = {"control": name, "repeat": number}
                 scores += metric_rows(target, of_draw, named | own)
-        own = {"readout": readout, "probe": "linear", "control": "none"}
+        own = {"readout": readout, "probe": "linear", "control": control}
         predictions.append(repeat.predictions(own, clip_ids, labels[predicted], log_probability))
     return (
         pa.Table.from_pylist(scores, schema=SCORES),

@@ -5,10 +5,15 @@ repeat, fold and metric; fold is null where the predictions of all folds are sco
 out-of-fold prediction of every clip, and the learned weights of the fusion ``weighted``. The
 settings' ``fusions`` (fusion.py) are readouts made of others. The readout ``nested`` is, in each
 outer fold, the block with the least inner log-loss; test clips are not used for this choice.
+
+Where the readouts of the depth curve differ in width, as in convolutional networks, the control
+``width_matched`` is the curve again, each readout cut to as many principal components of the
+training clips as the narrowest has columns, in the strictest regime.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +26,13 @@ from stratavox.errors import StratavoxError
 from stratavox.probe import fusion
 from stratavox.probe.crossvalidate import cross_validate
 from stratavox.probe.metrics import metric_rows
-from stratavox.probe.readouts import clips_of
+from stratavox.probe.readouts import clips_of, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
 
-FOLD = ["regime", "repeat", "fold"]
+FOLD = ["control", "regime", "repeat", "fold"]
+MATCHED = "width_matched"
 
 
 def run(job: Job) -> None:
@@ -38,6 +44,15 @@ def run(job: Job) -> None:
         name: (folder, fused.get(name, blocks), name, folds, job.settings)
         for name in (*encoder["readouts"], *fused)
     }
+    widths = {
+        name: encoder["widths"][name] for name in encoder["readouts"] if name in ("input", *blocks)
+    }
+    if len(set(widths.values())) > 1:
+        apart, narrowest = strictest(folds), min(widths.values())
+        arguments |= {
+            f"{name}, {MATCHED}": (folder, blocks, name, apart, job.settings, narrowest)
+            for name in widths
+        }
     probed = of_each_readout(
         f"probes of {encoder['encoder']}", probe_readout, arguments, job.threads
     )
@@ -56,18 +71,27 @@ def _fusions(encoder: dict, wanted: list[str]) -> dict[str, list[str]]:
 
 
 def probe_readout(
-    folder: Path, blocks: list[str], readout: str, folds: pa.Table, settings: dict
+    folder: Path,
+    blocks: list[str],
+    readout: str,
+    folds: pa.Table,
+    settings: dict,
+    components: int | None = None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Scores, predictions and layer weights of one readout in every regime, repeat and fold.
 
-    ``blocks`` are the readouts that it is made of if it is a fusion.
+    ``blocks`` are the readouts that it is made of if it is a fusion; with ``components`` it is cut
+    to so many, which is the control `MATCHED`.
     """
     # Products of this size are slower on several threads, so each process takes a readout.
     with threadpool_limits(1):
         clip_ids, _ = clips_of(folds)
         try:
             source = fusion.source(folder, readout, blocks, clip_ids)
-            return cross_validate(source, readout, blocks, clip_ids, folds, settings)
+            control = "none"
+            if components is not None:
+                source, control = replace(source, components=components), MATCHED
+            return cross_validate(source, readout, blocks, clip_ids, folds, settings, control)
         except StratavoxError as error:
             raise StratavoxError(f"{folder} / {readout}: {error}") from None
 
@@ -77,7 +101,8 @@ def choose_block(
 ) -> tuple[pa.Table, pa.Table]:
     """The tables with the readout ``nested`` added, and ``chosen`` true for its block in each fold.
 
-    In each outer fold it is the block with the least inner log-loss; of equals the first.
+    In each outer fold, and under the control `MATCHED` separately, it is the block with the least
+    inner log-loss; of equals the first.
     """
     frame = scores.to_pandas()
     fits = frame[frame["readout"].isin(blocks) & frame["fold"].notna()]
@@ -92,8 +117,8 @@ def choose_block(
     per_fold = frame[picked].assign(readout="nested", chosen=None)
     of_chosen = predictions.to_pandas().merge(chosen).assign(readout="nested")
     rows = []
-    for (regime, repeat), part in of_chosen.groupby(["regime", "repeat"], sort=True):
-        named = {"readout": "nested", "probe": "linear", "control": "none", "regime": regime}
+    for (control, regime, repeat), part in of_chosen.groupby(FOLD[:-1], sort=True):
+        named = {"readout": "nested", "probe": "linear", "control": control, "regime": regime}
         target, predicted = part["target"].to_numpy(str), part["predicted"].to_numpy(str)
         rows += metric_rows(target, predicted, named | {"repeat": repeat})
     per_fold = pa.Table.from_pandas(per_fold, schema=SCORES, preserve_index=False)

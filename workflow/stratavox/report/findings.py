@@ -189,12 +189,13 @@ def weight_rows(results: Results) -> list[dict]:
 def others(results: Results) -> dict[str, list[str]]:
     """Title -> sentences of each table of answers without a section of its own.
 
-    They are in its column ``sentence``. A table without this column is only in the CSV tables.
+    They are in its column ``sentence``. A table without this column, or without a sentence, is only
+    in the CSV tables.
     """
     return {
         name.replace("_", " ").capitalize(): table["sentence"].dropna().tolist()
         for name, table in results.others.items()
-        if "sentence" in table
+        if "sentence" in table and table["sentence"].notna().any()
     }
 
 

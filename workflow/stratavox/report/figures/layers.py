@@ -7,6 +7,7 @@ different depth end at their own last block.
 from __future__ import annotations
 
 from stratavox import words
+from stratavox.inference.answers.width_matched import CONTROL as MATCHED
 from stratavox.report import curves, style
 from stratavox.report.figure import Axis, Band, Figure, Panel, Points
 from stratavox.report.results import Results
@@ -54,6 +55,14 @@ def notes(results: Results) -> list[str]:
             if _sites(results)
             else []
         ),
+        *(
+            [
+                "Hollow marks: readouts cut to principal components of the training clips, as many "
+                "as the narrowest readout of the curve has columns."
+            ]
+            if _matched(results)
+            else []
+        ),
         results.control_line() + " Dotted: the mean; grey band: the widest range of all encoders.",
     ]
 
@@ -62,6 +71,11 @@ def _sites(results: Results) -> list[str]:
     """The sites inside blocks that some encoder has readouts of."""
     present = {site for encoder in results.layered for site in results.branches(encoder)}
     return [site for site in words.SITES if site in present]
+
+
+def _matched(results: Results) -> list[str]:
+    """The encoders with a width-matched curve."""
+    return [name for name in results.layered if not results.curve(name, MATCHED).empty]
 
 
 def control_band(results: Results) -> tuple[list[float], list[float], list[float]]:
@@ -95,12 +109,14 @@ def figure(results: Results) -> Figure:
     if results.regime != "random":
         series.append(_entry("random split", "dash"))
     series += [_entry(words.SITES[site], style.SITE_DASHES[site]) for site in _sites(results)]
+    if _matched(results):
+        series.append(_entry(words.CONTROLS[MATCHED], "longdash", marker="o", hollow=True))
     panel = Panel(series, (6.9, 3.1), axis, Axis("balanced accuracy"))
     return Figure([panel], notes(results))
 
 
-def _entry(label: str, dash: str) -> Points:
-    return Points([], [], style.GREY, dash=dash, width=1, legend=label)
+def _entry(label: str, dash: str, **look) -> Points:
+    return Points([], [], style.GREY, dash=dash, width=1, legend=label, **look)
 
 
 def _curves(results: Results, encoder: str, look: style.Look, shift: float) -> list:
@@ -116,6 +132,10 @@ def _curves(results: Results, encoder: str, look: style.Look, shift: float) -> l
     control = results.curve(encoder, control="permutation")
     dotted = own | {"dash": "dot", "width": 0.5, "opacity": 0.8, "marker": look.marker}
     series.append(points(control, name=f"permutation {encoder}", ends=(), size=1.5, **dotted))
+    matched = results.curve(encoder, control=MATCHED)
+    if not matched.empty:
+        hollow = own | {"dash": "longdash", "width": 1, "marker": look.marker, "hollow": True}
+        series.append(points(matched, name=f"{MATCHED} {encoder}", ends=(), **hollow))
     if results.regime != "random":
         split = results.curve(encoder, regime="random")
         dashed = own | {"dash": "dash", "width": 1, "opacity": 0.45}
