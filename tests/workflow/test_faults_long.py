@@ -24,7 +24,7 @@ STAGES = (
     *("embed.part", "embed.tokens", "embed.collect"),
     *("probe.folds", "probe.confounds", "probe.linear", "probe.notebook"),
     *("probe.atlas", "probe.conditional", "probe.erasure", "probe.samples", "probe.attention"),
-    "inference.infer",
+    *("inference.infer", "inference.verdicts"),
     *("geometry.umap", "geometry.shape", "geometry.neighbours", "geometry.similarity"),
     *("report.draw", "report.summary"),
 )

@@ -141,7 +141,8 @@ def notes(results: Results) -> list[str]:
         "held-out clips (1: all; 0: no better than the training mean; below 0: worse, coloured as "
         "0). n: clips where the descriptor is defined. Columns: zero-based blocks; all: all "
         "blocks together. " + transforms(results),
-        "Duration, level and padding are nuisances: they also depend on cutting and recording. "
+        "Duration, level, signal to noise and padding are nuisances: they also depend on cutting "
+        "and recording. "
         f"Last row: balanced accuracy of {results.task} as (score - chance) / (1 - chance); not "
         "the same measure as the rows above.",
         "Grey or blank: not measured. Intervals are in the table and in the interactive figure.",
