@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks.calibration import intervals
+from itertools import chain
 
-SIMULATIONS = [simulation for part in (intervals,) for simulation in part.simulations()]
+from benchmarks.calibration import intervals, verdicts
+
+SIMULATIONS = list(
+    chain(
+        verdicts.simulations(),
+        verdicts.power(),
+        intervals.simulations(),
+    )
+)

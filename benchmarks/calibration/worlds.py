@@ -40,10 +40,13 @@ def uneven(generator: np.random.Generator, groups: int, low: int = 5, high: int 
     """Groups of ``low`` to ``high`` clips, and unlike shares of four classes in each."""
     sizes = generator.integers(low, high + 1, groups)
     common = generator.dirichlet(np.full(4, 5.0))
-    labels = [
-        generator.choice(4, size, p=generator.dirichlet(20 * common)) for size in sizes
-    ]
+    labels = [generator.choice(4, size, p=generator.dirichlet(20 * common)) for size in sizes]
     return Clips(np.repeat(np.arange(groups), sizes), np.concatenate(labels))
+
+
+def even(generator: np.random.Generator, groups: int) -> Clips:
+    """Groups of 32 clips, 8 of each of four classes."""
+    return Clips(np.repeat(np.arange(groups), 32), np.tile(np.arange(4), 8 * groups))
 
 
 def along_depth(
@@ -120,9 +123,7 @@ def middle_of(mean: float, spread: float) -> float:
     return brentq(lambda middle: logistic_normal_mean(middle, spread) - mean, -10, 20)
 
 
-def drawn_right(
-    generator: np.random.Generator, counts: np.ndarray, logits: np.ndarray
-) -> Balanced:
+def drawn_right(generator: np.random.Generator, counts: np.ndarray, logits: np.ndarray) -> Balanced:
     """Correctness of ``counts`` (groups, classes) clips whose chances have these logits."""
     chance = np.broadcast_to(expit(logits), counts.shape)
     return Balanced(generator.binomial(counts, chance).astype(float), counts.astype(float))
