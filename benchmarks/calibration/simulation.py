@@ -79,7 +79,7 @@ def column(name: str) -> Callable[[Records], np.ndarray]:
 
 @dataclass(frozen=True)
 class Measured:
-    """Value and standard error over the ``runs`` in which something was claimed, of ``all_runs``."""
+    """Value and standard error over ``runs``, those of ``all_runs`` with a claim."""
 
     row: Row
     value: float

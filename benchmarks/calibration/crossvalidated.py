@@ -1,0 +1,163 @@
+"""Folds, probes and inference together, on made readouts of groups that each have a signature.
+
+An interval takes the fitted probes as they are: it is for the score of these probes in new groups
+("this run's"). The score expected of probes trained anew varies more (Bengio & Grandvalet 2004, J.
+Machine Learning Research 5:1089-1105; Bates, Hastie & Tibshirani 2024, J. Am. Stat. Assoc.
+119:1434-1445).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+
+from benchmarks.calibration.simulation import (
+    COVERAGE,
+    GIVEN_FITS,
+    Record,
+    Records,
+    Row,
+    Simulation,
+    at_most,
+    column,
+    each,
+)
+from stratavox.errors import StratavoxError
+from stratavox.inference.groups import RANGE, Groups, interval
+from stratavox.inference.measures import Balanced
+from stratavox.inference.paired import SIGNIFICANT, group_p
+from stratavox.probe import folds, logistic, nested_cv
+
+WIDTH, CLASSES, FOLDS = 16, 4, 4
+SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-3, 1e-2, 0.1, 1.0], "seed": 0}
+SPLIT = {"folds": FOLDS, "inner_folds": 3, "dataset": "made", "task": "task", "group": "group"}
+
+
+@dataclass(frozen=True)
+class World:
+    """Readouts whose class means have the sd ``signal``, in groups with signatures of ``own``.
+
+    ``own_by_class`` is the sd of a group's own offset of each class. ``make_up`` of the groups:
+    each has all classes (crossed), unlike shares of them (uneven), shares that depend on its
+    signature (imbalanced) or one class (nested).
+    """
+
+    make_up: str
+    signal: float
+    own: float
+    own_by_class: float = 0.0
+    least: int = 16
+    most: int = 16
+    classes: int = CLASSES
+
+    def drawn(
+        self, generator: np.random.Generator, groups: int, means: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Readouts (clips, width), classes (clips,) and groups (clips,) of new groups."""
+        sizes = generator.integers(self.least, self.most + 1, groups)
+        group = np.repeat(np.arange(groups), sizes)
+        signature = self.own * generator.standard_normal((groups, WIDTH))
+        labels = [
+            self._labels(generator, number, sizes[number], signature[number])
+            for number in range(groups)
+        ]
+        y = np.concatenate(labels)
+        by_class = self.own_by_class * generator.standard_normal((groups, self.classes, WIDTH))
+        x = signature[group] + by_class[group, y] + self.signal * means[y]
+        x += generator.standard_normal(x.shape)
+        return x.astype(np.float32), y, group
+
+    def _labels(
+        self, generator: np.random.Generator, group: int, size: int, signature: np.ndarray
+    ) -> np.ndarray:
+        if self.make_up == "crossed":
+            return np.arange(size) % self.classes
+        if self.make_up == "nested":
+            return np.full(size, group % self.classes)
+        if self.make_up == "uneven":
+            share = generator.dirichlet(np.full(self.classes, 0.7))
+        else:
+            share = np.exp(1.2 * signature[: self.classes] / self.own)
+        return generator.choice(self.classes, size, p=share / share.sum())
+
+
+@cache
+def class_means(classes: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((classes, WIDTH))
+
+
+@cache
+def elsewhere(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """Readouts and classes in 4,000 new groups, in which the true score is measured."""
+    crossed = World("crossed", world.signal, world.own, world.own_by_class, 4, 4)
+    x, y, _ = crossed.drawn(np.random.default_rng(1), 4000, class_means(world.classes))
+    return x, y
+
+
+def simulations() -> Iterator[Simulation]:
+    rows = (
+        Row("interval holds this run's score, given fits", COVERAGE, of_this_run),
+        Row("interval holds the expected score", GIVEN_FITS, of_any_run),
+    )
+    for make_up, sizes in (("crossed", {}), ("uneven", {"least": 5, "most": 60})):
+        world = World(make_up, signal=0.5, own=1.0, own_by_class=0.7, **sizes)
+        for groups in (12, 20, 40):
+            setting = f"cross-validated, {make_up} make-up, {groups} groups"
+            once = partial(coverage, world=world, groups=groups)
+            yield Simulation(setting, rows, each(once), 2)
+
+
+def labels(y: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and groups as the names that folds take."""
+    return np.char.add("c", y.astype(str)), np.char.add("g", np.char.zfill(group.astype(str), 3))
+
+
+def split(
+    generator: np.random.Generator, target: np.ndarray, group: np.ndarray
+) -> np.ndarray | None:
+    """The product's folds; None where there are none."""
+    try:
+        return folds._apart(target, group, "group", SPLIT, int(generator.integers(1_000_000)))
+    except StratavoxError:
+        return None
+
+
+def coverage(generator: np.random.Generator, world: World, groups: int) -> Record:
+    """Bounds of the score, and what the score of each fold's probe is in new groups."""
+    nothing = dict.fromkeys(("low", "high", "true"), np.nan)
+    x, y, number = world.drawn(generator, groups, class_means(world.classes))
+    target, group = labels(y, number)
+    fold = split(generator, target, group)
+    if fold is None:
+        return nothing
+    right, true = np.zeros((2, len(y)))
+    new_x, new_y = elsewhere(world)
+    for k in range(FOLDS):
+        test = fold == k
+        outer, rotation = nested_cv.outer_fold(x, y, group, test, SETTINGS)
+        right[test] = outer.predicted == y[test]
+        fit = logistic.fit(rotation.train, y[~test][None], world.classes, outer.c)
+        hit = fit.log_probabilities(rotation.apply(new_x))[0].argmax(axis=0) == new_y
+        of_class = np.array([hit[new_y == label].mean() for label in range(world.classes)])
+        true[test] = of_class[y[test]]
+    measure = Balanced.of(right, target, group)
+    estimate = interval(measure, Groups.of(measure.clips), share=True)
+    if estimate.kind == RANGE:
+        return nothing
+    return {"low": estimate.low, "high": estimate.high, "true": Balanced.of(true, target, group).value}
+
+
+def of_this_run(records: Records) -> np.ndarray:
+    return _held(records, records["true"])
+
+
+def of_any_run(records: Records) -> np.ndarray:
+    return _held(records, np.nanmean(records["true"]))
+
+
+def _held(records: Records, truth) -> np.ndarray:
+    within = (records["low"] <= truth) & (truth <= records["high"])
+    return np.where(np.isnan(records["low"]), np.nan, within)
