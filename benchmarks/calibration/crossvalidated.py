@@ -21,14 +21,11 @@ from benchmarks.calibration.simulation import (
     Records,
     Row,
     Simulation,
-    at_most,
-    column,
     each,
 )
 from stratavox.errors import StratavoxError
 from stratavox.inference.groups import RANGE, Groups, interval
 from stratavox.inference.measures import Balanced
-from stratavox.inference.paired import SIGNIFICANT, group_p
 from stratavox.probe import folds, logistic, nested_cv
 
 WIDTH, CLASSES, FOLDS = 16, 4, 4
@@ -147,7 +144,11 @@ def coverage(generator: np.random.Generator, world: World, groups: int) -> Recor
     estimate = interval(measure, Groups.of(measure.clips), share=True)
     if estimate.kind == RANGE:
         return nothing
-    return {"low": estimate.low, "high": estimate.high, "true": Balanced.of(true, target, group).value}
+    return {
+        "low": estimate.low,
+        "high": estimate.high,
+        "true": Balanced.of(true, target, group).value,
+    }
 
 
 def of_this_run(records: Records) -> np.ndarray:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from itertools import chain
 
-from benchmarks.calibration import blocks, contrasts, crossvalidated, intervals, verdicts
+from benchmarks.calibration import (
+    blocks,
+    contrasts,
+    crossvalidated,
+    default_run,
+    intervals,
+    verdicts,
+)
 
 SIMULATIONS = list(
     chain(
+        default_run.simulations(),
         verdicts.simulations(),
         verdicts.power(),
         intervals.simulations(),
