@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from benchmarks.calibration.simulation import (
     COVERAGE,
@@ -27,10 +29,12 @@ from stratavox.errors import StratavoxError
 from stratavox.inference.groups import RANGE, Groups, interval
 from stratavox.inference.measures import Balanced
 from stratavox.probe import folds, logistic, nested_cv
+from stratavox.probe.readouts import strictest
 
 WIDTH, CLASSES, FOLDS = 16, 4, 4
 SETTINGS = {"inner_folds": 3, "c_grid": [1e-4, 1e-3, 1e-2, 0.1, 1.0], "seed": 0}
-SPLIT = {"folds": FOLDS, "inner_folds": 3, "dataset": "made", "task": "task", "group": "group"}
+SPLIT = {"dataset": "made", "task": "task", "group": "group", "recording": []}
+SPLIT |= {"folds": FOLDS, "inner_folds": SETTINGS["inner_folds"], "repeats": 1}
 
 
 @dataclass(frozen=True)
@@ -107,29 +111,39 @@ def simulations() -> Iterator[Simulation]:
             yield Simulation(setting, rows, each(once), 2)
 
 
-def labels(y: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and groups as the names that folds take."""
-    return np.char.add("c", y.astype(str)), np.char.add("g", np.char.zfill(group.astype(str), 3))
+def clips_of(y: np.ndarray, group: np.ndarray) -> pd.DataFrame:
+    """Clips as folds take them, of numbered classes and groups."""
+    return pd.DataFrame(
+        {
+            "clip_id": [f"{number:05d}" for number in range(len(y))],
+            "target": [f"class {label}" for label in y],
+            "group": [f"group {number:03d}" for number in group],
+            "recording": None,
+        },
+        dtype=object,
+    )
 
 
-def split(
-    generator: np.random.Generator, target: np.ndarray, group: np.ndarray
-) -> np.ndarray | None:
-    """The product's folds; None where there are none."""
+def folds_of(generator: np.random.Generator, clips: pd.DataFrame) -> pa.Table | None:
+    """The table of grouped folds; None where every training set cannot have every class."""
+    settings = SPLIT | {"seed": int(generator.integers(1_000_000))}
     try:
-        return folds._apart(target, group, "group", SPLIT, int(generator.integers(1_000_000)))
+        table, _, _ = folds.assign(clips, settings)
     except StratavoxError:
         return None
+    return strictest(table)
 
 
 def coverage(generator: np.random.Generator, world: World, groups: int) -> Record:
     """Bounds of the score, and what the score of each fold's probe is in new groups."""
     nothing = dict.fromkeys(("low", "high", "true"), np.nan)
     x, y, number = world.drawn(generator, groups, class_means(world.classes))
-    target, group = labels(y, number)
-    fold = split(generator, target, group)
-    if fold is None:
+    clips = clips_of(y, number)
+    table = folds_of(generator, clips)
+    if table is None:
         return nothing
+    fold, group = table["fold"].to_numpy(), clips["group"].to_numpy(str)
+    target = clips["target"].to_numpy(str)
     right, true = np.zeros((2, len(y)))
     new_x, new_y = elsewhere(world)
     for k in range(FOLDS):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from itertools import chain
 
 from benchmarks.calibration import (
+    bits,
     blocks,
     contrasts,
     crossvalidated,
     default_run,
     intervals,
+    nulls,
     verdicts,
 )
 
@@ -19,8 +21,10 @@ SIMULATIONS = list(
         verdicts.simulations(),
         verdicts.power(),
         intervals.simulations(),
+        crossvalidated.simulations(),
         contrasts.simulations(),
         blocks.simulations(),
-        crossvalidated.simulations(),
+        nulls.simulations(),
+        bits.simulations(),
     )
 )
