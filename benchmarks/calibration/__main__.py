@@ -1,9 +1,9 @@
 """Measured error rates, coverage and power of every kind of claim, beside the nominal ones.
 
-Each row is a claim in a world whose truth is known. Prints one table; the exit status is 1 if a
-row is NOT OK: an error rate above the nominal one by more than two standard errors, or coverage
-below .93 where an interval is given. "claimed" is the share of runs in which the groups sufficed
-for a claim or an interval. The same runs give the same table.
+Each row is a claim in a world whose truth is known. Prints one table in Markdown. The exit status
+is 1 if a row is NOT OK: an error rate above the nominal one by more than two standard errors, or
+coverage below .93 where an interval is given. "claimed" is the share of runs in which the groups
+sufficed for a claim or an interval. The same runs give the same table.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import re
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing import get_context
 
-from benchmarks.calibration.simulation import Measured, Record, Simulation
+from benchmarks.calibration.simulation import Measured, Record, Row, Simulation
 from benchmarks.calibration.table import SIMULATIONS
 
 PROCESSES, TOGETHER = 2, 50
-LINE = "{:<44} {:<58} {:>7}  {:<15} {:>5} {:>7}  {:<17} {:>5}"
+# A line of a table in Markdown, padded so that it can be read as it is printed.
+LINE = "| {:<47} | {:<66} | {:>8} | {:<15} | {:>5} | {:>7} | {:<17} | {:>5} |"
+HEADS = ("claim", "setting", "nominal", "measured", "runs", "claimed", "verdict", "CPU s")
 
 
 def main() -> None:
@@ -39,8 +42,7 @@ def main() -> None:
         for place, simulation in enumerate(SIMULATIONS)
         if any(wanted(simulation, row, options.only) for row in simulation.rows)
     ]
-    heads = ("claim", "setting", "nominal", "measured", "runs", "claimed", "verdict", "CPU s")
-    print(LINE.format(*heads), flush=True)
+    print(LINE.format(*HEADS), LINE.format(*["---"] * len(HEADS)), sep="\n", flush=True)
     failed = 0
     for place, records, seconds in finished(chosen, options.runs):
         simulation = SIMULATIONS[place]
@@ -50,15 +52,15 @@ def main() -> None:
                 failed += not measured.ok
                 print(line(simulation, measured, seconds), flush=True)
                 seconds = None  # all rows of a simulation have the same runs
-    print(f"{failed} rows are NOT OK" if failed else "every row is ok")
+    print(f"\n{failed} rows are NOT OK" if failed else "\nevery row is ok")
     sys.exit(1 if failed else 0)
 
 
-def wanted(simulation: Simulation, row, pattern: str) -> bool:
+def wanted(simulation: Simulation, row: Row, pattern: str) -> bool:
     return re.search(pattern, f"{row.claim} {simulation.setting}", re.IGNORECASE) is not None
 
 
-def finished(chosen: list[int], runs: int):
+def finished(chosen: list[int], runs: int) -> Iterator[tuple[int, list[Record], float]]:
     """Number, records and CPU-seconds of each chosen simulation, in order."""
     jobs = []
     for place in chosen:

@@ -37,7 +37,7 @@ def at_least(share: float) -> Bound:
 
 
 COVERAGE = Bound("0.95", lambda value, error: value >= 0.93)
-# What an interval does not claim to hold, because it takes the fitted probes as they are.
+# Of cross-validated scores: the report says that the interval takes the fitted probes as they are.
 GIVEN_FITS = Bound("0.95", lambda value, error: True, "given these fits")
 # A difference that should be 0, and may be 2 points.
 NO_DIFFERENCE = Bound("0", lambda value, error: abs(value) <= max(0.02, 2 * error))
