@@ -37,7 +37,7 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.probing
-	$(BIN)/python -m benchmarks.coverage
+	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.peers $(if $(BACPIPE),--bacpipe $(BACPIPE))
 
 # Time, memory and bytes of every stage at 1,000, 10,000 and 100,000 clips, with a stub encoder.
