@@ -357,7 +357,7 @@ def test_the_cost_of_transfer_is_a_contrast_over_the_tested_groups(tmp_path):
     assert cost["a_value"] == study.correct[Key("e", "nested", regime="within")].value > 0.9
     assert cost["b_value"] < 0.1 and cost["resolved"]
     assert cost["sentence"].startswith(
-        "e, the block chosen in training trained on the tested side is above"
+        "e, the block chosen in training, trained on the tested side is above"
     )
     assert by_question[contrasts.LEAKAGE]["b_regime"] == "within"
 
@@ -399,4 +399,5 @@ def test_the_report_says_what_was_kept_apart():
         "Trained on site A and C, tested on site B (training: 90 clips, 6 groups); "
         "no bird is in both training and test data."
     )
+    assert results.split("grouped") == "trained on the other side"
     assert results.split("within") == "trained on the tested side, grouped by bird"

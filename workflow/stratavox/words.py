@@ -46,6 +46,8 @@ REGIMES = {
     "recording": "by recording",
     "random": "random split",
 }
+# The grouped regime of a task with transfer.
+TRANSFER = "trained on the other side"
 INTERVALS = {
     "t over groups": "95 % t interval over groups",
     "range over groups": "range over groups, lowest to highest (too few groups for an interval)",

@@ -200,7 +200,8 @@ class Results:
                 return f"Grouped by {words.grouping(group)}: {apart}"
             trained = count(self.transfer["clips"], "clip")
             trained += f", {count(self.transfer['groups'], 'group')}"
-            return f"T{self.split('grouped')[1:]} (training: {trained}); {apart}"
+            train, test = (words.side(self.transfer, name) for name in ("train", "test"))
+            return f"Trained on {train}, tested on {test} (training: {trained}); {apart}"
         held = " (recordings are held out)" if self.regime == "recording" else ""
         return (
             f"{UNKNOWN}{held}: clips of one animal or recording may be in both training and test, "
@@ -210,8 +211,7 @@ class Results:
     def split(self, regime: str) -> str:
         """A regime in words."""
         if self.transfer and regime == "grouped":
-            train, test = (words.side(self.transfer, name) for name in ("train", "test"))
-            return f"trained on {train}, tested on {test}"
+            return words.TRANSFER
         group = self.facts["group"]
         return words.REGIMES[regime].format(group=group and words.grouping(group))
 

@@ -208,7 +208,7 @@ def sentence(row: dict) -> str:
     if row["question"] == LEAKAGE:
         a, b = f"{a} on a random split", f"{a} by group"
     if row["question"] == TRANSFER:
-        a, b = f"{a} trained on the tested side", f"{a} trained on the other side"
+        a, b = f"{a}, trained on the tested side", f"{a}, trained on the other side"
     if row["question"] == ORDER:
         b += ", tokens shuffled"
     if row["question"] == TRAINED:
