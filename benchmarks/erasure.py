@@ -82,7 +82,8 @@ def simulated(setting: Setting, groups: int, seed: int) -> tuple[bool, bool]:
     cells = group if setting.column == "group" else generator.integers(0, 8, len(call))
     fold = generator.permutation(np.arange(groups) % FOLDS)[group]
     names = np.array([f"group {number:02d}" for number in group])
-    repeat = Repeat("grouped", 0, fold, call.astype(str), names, None)
+    clips = np.arange(len(fold))
+    repeat = Repeat("grouped", 0, clips, fold, call.astype(str), names, None)
     predictions = pd.concat(_predictions(x.astype(np.float32), call, cells, repeat, seed))
     study = _study(len(call))
     study.add("toy", pd.concat([predictions, predictions.assign(readout="nested")]))

@@ -30,6 +30,10 @@ def check(config: dict) -> dict:
         dataset["probes"] = filled["probes"] | dataset.get("probes", {})
         if isinstance(dataset["recording"], str):
             dataset["recording"] = [dataset["recording"]]
+        for crossing in (task.get("transfer", {}) for task in dataset["tasks"].values()):
+            for side in {"train", "test"} & set(crossing):
+                if isinstance(crossing[side], str):
+                    crossing[side] = [crossing[side]]
     return filled
 
 

@@ -26,6 +26,8 @@ from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
+# Keys of a task that decide its folds.
+FOLDS = ("target", "group", "transfer", "min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -92,7 +94,7 @@ class Plan:
         named = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
         named += [("probes.erase", column) for column in dataset["probes"]["erase"] or []]
         for task, entry in dataset["tasks"].items():
-            named += [(f"tasks.{task}.{key}", entry[key]) for key in ("target", "group")]
+            named += [(f"tasks.{task}.{key}", column) for key, column in _columns(entry)]
         labels.check_columns(named, columns, self.corpus_settings(name))
 
     # ---- datasets, tasks and encoders ----
@@ -227,12 +229,13 @@ class Plan:
         """What decides a task's clips, classes and folds, apart from the inspected clips."""
         entry = self.datasets[dataset]["tasks"][task]
         recording = self.datasets[dataset]["recording"]
-        columns = [entry["target"], *([entry["group"]] if entry["group"] else []), *recording]
+        used = {key: entry[key] for key in FOLDS if key in entry}
+        columns = [column for _, column in _columns(entry)] + recording
         return {
             "dataset": dataset,
             "task": task,
             **self.labels(dataset, columns),
-            **{key: entry[key] for key in ("target", "group", "min_clips", "min_groups")},
+            **used,
             "recording": recording,
             **self.probes(dataset, "max_clips", "folds", "inner_folds", "repeats", "seed"),
         }
@@ -300,11 +303,12 @@ class Plan:
     def erased_columns(self, dataset: str, task: str) -> list[str]:
         """The columns to erase from readouts before the task is probed."""
         entry = self.datasets[dataset]
-        target, group = (entry["tasks"][task][key] for key in ("target", "group"))
+        own = _columns(entry["tasks"][task])
         columns = entry["probes"]["erase"]
         if columns is None:
-            columns = dict.fromkeys([group, *entry["recording"], *entry["confounds"]])
-        return [column for column in columns if column not in (None, target)]
+            group = [column for key, column in own if key == "group"]
+            columns = dict.fromkeys([*group, *entry["recording"], *entry["confounds"]])
+        return [column for column in columns if ("target", column) not in own]
 
     def erased(self, dataset: str, task: str) -> list[str]:
         """The encoders that the task is also probed on with columns erased."""
@@ -370,6 +374,13 @@ def over_default(config: dict) -> dict:
     """``config`` laid over the default config, config.yaml."""
     default = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     return configs.laid_over(default, config)
+
+
+def _columns(task: dict) -> list[tuple[str, str]]:
+    """The columns that a task's entry names, each with its key."""
+    group = [task["group"]] if isinstance(task["group"], str) else task["group"] or []
+    crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
+    return [("target", task["target"]), *(("group", column) for column in group), *crossing]
 
 
 @contextmanager

@@ -40,7 +40,14 @@ CONTROLS = {
     "control_task": "control task (random labels, random split)",
     "width_matched": "width-matched",
 }
-REGIMES = {"grouped": "grouped by {group}", "recording": "by recording", "random": "random split"}
+REGIMES = {
+    "grouped": "grouped by {group}",
+    "within": "trained on the tested side, grouped by {group}",
+    "recording": "by recording",
+    "random": "random split",
+}
+# The grouped regime of a task with transfer.
+TRANSFER = "trained on the other side"
 INTERVALS = {
     "t over groups": "95 % t interval over groups",
     "range over groups": "range over groups, lowest to highest (too few groups for an interval)",
@@ -105,6 +112,16 @@ def encoder(name: str, weights: str, draws: int = 0) -> str:
 def dataset(name: str, source: str) -> str:
     """A dataset's name, marked if the workflow generated its sound."""
     return f"{name} (synthetic)" if source == "chorus" else name
+
+
+def grouping(group: str | list[str]) -> str:
+    """The column or columns that a task is grouped by: "individual and site"."""
+    return group if isinstance(group, str) else " and ".join(group)
+
+
+def side(transfer: dict, name: str) -> str:
+    """The side "train" or "test" of a task's transfer: "site A", "site B and C"."""
+    return f"{transfer['column']} {' and '.join(transfer[name])}"
 
 
 def missing(value: float | None) -> bool:

@@ -121,12 +121,12 @@ def knn(similarity: np.ndarray, target: np.ndarray, fold: np.ndarray, held: np.n
     """Balanced accuracy of the vote of the `K` nearest clips of the other folds.
 
     ``similarity`` (clips, clips); ``target``, ``fold`` and ``held`` (clips,): ``held`` numbers the
-    groups that must not straddle a fold. Raises `StratavoxError` where one does, and where fewer
-    than `K` clips are left to vote.
+    groups that must not straddle a fold; clips of fold -1 vote and are not scored. Raises
+    `StratavoxError` where a group straddles, and where fewer than `K` clips are left to vote.
     """
-    predicted = np.empty_like(target)
+    predicted, tested = np.empty_like(target), fold >= 0
     distance = np.maximum(1 - similarity, 0)
-    for k in np.unique(fold):
+    for k in np.unique(fold[tested]):
         test = fold == k
         refuse_straddling(held, test)
         if np.sum(~test) < K:
@@ -137,4 +137,4 @@ def knn(similarity: np.ndarray, target: np.ndarray, fold: np.ndarray, held: np.n
         vote = KNeighborsClassifier(K, metric="precomputed")
         vote.fit(distance[np.ix_(~test, ~test)], target[~test])
         predicted[test] = vote.predict(distance[np.ix_(test, ~test)])
-    return float(balanced_accuracy_score(target, predicted))
+    return float(balanced_accuracy_score(target[tested], predicted[tested]))

@@ -150,7 +150,8 @@ def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
         knn = labelled.knn(similarity, task.target, task.fold, task.held)
     except StratavoxError as error:
         raise StratavoxError(f"{where}: {error}") from None
-    return [*rows, (labelled.KNN, knn, APART[task.regime] or "none", n, classes)]
+    scored = int(np.sum(task.fold >= 0))
+    return [*rows, (labelled.KNN, knn, APART[task.regime] or "none", scored, classes)]
 
 
 def run(job: Job) -> None:

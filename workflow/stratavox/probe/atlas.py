@@ -90,6 +90,11 @@ def first_repeat(folds: Path) -> pd.DataFrame:
     return clips[["fold", "group", "apart"]]
 
 
+def tested_folds(fold: pd.Series) -> list[int]:
+    """The folds in which clips are tested; -1 marks those that only train (transfer)."""
+    return sorted(fold[fold >= 0].unique())
+
+
 def read_targets(
     folder: Path, encoder: dict, acoustics: list[Path], clip_ids: pd.Index
 ) -> pd.DataFrame:
@@ -115,7 +120,7 @@ def left_out(values: pd.Series, clips: pd.DataFrame, settings: dict) -> str | No
     groups = clips["apart"][defined].nunique()
     if groups < FEWEST_GROUPS:
         return f"defined in {groups} {kind}s, fewer than {FEWEST_GROUPS}"
-    for fold in clips["fold"][defined].unique():
+    for fold in tested_folds(clips["fold"][defined]):
         train = defined & (clips["fold"] != fold)
         if values[train].nunique() < 2:
             return f"without variance in the training clips of fold {fold}"
@@ -147,7 +152,7 @@ def regress(
     apart = None if APART[regime] is None else clips["apart"].to_numpy(dtype=object)
     sse, sst = np.full((2, *targets.shape), np.nan)
     places = []
-    for fold in sorted(clips["fold"].unique()):
+    for fold in tested_folds(clips["fold"]):
         test = clips["fold"].to_numpy() == fold
         transformed = [
             descriptors.transformed(targets[name].to_numpy(), ~test, TRANSFORMS[name])
@@ -159,8 +164,9 @@ def regress(
         sst[test] = np.square(y[test])  # the mean of the training clips is zero
         places.append(outer.place)
     rows, chosen = [], {}
+    tested = clips["fold"].to_numpy() >= 0
     for column, name in enumerate(targets):
-        defined = targets[name].notna().to_numpy()
+        defined = targets[name].notna().to_numpy() & tested
         errors = pd.DataFrame(
             {"n_clips": 1, "sse": sse[defined, column], "sst": sst[defined, column]}
         )

@@ -37,10 +37,10 @@ from stratavox.stage import Job
 
 
 def chosen_folds(folds: pa.Table, repeats: int) -> pa.Table:
-    """The rows of the strictest regime, of the first ``repeats``."""
+    """The rows of the strictest regime, of the first ``repeats``; transfer has a single split."""
     folds = strictest(folds)
     available = pc.count_distinct(folds["repeat"]).as_py()
-    if repeats > available:
+    if repeats > available and pc.min(folds["fold"]).as_py() >= 0:
         raise StratavoxError(
             f"probes.attention.repeats: found {repeats}; the folds have {available}: lower it or "
             "raise probes.repeats"
@@ -101,11 +101,11 @@ def probe_readout(
     frame = folds.to_pandas()
     order = frame.loc[frame["repeat"] == 0, "clip_id"]
     scores, predictions = [], []
-    for repeat in range(settings["repeats"]):
+    for repeat in sorted(frame["repeat"].unique()):
         part = frame[frame["repeat"] == repeat].set_index("clip_id").loc[order].reset_index()
         if held := APART[part["regime"][0]]:
             fold, group = part["fold"].to_numpy(), part[held].to_numpy()
-            for k in np.unique(fold):
+            for k in np.unique(fold[fold >= 0]):
                 refuse_straddling(group, fold == k, held, f"fold {k}")
         for probe in settings["probes"]:
             rows = _cross_validate(probe, clips, part, settings, done)
@@ -120,10 +120,10 @@ def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], lis
     labels, y = np.unique(part["target"].to_numpy(str), return_inverse=True)
     fold, repeat, regime = part["fold"].to_numpy(), part["repeat"][0], part["regime"][0]
     shared = {"regime": regime, "repeat": int(repeat)}
-    predicted = {control: np.empty(len(y), dtype=np.int64) for control in ("none", "shuffled")}
-    log_probability = {control: np.empty(len(y)) for control in predicted}
-    scores = []
-    for k in np.unique(fold):
+    predicted = {control: np.zeros(len(y), dtype=np.int64) for control in ("none", "shuffled")}
+    log_probability = {control: np.zeros(len(y)) for control in predicted}
+    scores, tested = [], fold >= 0  # for transfer, the others only train
+    for k in np.unique(fold[tested]):
         train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         classes, trained = np.unique(y[train], return_inverse=True)
         keys = [settings["seed"], repeat, k, list(token_probes.PROBES).index(probe)]
@@ -143,13 +143,14 @@ def _cross_validate(probe, clips, part, settings, done) -> tuple[list[dict], lis
             named = shared | {"control": control, "fold": int(k)}
             scores += metric_rows(y[test], labelled[test], named)
     for control, labelled in predicted.items():
-        scores += metric_rows(y, labelled, shared | {"control": control})
+        scores += metric_rows(y[tested], labelled[tested], shared | {"control": control})
     part["group"] = part["group"].astype(object).where(part["group"].notna(), None)
     columns = ["regime", "repeat", "fold", "clip_id", "group", "target"]
     rows = []
     for control, labelled in predicted.items():
         own = part[columns].assign(control=control, predicted=labels[labelled])
-        rows += own.assign(log_probability=log_probability[control]).to_dict("records")
+        own = own.assign(log_probability=log_probability[control])
+        rows += own[tested].to_dict("records")
     return scores, rows
 
 
@@ -159,7 +160,8 @@ def run(job: Job) -> None:
     folds = chosen_folds(tables.read_table(job.input.folds), settings["repeats"])
     clip_ids = folds.filter(pc.equal(folds["repeat"], 0))["clip_id"].to_pylist()
     readouts = readouts_of(parts)
-    fits = pc.count_distinct(folds["fold"]).as_py() * settings["repeats"] * len(settings["probes"])
+    splits = (pc.max(folds["fold"]).as_py() + 1) * pc.count_distinct(folds["repeat"]).as_py()
+    fits = splits * len(settings["probes"])
     progress = Progress("probes on tokens", len(readouts) * fits * settings["epochs"], "epochs")
     scores, predictions = [], []
     for readout in readouts:

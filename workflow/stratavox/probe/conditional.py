@@ -70,8 +70,8 @@ def _predictions(
 ) -> pa.Table:
     """Out-of-fold predictions, by the name of each probe, in one repeat of the folds."""
     labels, y = np.unique(repeat.target, return_inverse=True)
-    predicted = np.empty((len(names), len(y)), dtype=np.int64)
-    log_p = np.empty(predicted.shape)
+    predicted = np.zeros((len(names), len(y)), dtype=np.int64)
+    log_p = np.zeros(predicted.shape)
     for k in range(repeat.fold.max() + 1):
         test = repeat.fold == k
         probe = on_descriptors if block is None else on_both

@@ -34,14 +34,15 @@ def cross_validate(
     for repeat in repeats(folds, clip_ids):
         labels, y = np.unique(repeat.target, return_inverse=True)
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
-        predicted = np.empty(len(y), dtype=np.int64)
-        log_probability = np.empty(len(y))
+        own_source, tested = source.of_clips(repeat.rows), repeat.tested
+        predicted = np.zeros(len(y), dtype=np.int64)
+        log_probability = np.zeros(len(y))
         nulls = _nulls(y, repeat, permuted_in, settings) if control == "none" else {}
         null_predictions = {name: np.empty_like(null.target) for name, null in nulls.items()}
         of_all = None
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
-            x, learned = source.of_fold(y, repeat.apart, test, settings)
+            x, learned = own_source.of_fold(y, repeat.apart, test, settings)
             outer, rotation = nested_cv.outer_fold(
                 x, y, repeat.apart, test, settings, components=source.components
             )
@@ -68,12 +69,12 @@ def cross_validate(
                     for block, weight in zip(blocks, learned, strict=True)
                 ]
         own = {"control": control, "repeat": repeat.number}
-        scores += metric_rows(y, predicted, named | own)
+        scores += metric_rows(y[tested], predicted[tested], named | own)
         for name, null in nulls.items():
             pairs = zip(null.target, null_predictions[name], strict=True)
             for number, (target, of_draw) in enumerate(pairs):
                 own = {"control": name, "repeat": number}
-                scores += metric_rows(target, of_draw, named | own)
+                scores += metric_rows(target[tested], of_draw[tested], named | own)
         own = {"readout": readout, "probe": "linear", "control": control}
         predictions.append(repeat.predictions(own, clip_ids, labels[predicted], log_probability))
     return (

@@ -46,7 +46,9 @@ def run(job: Job) -> None:
     folds = strictest(tables.read_table(job.input.folds))
     clip_ids, target = clips_of(folds)
     cells = cells_of(job.settings, job.input.scan, clip_ids)
-    columns = [about(column, values, target) for column, values in cells.items()]
+    # the eraser is fitted to these alone: one site that trains cannot be erased
+    trained = next(repeats(folds, clip_ids)).trained
+    columns = [about(name, own[trained], target[trained]) for name, own in cells.items()]
     concepts = {
         (row["control"], row["shuffled"]): cells[row["column"]]
         for row in columns
@@ -154,7 +156,7 @@ def of_repeat(
             z = eraser.apply(rotation.train)
             fit = logistic.fit(z, label[None], len(classes), penalty)
             log_p = fit.log_probabilities(eraser.apply(tested))[0]
-            empty = np.empty(len(y), dtype=np.int64), np.empty(len(y))
+            empty = np.zeros(len(y), dtype=np.int64), np.zeros(len(y))
             predicted, log_probability = results.setdefault(name, empty)
             predicted[test] = classes[log_p.argmax(axis=0)]
             log_probability[test] = of_the_label(log_p.T, classes, y[test])

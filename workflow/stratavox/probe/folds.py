@@ -3,7 +3,12 @@
 Reads the inspected clips and the table of one dataset; writes one row per (regime, repeat, clip)
 with the fold in which the clip is tested, and a JSON of what was kept and what was left out. In
 each regime one unit is never on both sides of a split: the task's group (grouped), the recording
-that a clip was cut from (recording), or the clip itself (random).
+that a clip was cut from (recording), or the clip itself (random). A group named by several columns
+is what their values link (linked.py).
+
+A task with ``transfer`` trains on clips with some values of a column and tests clips with others:
+in the regime ``grouped`` the clips that only train have the fold -1. In all other regimes only the
+tested clips occur, and ``within`` is by group among them: what transfer is compared with.
 """
 
 from __future__ import annotations
@@ -19,7 +24,8 @@ from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
-from stratavox.probe import splits
+from stratavox.probe import limits, linked, splits, transfer
+from stratavox.probe.readouts import APART
 from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
@@ -42,33 +48,39 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
     Group and recording are None where they are unknown; a recording is named by the cells of all
     the columns in ``settings["recording"]``, and a clip with one of them empty is its own.
     A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed;
-    `subset` draws from the others.
+    `subset` draws from the others. With ``settings["transfer"]`` there is a column side, this holds
+    on either side, and the summary's counts are of the tested clips.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
-    needed = [(f"{where}.{key}", settings[key]) for key in ("target", "group")]
+    crossing, group_columns = settings.get("transfer"), limits.columns_of(settings["group"])
+    needed = [(f"{where}.target", settings["target"])]
+    needed += [(f"{where}.group", key) for key in group_columns]
+    needed += [(f"{where}.transfer.column", crossing["column"])] if crossing else []
     needed += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
     check_columns(needed, labels.column_names[1:], settings)
     named = settings["group"] is not None
     cells = {
         "clip_id": labels["clip_id"].to_pylist(),
         "target": labels[settings["target"]].to_pylist(),
-        "group": labels[settings["group"]].to_pylist() if named else None,
+        "group": _group_cells(labels, group_columns) if named else None,
         "recording": _recordings(labels, settings["recording"]),
     }
+    if crossing:
+        of_clips = labels[crossing["column"]].to_pylist()
+        cells["side"] = transfer.sides(of_clips, crossing, where)
     every = pd.DataFrame(cells, dtype=object)
+    if crossing:
+        every = every[every["side"] != ""]
     empty_label = every["target"] == ""
     empty_group = (every["group"] == "") & ~empty_label
-    usable = every[~empty_label & ~empty_group]
-    counted = in_classes(usable)
-    left_out = []
-    for label, count in counted.items():
-        why = []
-        if count["clips"] < settings["min_clips"]:
-            why.append(f"fewer than {settings['min_clips']} clips")
-        if named and count["groups"] < settings["min_groups"]:
-            why.append(f"fewer than {settings['min_groups']} groups ({settings['group']})")
-        if why:
-            left_out.append({"label": label, **count, "why": " and ".join(why)})
+    usable = every[~empty_label & ~empty_group].copy()
+    if len(group_columns) > 1 and len(usable):
+        usable["group"] = linked.names(usable["group"].tolist())
+        limits.refuse_few_groups(usable, settings)  # before it would be said of every class
+    both = transfer.straddling(usable) if crossing else np.zeros(len(usable), dtype=bool)
+    straddling, usable = usable[both], usable[~both]
+    counted = limits.in_classes(usable)
+    left_out = limits.left_out(usable, settings)
     classes = [label for label in counted if label not in {row["label"] for row in left_out}]
     if len(classes) < 2:
         raise StratavoxError(
@@ -77,25 +89,22 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
             f"probe needs at least 2 with min_clips: {settings['min_clips']} and min_groups: "
             f"{settings['min_groups']}. Left out: "
             + ("; ".join(f"{row['label']!r}: {row['why']}" for row in left_out) or "nothing")
+            + transfer.not_trained_on(straddling)
             + ". Choose another target, lower the limits or remove the task."
         )
     whole = usable[usable["target"].isin(classes)].reset_index(drop=True)
     clips = subset(whole, settings)
-    n_groups = clips["group"].nunique() if named else None
-    if named and n_groups < settings["folds"]:
-        raise StratavoxError(
-            f"{where}: {settings['folds']} folds need at least as many groups, column "
-            f"{settings['group']!r} has {n_groups} among the {len(clips)} clips that "
-            f"can be tested; set folds to {n_groups} or fewer in "
-            f"datasets.{settings['dataset']}.probes"
-        )
+    tested = tested_clips(clips)
+    n_groups = tested["group"].nunique() if named else None
+    if named:
+        limits.refuse_few_groups(clips, settings)
     summary = {
         "target": settings["target"],
         "group": settings["group"],
-        "clips": len(clips),
+        "clips": len(tested),
         "groups": n_groups,
-        "recordings": clips["recording"].nunique() if settings["recording"] else None,
-        "classes": in_classes(clips),
+        "recordings": tested["recording"].nunique() if settings["recording"] else None,
+        "classes": limits.in_classes(tested),
         "drawn_from": None,
         "chance": 1 / len(classes),
         "left_out": left_out,
@@ -103,10 +112,43 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
         "empty_groups": int(empty_group.sum()),
         "near_duplicates": near_duplicates(counted),
     }
+    if crossing:
+        summary["transfer"] = crossing | _training(clips, straddling)
     if len(clips) < len(whole):
+        whole = tested_clips(whole)
         groups = whole["group"].nunique() if named else None
         summary["drawn_from"] = {"clips": len(whole), "groups": groups, "seed": settings["seed"]}
     return clips, summary
+
+
+def tested_clips(clips: pd.DataFrame) -> pd.DataFrame:
+    """The clips that are tested: all, except where some only train (column ``side``)."""
+    if "side" not in clips:
+        return clips
+    return clips[clips["side"] == transfer.TEST].reset_index(drop=True)
+
+
+def _group_cells(labels: pa.Table, columns: list[str]) -> list:
+    """The cell of each clip; with several columns a tuple, "" where one of them is empty."""
+    if len(columns) == 1:
+        return labels[columns[0]].to_pylist()
+    rows = zip(*(labels[column].to_pylist() for column in columns), strict=True)
+    return [row if all(row) else "" for row in rows]
+
+
+def _training(clips: pd.DataFrame, straddling: pd.DataFrame) -> dict:
+    """What is known of the clips that train for transfer, and of those that may not.
+
+    ``straddling`` are clips whose group is also tested.
+    """
+    train = clips[clips["side"] == transfer.TRAIN]
+    return {
+        "clips": len(train),
+        "groups": train["group"].nunique(),
+        "classes": limits.in_classes(train),
+        "straddling_clips": len(straddling),
+        "straddling_groups": sorted(set(straddling["group"])),
+    }
 
 
 def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
@@ -117,10 +159,12 @@ def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
     groups as possible.
     """
     target, most = clips["target"].to_numpy(), settings["max_clips"]
+    if "side" in clips:
+        target = (clips["side"] + " " + clips["target"]).to_numpy()
     if most is None or len(target) <= most:
         return clips
     fewest = max(settings["min_clips"], settings["min_groups"])
-    sizes = clips["target"].value_counts()
+    sizes = pd.Series(target).value_counts()
     needed = sizes.clip(upper=fewest).sum()
     if needed > most:
         raise StratavoxError(
@@ -133,15 +177,6 @@ def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
     order = sampling.groups_first(target, clips["group"].to_numpy(), order)
     rows = sampling.by_class(target, order, most, fewest)
     return clips.iloc[rows].reset_index(drop=True)
-
-
-def in_classes(clips: pd.DataFrame) -> dict[str, dict]:
-    """Clips and groups of each class, in alphabetical order; groups are None where unknown."""
-    known = clips["group"].notna().all()
-    return {
-        label: {"clips": len(group), "groups": group.nunique() if known else None}
-        for label, group in clips.groupby("target")["group"]
-    }
 
 
 def near_duplicates(labels) -> list[list[str]]:
@@ -177,7 +212,8 @@ def regimes(clips: pd.DataFrame) -> list[str]:
     The regime by recording differs only where recordings have several clips and are not the same
     as the groups.
     """
-    known = [] if clips["group"][0] is None else ["grouped"]
+    by_group = "within" if "side" in clips else "grouped"
+    known = [] if clips["group"][0] is None else [by_group]
     recordings = clips["recording"].nunique()
     pairs = len(clips[["group", "recording"]].drop_duplicates())
     same_as_groups = known and recordings == pairs == clips["group"].nunique()
@@ -189,15 +225,19 @@ def regimes(clips: pd.DataFrame) -> list[str]:
 def assign(clips: pd.DataFrame, settings: dict) -> tuple[pa.Table, list[str], dict[str, str]]:
     """Folds of each regime, the regimes with folds, and those without and why.
 
-    Raises where the grouped regime has no folds, as the task cannot be answered then; the regime by
-    recording is left out where some class is in too few recordings.
+    Raises where the grouped regime has no folds, as the task cannot be answered then; the regimes
+    within the tested side and by recording are left out where some class is in too few units.
     """
     blocks, kept, left_out = [], [], {}
-    for regime in regimes(clips):
+    if "side" in clips:
+        # a single split, so further repeats would be the same
+        blocks, kept = [_rows(clips, "grouped", 0, transfer.folds(clips))], ["grouped"]
+    tested = tested_clips(clips)
+    for regime in regimes(tested):
         try:
-            blocks += _folds(clips, regime, settings)
+            blocks += _folds(tested, regime, settings)
         except StratavoxError as error:
-            if regime != "recording":
+            if regime not in ("within", "recording"):
                 raise
             left_out[regime] = str(error)
             continue
@@ -213,14 +253,16 @@ def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
         if regime == "random":
             fold = splits.by_clip(target, settings["folds"], seed)
         else:
-            apart = "group" if regime == "grouped" else "recording"
+            apart = APART[regime]
             fold = _apart(target, clips[apart].to_numpy(), apart, settings, seed)
-        n = len(fold)
-        columns_of_clips = [clips[name].to_numpy() for name in clips]
-        blocks.append(
-            pa.table([[regime] * n, [repeat] * n, fold, *columns_of_clips], schema=SCHEMA)
-        )
+        blocks.append(_rows(clips, regime, repeat, fold))
     return blocks
+
+
+def _rows(clips: pd.DataFrame, regime: str, repeat: int, fold: np.ndarray) -> pa.Table:
+    n, of_clips = len(fold), ("clip_id", "target", "group", "recording")
+    columns_of_clips = [clips[name].to_numpy() for name in of_clips]
+    return pa.table([[regime] * n, [repeat] * n, fold, *columns_of_clips], schema=SCHEMA)
 
 
 def _apart(
@@ -230,8 +272,8 @@ def _apart(
         return splits.by_group(target, group, settings["folds"], settings["inner_folds"], seed)
     except StratavoxError as error:
         where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
-        columns = settings["group"] if kind == "group" else " / ".join(settings["recording"])
+        several = limits.columns_of(settings["group"]) if kind == "group" else settings["recording"]
         raise StratavoxError(
-            f"{where}, {kind}s of {columns!r}: {error}; lower folds or inner_folds in "
+            f"{where}, {kind}s of {' / '.join(several)!r}: {error}; lower folds or inner_folds in "
             f"datasets.{settings['dataset']}.probes, or raise min_groups of the task"
         ) from None

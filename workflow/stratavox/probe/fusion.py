@@ -46,6 +46,15 @@ class Source:
     blocks: np.ndarray | None = None
     components: int | None = None
 
+    def of_clips(self, rows: np.ndarray) -> Source:
+        """The same for the clips at ``rows``, ascending."""
+        whole = self.columns if self.blocks is None else self.blocks[0]
+        if len(rows) == len(whole):
+            return self
+        columns = None if self.columns is None else self.columns[rows]
+        blocks = None if self.blocks is None else self.blocks[:, rows]
+        return Source(columns, blocks, self.components)
+
     def of_fold(
         self, y: np.ndarray, group: np.ndarray | None, test: np.ndarray, settings: dict
     ) -> tuple[np.ndarray, np.ndarray | None]:

@@ -48,6 +48,8 @@ def permutations(
 
     * groups that have one label each, or nearly (`moved_within` below `LEAST_MOVED`): whole groups
       exchange their labels, and the folds are made anew by the function that made the true ones;
+    * for transfer (clips of fold -1 only train) the same on each side by itself, in the true folds:
+      the sides are fixed, and each keeps its labels;
     * other groups: clips within each group. A group keeps its labels, so the folds remain
       stratified;
     * no groups: clips within each of the true folds, which remain stratified as well. Given the
@@ -56,7 +58,11 @@ def permutations(
     ``settings``: permutations, inner_folds, seed. Raises `StratavoxError` where one has no folds.
     """
     generator, draws = np.random.default_rng(settings["seed"]), range(settings["permutations"])
-    if group is not None and moved_within(target, group) < LEAST_MOVED:
+    whole_groups = group is not None and moved_within(target, group) < LEAST_MOVED
+    if whole_groups and fold.min() < 0:
+        drawn = np.stack([_exchanged_on_sides(target, group, fold < 0, generator) for _ in draws])
+        return Null(drawn, np.broadcast_to(fold, drawn.shape), remade=False)
+    if whole_groups:
         count = fold.max() + 1
         drawn = [_with_folds(target, group, count, generator, settings) for _ in draws]
         return Null(*map(np.stack, zip(*drawn, strict=True)), remade=True)
@@ -102,6 +108,14 @@ def exchanged(target: np.ndarray, group: np.ndarray, generator: np.random.Genera
     for rows, source in zip(members, generator.permutation(len(members)), strict=True):
         labels = generator.permutation(target[members[source]])
         moved[rows] = np.resize(labels, len(rows))
+    return moved
+
+
+def _exchanged_on_sides(target, group, trains, generator) -> np.ndarray:
+    """Labels that groups exchange among those that train and among those that are tested."""
+    moved = target.copy()
+    for side in (trains, ~trains):
+        moved[side] = exchanged(target[side], group[side], generator)
     return moved
 
 

@@ -12,7 +12,7 @@ from stratavox import tables
 from stratavox.errors import StratavoxError
 
 # Regimes, strictest first -> the column of the folds whose values stay on one side of a split.
-APART = {"grouped": "group", "recording": "recording", "random": None}
+APART = {"grouped": "group", "within": "group", "recording": "recording", "random": None}
 
 
 def strictest(folds: pa.Table) -> pa.Table:

@@ -14,13 +14,15 @@ from stratavox.probe.schemas import PREDICTIONS
 
 @dataclass(frozen=True)
 class Repeat:
-    """One repeat of one regime: fold, target, group and recording of each clip.
+    """One repeat of one regime: fold, target, group and recording of each of its clips.
 
-    Group and recording are None where they are unknown.
+    ``rows`` (clips,) are the places of its clips among those of the task; a clip with the fold -1
+    trains and is not tested. Group and recording are None where they are unknown.
     """
 
     regime: str
     number: int
+    rows: np.ndarray
     fold: np.ndarray
     target: np.ndarray
     group: np.ndarray | None
@@ -32,23 +34,35 @@ class Repeat:
         column = APART[self.regime]
         return None if column is None else getattr(self, column)
 
+    @property
+    def tested(self) -> np.ndarray:
+        """Whether a clip is tested (clips,)."""
+        return self.fold >= 0
+
+    @property
+    def trained(self) -> np.ndarray:
+        """Whether a clip is in any training set (clips,): for transfer those that only train."""
+        return ~self.tested if self.fold.min() < 0 else self.tested
+
     def predictions(
         self, named: dict, clip_ids: list[str], labels: np.ndarray, log_probability: np.ndarray
     ) -> pa.Table:
-        """The table (`PREDICTIONS`) of predicted ``labels`` (clips,).
+        """The table (`PREDICTIONS`) of predicted ``labels`` (clips,), of the tested clips alone.
 
-        ``named`` gives readout, probe and control; ``log_probability`` (clips,) is of the target.
+        ``named`` gives readout, probe and control; ``clip_ids`` are all of the task;
+        ``log_probability`` (clips,) is of the target.
         """
-        n = len(labels)
+        tested = np.flatnonzero(self.tested)
+        n = len(tested)
         columns = {name: [value] * n for name, value in named.items()} | {
             "regime": [self.regime] * n,
             "repeat": [self.number] * n,
-            "fold": self.fold,
-            "clip_id": clip_ids,
-            "group": [None] * n if self.group is None else self.group,
-            "target": self.target,
-            "predicted": labels,
-            "log_probability": log_probability,
+            "fold": self.fold[tested],
+            "clip_id": [clip_ids[row] for row in self.rows[tested]],
+            "group": [None] * n if self.group is None else self.group[tested],
+            "target": self.target[tested],
+            "predicted": labels[tested],
+            "log_probability": log_probability[tested],
         }
         return pa.table(columns, schema=PREDICTIONS)
 
@@ -56,10 +70,12 @@ class Repeat:
 def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
     """Every repeat of every regime, its clips in the order of ``clip_ids``."""
     for (regime, number), part in folds.to_pandas().groupby(["regime", "repeat"], sort=True):
-        part = part.set_index("clip_id").loc[clip_ids]
+        part = part.set_index("clip_id")
+        rows = np.flatnonzero([clip_id in part.index for clip_id in clip_ids])
+        part = part.loc[[clip_ids[row] for row in rows]]
         known = {
             name: None if part[name].isna().any() else part[name].to_numpy(str)
             for name in ("group", "recording")
         }
         fold, target = part["fold"].to_numpy(), part["target"].to_numpy(str)
-        yield Repeat(regime, int(number), fold, target, **known)
+        yield Repeat(regime, int(number), rows, fold, target, **known)

@@ -200,6 +200,13 @@ def left_out(row: dict) -> str:
 def label_facts(folds: dict) -> list[str]:
     """Problems with the labels; empty where there are none."""
     lines = []
+    transfer = folds.get("transfer")
+    if transfer and transfer["straddling_clips"]:
+        groups = transfer["straddling_groups"]
+        lines.append(
+            f"Clips of {words.side(transfer, 'train')} left out of training, as their group is "
+            f"also tested: {transfer['straddling_clips']} ({words.count(len(groups), 'group')})."
+        )
     if folds["empty_labels"]:
         lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
     for labels in folds["near_duplicates"]:

@@ -60,6 +60,11 @@ class Results:
         return f"{self.title} (group unknown)" if self.facts["group"] is None else self.title
 
     @property
+    def transfer(self) -> dict | None:
+        """What trained and what was tested; None where that is not two sets of clips."""
+        return self.facts.get("transfer")
+
+    @property
     def layered(self) -> list[str]:
         """The encoders that have blocks."""
         return [name for name, encoder in self.encoders.items() if encoder["blocks"]]
@@ -189,12 +194,26 @@ class Results:
         """What was held out, or that groups are unknown."""
         if self.regime == "grouped":
             group = self.facts["group"]
-            return f"Grouped by {group}: no {group} is in both training and test data."
+            each = [group] if isinstance(group, str) else group
+            apart = f"no {' and no '.join(each)} is in both training and test data."
+            if not self.transfer:
+                return f"Grouped by {words.grouping(group)}: {apart}"
+            trained = count(self.transfer["clips"], "clip")
+            trained += f", {count(self.transfer['groups'], 'group')}"
+            train, test = (words.side(self.transfer, name) for name in ("train", "test"))
+            return f"Trained on {train}, tested on {test} (training: {trained}); {apart}"
         held = " (recordings are held out)" if self.regime == "recording" else ""
         return (
             f"{UNKNOWN}{held}: clips of one animal or recording may be in both training and test, "
             "so scores may be optimistic."
         )
+
+    def split(self, regime: str) -> str:
+        """A regime in words."""
+        if self.transfer and regime == "grouped":
+            return words.TRANSFER
+        group = self.facts["group"]
+        return words.REGIMES[regime].format(group=group and words.grouping(group))
 
     def counts_line(self) -> str:
         """Clips (and of how many they were drawn), groups, classes, chance, folds and repeats."""
@@ -204,10 +223,10 @@ class Results:
         if whole := facts["drawn_from"]:
             clips = f"{facts['clips']:,} of {whole['clips']:,} clips, drawn by class"
             groups += "" if whole["groups"] is None else f" of {whole['groups']}"
+        splits = f"{count(facts['folds'], 'fold')} × {count(facts['repeats'], 'repeat')}"
         return (
             f"{clips}, {groups}, {count(len(facts['classes']), 'class')}, chance "
-            f"{words.number(facts['chance'], 2)}; {count(facts['folds'], 'fold')} × "
-            f"{count(facts['repeats'], 'repeat')}."
+            f"{words.number(facts['chance'], 2)}; {'one split' if self.transfer else splits}."
         )
 
     @property
@@ -226,7 +245,10 @@ class Results:
         """How the random split is drawn; empty where it is the only regime."""
         if self.regime == "random":
             return []
-        return [f"{drawn}: random split, optimistic where training and test share recordings."]
+        split = "random split"
+        if self.transfer:
+            split += f" of {words.side(self.transfer, 'test')} alone"
+        return [f"{drawn}: {split}, optimistic where training and test share recordings."]
 
     def control_line(self) -> str:
         """How many label permutations the control has."""

@@ -18,6 +18,7 @@ ABOVE_CHANCE = "above chance"
 TRAINED = "trained or random weights"
 BASELINE = "encoder or baseline"
 LEAKAGE = "random or grouped split"
+TRANSFER = "trained on the tested side or on the other"
 LAST_OR_CHOSEN = "last block or the block chosen in training"
 ORDER = "tokens in order or shuffled"
 ADDS = "block beside acoustic descriptors"
@@ -74,7 +75,9 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
         yield ABOVE_CHANCE, best, study.null(encoder)
         for baseline in flat:
             yield BASELINE, best, Key(baseline.name, baseline.description["readouts"][0])
-        yield LEAKAGE, best._replace(regime="random"), best
+        alike = best._replace(regime="within") if study.task.get("transfer") else best
+        yield LEAKAGE, best._replace(regime="random"), alike
+        yield TRANSFER, best._replace(regime="within"), best
         if not encoder.random:
             for twin in deep:
                 if twin.random and twin.architecture == encoder.architecture:
@@ -204,6 +207,8 @@ def sentence(row: dict) -> str:
         b = _name(row["b_encoder"], row["b_readout"], row["b_probe"])
     if row["question"] == LEAKAGE:
         a, b = f"{a} on a random split", f"{a} by group"
+    if row["question"] == TRANSFER:
+        a, b = f"{a}, trained on the tested side", f"{a}, trained on the other side"
     if row["question"] == ORDER:
         b += ", tokens shuffled"
     if row["question"] == TRAINED:

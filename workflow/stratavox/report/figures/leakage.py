@@ -23,6 +23,7 @@ FACTS = {
 }
 LOOKS = {
     "grouped": (style.BLUE, "solid"),
+    "within": (style.SKY, "dash"),
     "recording": (style.GREEN, "dash"),
     "random": (style.VERMILION, "dashdot"),
 }
@@ -43,8 +44,7 @@ def lines(results: Results) -> list[Line]:
     """The regimes that the task has, strictest first, and the control task where it was drawn."""
     facts = results.facts
     shown = [
-        Line("none", regime, words.REGIMES[regime].format(group=facts["group"]), *LOOKS[regime])
-        for regime in facts["regimes"]
+        Line("none", regime, results.split(regime), *LOOKS[regime]) for regime in facts["regimes"]
     ]
     if (results.estimates["control"] == "control_task").any():
         label = words.CONTROLS["control_task"]
@@ -56,6 +56,9 @@ def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
     facts = results.facts
     text = [*results.about, _intervals(results)]
+    if results.transfer:
+        tested = words.side(results.transfer, "test")
+        text.append(f"All other scores are of probes trained on other clips of {tested}.")
     if "recording" in facts["regimes"] and results.regime != "recording":
         text.append("By recording: no recording is in both training and test data.")
     if facts["regimes"] == ["random"]:
