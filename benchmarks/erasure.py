@@ -1,4 +1,4 @@
-"""How often erasure says that a score hangs on a column: where it does not, and where it does.
+"""How often erasure says that a score depends on a column: where it does not, and where it does.
 
 Clips of groups in which every group gives every class (or uneven shares of them). The column is the
 group or a random one; groups have no traits, traits apart from the directions of the label, or
@@ -24,12 +24,12 @@ from stratavox.probe.rotation import Rotation
 
 CLASSES, EACH, WIDTH, FOLDS, C = 4, 16, 40, 4, 0.01
 BLOCK, CONTROL, SHUFFLED = "block_00", "erased", "erased, shuffled"
-CLAIM = "Part of the score hangs on"
+CLAIM = "Part of the score depends on"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A simulated study; ``true`` where the score hangs on the column."""
+    """A simulated study; ``true`` where the score depends on the column."""
 
     name: str
     column: str = "group"

@@ -329,7 +329,7 @@ def test_targets_that_disagree_do_not_fall_together():
     row = verdict(planted)
     assert row["acoustics_trend"] < 0 and row["acoustics_direction"] == UNDETERMINED
     assert (row["verdict"], row["targets_falls"], row["targets_rises"]) == (UNDETERMINED, 2, 2)
-    assert "of 4 2 fall, 2 rise" in row["sentence"]
+    assert "of them 2 fall, 2 rise" in row["sentence"]
 
 
 def test_two_targets_say_nothing_of_acoustic_targets():

@@ -1,4 +1,4 @@
-"""Erasure takes a concept out of the clips and little else, and shows what a score hangs on."""
+"""Erasure takes a concept out of the clips and little else, and shows what a score depends on."""
 
 import json
 
@@ -256,7 +256,7 @@ def sentence_of(rows: list[dict]) -> str:
 
 def test_the_sentence_says_what_hangs_on_the_column():
     hangs = answered({"none": 0.9, "erased bird": 0.45, "erased bird, shuffled": 0.9})
-    assert sentence_of(hangs).endswith("Part of the score hangs on bird.")
+    assert sentence_of(hangs).endswith("Part of the score depends on bird.")
     for row in hangs[:4]:
         assert row["difference"] == pytest.approx(row["value"] - row["against_value"])
         assert row["difference_low"] < row["difference"] < row["difference_high"] < 0

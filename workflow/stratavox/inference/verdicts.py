@@ -111,21 +111,24 @@ def _judged(row: dict) -> dict:
 
 def sentence(row: dict) -> str:
     """What the task and the acoustic targets do with depth, every number from the row."""
-    text = f"Acoustics early, {row['task']} late: {row['verdict']}. "
+    text = f"Acoustics early, {row['task']} late: {row['verdict']}"
+    if row["verdict"] == REFUTED:
+        text += f", because {_why(row)}"
+    text += ". "
     if row["task_direction"] == UNDECODABLE:
         return text + f"{row['task']} is not decodable at any depth, so it has no trend."
     if row["task_direction"] == UNTESTED:
         return text + "There are too few groups for a test."
-    text += f"{row['task']} {_does(row, 'task')}; "
+    text += f"Trend of {row['task']}: {_does(row, 'task')}. "
     if row["acoustics_trend"] is None:
-        return text + "no acoustic target is explained by the blocks."
-    text += f"the acoustic targets {_do(row)}"
+        return text + "No acoustic target is explained by the blocks."
     counts = [
-        f"{row[f'targets_{name}']} {verb}"
-        for name, verb in ((FALLS, "fall"), (RISES, "rise"), (LEVEL, "level"))
+        f"{row[f'targets_{name}']} {'are level' if name == LEVEL else name.removesuffix('s')}"
+        for name in (FALLS, RISES, LEVEL)
         if row[f"targets_{name}"]
     ]
-    text += f": of {row['targets']} " + (", ".join(counts) or "none rises, falls or is level") + "."
+    text += f"Mean trend of {row['targets']} acoustic targets: {_does(row, 'acoustics')}; "
+    text += f"of them {', '.join(counts) or 'none clearly rises, falls or is level'}."
     adjusted = row["p_holm"] is not None and row["p_refuted"] < SIGNIFICANT <= row["p_holm"]
     if row["verdict"] == UNDETERMINED and adjusted:
         text += (
@@ -135,27 +138,18 @@ def sentence(row: dict) -> str:
     return text
 
 
+def _why(row: dict) -> str:
+    """The reasons that refute, as far as each holds by itself."""
+    reasons = []
+    if row["task_direction"] in (FALLS, LEVEL):
+        verb = "falls" if row["task_direction"] == FALLS else "is level"
+        reasons.append(f"{row['task']} {verb}")
+    if row["acoustics_direction"] == RISES:
+        reasons.append("the acoustic targets rise")
+    return " and ".join(reasons)
+
+
 def _does(row: dict, part: str) -> str:
-    verb = {
-        RISES: "rises with depth",
-        FALLS: "falls with depth",
-        LEVEL: "is level over depth",
-        UNDETERMINED: "neither clearly rises nor falls nor is level",
-    }[row[f"{part}_direction"]]
-    return f"{verb} ({_numbers(row, part)})"
-
-
-def _do(row: dict) -> str:
-    verb = {
-        RISES: "rise",
-        FALLS: "fall",
-        LEVEL: "are level",
-        UNDETERMINED: "together neither clearly rise nor fall nor are level",
-        UNTESTED: "are too few for a statement",
-    }[row["acoustics_direction"]]
-    return f"{verb} ({_numbers(row, 'acoustics')})"
-
-
-def _numbers(row: dict, part: str) -> str:
-    ends = words.bounds(row[f"{part}_low"], row[f"{part}_high"])
-    return f"{words.difference(row[f'{part}_trend'])}, 95 % interval {ends}"
+    low, high = (words.difference(row[f"{part}_{end}"]) for end in ("low", "high"))
+    value = words.difference(row[f"{part}_trend"])
+    return f"{row[f'{part}_direction']} ({value}, 95 % interval {low} to {high})"

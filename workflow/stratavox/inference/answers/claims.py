@@ -39,7 +39,7 @@ def _claim(row: dict, task: str) -> str | None:
     encoder, block = row["a_encoder"], row["a_readout"]
     return {
         c.ABOVE_CHANCE: f"{task} is linearly decodable from {encoder}",
-        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from its random twins "
+        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from random weights "
         f"({row['draws']} draws)",
         c.BASELINE: f"{task} is more linearly decodable from {encoder} than from "
         f"{row['b_encoder']}",

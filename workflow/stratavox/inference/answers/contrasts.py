@@ -23,6 +23,17 @@ LAST_OR_CHOSEN = "last block or the block chosen in training"
 ORDER = "tokens in order or shuffled"
 ADDS = "block beside acoustic descriptors"
 ADDED_TO = "acoustic descriptors beside block"
+# Comparisons within one encoder.
+LAST_OR_FIRST = "last block or first"
+FUSIONS = (
+    "all blocks or the last",
+    "all blocks at one block's width or the last",
+    "mean of blocks or all",
+    "weighted blocks or all",
+    "avex's all layers or all blocks",
+)
+# Which of two linear probes is better is asked only where one of them decodes the target.
+GATED = {TRAINED, BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
 ACCURACY, BITS = "balanced_accuracy", "bits"
 # Probes that are not compared with the linear probe: itself, and two with other questions.
 NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
@@ -52,8 +63,12 @@ def rows(study: Study) -> list[dict]:
 def _adjust(rows: list[dict], differences: list[Interval]) -> None:
     """Fill in what depends on how many contrasts there are.
 
-    Whether the target is decodable at all comes first and is a family of its own.
+    Whether the target is decodable at all comes first and is a family of its own. Which of two
+    scores is higher is no surer than that one of their encoders decodes it (serial gatekeeping:
+    Dmitrienko & Tamhane 2007, Pharmaceutical Statistics 6:171-180): the folds of groups that are
+    all at chance are not independent, so their scores differ more than over groups alone.
     """
+    gate: dict[str, float] = {}
     for first in (True, False):
         family = [
             place
@@ -63,6 +78,11 @@ def _adjust(rows: list[dict], differences: list[Interval]) -> None:
         adjusted = holm([rows[place]["p_value"] for place in family])
         for place, p in zip(family, adjusted, strict=True):
             row = rows[place]
+            if first and row["difference"] > 0:
+                gate[row["a_encoder"]] = p
+            elif row["question"] in GATED:
+                encoders = (row["a_encoder"], row["b_encoder"])
+                p = max(p, min(gate.get(encoder, 1.0) for encoder in encoders))
             row["p_holm"], row["resolved"] = p, p < paired.SIGNIFICANT
             row["detectable"] = paired.detectable(differences[place], len(family))
 
@@ -95,12 +115,14 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
     concat = Key(name, "concat")
     if len(blocks) > 1:
         yield LAST_OR_CHOSEN, last, best
-        yield "last block or first", last, Key(name, blocks[0])
-        yield "all blocks or the last", concat, last
-        yield "all blocks at one block's width or the last", Key(name, "concat_pca"), last
-        yield "mean of blocks or all", Key(name, "mean"), concat
-        yield "weighted blocks or all", Key(name, "weighted"), concat
-        yield "avex's all layers or all blocks", Key(name, "concat_avex"), concat
+        yield LAST_OR_FIRST, last, Key(name, blocks[0])
+        pairs = (
+            (concat, last),
+            (Key(name, "concat_pca"), last),
+            *((Key(name, fusion), concat) for fusion in ("mean", "weighted", "concat_avex")),
+        )
+        for question, (fusion, other) in zip(FUSIONS, pairs, strict=True):
+            yield question, fusion, other
     token_probes = sorted({key.probe for key in study.correct} - NOT_AGAINST_LINEAR)
     for block in blocks:
         linear = Key(name, block)

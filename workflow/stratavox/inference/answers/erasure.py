@@ -1,4 +1,4 @@
-"""The score with a column (individual, recorder, site) erased: what of it hangs on the column.
+"""The score with a column (individual, recorder, site) erased: what of it depends on the column.
 
 Each score is compared with that of the same readout with nothing erased, and with the column's
 values shuffled within classes before they are erased: what erasing as many directions costs anyway.
@@ -130,12 +130,12 @@ def _verdict(study: Study, nothing: dict, shuffled: dict) -> str:
         return "Not tested: too few groups, or groups unknown."
     whole = study.correct[Key(nothing["encoder"], CHOSEN, regime=study.regime)]
     if interval(whole, study.groups, share=True).low <= study.chance:
-        return f"Nothing can hang on {column}: without erasure the score is not above chance."
+        return f"Nothing can depend on {column}: without erasure the score is not above chance."
     lower = {
         row["against"] for row in (nothing, shuffled) if row["resolved"] and row["difference"] < 0
     }
     if lower == {NOTHING, SHUFFLED}:
-        return f"Part of the score hangs on {column}."
+        return f"Part of the score depends on {column}."
     if NOTHING in lower:
         return (
             "The score falls, but it was not shown to fall more than with shuffled values: "
@@ -148,7 +148,7 @@ def _verdict(study: Study, nothing: dict, shuffled: dict) -> str:
     if nothing["equivalent"]:
         margin = f"{study.settings['margin']:.3f}"
         return f"Equal within {margin}: the probe does not need what was erased."
-    return f"That the score hangs on {column} was not shown."
+    return f"That the score depends on {column} was not shown."
 
 
 def _not_erased(study: Study, column: dict) -> str:

@@ -1,6 +1,6 @@
 """The order of acoustics and task by three other definitions of depth: it never decides.
 
-A reader sees whether the verdict hangs on the definition of the trend. The three are known to
+A reader sees whether the verdict depends on the definition of the trend. The three are known to
 mislead: a centre of gravity makes structure of noise, and each is pulled to the middle by it.
 """
 

@@ -12,7 +12,7 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 55,
-    "title": "Erasure: what the score hangs on",
+    "title": "Erasure: what the score depends on",
     "caption": "Erasure: {task} of {dataset}. Balanced accuracy of the linear probe on each "
     "readout after a column, such as the individual, was erased, so that no linear probe can "
     "predict it in the training clips. Dotted: the same with the column's values shuffled within "
