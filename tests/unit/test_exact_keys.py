@@ -33,7 +33,7 @@ def closure(*modules: str) -> set[str]:
         ("corpus.generate", LISTING | {"chorus", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
         ("corpus.manifest", LABELS | {"reasons"}),
-        ("probe.folds", LABELS | {"sampling", "splits"}),
+        ("probe.folds", LABELS | {"sampling", "splits", "limits", "linked", "transfer", "regimes"}),
         ("probe.confounds", LABELS),
     ],
 )

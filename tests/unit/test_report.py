@@ -354,7 +354,7 @@ def test_the_verdicts_sentence_stands_under_its_question(default_page):
     assert f"{question} {sentence}" in shown.text
     # random weights have no verdict; the trend of one target is no statement about targets
     assert sentence.startswith("deep: Acoustics early, call late: supported.")
-    assert "+0.030, 95 % interval 0.012 to 0.048" in sentence
+    assert "+0.030, 95 % interval +0.012 to +0.048" in sentence
     assert "-0.300, 95 % interval -0.425 to -0.175" in sentence
 
 

@@ -18,7 +18,8 @@ from threadpoolctl import threadpool_limits
 from stratavox import columns, sampling, tables
 from stratavox.errors import StratavoxError
 from stratavox.geometry import folder, labelled
-from stratavox.probe.readouts import APART, matrix, strictest
+from stratavox.probe.readouts import matrix, strictest
+from stratavox.probe.regimes import APART
 from stratavox.progress import Progress
 from stratavox.stage import Job
 

@@ -21,7 +21,8 @@ from threadpoolctl import threadpool_limits
 from stratavox import columns, tables
 from stratavox.corpus.targets import TARGETS
 from stratavox.probe import descriptors, ridge
-from stratavox.probe.readouts import APART, matrix, places, strictest
+from stratavox.probe.readouts import matrix, places, strictest
+from stratavox.probe.regimes import APART
 from stratavox.probe.workers import of_each_readout
 from stratavox.stage import Job
 

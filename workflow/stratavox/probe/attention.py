@@ -30,7 +30,8 @@ from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.probe import token_probes
 from stratavox.probe.metrics import metric_rows, of_the_label
-from stratavox.probe.readouts import APART, refuse_straddling, strictest
+from stratavox.probe.readouts import refuse_straddling, strictest
+from stratavox.probe.regimes import APART
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.progress import Progress
 from stratavox.stage import Job

@@ -25,7 +25,7 @@ from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
 from stratavox.probe import limits, linked, splits, transfer
-from stratavox.probe.readouts import APART
+from stratavox.probe.regimes import APART
 from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")

@@ -10,9 +10,7 @@ import pyarrow.compute as pc
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-
-# Regimes, strictest first -> the column of the folds whose values stay on one side of a split.
-APART = {"grouped": "group", "within": "group", "recording": "recording", "random": None}
+from stratavox.probe.regimes import APART
 
 
 def strictest(folds: pa.Table) -> pa.Table:

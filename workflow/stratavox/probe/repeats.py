@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from stratavox.probe.readouts import APART
+from stratavox.probe.regimes import APART
 from stratavox.probe.schemas import PREDICTIONS
 
 
