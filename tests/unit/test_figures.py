@@ -168,7 +168,7 @@ def test_interactive_curves_are_the_tables_values(task):
     assert list(drawn.y) == rows["value"].tolist()
     assert trace["customdata"][0].startswith("deep<br>input: ")
     assert trace["customdata"][1] == (
-        "deep<br>block 0: 0.42 (0.37 to 0.48)<br>95 % t interval over groups"
+        "deep<br>block 0: 0.42 (0.37 to 0.48)<br>95 % t interval over groups, given these fits"
     )
     point = next(t for t in curve if t.meta == "baseline logmel")
     baseline = expected(fake.estimates(), "logmel").iloc[0]

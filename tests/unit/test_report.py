@@ -228,7 +228,7 @@ def test_the_score_tables_hold_value_interval_control_and_random_split(default_p
         "readout": "last block (block 2)",
         "value": "0.440",
         "bounds": "0.389 to 0.502",
-        "interval": "95 % t interval over groups",
+        "interval": "95 % t interval over groups, given these fits",
         "permuted": "0.254 (0.204 to 0.304)",
         "random": "0.540",
     }

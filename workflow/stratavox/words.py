@@ -49,14 +49,17 @@ REGIMES = {
 # The grouped regime of a task with transfer.
 TRANSFER = "trained on the other side"
 INTERVALS = {
-    "t over groups": "95 % t interval over groups",
+    "t over groups": "95 % t interval over groups, given these fits",
     "range over groups": "range over groups, lowest to highest (too few groups for an interval)",
     "none": "no interval",
     "permutations": "95 % range over permutations",
     "draws": "95 % range over draws of labels",
 }
 # The same for little space.
-INTERVALS_SHORT = INTERVALS | {"range over groups": "range over groups"}
+INTERVALS_SHORT = INTERVALS | {
+    "t over groups": "95 % t interval over groups",
+    "range over groups": "range over groups",
+}
 # What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
 WEIGHTS = {"random": "random weights", "none": "baseline"}
 # Measures of the depths table.

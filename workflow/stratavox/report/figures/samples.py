@@ -53,7 +53,7 @@ def notes(results: Results, table: pd.DataFrame) -> list[str]:
         + (", groups in turn." if results.facts["group"] else "."),
         f"The numbers of clips end at {top}: some class has fewer than {2 * top} in a training "
         "set.",
-        f"Bands and whiskers, first panel: {kinds}, given these fits.",
+        f"Bands and whiskers, first panel: {kinds}.",
         f"{ALL[0].upper()}{ALL[1:]}: the linear probe of the other figures. There classes are as "
         "frequent as in the data, here equally frequent, so more clips need not score higher.",
         "The block chosen in training is chosen with all training clips.",
