@@ -310,3 +310,14 @@ def test_other_depths_follow_the_curve_as_well():
     assert np.isnan(expected_depth(falling)[0])
     assert thirds(13) @ np.arange(13) == pytest.approx(9)  # four readouts a third, 10.5 - 1.5
     assert thirds(2).tolist() == [-1, 1]
+
+
+def test_a_band_of_independent_readouts_holds_them_all_with_few_groups():
+    """Each readout has its own standard error: with one for all, this band covers .90."""
+    clips, runs, held = np.full((5, 1), 1.0), 300, 0
+    groups = Groups.of(clips)
+    for seed in range(runs):
+        curve = np.random.default_rng(seed).standard_normal((5, 6))
+        joint = Joint(curve.mean(axis=0), (curve - curve.mean(axis=0)) / np.sqrt(5 * 4), groups)
+        held += (np.abs(joint.values) <= joint.times * joint.errors).all()
+    assert held / runs >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / runs)
