@@ -114,6 +114,7 @@ def test_equal_scores_are_equal_only_where_precise():
     planted.correct[last] = own
     same = the(c.rows(planted), c.LAST_OR_CHOSEN)
     assert not same["equivalent"] and same["detectable"] is None
+    assert same["low"] is None and same["interval"] == "none"
     assert "no group differs" in same["sentence"]
     assert list(claimed(planted, [same]).values()) == [UNDETERMINED]
 

@@ -160,6 +160,9 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         if question == TRAINED:
             drawn = [study.correct[b._replace(encoder=name)] for name in _named(study, b).members]
             difference, draws = _beside_draws(difference, drawn), len(drawn)
+    if difference.error == 0 and difference.value == 0:
+        # no group differs: how far others may is the bound of agreement, no interval of this 0
+        difference = replace(difference, low=None, high=None, kind="none")
     p_equivalent = None
     if metric == ACCURACY:
         p_equivalent = paired.equivalence_p(difference, influence, margin)
@@ -245,12 +248,12 @@ def sentence(row: dict) -> str:
             f"{a} and {b}: {values} ({bounds}range over {row['n_groups']} groups "
             f"{row['low']:+.3f} to {row['high']:+.3f}); not tested: too few groups."
         )
-    bounds += f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {row['n_groups']} groups"
-    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     ceiling = min(row["a_value"], row["b_value"]) >= 1 - (row["margin"] or 0)
     if not row["error"] and not row["difference"]:
         where = "at the ceiling, and " if ceiling else ""
         return f"{a} and {b}: {where}no group differs: {values}; equality cannot be tested."
+    bounds += f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {row['n_groups']} groups"
+    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     numbers = f"{values} ({bounds}; Holm {p}"
     numbers += f"; detectable {row['detectable']:.3f})" if row["error"] else "; all groups alike)"
     if ceiling and not row["resolved"] and not row["equivalent"]:

@@ -115,6 +115,8 @@ def sentence(study: Study, nothing: dict, shuffled: dict) -> str:
 
 def _difference(row: dict) -> str:
     text = f"difference {row['difference']:+.3f}"
+    if row["difference"] == 0 and row["p_value"] == 1:
+        return f"{text}, no group differs"
     if row["difference_low"] is not None:
         what = "range" if row["p_value"] is None else "95 % interval"
         ends = f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
