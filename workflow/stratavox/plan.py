@@ -25,6 +25,7 @@ from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.user_table import UserTable
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
+from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
 FOLDS = ("target", "group", "transfer", "min_clips", "min_groups")
@@ -378,9 +379,12 @@ def over_default(config: dict) -> dict:
 
 def _columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
-    group = [task["group"]] if isinstance(task["group"], str) else task["group"] or []
     crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
-    return [("target", task["target"]), *(("group", column) for column in group), *crossing]
+    return [
+        ("target", task["target"]),
+        *(("group", column) for column in columns_of(task["group"])),
+        *crossing,
+    ]
 
 
 @contextmanager

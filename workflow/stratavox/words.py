@@ -154,10 +154,10 @@ def bounds(low: float | None, high: float | None, decimals: int = 3) -> str:
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
-def estimate(value: float, low: float | None, high: float | None) -> str:
-    """ "0.621 (0.551 to 0.692)"; without bounds the number alone."""
-    ends = "" if missing(low) or missing(high) else f" ({bounds(low, high)})"
-    return number(value) + ends
+def estimate(of) -> str:
+    """A value, low and high as "0.621 (0.551 to 0.692)"; without bounds the number alone."""
+    ends = "" if missing(of.low) or missing(of.high) else f" ({bounds(of.low, of.high)})"
+    return number(of.value) + ends
 
 
 def p_value(value: float | None) -> str:

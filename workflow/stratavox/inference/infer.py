@@ -75,8 +75,8 @@ def fits(study: Study) -> dict[str, dict]:
         counts["outer_fits"][encoder.name] = len(own)
         counts["at_edge"][encoder.name] = int(own["at_edge"].astype(bool).sum())
         counts["not_converged"][encoder.name] = int((~own["converged"].astype(bool)).sum())
-        chosen = own[(own["chosen"] == True) & (own["regime"] == study.regime)]  # noqa: E712
         if encoder.blocks:
+            chosen = study.chosen(encoder.members)
             blocks = chosen["readout"].value_counts(sort=False).sort_index()
             counts["nested"][encoder.name] = {name: int(n) for name, n in blocks.items()}
     return counts

@@ -71,12 +71,14 @@ class Explained:
         return 1.0 - ratio
 
 
-def thirds(readouts: int) -> np.ndarray:
-    """Weights (readouts,) of the trend: mean of the last third of a curve minus that of the first.
+def third(readouts: int) -> int:
+    """How many readouts a third of a curve has: the whole part of it, and at least one."""
+    return max(1, readouts // 3)
 
-    Each third has the whole part of a third of the readouts, and at least one.
-    """
-    size = max(1, readouts // 3)
+
+def thirds(readouts: int) -> np.ndarray:
+    """Weights (readouts,) of the trend: mean of a curve's last third minus that of its first."""
+    size = third(readouts)
     weights = np.zeros(readouts)
     weights[-size:] += 1 / size
     weights[:size] -= 1 / size

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from scipy.stats import t as student
 
-from stratavox.inference.groups import Interval
+from stratavox.inference.groups import Groups, Interval, Statistic, interval
 
 SIGNIFICANT, POWER = 0.05, 0.8
 # 2 ** 14 sign patterns are enumerated; with more groups as many are drawn at random.
 MOST_EXACT = 14
 RESAMPLES = 4000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One statistic minus another of the same groups, with what tests of it need.
+
+    ``influence`` and ``of_each`` (groups,) as `Groups` gives them.
+    """
+
+    interval: Interval
+    influence: np.ndarray
+    of_each: np.ndarray
+
+    @classmethod
+    def of(cls, first: Statistic, other: Statistic, groups: Groups) -> Difference:
+        def subtracted(weights: np.ndarray) -> np.ndarray:
+            return first(weights) - other(weights)
+
+        estimate = interval(subtracted, groups)
+        return cls(estimate, groups.influence(subtracted), groups.of_each(subtracted))
+
+    @property
+    def p_value(self) -> float | None:
+        return group_p(self.interval, self.of_each)
+
+    def p_equivalent(self, margin: float) -> float | None:
+        return equivalence_p(self.interval, self.influence, margin)
 
 
 def group_p(difference: Interval, of_each: np.ndarray) -> float | None:

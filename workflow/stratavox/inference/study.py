@@ -115,6 +115,10 @@ class Study:
     def chance(self) -> float:
         return self.task["chance"]
 
+    def named(self, encoder: str) -> Encoder:
+        """The encoder, or the draws taken together, of this name."""
+        return next(one for one in self.encoders if one.name == encoder)
+
     def add(self, encoder: str, predictions: pd.DataFrame) -> None:
         """Count one encoder's out-of-fold predictions; a clip's repeats are averaged."""
         known = predictions["group"].notna().all()
@@ -211,7 +215,7 @@ class Study:
         return (self._fold_scores(a) - self._fold_scores(b)).dropna().to_numpy()
 
     def _fold_scores(self, key: Key) -> pd.Series:
-        encoder = next(one for one in self.encoders if one.name == key.encoder)
+        encoder = self.named(key.encoder)
         rows = self.scores
         rows = rows[
             rows["encoder"].isin(encoder.members)

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from stratavox import columns, tables, words
 from stratavox.inference.answers.trends import (
+    ACOUSTIC,
     ACOUSTICS,
     FALLS,
     LEVEL,
     RISES,
+    TASK,
     UNDECODABLE,
     UNDETERMINED,
     UNTESTED,
@@ -45,10 +47,10 @@ def of_task(trends: pd.DataFrame, depths: pd.DataFrame) -> list[dict]:
     """Rows of one task before adjustment, one for each encoder that is trained."""
     rows = []
     for encoder, own in trends[~trends["random_weights"]].groupby("encoder", sort=False):
-        task = own[own["kind"] == "task"].iloc[0]
+        task = own[own["kind"] == TASK].iloc[0]
         together = own[own["target"] == ACOUSTICS]
         acoustics = None if together.empty else together.iloc[0]
-        each = own[(own["kind"] == "acoustic") & (own["target"] != ACOUSTICS)]["direction"]
+        each = own[(own["kind"] == ACOUSTIC) & (own["target"] != ACOUSTICS)]["direction"]
         onset = depths[(depths["encoder"] == encoder) & (depths["measure"] == "onset")]
         rows.append(
             {

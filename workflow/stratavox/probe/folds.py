@@ -25,7 +25,7 @@ from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
 from stratavox.probe import limits, linked, splits, transfer
-from stratavox.probe.regimes import APART
+from stratavox.probe.regimes import APART, columns_of
 from stratavox.stage import Job
 
 SCHEMA = columns.schema("folds/{dataset}/{task}.parquet")
@@ -52,7 +52,7 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
     on either side, and the summary's counts are of the tested clips.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
-    crossing, group_columns = settings.get("transfer"), limits.columns_of(settings["group"])
+    crossing, group_columns = settings.get("transfer"), columns_of(settings["group"])
     needed = [(f"{where}.target", settings["target"])]
     needed += [(f"{where}.group", key) for key in group_columns]
     needed += [(f"{where}.transfer.column", crossing["column"])] if crossing else []
@@ -272,7 +272,7 @@ def _apart(
         return splits.by_group(target, group, settings["folds"], settings["inner_folds"], seed)
     except StratavoxError as error:
         where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
-        several = limits.columns_of(settings["group"]) if kind == "group" else settings["recording"]
+        several = columns_of(settings["group"]) if kind == "group" else settings["recording"]
         raise StratavoxError(
             f"{where}, {kind}s of {' / '.join(several)!r}: {error}; lower folds or inner_folds in "
             f"datasets.{settings['dataset']}.probes, or raise min_groups of the task"

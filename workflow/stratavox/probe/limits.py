@@ -6,11 +6,7 @@ import pandas as pd
 
 from stratavox.errors import StratavoxError
 from stratavox.probe import linked, transfer
-
-
-def columns_of(group: str | list[str] | None) -> list[str]:
-    """The columns that a task's key ``group`` names."""
-    return [] if group is None else [group] if isinstance(group, str) else group
+from stratavox.probe.regimes import columns_of
 
 
 def in_classes(clips: pd.DataFrame) -> dict[str, dict]:

@@ -1,4 +1,11 @@
-"""What each regime of folds keeps apart."""
+"""What folds keep apart, by their regime and by the columns of the group."""
+
+from __future__ import annotations
 
 # Regimes, strictest first -> the column of the folds whose values stay on one side of a split.
 APART = {"grouped": "group", "within": "group", "recording": "recording", "random": None}
+
+
+def columns_of(group: str | list[str] | None) -> list[str]:
+    """The columns that a task's key ``group`` names."""
+    return [] if group is None else [group] if isinstance(group, str) else group

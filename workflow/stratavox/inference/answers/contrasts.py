@@ -25,13 +25,14 @@ ADDS = "block beside acoustic descriptors"
 ADDED_TO = "acoustic descriptors beside block"
 # Comparisons within one encoder.
 LAST_OR_FIRST = "last block or first"
-FUSIONS = (
-    "all blocks or the last",
-    "all blocks at one block's width or the last",
-    "mean of blocks or all",
-    "weighted blocks or all",
-    "avex's all layers or all blocks",
-)
+# Question -> a fusion and the one it is compared with; None is the last block.
+FUSIONS = {
+    "all blocks or the last": ("concat", None),
+    "all blocks at one block's width or the last": ("concat_pca", None),
+    "mean of blocks or all": ("mean", "concat"),
+    "weighted blocks or all": ("weighted", "concat"),
+    "avex's all layers or all blocks": ("concat_avex", "concat"),
+}
 # Which of two linear probes is better is asked only where one of them decodes the target.
 GATED = {TRAINED, BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
 ACCURACY, BITS = "balanced_accuracy", "bits"
@@ -112,17 +113,11 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
     """Contrasts of one encoder with itself: depth, fusion, probe, acoustic descriptors."""
     name, blocks = encoder.name, encoder.blocks
     best, last = Key(name, "nested"), Key(name, blocks[-1])
-    concat = Key(name, "concat")
     if len(blocks) > 1:
         yield LAST_OR_CHOSEN, last, best
         yield LAST_OR_FIRST, last, Key(name, blocks[0])
-        pairs = (
-            (concat, last),
-            (Key(name, "concat_pca"), last),
-            *((Key(name, fusion), concat) for fusion in ("mean", "weighted", "concat_avex")),
-        )
-        for question, (fusion, other) in zip(FUSIONS, pairs, strict=True):
-            yield question, fusion, other
+        for question, (fusion, other) in FUSIONS.items():
+            yield question, Key(name, fusion), Key(name, other) if other else last
     token_probes = sorted({key.probe for key in study.correct} - NOT_AGAINST_LINEAR)
     for block in blocks:
         linear = Key(name, block)
@@ -142,13 +137,11 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
     first = measures[a]
     constant = isinstance(b, Interval)
     other = b if constant else measures[b]
-
-    def subtracted(weights: np.ndarray) -> np.ndarray:
-        return first(weights) - (b.value if constant else other(weights))
-
-    difference = interval(subtracted, study.groups)
-    influence = study.groups.influence(subtracted)
-    identical = question == LAST_OR_CHOSEN and study.chosen_block(_named(study, a)) == a.readout
+    apart = paired.Difference.of(first, (lambda _: b.value) if constant else other, study.groups)
+    difference = apart.interval
+    identical = (
+        question == LAST_OR_CHOSEN and study.chosen_block(study.named(a.encoder)) == a.readout
+    )
     draws = 1
     if constant:
         score = interval(first, study.groups, share=True)
@@ -158,14 +151,16 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
     else:
         columns_of_b = b._asdict()
         if question == TRAINED:
-            drawn = [study.correct[b._replace(encoder=name)] for name in _named(study, b).members]
+            drawn = [
+                study.correct[b._replace(encoder=name)] for name in study.named(b.encoder).members
+            ]
             difference, draws = _beside_draws(difference, drawn), len(drawn)
     if difference.error == 0 and difference.value == 0:
         # no group differs: how far others may is the bound of agreement, no interval of this 0
         difference = replace(difference, low=None, high=None, kind="none")
     p_equivalent = None
     if metric == ACCURACY:
-        p_equivalent = paired.equivalence_p(difference, influence, margin)
+        p_equivalent = paired.equivalence_p(difference, apart.influence, margin)
     row = {
         "question": question,
         **{f"a_{name}": value for name, value in a._asdict().items()},
@@ -188,12 +183,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         "n_clips": int(first.clips.sum()),
         "n_groups": study.groups.n,
     }
-    of_each = study.groups.of_each(subtracted)
-    return row | _p_values(study, a, b, of_each, difference, metric), difference
-
-
-def _named(study: Study, key: Key) -> Encoder:
-    return next(encoder for encoder in study.encoders if encoder.name == key.encoder)
+    return row | _p_values(study, a, b, apart.of_each, difference, metric), difference
 
 
 def _beside_draws(difference: Interval, drawn: list[Balanced]) -> Interval:

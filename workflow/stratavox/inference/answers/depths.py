@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stratavox.inference import paired
 from stratavox.inference.answers.trends import decodable
-from stratavox.inference.groups import Interval, interval
+from stratavox.inference.groups import Interval
 from stratavox.inference.multiplicity import Joint, holm
 from stratavox.inference.study import Encoder, Key, Study
 
@@ -14,16 +14,12 @@ ONSET, BEST = "onset", "confidence set"
 
 
 def rows(study: Study) -> list[dict]:
-    """Rows for every encoder with blocks from which the task is decodable.
-
-    None where groups are unknown or too few.
+    """Rows for every encoder with blocks from which the task is decodable (`trends.decodable`).
 
     The onset is the first block that is shown to be no more than the settings' ``margin`` below the
     block chosen in training (one-sided tests at 5 %, Holm over blocks); ``value`` is its score
     minus that of the chosen block. ``readouts`` is null where no block is shown to be.
     """
-    if study.groups is None:
-        return []
     return [
         row
         for encoder in study.encoders
@@ -49,16 +45,11 @@ def _onset(study: Study, encoder: Encoder) -> tuple[str | None, Interval]:
     differences, p_values = [], []
     for block in encoder.blocks:
         measure = study.correct[Key(encoder.name, block)]
-
-        def below(weights, measure=measure):
-            return measure(weights) - chosen(weights)
-
-        difference = interval(below, study.groups)
-        influence = study.groups.influence(below)
-        p = paired.above_p(difference, influence, -study.settings["margin"])
+        below = paired.Difference.of(measure, chosen, study.groups)
+        p = paired.above_p(below.interval, below.influence, -study.settings["margin"])
         # the block that every fold chose is the chosen block itself
         p_values.append(0.0 if block == lone else 1.0 if p is None else p)
-        differences.append(difference)
+        differences.append(below.interval)
     for block, difference, p in zip(encoder.blocks, differences, holm(p_values), strict=True):
         if p < paired.SIGNIFICANT:
             return block, difference

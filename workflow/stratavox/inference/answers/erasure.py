@@ -60,15 +60,10 @@ def _row(study: Study, encoder: Encoder, a: Key, b: Key) -> dict:
     score, difference = Interval(erased.value), Interval(erased.value - other.value)
     p_value = p_equivalent = None
     if study.groups is not None:
-
-        def subtracted(weights):
-            return erased(weights) - other(weights)
-
         score = interval(erased, study.groups, share=True)
-        difference = interval(subtracted, study.groups)
-        p_value = paired.group_p(difference, study.groups.of_each(subtracted))
-        influence = study.groups.influence(subtracted)
-        p_equivalent = paired.equivalence_p(difference, influence, study.settings["margin"])
+        apart = paired.Difference.of(erased, other, study.groups)
+        difference, p_value = apart.interval, apart.p_value
+        p_equivalent = apart.p_equivalent(study.settings["margin"])
     return {
         "encoder": encoder.name,
         "readout": a.readout,

@@ -18,13 +18,13 @@ from stratavox.inference.study import Encoder, Key, Study
 from stratavox.inference.verdicts import REFUTED, SUPPORTED, UNDETERMINED
 
 RESAMPLES = 1000
+CORRELATION = "rank correlation with depth"
 # Curves (draws, readouts) and their zero to values (draws,).
 DEFINITIONS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "centre of gravity": centre,
     "expected depth of the gain": lambda scores, chance: expected_depth(scores),
-    "rank correlation with depth": lambda scores, chance: depth_correlation(scores),
+    CORRELATION: lambda scores, chance: depth_correlation(scores),
 }
-CORRELATION = "rank correlation with depth"
 
 
 def rows(study: Study) -> list[dict]:
@@ -33,12 +33,10 @@ def rows(study: Study) -> list[dict]:
     Intervals are quantiles of resamples of groups (Efron & Tibshirani 1993, chapter 13), as the
     definitions are not smooth.
     """
-    if study.groups is None:
-        return []
     return [
         row
         for encoder in study.encoders
-        if len(encoder.curve) > 2 and Key(encoder.name, encoder.curve[0]) in study.correct
+        if len(encoder.curve) > 2 and decodable(study, encoder)
         for row in _of_encoder(study, encoder)
     ]
 
@@ -58,7 +56,7 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
         for target, curve in explained(study, encoder).items()
         if target not in NUISANCE
     ]
-    if not targets or decodable(study, encoder) is not True:
+    if not targets:
         return
     for name, definition in DEFINITIONS.items():
         task = definition(own, study.chance)

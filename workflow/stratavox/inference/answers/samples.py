@@ -13,7 +13,6 @@ import pandas as pd
 
 from stratavox import words
 from stratavox.inference.answers.estimates import depth
-from stratavox.inference.groups import Interval
 from stratavox.inference.measures import Balanced
 from stratavox.inference.study import Encoder, Key, Study
 
@@ -84,13 +83,9 @@ def _sentence(study: Study, encoder: Encoder, readout: str, quoted: int, estimat
         for size in sorted({1, quoted})
     }
     scores["all training clips"] = study.score(whole)
-    parts = [f"{_score(estimate)} with {clips}" for clips, estimate in scores.items()]
+    parts = [f"{words.estimate(estimate)} with {clips}" for clips, estimate in scores.items()]
     kind = words.INTERVALS_SHORT[estimates[readout, quoted].kind]
     return (
         f"{named}: balanced accuracy {', '.join(parts)} ({kind}); chance "
         f"{words.number(study.chance)}."
     )
-
-
-def _score(estimate: Interval) -> str:
-    return words.estimate(estimate.value, estimate.low, estimate.high)

@@ -13,8 +13,9 @@ import numpy as np
 
 from stratavox.corpus.targets import NUISANCE
 from stratavox.inference import paired
+from stratavox.inference.answers import rows_of
 from stratavox.inference.groups import RANGE, Interval, interval
-from stratavox.inference.measures import thirds
+from stratavox.inference.measures import third, thirds
 from stratavox.inference.multiplicity import Joint, holm
 from stratavox.inference.study import Encoder, Key, Study
 
@@ -34,7 +35,7 @@ def rows(study: Study) -> list[dict]:
     max-t test rejects a flat curve; it is level if the trend is shown to be within the margin. For
     the acoustic targets all this holds for all of them at once. They are those whose variance all
     blocks together explain (lower bound above 0). Their mean counts groups and targets as random
-    (`together`).
+    (`_together`).
     """
     if study.groups is None:
         return []
@@ -46,23 +47,24 @@ def rows(study: Study) -> list[dict]:
     ]
 
 
-def decodable(study: Study, encoder: Encoder) -> bool | None:
-    """Whether the simultaneous band of the curve lies above permuted labels at some readout.
+def decodable(study: Study, encoder: Encoder) -> bool:
+    """Whether the task was shown to be decodable at some depth of the encoder."""
+    return any(
+        row["direction"] not in (UNDECODABLE, UNTESTED)
+        for row in rows_of(study, "trends")
+        if row["encoder"] == encoder.name and row["kind"] == TASK
+    )
+
+
+def _above_null(study: Study, encoder: Encoder, scores: Joint) -> bool | None:
+    """Whether the simultaneous band of ``scores`` lies above permuted labels at some readout.
 
     None where groups are too few.
     """
-    bands = curve(study, encoder).bands()
-    null = study.null(encoder)
+    bands, null = scores.bands(), study.null(encoder)
     if bands is None:
         return None
     return any(low > null.value + 2 * null.error for low, _ in bands)
-
-
-def curve(study: Study, encoder: Encoder) -> Joint:
-    """The scores of an encoder's curve."""
-    return Joint.of(
-        [study.correct[Key(encoder.name, name)] for name in encoder.curve], study.groups
-    )
 
 
 def explained(study: Study, encoder: Encoder) -> dict[str, list]:
@@ -80,7 +82,8 @@ def explained(study: Study, encoder: Encoder) -> dict[str, list]:
 
 
 def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
-    scores = curve(study, encoder)
+    keys = [Key(encoder.name, name) for name in encoder.curve]
+    scores = Joint.of([study.correct[key] for key in keys], study.groups)
     yield _row(study, encoder, study.settings["task"], TASK, scores) | _task(study, encoder, scores)
     curves = {
         target: Joint.of(readouts, study.groups.pooled)
@@ -96,7 +99,7 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
             continue
         trends = _trends(list(own.values()))
         estimates = trends.intervals(trends.times if trends.groups.kind != RANGE else None)
-        levels = [_level(trends, place, study) for place in range(len(own))]
+        levels = _levels(trends, study)
         if None not in levels:
             levels = holm(levels)
         for (target, joint), estimate, level in zip(own.items(), estimates, levels, strict=True):
@@ -114,8 +117,9 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
 
 def _task(study: Study, encoder: Encoder, scores: Joint) -> dict:
     trend = _trends([scores])
-    answer = _answer(study, trend.intervals()[0], scores.differ(), _level(trend, 0, study))
-    if decodable(study, encoder) is False:
+    (estimate,), (level,) = trend.intervals(), _levels(trend, study)
+    answer = _answer(study, estimate, scores.differ(), level)
+    if _above_null(study, encoder, scores) is False:
         answer["direction"] = UNDECODABLE
     return answer
 
@@ -130,10 +134,11 @@ def _trends(curves: list[Joint]) -> Joint:
     )
 
 
-def _level(trends: Joint, place: int, study: Study) -> float | None:
-    """P of the claim that a trend is within the margin."""
-    estimate, influence = trends.intervals()[place], trends.influence[:, place]
-    return paired.equivalence_p(estimate, influence, study.settings["margin"])
+def _levels(trends: Joint, study: Study) -> list[float | None]:
+    """P of the claim that a trend is within the margin, for each."""
+    margin = study.settings["margin"]
+    pairs = zip(trends.intervals(), trends.influence.T, strict=True)
+    return [paired.equivalence_p(estimate, influence, margin) for estimate, influence in pairs]
 
 
 def _together(study: Study, trends: Joint) -> dict:
@@ -144,13 +149,13 @@ def _together(study: Study, trends: Joint) -> dict:
     """
     count = len(trends.values)
     mean = trends.combined(np.full((count, 1), 1 / count))
-    estimate = mean.intervals()[0]
+    (estimate,) = mean.intervals()
     if count < FEWEST_TARGETS:
         return _answer(study, Interval(estimate.value), None, None)
     spread = float(trends.values.std(ddof=1) / np.sqrt(count))
     estimate = estimate.beside(spread, count - 1)
     # the spread over targets enlarges the error, so t alone is on the safe side here
-    level = _level(mean, 0, study)
+    (level,) = _levels(mean, study)
     if level is not None:
         level = max(level, paired.within_p(estimate, study.settings["margin"]))
     return _answer(study, estimate, True, level)
@@ -179,7 +184,7 @@ def _answer(study: Study, estimate: Interval, varies: bool | None, level: float 
 
 
 def _row(study: Study, encoder: Encoder, target: str, kind: str, joint: Joint) -> dict:
-    size = max(1, len(encoder.curve) // 3)
+    size = third(len(encoder.curve))
     return {
         "encoder": encoder.name,
         "random_weights": encoder.random,

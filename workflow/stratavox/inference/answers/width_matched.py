@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stratavox import words
-from stratavox.inference.groups import Interval
 from stratavox.inference.study import Encoder, Key, Study
 
 CONTROL = "width_matched"
@@ -19,10 +18,6 @@ def rows(study: Study) -> list[dict]:
     return [row for encoder in study.encoders for row in _of_encoder(study, encoder)]
 
 
-def _score(estimate: Interval) -> str:
-    return words.estimate(estimate.value, estimate.low, estimate.high)
-
-
 def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
     whole = Key(encoder.name, "nested", regime=study.regime)
     matched = whole._replace(control=CONTROL)
@@ -30,6 +25,7 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
         return
     widths = [encoder.description["widths"][name] for name in encoder.curve]
     first, second = (study.score(study.correct[key]) for key in (whole, matched))
+    scored, scored_matched = words.estimate(first), words.estimate(second)
     often, often_matched = (
         words.most_often(study.chosen(encoder.members, control)["readout"])
         for control in ("none", CONTROL)
@@ -41,8 +37,8 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
         **first.bounds(),
         **{f"matched_{name}": getattr(second, name) for name in ("value", "low", "high")},
         "n_groups": study.groups.n if study.groups is not None else None,
-        "sentence": f"{encoder.name}: the block chosen in training scores {_score(first)} with all "
-        f"columns ({min(widths):,} to {max(widths):,} of a readout; {often}) and {_score(second)} "
+        "sentence": f"{encoder.name}: the block chosen in training scores {scored} with all "
+        f"columns ({min(widths):,} to {max(widths):,} of a readout; {often}) and {scored_matched} "
         f"with {words.count(min(widths), 'principal component')} of each readout "
         f"({often_matched}).",
     }

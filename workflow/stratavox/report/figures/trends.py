@@ -13,6 +13,7 @@ import pandas as pd
 from stratavox import words
 from stratavox.inference.answers.depths import BEST, ONSET
 from stratavox.inference.answers.trends import ACOUSTIC, ACOUSTICS, NUISANCE_KIND, TASK
+from stratavox.inference.measures import third
 from stratavox.report import curves, findings, style
 from stratavox.report.figure import Axis, Band, Figure, Label, Panel, Points, Rule, message
 from stratavox.report.results import Results
@@ -131,7 +132,7 @@ def _curves(results: Results, encoder: str, tall: float) -> Panel:
     means = table[table["depth"].notna()].groupby("depth")["value"].mean()
     low, high = min(-0.12, *means - 0.1, *task["value"] - 0.1), 1.03
     depth = task["depth"].tolist()
-    size = max(1, len(depth) // 3)
+    size = third(len(depth))
     # half the way to the next readout on both sides: a third may be a single readout
     series = [
         Band([first - 0.5, last + 0.5], [low] * 2, [high] * 2, style.GREY, "third")
