@@ -199,6 +199,23 @@ def robustness(grouped: bool = True) -> pd.DataFrame:
     return table.assign(n_targets=1, n_groups=8)
 
 
+def recommendation(grouped: bool = True) -> pd.DataFrame:
+    """Block 1 of ``deep`` is recommended, with two warnings."""
+    ends = (0.409, 0.522) if grouped else (None, None)
+    row = {
+        **{"encoder": "deep", "readout": "block_01", "folds_chosen": 7, "folds": 10},
+        **{"value": 0.46, "low": ends[0], "high": ends[1]},
+        "interval": "t over groups" if grouped else "none",
+        **{"last_readout": "block_02", "last_value": 0.44, "last_low": ends[0]},
+        **{"last_high": ends[1], "clips_a_class": 4, "clips_value": 0.45, "n_clips": 40},
+        "n_groups": 8 if grouped else None,
+        **{"recommended": True, "sentence": f"Use block 1 of deep for {NASTY}: 0.46."},
+        "beware": "Only 8 groups.\nlogmel was not shown to be worse.",
+    }
+    other = row | {"encoder": "logmel", "readout": "features", "recommended": False}
+    return pd.DataFrame([row, other | {"sentence": None, "beware": ""}])
+
+
 def erasure() -> pd.DataFrame:
     """One column erased from ``deep``, and one that could not be."""
     numbers = ("value", "low", "high", "against_value", "difference")
@@ -213,7 +230,7 @@ def erasure() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=columns)
     why = f"{NASTY} was not erased for call."
     sentences = np.where(table["encoder"].isna(), why, None)
-    return table.assign(interval="t over groups", sentence=sentences)
+    return table.assign(interval="t over groups", sentence=sentences, n_clips=40, n_groups=8)
 
 
 def weights() -> pd.DataFrame:
@@ -322,6 +339,7 @@ def write(
         **{"claims": claims(grouped), "explained_variance": atlas(), "trends": trends(grouped)},
         **{"depths": depths(grouped), "robustness": robustness(grouped)},
         **{"layer_weights": weights(), "erasure": erasure(), "samples": samples(grouped)},
+        "recommendation": recommendation(grouped),
     }
     answers = results / "answers" / dataset / "call"
     provenance = {

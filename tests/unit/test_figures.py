@@ -21,6 +21,7 @@ from report_tables import by_gid, words
 from stratavox import words as labels
 from stratavox.errors import StratavoxError
 from stratavox.report import draw, figures, paper, screen, style
+from stratavox.report.curves import control_band
 from stratavox.report.figure import Band, Heat, Points, Rule
 from stratavox.report.figures import (
     atlas,
@@ -169,6 +170,7 @@ def test_interactive_curves_are_the_tables_values(task):
     assert trace["customdata"][0].startswith("deep<br>input: ")
     assert trace["customdata"][1] == (
         "deep<br>block 0: 0.42 (0.37 to 0.48)<br>95 % t interval over groups, given these fits"
+        "<br>n = 40 clips, 8 groups"
     )
     point = next(t for t in curve if t.meta == "baseline logmel")
     baseline = expected(fake.estimates(), "logmel").iloc[0]
@@ -178,13 +180,13 @@ def test_interactive_curves_are_the_tables_values(task):
 
 
 def test_the_control_band_is_the_widest_range_of_all_encoders(task):
-    depths, low, high = layers.control_band(task)
+    band = control_band(task)
     rows = fake.estimates()
     rows = rows[(rows["control"] == "permutation") & (rows["metric"] == "balanced_accuracy")]
-    for depth, lowest, highest in zip(depths, low, high, strict=True):
+    for depth, lowest, highest in zip(band.x, band.low, band.high, strict=True):
         here = rows[rows["depth"] == depth]
         assert (lowest, highest) == (here["low"].min(), here["high"].max())
-    assert depths == [0, 1, 2, 3]
+    assert band.x == [0, 1, 2, 3]
 
 
 def test_ticks_are_the_numbers_in_the_readouts_names(curves):
@@ -608,7 +610,8 @@ def test_one_job_draws_all_figures_of_a_task_or_of_a_dataset(tmp_path):
 
 TOY = """
 FACTS = {
-    "order": 15, "title": "Toy", "caption": "A toy: {task} of {dataset}.", "scopes": ("target",)
+    "order": 12, "topic": "curves", "title": "Toy", "scopes": ("target",),
+    "caption": "A toy: {task} of {dataset}.",
 }
 
 
@@ -624,7 +627,7 @@ import sys
 from pathlib import Path
 from stratavox.report import draw, figures, results
 root, dataset, answers, encoders = Path(sys.argv[1]), "zoo", sys.argv[2], eval(sys.argv[3])
-assert figures.of("target")[1:4] == ["layers", "toy", "comparison"], figures.of("target")
+assert figures.of("target")[1:4] == ["layers", "toy", "trends"], figures.of("target")
 loaded = results.load(dataset, "call", "folder", Path(answers), encoders)
 draw.draw({"toy": root / "toy"}, loaded, {}, {"key": "k"})
 """
@@ -655,8 +658,9 @@ def test_facts_are_read_without_loading_a_library():
 
 def test_every_figure_has_facts_that_can_be_filled_in():
     facts = figures.facts()
-    assert len(facts) == 12
-    assert [entry.order for entry in facts.values()] == sorted(e.order for e in facts.values())
+    assert len(facts) == 13
+    topics = [list(figures.TOPICS).index(entry.topic) for entry in facts.values()]
+    assert topics == sorted(topics) and set(topics) == set(range(len(figures.TOPICS)))
     for entry in facts.values():
         assert set(entry.scopes) <= set(figures.SCOPES) and entry.scopes
         caption = entry.caption.format(task="call", dataset="zoo", encoder="deep")

@@ -71,7 +71,7 @@ def task(*regimes: str) -> Results:
     number = ["value", "low", "high", "draws_low", "draws_high", "depth"]
     estimates = pd.DataFrame(rows).astype(dict.fromkeys(number, float))
     none = pd.DataFrame()
-    return Results("zoo", "call", "folder", estimates, *[none] * 7, facts, encoders)
+    return Results("zoo", "call", "folder", estimates, *[none] * 8, facts, encoders)
 
 
 def singles() -> dict[str, list[str]]:

@@ -34,6 +34,8 @@ PROBES = {
     "mlp": "MLP on the mean",
 }
 CHANCE = "chance"
+# The question of the verdict.
+ORDER = "Acoustics early, {task} late"
 CONTROLS = {
     "permutation": "permuted labels",
     "shuffled": "tokens shuffled",

@@ -113,7 +113,7 @@ def _judged(row: dict) -> dict:
 
 def sentence(row: dict) -> str:
     """What the task and the acoustic targets do with depth, every number from the row."""
-    text = f"Acoustics early, {row['task']} late: {row['verdict']}"
+    text = f"{words.ORDER.format(task=row['task'])}: {row['verdict']}"
     if row["verdict"] == REFUTED:
         text += f", because {_why(row)}"
     text += ". "

@@ -14,6 +14,7 @@ from stratavox.report.results import Results
 
 # panels in a row; inches: of all panels of a row, between two, and their height
 COLUMNS, ROOM_IN, APART_IN, TALL_IN = 3, 6.8, 0.17, 1.9
+PERMUTED = "permuted labels: 95 % range"
 X_TITLE = "block of the readout (zero-based); right of the curves: baselines"
 
 
@@ -59,13 +60,19 @@ def target_label(target: str) -> str:
 
 
 def hover(rows: pd.DataFrame, last: str = "") -> list[str]:
-    """Encoder, readout, value and interval of each row, and what the interval is."""
+    """Encoder, readout, value, interval and its kind, and n of each row."""
     return [
         f"{row.encoder}\n{words.readout(row.readout)}: {words.number(row.value, 2)} "
-        f"({words.bounds(row.low, row.high, 2)})\n{words.INTERVALS[row.interval]}"
+        f"({words.bounds(row.low, row.high, 2)})\n{words.INTERVALS[row.interval]}\n{_n(row)}"
         + (f"\n{last}" if last else "")
         for row in rows.itertuples()
     ]
+
+
+def _n(row: tuple) -> str:
+    """Clips and groups behind a row: "n = 288 clips, 12 groups"."""
+    groups = "" if words.missing(row.n_groups) else f", {words.count(int(row.n_groups), 'group')}"
+    return f"n = {words.count(int(row.n_clips), 'clip')}{groups}"
 
 
 def points(
@@ -90,6 +97,19 @@ def points(
 def band(rows: pd.DataFrame, ends: Sequence[str] = ("low", "high"), **look) -> Band:
     """The columns ``ends`` of rows along their depth."""
     return Band(rows["depth"], *(rows[end] for end in ends), **look)
+
+
+def control_band(results: Results) -> Band:
+    """The lowest and highest ends of the encoders' permutation ranges at each depth."""
+    rows = results.estimates
+    rows = rows[
+        (rows["control"] == "permutation")
+        & (rows["regime"] == results.regime)
+        & rows["depth"].notna()
+    ]
+    ends = rows.groupby("depth").agg({"low": "min", "high": "max"})
+    low, high = ends["low"].tolist(), ends["high"].tolist()
+    return Band(ends.index.tolist(), low, high, style.GREY, "permutation range", legend=PERMUTED)
 
 
 def chance(results: Results, **look) -> Rule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stratavox import words
-from stratavox.report import confounds, figures, findings
+from stratavox.report import cards, confounds, figures, findings
 from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
 from stratavox.tables import open_table, read_json, read_provenance, read_table
@@ -18,7 +18,14 @@ def content(index: dict) -> dict:
     """
     datasets = [dataset(name, entry, index) for name, entry in index["datasets"].items()]
     used = encoders(index)
+    for number, entry in enumerate(datasets, start=1):
+        for place, one in enumerate(entry["tasks"], start=1):
+            one["anchor"] = f"d{number}t{place}"
+    targets = [task for entry in datasets for task in entry["tasks"] if task["role"] == "target"]
     return {
+        "cards": [task.pop("card") | {"anchor": task["anchor"]} for task in targets],
+        "trained": sorted({row["name"] for row in used if row["weights"] not in words.WEIGHTS}),
+        "grouped": all(task["group"] is not None for task in targets),
         "datasets": datasets,
         "encoders": used,
         "synthetic": [entry["name"] for entry in datasets if entry["synthetic"]],
@@ -40,14 +47,28 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
         "tasks": [task(name, entry, key, index) for key in in_order(entry["tasks"])],
-        "figures": [shown(figure, stem, label) for figure, stem in entry["stems"].items()],
+        "figures": [
+            shown(figure, stem, {"dataset": label}, label)
+            for figure, stem in entry["stems"].items()
+        ],
     }
 
 
-def shown(figure: str, stem: str, heading: str, of: str = "", data: Results | None = None) -> dict:
-    """A figure of the page: its name, its path without ending, and its alternative text."""
-    kind = figures.facts()[figure].title + (f", {of}" if of else "")
-    return {"kind": kind, "stem": stem, "alt": figures.alt(figure, heading, data)}
+def shown(
+    figure: str, stem: str, names: dict, heading: str, of: str = "", data: Results | None = None
+) -> dict:
+    """A figure of the page: topic, title, path without ending, caption and alternative text.
+
+    ``names`` are those of its caption: dataset, task and encoder, as far as it has them.
+    """
+    facts = figures.facts()[figure]
+    return {
+        "topic": facts.topic,
+        "kind": facts.title + (f", {of}" if of else ""),
+        "stem": stem,
+        "caption": facts.caption.format(**names),
+        "alt": figures.alt(figure, heading, data),
+    }
 
 
 def in_order(tasks: dict) -> list[str]:
@@ -140,7 +161,25 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
     folders = {key: value["dirs"][dataset_name] for key, value in index["encoders"].items()}
     results = load(dataset_name, name, entry["source"], Path(paths["answers"]), folders)
     folds = read_json(paths["folds_json"])
-    return {
+    run_verdicts = read_table(index["verdicts"]).to_pandas()
+    confounded = confounds.rows(paths["confounds"], folds["target"])
+    names = {"dataset": words.dataset(dataset_name, entry["source"]), "task": name}
+    pictures = [
+        shown(figure, stem, names, results.heading, data=results)
+        for figure, stem in paths["stems"].items()
+    ] + [
+        shown("umap", stem, names | {"encoder": encoder}, f"{encoder} on {results.title}", encoder)
+        for encoder, stem in paths["umap"].items()
+    ]
+    first = {}
+    if paths["role"] == "target":
+        card = cards.card(results, run_verdicts, confounded)
+        first = {
+            "card": card | {"figure": next(one for one in pictures if one["topic"] == "answer")}
+        }
+    return first | {
+        "cells": {encoder: cards.cell(results, encoder) for encoder in results.listed},
+        "labels": {encoder: results.label(encoder) for encoder in results.listed},
         "name": name,
         "role": paths["role"],
         "heading": results.heading,
@@ -154,7 +193,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
             *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
         ],
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
-        "verdicts": findings.verdicts(results, read_table(index["verdicts"]).to_pandas()),
+        "verdicts": findings.verdicts(results, run_verdicts),
         "robustness": findings.robustness_rows(results),
         "claims": findings.claim_rows(results),
         "leads": [findings.lead(results, name) for name in results.listed],
@@ -168,7 +207,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
         "classes": [{"label": key, **value} for key, value in folds["classes"].items()],
         "left_out": [left_out(row) for row in folds["left_out"]],
         "hygiene": label_facts(folds),
-        "confounds": confounds.rows(paths["confounds"], folds["target"]),
+        "confounds": confounded,
         "compared": [
             _row(results, encoder, readout)
             for encoder in results.listed
@@ -179,14 +218,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
             for encoder in results.layered
             for readout in results.curve(encoder)["readout"]
         ],
-        "figures": [
-            shown(figure, stem, results.heading, data=results)
-            for figure, stem in paths["stems"].items()
-        ],
-        "panels": [
-            shown("umap", stem, f"{encoder} on {results.title}", encoder)
-            for encoder, stem in paths["umap"].items()
-        ],
+        "figures": pictures,
         "csv": list(csv_of_task(dataset_name, name, paths)),
     }
 

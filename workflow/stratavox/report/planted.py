@@ -18,7 +18,7 @@ from stratavox.inference.verdicts import REFUTED, SUPPORTED, UNDETERMINED
 from stratavox.report import findings
 from stratavox.report.results import Results
 
-AS_PLANTED, NOT_SO, OPEN = "as planted", "not as planted", "undetermined"
+AS_PLANTED, NOT_SO, OPEN = "as expected", "not as expected", "undetermined"
 # Averages over frames, or over patches that end inside a gap, cannot contain call type.
 ORDER = "call type (order of syllables) is not decodable without mixing over time"
 MIXED = "call type is decodable after blocks that mix over time"

@@ -40,6 +40,7 @@ class Results:
     depths: pd.DataFrame
     robustness: pd.DataFrame
     claims: pd.DataFrame
+    recommendation: pd.DataFrame
     facts: dict
     encoders: dict[str, dict]
     others: dict[str, pd.DataFrame] = field(default_factory=dict)

@@ -11,45 +11,64 @@ directory.
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 import yaml
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
 from stratavox import words
 from stratavox.errors import StratavoxError
-from stratavox.report import gather
+from stratavox.report import gather, screen
+from stratavox.report.figures import TOPICS
 from stratavox.report.templating import TEMPLATES, environment
 from stratavox.stage import Job
 from stratavox.tables import atomic_path, read_json, read_table, write_json, write_text
 
 FORMATS = ("html", "svg", "pdf", "png")
 # A phone opens a page of this size; further figures are linked and not shown.
-PAGE_BYTES = 14_000_000
+PAGE_BYTES = 7_500_000
 
 
 def shown(content: dict) -> list[dict]:
-    """Every figure of the page, those of tasks before datasets' and maps last."""
+    """Every figure of the page: the cards', then those of tasks and of datasets, maps last."""
     tasks = [task for dataset in content["datasets"] for task in dataset["tasks"]]
     figures = [figure for task in tasks for figure in task["figures"]]
     figures += [figure for dataset in content["datasets"] for figure in dataset["figures"]]
-    return figures + [panel for task in tasks for panel in task["panels"]]
+    topics = list(TOPICS)
+    return sorted(figures, key=lambda figure: topics.index(figure["topic"]))
 
 
-def pictures(content: dict) -> dict[str, str]:
-    """Stem -> SVG as a data address, as many as the page may hold."""
-    held, taken = {}, 0
+def embedded(content: dict, room: int) -> tuple[dict[str, str], dict[str, str]]:
+    """(stem -> SVG as a data address, stem -> data of the interactive figure as JSON).
+
+    As many figures as ``room`` bytes hold, in the order of `shown`.
+    """
+    pictures, specs = {}, {}
     for figure in shown(content):
-        path = Path(f"{figure['stem']}.svg")
+        stem = figure["stem"]
+        path = Path(f"{stem}.svg")
         if not path.exists():
             raise StratavoxError(f"{path}: no such file; run the workflow to make it")
-        data = base64.b64encode(path.read_bytes()).decode()
-        if taken + len(data) <= PAGE_BYTES:
-            taken += len(data)
-            held[figure["stem"]] = f"data:image/svg+xml;base64,{data}"
-    return held
+        address, spec = data_address(path.read_text(encoding="utf-8")), screen.spec(Path(stem))
+        room -= len(address) + len(spec)
+        if room >= 0:
+            pictures[stem], specs[stem] = address, spec
+    return pictures, specs
+
+
+def data_address(svg: str) -> str:
+    """An SVG as an address for an ``img``; shorter than in base 64."""
+    return "data:image/svg+xml," + quote(svg, safe=" !$&()*+,-./:;=?@[]^_`{|}~<>'")
+
+
+def packed_plotly() -> str:
+    """plotly.js, packed by gzip, in base 64: a third of its size."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), 9, mtime=0)).decode()
 
 
 def links(content: dict, out: Path) -> dict[str, dict[str, str]]:
@@ -62,19 +81,47 @@ def links(content: dict, out: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def matrix(content: dict) -> dict:
+    """Encoders -> columns, target tasks -> rows: the block chosen in training and its score."""
+    tasks = [task for dataset in content["datasets"] for task in dataset["tasks"]]
+    targets = [task for task in tasks if task["role"] == "target"]
+    labels = {name: label for task in targets for name, label in task["labels"].items()}
+    return {
+        "labels": list(labels.values()),
+        "rows": [
+            {key: task[key] for key in ("heading", "anchor")}
+            | {"cells": [task["cells"].get(name) for name in labels]}
+            for task in targets
+        ],
+    }
+
+
 def render(content: dict, out: Path, tables: Path) -> str:
     """The page."""
+    plotly = packed_plotly()
+    pictures, specs = embedded(content, PAGE_BYTES - len(plotly))
+    style, *scripts = (
+        (TEMPLATES / name).read_text(encoding="utf-8")
+        for name in ("summary.css", "figure.js", "page.js")
+    )
     return (
         environment()
         .get_template("summary.html.j2")
         .render(
             **content,
+            topics=TOPICS,
             outcomes=words.OUTCOMES,
-            pictures=pictures(content),
+            matrix=matrix(content),
+            pictures={stem: Markup(address) for stem, address in pictures.items()},
+            specs="{"
+            + ",".join(f"{json.dumps(stem)}:{spec}" for stem, spec in specs.items())
+            + "}",
+            plotly=plotly,
+            script="".join(scripts),
             links=links(content, out),
             tables=quote(os.path.relpath(tables, out)),
             config_text=config_text(content["config"]),
-            style=Markup((TEMPLATES / "summary.css").read_text(encoding="utf-8")),
+            style=Markup(style),
         )
     )
 

@@ -19,20 +19,31 @@ from types import ModuleType
 from stratavox.errors import StratavoxError
 
 SCOPES = ("target", "nuisance", "dataset", "map")
+# Parts of the page, in its order; the figures of "answer" are on its first screen.
+TOPICS = {
+    "answer": "Answer",
+    "curves": "Curves over depth",
+    "atlas": "Acoustic atlas",
+    "comparison": "Encoders and probes compared",
+    "leakage": "Leakage and confounds",
+    "geometry": "Geometry of the readouts",
+    "maps": "Maps (UMAP): illustrations, no evidence",
+}
 
 
 @dataclass(frozen=True)
 class Facts:
     """Facts about a figure that are known without drawing it.
 
-    ``order`` is its place on the page; ``caption`` is that of Snakemake's report, with the fields
-    {task}, {dataset} and {encoder}; ``scopes`` are some of `SCOPES`: a target task, a nuisance
-    task, a dataset, or the UMAP of one encoder; ``needs`` are tables beside the answers; ``alt`` is
-    the alternative text.
+    ``topic`` is one of `TOPICS`, ``order`` its place there; ``caption`` explains it, with the
+    fields {task}, {dataset} and {encoder}; ``scopes`` are some of `SCOPES`: a target task, a
+    nuisance task, a dataset, or the UMAP of one encoder; ``needs`` are tables beside the answers;
+    ``alt`` is the alternative text.
     """
 
     name: str
     order: int
+    topic: str
     title: str
     caption: str
     scopes: tuple[str, ...]
@@ -44,7 +55,9 @@ class Facts:
 def facts() -> dict[str, Facts]:
     """The facts of all figures by name, in the order of the page."""
     every = [_read(path) for path in Path(__file__).parent.glob("[!_]*.py")]
-    return {entry.name: entry for entry in sorted(every, key=lambda one: (one.order, one.name))}
+    topics = list(TOPICS)
+    every.sort(key=lambda one: (topics.index(one.topic), one.order, one.name))
+    return {entry.name: entry for entry in every}
 
 
 def _read(path: Path) -> Facts:

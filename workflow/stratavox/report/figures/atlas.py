@@ -17,6 +17,7 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 40,
+    "topic": "atlas",
     "title": "Acoustic atlas",
     "caption": "Acoustic atlas: {task} of {dataset}. Share of variance of each acoustic target "
     "that a ridge regression on each readout explains on held-out groups.",

@@ -18,6 +18,7 @@ from stratavox.report.results import PROBE, Results
 
 FACTS = {
     "order": 20,
+    "topic": "comparison",
     "title": "Encoders, fusions and probes compared",
     "caption": "Encoders compared: {task} of {dataset}. Last block, block chosen inside the "
     "training folds, fusions of all blocks, probes on tokens, and baselines, with permuted labels "

@@ -12,6 +12,7 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 55,
+    "topic": "leakage",
     "title": "Erasure: what the score depends on",
     "caption": "Erasure: {task} of {dataset}. Balanced accuracy of the linear probe on each "
     "readout after a column, such as the individual, was erased, so that no linear probe can "

@@ -9,11 +9,12 @@ from __future__ import annotations
 from stratavox import words
 from stratavox.inference.answers.width_matched import CONTROL as MATCHED
 from stratavox.report import curves, style
-from stratavox.report.figure import Axis, Band, Figure, Panel, Points
+from stratavox.report.figure import Axis, Figure, Panel, Points
 from stratavox.report.results import Results
 
 FACTS = {
     "order": 10,
+    "topic": "curves",
     "title": "Layer by layer",
     "caption": "Layer by layer: {task} of {dataset}. Balanced accuracy of the linear probe on each "
     "readout, one curve per encoder, with pointwise intervals and a band that holds for the whole "
@@ -22,7 +23,6 @@ FACTS = {
     "scopes": ("target", "nuisance"),
 }
 X_TITLE = "block of the readout (zero-based; a curve ends at its encoder's last block)"
-PERMUTED = "permuted labels: 95 % range"
 
 
 def alt(results: Results) -> str:
@@ -78,18 +78,6 @@ def _matched(results: Results) -> list[str]:
     return [name for name in results.layered if not results.curve(name, MATCHED).empty]
 
 
-def control_band(results: Results) -> tuple[list[float], list[float], list[float]]:
-    """Depths, and the lowest and highest ends of the encoders' permutation ranges there."""
-    rows = results.estimates
-    rows = rows[
-        (rows["control"] == "permutation")
-        & (rows["regime"] == results.regime)
-        & rows["depth"].notna()
-    ]
-    ends = rows.groupby("depth").agg({"low": "min", "high": "max"})
-    return ends.index.tolist(), ends["low"].tolist(), ends["high"].tolist()
-
-
 def figure(results: Results) -> Figure:
     """One panel with all encoders."""
     looks = style.encoder_looks(list(results.encoders))
@@ -97,7 +85,7 @@ def figure(results: Results) -> Figure:
     places = curves.baseline_places(layered, results.baselines)
     axis = curves.depth_axis(layered, results.baselines, 24, X_TITLE)
     series = [
-        Band(*control_band(results), style.GREY, "permutation range", legend=PERMUTED),
+        curves.control_band(results),
         curves.chance(results, dash="dot"),
     ]
     for place, encoder in enumerate(results.layered):

@@ -16,6 +16,7 @@ from stratavox.report.results import PROBE, Results
 
 FACTS = {
     "order": 50,
+    "topic": "leakage",
     "title": "Leakage: random, by recording, by group",
     "caption": "Leakage: {task} of {dataset}. The same readouts scored with clips split at random, "
     "by recording and by group, and with labels drawn at random.",

@@ -14,6 +14,7 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 60,
+    "topic": "geometry",
     "title": "Neighbours and clusters",
     "caption": "Neighbours, {task} of {dataset}: retrieval, clustering and nearest neighbours in "
     "the unscaled space of each readout, without neighbours of the same recording where recordings "

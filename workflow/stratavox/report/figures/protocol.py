@@ -16,6 +16,7 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 70,
+    "topic": "leakage",
     "title": "The notebook's protocol and the sound one",
     "caption": "Protocol of {task} on {dataset}: accuracy by the protocol of Earth Species's BEATs "
     "layer notebook (unscaled, C = 1, one random split), and balanced accuracy with groups held "

@@ -17,6 +17,7 @@ from stratavox.report.results import Results
 
 FACTS = {
     "order": 35,
+    "topic": "comparison",
     "title": "Samples to accuracy",
     "caption": "Samples to accuracy: {task} of {dataset}. Balanced accuracy on held-out groups of "
     "the linear probe that was given 1, 2, 4, ... labelled clips of each class, by encoder and by "

@@ -15,6 +15,7 @@ from stratavox.report.results import Overview
 
 FACTS = {
     "order": 90,
+    "topic": "geometry",
     "title": "Shape of readouts: rank and anisotropy",
     "caption": "Shape of readouts on {dataset}: effective rank and participation ratio at an equal "
     "number of clips, also with each column permuted on its own, and the mean cosine between "

@@ -15,6 +15,7 @@ from stratavox.report.results import Overview
 
 FACTS = {
     "order": 80,
+    "topic": "geometry",
     "title": "Similarity of readouts (debiased linear CKA)",
     "caption": "Similarity of readouts on {dataset}: debiased linear CKA of every pair; it is "
     "about 0 for independent noise.",

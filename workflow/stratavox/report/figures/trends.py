@@ -19,7 +19,8 @@ from stratavox.report.figure import Axis, Band, Figure, Label, Panel, Points, Ru
 from stratavox.report.results import Results
 
 FACTS = {
-    "order": 5,
+    "order": 15,
+    "topic": "curves",
     "title": "What rises and what falls with depth",
     "caption": "Trends: {task} of {dataset}. Whether the task and the acoustic targets rise, fall "
     "or stay level with depth: mean score of the last third of the readouts minus that of the "

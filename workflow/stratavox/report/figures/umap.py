@@ -18,6 +18,7 @@ from stratavox.tables import read_json, read_provenance, read_table
 
 FACTS = {
     "order": 100,
+    "topic": "maps",
     "title": "UMAP panels",
     "caption": "UMAP panels of {encoder} on {dataset}, coloured by {task}. An illustration: "
     "distances, gaps and cluster sizes are no evidence. Each panel's title gives its "
