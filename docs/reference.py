@@ -57,7 +57,8 @@ def _keys(rules: dict, rule: dict, indent: str = "") -> Iterator[str]:
         yield f"{indent}* {bold}`{name}`{bold}" + (f": {text}" if text else "")
         # a reference with a description of its own is to keys that have their own section
         if not {"$ref", "description"} <= own.keys():
-            yield from _keys(rules, inner, indent + "  ")
+            # four spaces: mkdocs ends a list at fewer
+            yield from _keys(rules, inner, indent + "    ")
 
 
 def _resolved(rules: dict, rule: dict) -> dict:
