@@ -31,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages by their place in the repository, and each file that one of them links to."""
     folders = (ROOT, ROOT / "config", ROOT / "docs")
     pages = [page for folder in folders for page in sorted(folder.glob("*.md"))]
-    paths = dict.fromkeys(pages)
+    paths = dict.fromkeys([*pages, *(ROOT / style for style in config.extra_css)])
     for page in pages:
         links = (link for _, link in LINK.findall(page.read_text(encoding="utf-8")))
         targets = ((page.parent / link).resolve() for link in links if "://" not in link)
