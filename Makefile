@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slurm test-faults verify check benchmark scale lock
+.PHONY: run test test-slurm test-faults verify check docs benchmark scale lock
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -32,6 +32,11 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+
+# README and docs/ as a site, without a network.
+docs: $(READY)
+	$(BIN)/python -m mkdocs --quiet build
+	@echo "Pages: $(CURDIR)/site/index.html"
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks

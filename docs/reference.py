@@ -53,11 +53,14 @@ def _keys(rules: dict, rule: dict, indent: str = "") -> Iterator[str]:
         bold = "**" if name in rule.get("required", ()) else ""
         default = json.dumps(inner["default"]).replace('"', "") if "default" in inner else "{}"
         parts = [_allowed(rules, own), "" if default == "{}" else f"default `{default}`"]
-        text = "; ".join(filter(None, [*parts, inner.get("description", "").strip()]))
+        # an asterisk of a pattern (**/*.txt) would start emphasis
+        meaning = inner.get("description", "").strip().replace("*", r"\*")
+        text = "; ".join(filter(None, [*parts, meaning]))
         yield f"{indent}* {bold}`{name}`{bold}" + (f": {text}" if text else "")
         # a reference with a description of its own is to keys that have their own section
         if not {"$ref", "description"} <= own.keys():
-            yield from _keys(rules, inner, indent + "  ")
+            # four spaces: mkdocs ends a list at fewer
+            yield from _keys(rules, inner, indent + "    ")
 
 
 def _resolved(rules: dict, rule: dict) -> dict:

@@ -22,7 +22,6 @@ PAGES = [
 NEED_SHARED = (
     ".ci/run",
     "Makefile",
-    "README.md",
     "config/real_calls.yaml",
     "benchmarks/",
     "tests/",
