@@ -14,11 +14,14 @@ import yaml
 import report_tables as fake
 import stage_jobs
 from stratavox.errors import StratavoxError
-from stratavox.report import findings, gather, summary
+from stratavox.report import cards, findings, gather, summary
 from stratavox.report.results import load
 from stratavox.tables import write_json, write_table, write_text
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
+SPEC = '<script type="application/json" id="spec">{"data":[],"layout":{}}</script>'
+# What the page draws from, before its own script.
+SCRIPTS = ["specs", "plotly"]
 
 
 class Page(HTMLParser):
@@ -47,13 +50,14 @@ class Page(HTMLParser):
 
 
 def drawn(index: dict) -> dict:
-    """Put a small SVG where each figure is to be."""
+    """Put a small SVG, and an interactive figure without series, where each figure is to be."""
     for entry in index["datasets"].values():
         stems = [*entry["stems"].values()]
         for task in entry["tasks"].values():
             stems += [*task["stems"].values(), *task["umap"].values()]
         for stem in stems:
             write_text(SVG.format(Path(stem).name), f"{stem}.svg")
+            write_text(SPEC, f"{stem}.html")
     return index
 
 
@@ -251,7 +255,8 @@ def test_provenance_names_weights_hash_versions_code_and_run_time(default_page):
 def test_names_are_escaped_everywhere(default_page):
     shown, content = default_page
     tags = {tag for tag, _ in shown.tags}
-    assert "script" not in tags and "b" not in tags and "i" not in tags
+    assert "b" not in tags and "i" not in tags
+    assert [attrs.get("id") for tag, attrs in shown.tags if tag == "script"] == [*SCRIPTS, None]
     assert shown.text.count(fake.NASTY) >= 2  # as a class and in a sentence
     assert fake.UMLAUT in shown.text
 
@@ -260,19 +265,74 @@ def test_the_page_fetches_nothing(default_page):
     shown, _ = default_page
     assert shown.fetched() == []
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
-    assert len(images) == 12
-    assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in images)
+    assert len(images) == 13 + 1  # the card's figure is on its card alone
+    assert all(image["src"].startswith("data:image/svg+xml,") for image in images)
     assert all(len(image["alt"]) > 30 for image in images)
 
 
-def test_headings_descend_and_the_contents_lead_somewhere(default_page):
+def test_headings_descend_and_links_inside_the_page_lead_somewhere(default_page):
     shown, _ = default_page
     levels = [int(tag[1]) for tag, _ in shown.tags if tag in ("h1", "h2", "h3", "h4")]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
-    ids = {attrs["id"] for _, attrs in shown.tags if "id" in attrs}
+    ids = [attrs["id"] for _, attrs in shown.tags if "id" in attrs]
     targets = [a["href"][1:] for t, a in shown.tags if t == "a" and a["href"].startswith("#")]
-    assert len(targets) == 7 and set(targets) <= ids
+    assert targets == ["d1t1"] and set(targets) <= set(ids) and len(ids) == len(set(ids))
+
+
+def test_few_words_stand_before_the_first_figure(default_page):
+    shown, _ = default_page
+    before = shown.text.split(default_page[1]["cards"][0]["verdict"])[0]
+    assert len(before.split()) <= 120
+
+
+def test_a_card_has_verdict_recommendation_and_warnings(default_page):
+    shown, content = default_page
+    (card,) = content["cards"]
+    assert card["verdict"] == (
+        "deep: call rises with depth; the acoustic targets fall. “Acoustics early, call late” is "
+        "supported."
+    )
+    row = fake.recommendation().iloc[0]
+    assert card["recommendation"] == row["sentence"]
+    assert card["beware"] == row["beware"].splitlines()
+    for text in (card["verdict"], card["recommendation"], *card["beware"]):
+        assert text in shown.text
+
+
+def test_a_column_that_varies_with_the_labels_is_a_warning():
+    rows = [{"column": name, "v": v} for name, v in (("site", "0.612"), ("age", "0.2"), ("x", "–"))]
+    (line,) = cards.confounded(rows, "call")
+    assert line.startswith("site varies with call (Cramér's V 0.612)")
+
+
+def test_encoders_that_agree_share_a_sentence_and_others_do_not(task):
+    mine = {"dataset": "zoo", "task": "call", "task_direction": "level", "verdict": "refuted"}
+    mine |= {"acoustics_direction": None}
+    table = pd.DataFrame([mine | {"encoder": name} for name in ("deep", "noise")])
+    assert cards.verdict(task, table) == (
+        "deep, noise (random weights): call is level over depth; no acoustic target is explained. "
+        "“Acoustics early, call late” is refuted."
+    )
+    table.loc[1, "task_direction"] = "not decodable"
+    first, second = cards.verdict(task, table).split(" noise (random weights): ")
+    assert first.startswith("deep: call is level")
+    assert second.startswith("call is not decodable at any depth. “")
+    assert cards.verdict(task, table.iloc[:0]) == cards.NO_VERDICT
+
+
+def test_several_tasks_get_a_table_of_all_encoders(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    tasks = index["datasets"]["zoo"]["tasks"]
+    tasks["caller"] = tasks["call"]
+    content = gather.content(index)
+    table = summary.matrix(content)
+    assert table["labels"] == ["deep", "noise (random weights)", "logmel (baseline)"]
+    assert [row["anchor"] for row in table["rows"]] == ["d1t1", "d1t2"]
+    assert table["rows"][0]["cells"][0] == {
+        **{"readout": "block 1", "score": "0.46 (0.41 to 0.52)"},
+        "value": pytest.approx(0.46),
+    }
 
 
 def test_links_lead_from_the_page_to_the_figures(default_page):
@@ -286,7 +346,7 @@ def test_links_lead_from_the_page_to_the_figures(default_page):
 
 def test_random_weights_synthetic_data_and_unknown_groups_are_reported(tmp_path, default_page):
     text = page(tmp_path, grouped=False, source="chorus")[0].text
-    assert "Synthetic data: zoo. Made by the workflow itself" in text
+    assert "Synthetic data: zoo. They show that the workflow decodes what was planted" in text
     assert "zoo (synthetic): call (group unknown)" in text
     assert "GROUP UNKNOWN" in text
     assert "Random weights: noise." in text and "noise (random weights): " in text
@@ -295,9 +355,11 @@ def test_random_weights_synthetic_data_and_unknown_groups_are_reported(tmp_path,
 
 
 def test_figures_past_the_pages_size_are_linked_and_not_shown(tmp_path, monkeypatch):
-    monkeypatch.setattr(summary, "PAGE_BYTES", 250)
-    shown, _ = page(tmp_path)
-    assert len([tag for tag, _ in shown.tags if tag == "img"]) == 2  # of ten
+    monkeypatch.setattr(summary, "packed_plotly", lambda: "")
+    monkeypatch.setattr(summary, "PAGE_BYTES", 350)
+    shown, content = page(tmp_path)
+    images = [attrs["alt"] for tag, attrs in shown.tags if tag == "img"]
+    assert images[0] == content["cards"][0]["figure"]["alt"] and len(images) == 2  # of fourteen
     assert "in its own file, to keep this page small" in shown.text
     assert "../figures/zoo/deep/umap_call.html" in [a.get("href") for _, a in shown.tags]
 
@@ -307,7 +369,7 @@ def test_a_missing_figure_is_an_error(tmp_path):
     stem = index["datasets"]["zoo"]["tasks"]["call"]["stems"]["layers"]
     Path(f"{stem}.svg").unlink()
     with pytest.raises(StratavoxError, match="layers.svg: no such file"):
-        summary.pictures(gather.content(index))
+        summary.embedded(gather.content(index), 10**6)
 
 
 def test_command_writes_page_json_config_and_tables(tmp_path):
