@@ -273,8 +273,10 @@ def drawing(scope):
             "source": PLAN.datasets[wildcards.dataset]["source"],
             "draws": PLAN.draws,
         },
+        places=lambda wildcards: {"plotlyjs": rules.plotlyjs.output.script},
         code=lambda wildcards: [f"report.figures.{name}" for name in names],
-        content=lambda wildcards: templates("interactive.html.j2"),
+        content=lambda wildcards: templates("interactive.html.j2")
+        + templates("figure.js"),
     )
 
 
@@ -376,13 +378,14 @@ def stems(rule, **wildcards):
 
 
 def figures():
-    """Every figure of the run."""
+    """Every figure of the run, and what the interactive ones load."""
     drawn = []
     for dataset in index()["datasets"].values():
         drawn += dataset["stems"].values()
         for task in dataset["tasks"].values():
             drawn += [*task["stems"].values(), *task["umap"].values()]
-    return expand("{stem}.{form}", stem=drawn, form=FORMATS)
+    files = expand("{stem}.{form}", stem=drawn, form=FORMATS)
+    return [rules.plotlyjs.output.script, *files]
 
 
 def report_tables():

@@ -1,6 +1,17 @@
 """Tables to figures and the report."""
 
 
+rule plotlyjs:
+    output:
+        script="results/figures/plotly.min.js",
+    resources:
+        **needs(mb=(500, 0), minutes=(5, 0)),
+    params:
+        **stage("report.plotlyjs"),
+    shell:
+        COMMAND
+
+
 rule task_figures:
     input:
         answers=rules.infer.output.summary,

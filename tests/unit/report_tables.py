@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pyarrow as pa
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -430,8 +431,8 @@ def on_paper(module, data, *tables):
 
 
 def on_screen(module, data, *tables):
-    """The figure as plotly draws it."""
-    return screen.draw(build(module, data, *tables))
+    """The figure as plotly draws it; refuses what plotly does not know."""
+    return go.Figure(screen.draw(build(module, data, *tables)))
 
 
 def words(figure) -> str:

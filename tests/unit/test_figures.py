@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pyarrow as pa
 import pytest
 from matplotlib import pyplot as plt
@@ -432,6 +433,7 @@ def test_a_job_draws_the_map_of_an_encoder(tmp_path):
     read["folds"] = Path(task["folds_json"]).with_suffix(".parquet")
     read["encoder"] = Path(fake.folders(index)["deep"]) / "encoder.json"
     settings = {"scope": "map", "source": "folder", "figures": ["umap"], "draws": {}}
+    settings |= {"plotlyjs": str(tmp_path / "plotly.min.js")}
     wildcards = {"dataset": "zoo", "task": "call", "encoder": "deep"}
     out = {"umap": tmp_path / "out/umap_call.svg"}
     draw.run(stage_jobs.job(read, out, settings, wildcards=wildcards))
@@ -479,7 +481,7 @@ def test_each_renderer_draws_all_that_the_data_has(task, unknown, name, grouped)
         for kind in ("neighbours", "notebook")
     }
     figure = figures.build(name, task if grouped else unknown, tables)
-    on_paper, on_screen = paper.draw(figure), screen.draw(figure)
+    on_paper, on_screen = paper.draw(figure), go.Figure(screen.draw(figure))
     series = [one for panel in figure.panels for one in panel.series]
     kinds = {
         kind: [s for s in series if isinstance(s, kind)] for kind in (Points, Band, Rule, Heat)
@@ -520,7 +522,7 @@ def test_each_renderer_draws_all_that_the_data_has(task, unknown, name, grouped)
         )
         if trace is not None:
             assert np.array_equal(trace.y, one.y, equal_nan=True)
-            assert list(trace.customdata) == list(map(plain, one.hover))
+            assert list(trace.customdata or ()) == list(map(plain, one.hover))
 
 
 # ---- files ----
@@ -545,8 +547,9 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     stems = [tmp_path / "one" / "layers", tmp_path / "two" / "layers"]
     for stem in stems:
         task = results(tmp_path)
-        for renderer in (paper, screen):
-            renderer.save(fake.build(layers, task), stem, {"key": "k"})
+        figure = fake.build(layers, task)
+        paper.save(figure, stem, {"key": "k"})
+        screen.save(figure, stem, {"key": "k"}, tmp_path / "plotly.min.js")
     for kind in ("svg", "pdf", "png", "html"):
         one, two = [Path(f"{stem}.{kind}").read_bytes() for stem in stems]
         assert one == two, kind
@@ -564,19 +567,21 @@ def test_svg_text_is_text_and_names_are_escaped(tmp_path, panels):
 def test_interactive_pages_are_self_contained_and_escape_names(tmp_path, panels):
     figure = fake.on_screen(umap, *panels)
     named = dataclasses.replace(fake.build(umap, *panels), title=fake.NASTY, notes=[fake.UMLAUT])
-    screen.save(named, tmp_path / "umap", {"key": fake.NASTY})
-    page = (tmp_path / "umap.html").read_text(encoding="utf-8")
+    screen.save(named, tmp_path / "maps/umap", {"key": fake.NASTY}, tmp_path / "plotly.min.js")
+    page = (tmp_path / "maps/umap.html").read_text(encoding="utf-8")
     loads = Loads()
     loads.feed(page)
-    assert loads.addresses == []
-    assert "plotly.js v" in page
-    assert '"modeBarButtonsToRemove": ["sendChartToCloud"]' in page  # it uploads
+    assert loads.addresses == ["../plotly.min.js", "umap.svg"]
+    assert "plotly.js v" not in page and len(page) < 30_000
+    assert 'modeBarButtonsToRemove: ["sendChartToCloud"]' in page  # it uploads
     assert fake.NASTY not in page and "<b>Täubchen" not in page
+    held = json.loads(screen.spec(tmp_path / "maps/umap"))
+    assert [trace["name"] for trace in held["data"]] == [trace.name for trace in figure.data]
     names = {trace.name for trace in figure.data}
     # plotly itself renders some HTML in names, so they must reach it escaped
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in names
     assert 'Grünes "Ö" &amp; &lt;b&gt;Täubchen&lt;/b&gt;' in names
-    texts = [text.replace("<br>", "") for trace in figure.data for text in trace.customdata]
+    texts = [text.replace("<br>", "") for trace in figure.data for text in trace.customdata or ()]
     assert texts and all("<" not in text for text in texts)
 
 
@@ -594,6 +599,7 @@ def test_one_job_draws_all_figures_of_a_task_or_of_a_dataset(tmp_path):
     about = {"wildcards": {"dataset": "zoo", "task": "call"}, "provenance": {"key": "kept"}}
     for scope, names in drawn.items():
         settings = {"scope": scope, "source": "folder", "figures": names, "draws": {}}
+        settings |= {"plotlyjs": str(tmp_path / "plotly.min.js")}
         out = {name: tmp_path / f"out/{name}.svg" for name in names}
         if scope == "target":
             done = stage_jobs.run("report.draw", shared | own[scope], out, settings, **about)
@@ -629,7 +635,7 @@ from stratavox.report import draw, figures, results
 root, dataset, answers, encoders = Path(sys.argv[1]), "zoo", sys.argv[2], eval(sys.argv[3])
 assert figures.of("target")[1:4] == ["layers", "toy", "trends"], figures.of("target")
 loaded = results.load(dataset, "call", "folder", Path(answers), encoders)
-draw.draw({"toy": root / "toy"}, loaded, {}, {"key": "k"})
+draw.draw({"toy": root / "toy"}, loaded, {}, {"key": "k"}, root / "plotly.min.js")
 """
 
 

@@ -242,7 +242,8 @@ def test_what_has_no_trend_says_why():
     )
     notes = [note.text for note in fake.on_screen(trends, unknown()).layout.annotations]
     assert "groups are unknown: no trend has an interval" in notes
-    bare = results(encoders={NASTY: results().encoders[NASTY]})
+    encoders = {NASTY: results().encoders[NASTY]}
+    bare = results(encoders=encoders, trends=trend_rows().iloc[:0])
     assert trends.NO_DEPTH in words(fake.on_paper(trends, bare))
 
 
@@ -338,8 +339,9 @@ def test_names_from_users_are_only_text(module, task):
     shown += [name for axis in axes for name in axis.get("ticktext") or []]
     for trace in figure["data"]:
         # a name in a template would have its %{...} read
-        assert NASTY not in trace["hovertemplate"] and "$x" not in trace["hovertemplate"]
-        shown += [trace.get("name") or "", *_leaves(trace["customdata"])]
+        template = trace.get("hovertemplate", "")
+        assert NASTY not in template and "$x" not in template
+        shown += [trace.get("name") or "", *_leaves(trace.get("customdata", []))]
     assert not [text for text in shown if NASTY in text]
     assert task is unknown and module is trends or [t for t in shown if plain(NASTY) in t]
 

@@ -18,18 +18,19 @@ def run(job: Job) -> None:
     about = {"map": _map, "dataset": _dataset}.get(job.settings["scope"], _task)
     data, tables = about(job)
     stems = {name: getattr(job.output, name).with_suffix("") for name in job.settings["figures"]}
-    draw(stems, data, tables, job.provenance)
+    draw(stems, data, tables, job.provenance, Path(job.settings["plotlyjs"]))
 
 
-def draw(stems: dict[str, Path], data, tables: dict, provenance: dict) -> None:
+def draw(stems: dict[str, Path], data, tables: dict, provenance: dict, plotlyjs: Path) -> None:
     """Write the figures ``stems`` (name -> path without its ending) as SVG, PDF, PNG and HTML.
 
-    ``data`` is what the figures of their scope show; ``tables`` holds the other tables they need.
+    ``data`` is what the figures of their scope show; ``tables`` holds the other tables they need;
+    the interactive figures load ``plotlyjs``.
     """
     for name, stem in stems.items():
         figure = figures.build(name, data, tables)
         paper.save(figure, stem, provenance)
-        screen.save(figure, stem, provenance)
+        screen.save(figure, stem, provenance, plotlyjs)
 
 
 def _task(job: Job) -> tuple:

@@ -124,8 +124,8 @@ class Figure:
     """Panels from left to right and downwards, ``columns`` in a row of the screen.
 
     On paper a row has as many as fit. ``shared`` axes ("x", "y") have one scale; ``x_title``
-    names the x axis of all panels; ``colours`` are the scale of `Heat` (a name that both libraries
-    know) and its title.
+    names the x axis of all panels; ``colours`` are the scale of `Heat` (a name of
+    matplotlib's) and its title; ``alt`` is the alternative text.
     """
 
     panels: Sequence[Panel]
@@ -135,6 +135,7 @@ class Figure:
     shared: str = ""
     x_title: str = ""
     colours: tuple[str, str] = ("", "")
+    alt: str = ""
 
     @property
     def legend(self) -> dict[str, Points | Band | Rule]:

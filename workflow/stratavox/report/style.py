@@ -20,9 +20,13 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#CC79A7",
 )
 GREY, PALE, INK = "#6E6E6E", "#D9D9D9", "#222222"
+BROWN = "#5D3A00"
+# On a dark page: what is too dark or too bright there -> its colour.
+DARK = {INK: "#E6E6E6", BLACK: "#FFFFFF", GREY: "#9E9E9E", PALE: "#4A4A4A"}
+DARK |= {BLUE: "#3D9BE0", BROWN: "#B98A4A"}
 
 # Not for encoders: yellow lines are hard to see on white, and black lines look like axes.
-ENCODER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#5D3A00")
+ENCODER_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BROWN)
 CLASS_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW)
 # as matplotlib calls them; `stratavox.report.screen` knows plotly's names
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p")

@@ -78,9 +78,10 @@ def module(name: str) -> ModuleType:
 
 
 def build(name: str, data, tables: dict):
-    """A figure as data, with its title; ``tables`` holds at least those that it needs."""
+    """A figure as data, with its texts; ``tables`` holds at least those that it needs."""
     figure = module(name).figure(data, *(tables[need] for need in facts()[name].needs))
-    return replace(figure, title=f"{facts()[name].title}, {data.heading}")
+    title = f"{facts()[name].title}, {data.heading}"
+    return replace(figure, title=title, alt=alt(name, data.heading, data))
 
 
 def alt(name: str, heading: str, data=None) -> str:

@@ -1,4 +1,3 @@
-"use strict";
 // Draws the figures from the data in the page. Without this script the pictures stay.
 const specs = JSON.parse(document.getElementById("specs").textContent);
 const hidden = new Set(); // groups that a click on a legend switched off, in all figures
@@ -17,14 +16,13 @@ function plotly() {
   return library;
 }
 
-/** A card is small: its panels fill it, and the legend of all cards stands above them. */
+/** A card is small, and the legend of all cards stands above them. */
 function fitted(spec, figure) {
   if (!figure.classList.contains("small")) return spec;
-  const layout = structuredClone(spec.layout);
-  Object.assign(layout, { height: 290, showlegend: false, margin: { t: 8, r: 6, b: 44, l: 48 } });
-  layout.font = { ...layout.font, size: 11 };
-  for (const note of layout.annotations ?? []) if (note.yshift) note.yshift = -28;
-  return { data: spec.data, layout };
+  const { data, layout } = structuredClone(spec);
+  Object.assign(layout.meta, { heights: layout.meta.heights.map((height) => 0.65 * height), small: true });
+  for (const one of [...data, ...(layout.shapes ?? [])]) one.showlegend = false;
+  return { data, layout };
 }
 
 /** One legend for all cards, of buttons that switch a series in all figures. */
