@@ -36,7 +36,8 @@ def address(tmp_path_factory) -> str:
     task["stems"] = {name: task["stems"][name] for name in ("card", "layers")}
     task["umap"], zoo["stems"] = {}, {}
     results = load("zoo", "call", "folder", Path(task["answers"]), fake.folders(index))
-    draw.draw({name: Path(stem) for name, stem in task["stems"].items()}, results, {}, {})
+    stems = {name: Path(stem) for name, stem in task["stems"].items()}
+    draw.draw(stems, results, {}, {}, root / "plotly.min.js")
     out = root / "results/report"
     write_text(summary.render(gather.content(index), out, root / "tables"), out / "summary.html")
     return (out / "summary.html").as_uri()
@@ -99,9 +100,13 @@ def test_a_point_tells_encoder_readout_interval_and_n(opened):
         }"""
     )
     text = page.locator(".card .hoverlayer").first.text_content()
-    row = fake.estimates().query(
-        "encoder == 'deep' and readout == 'block_00' and control == 'none' and regime == 'grouped'"
-    ).iloc[0]
+    row = (
+        fake.estimates()
+        .query(
+            "encoder == 'deep' and readout == 'block_00' and control == 'none' and regime == 'grouped'"
+        )
+        .iloc[0]
+    )
     for part in ("deep", "block 0", f"{row['low']:.2f} to {row['high']:.2f}", "40 clips, 8 groups"):
         assert part in text, text
 

@@ -37,7 +37,7 @@ function legend() {
   for (const { data, layout } of small.map((one) => specs[one.dataset.stem])) {
     for (const { name, legendgroup, showlegend, mode, marker, line, fillcolor } of data) {
       if (!showlegend || buttons.has(legendgroup)) continue;
-      const button = entry(sign(mode, marker, line, fillcolor), marker?.color ?? line?.color, name, "button");
+      const button = entry(sign(mode, marker, line, fillcolor), marker?.color ?? line?.color, layout.meta.dark, name, "button");
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
       button.addEventListener("click", () => toggle(legendgroup));
@@ -46,7 +46,7 @@ function legend() {
     }
     for (const { name, showlegend, line } of layout.shapes ?? []) {
       if (!showlegend || buttons.has(name)) continue;
-      const shape = entry("┄", line.color, name, "span");
+      const shape = entry("┄", line.color, layout.meta.dark, name, "span");
       buttons.set(name, shape);
       list.append(shape);
     }
@@ -58,12 +58,12 @@ function sign(mode, marker, line, fillcolor) {
   const pointed = mode?.includes("markers") && marker?.opacity !== 0;
   return pointed ? (glyphs[marker?.symbol] ?? "●") : "—";
 }
-function entry(glyph, colour, name, tag) {
+function entry(glyph, colour, dark, name, tag) {
   const whole = document.createElement(tag);
   const mark = document.createElement("span");
   const label = document.createElement("span");
   mark.textContent = glyph;
-  mark.style.color = colour;
+  mark.style.color = `light-dark(${colour}, ${dark[colour] ?? colour})`;
   mark.setAttribute("aria-hidden", "true");
   label.innerHTML = name; // plotly's own escaping
   whole.append(mark, " ", label);
