@@ -1,25 +1,19 @@
 """Which readout to take for other recordings, what it scores, and what to beware of.
 
-Nothing is chosen by the scores that are then shown: in each outer fold the candidate with the least
-inner log-loss is taken, and the score is that of these choices on the held-out clips. The best of
-several scores would be too high (Varma & Simon 2006, BMC Bioinformatics 7:91; Cawley & Talbot 2010,
-J. Machine Learning Research 11:2079-2107, section 5).
+Encoder and block are chosen in the training folds alone (`inference.choice`); the score is that of
+these choices on the clips that were held out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-
-import pandas as pd
 
 from stratavox import words
 from stratavox.inference.answers import contrasts as c
 from stratavox.inference.answers import rows_of
+from stratavox.inference.choice import Choice, key
 from stratavox.inference.groups import RANGE, Groups, Interval, interval
-from stratavox.inference.measures import Balanced
-from stratavox.inference.study import Encoder, Key, Study
+from stratavox.inference.study import Encoder, Study
 
 # Baselines that show how far a nuisance goes; nobody would use them.
 NUISANCES = {"duration_level"}
@@ -43,64 +37,16 @@ def rows(study: Study) -> list[dict]:
         return []
     choice = Choice.of(study, candidates)
     decodable = [one.name for one in candidates if _decodable(study, one)]
-    made = {one.name: _row(study, one, choice, one.name in decodable) for one in candidates}
-    recommended = [one for one in made.values() if one["recommended"]]
-    for row in recommended:
-        row["sentence"] = " ".join(_use(study, choice, row))
-        row["beware"] = "\n".join([*_of_groups(study), *_of_scores(study, row, choice.encoder)])
-    if not recommended:
-        row = made[candidates[0].name]
-        row["sentence"] = " ".join(_none(study, choice, decodable))
-        row["beware"] = "\n".join(_of_groups(study))
-    return list(made.values())
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The candidate that training chose in each fold, and the one chosen in most (``encoder``).
-
-    ``winners``: its name by repeat and fold. ``measure``: correctness of the choice on the clips
-    that were held out.
-    """
-
-    encoder: Encoder
-    winners: pd.Series
-    measure: Balanced
-
-    @classmethod
-    def of(cls, study: Study, candidates: list[Encoder]) -> Choice:
-        losses = pd.DataFrame(
-            {
-                one.name: study.of_folds(_key(study, one, one.compared), "inner_log_loss")
-                for one in candidates
-            }
-        )
-        winners, loss = losses.idxmin(axis="columns").rename("encoder"), losses.mean()
-        most = max(candidates, key=lambda one: ((winners == one.name).sum(), -loss[one.name]))
-        return cls(most, winners, _measure(study, winners))
-
-    @property
-    def folds(self) -> int:
-        return len(self.winners)
-
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """Candidate -> folds in which training chose it, most first."""
-        return self.winners.value_counts().to_dict()
-
-
-def _key(study: Study, encoder: Encoder, readout: str) -> Key:
-    return Key(encoder.name, readout, regime=study.regime)
-
-
-def _measure(study: Study, winners: pd.Series) -> Balanced:
-    """Each held-out clip as its fold's winner has it, averaged over repeats as in `Study.add`."""
-    names = winners.unique()
-    tested = pd.concat([study.tested[name].assign(encoder=name) for name in names])
-    own = tested.merge(winners.reset_index(), on=["repeat", "fold", "encoder"])
-    clips = own.groupby("clip_id").agg({"correct": "mean", "target": "first", "group": "first"})
-    target, group = clips["target"].to_numpy(str), clips["group"].to_numpy(str)
-    return Balanced.of(clips["correct"].to_numpy(), target, group)
+    made = [_row(study, one, choice, one.name in decodable) for one in candidates]
+    recommended = next((row for row in made if row["recommended"]), None)
+    if recommended is None:
+        made[0]["sentence"] = " ".join(_none(study, choice, decodable))
+        made[0]["beware"] = "\n".join(_of_groups(study))
+    else:
+        warnings = [*_of_groups(study), *_of_scores(study, recommended, choice.encoder)]
+        recommended["sentence"] = " ".join(_use(study, choice, recommended))
+        recommended["beware"] = "\n".join(warnings)
+    return made
 
 
 def _decodable(study: Study, encoder: Encoder) -> bool:
@@ -112,7 +58,7 @@ def _decodable(study: Study, encoder: Encoder) -> bool:
     row = _contrast(study, c.ABOVE_CHANCE, encoder)
     if row is not None and row["resolved"] is not None:
         return bool(row["resolved"] and row["difference"] > 0)
-    measure, null = study.correct[_key(study, encoder, encoder.compared)], study.null(encoder)
+    measure, null = study.correct[key(study, encoder, encoder.compared)], study.null(encoder)
     groups = study.groups or Groups.of(measure.clips)
     return interval(measure, groups, share=True).low > null.value + 2 * null.error
 
@@ -128,13 +74,13 @@ def _contrast(study: Study, question: str, a: Encoder, b: Encoder | None = None)
 
 def _row(study: Study, encoder: Encoder, choice: Choice, decodable: bool) -> dict:
     """The row of a candidate, without a sentence."""
-    measure = study.correct[_key(study, encoder, encoder.compared)]
+    measure = study.correct[key(study, encoder, encoder.compared)]
     recommended = decodable and encoder is choice.encoder
     readout, folds_chosen = _readout(study, encoder, choice.folds)
     last = encoder.blocks[-1] if encoder.blocks else None
     of_last = Interval(float("nan"))
     if last:
-        of_last = study.score(study.correct[_key(study, encoder, last)])
+        of_last = study.score(study.correct[key(study, encoder, last)])
     few_clips = _few_clips(study, encoder, measure.value) if decodable else {}
     return {
         "encoder": encoder.name,
@@ -164,7 +110,7 @@ def _readout(study: Study, encoder: Encoder, folds: int) -> tuple[str, int]:
     counts = study.chosen(encoder.members)["readout"].value_counts()
     equal = counts.index[counts == counts.max()]
     losses = {
-        block: study.of_folds(_key(study, encoder, block), "inner_log_loss").mean()
+        block: study.of_folds(key(study, encoder, block), "inner_log_loss").mean()
         for block in equal
     }
     return min(losses, key=losses.get), int(counts.max())
@@ -198,7 +144,7 @@ def _use(study: Study, choice: Choice, row: dict) -> Iterator[str]:
     score = study.score(choice.measure)
     yield f"Balanced accuracy is {_estimate(score)} on {_units(study)}."
     others = [
-        f"{_label(one)} {_number(study.correct[_key(study, one, one.compared)].value)}"
+        f"{_label(one)} {_number(study.correct[key(study, one, one.compared)].value)}"
         for one in _baselines(study)
         if one is not choice.encoder
     ]
@@ -227,10 +173,13 @@ def _none(study: Study, choice: Choice, decodable: list[str]) -> Iterator[str]:
 
 def _of_groups(study: Study) -> Iterator[str]:
     """Warnings about what was held out."""
-    apart = {"recording": "no recording is in training and test, but an individual may be"}
     if study.groups is None:
-        why = apart.get(study.regime, "an individual may be in training and test")
-        yield f"Groups are unknown: {why}, so the score may be too high. Nothing was tested."
+        shared = "an individual" if study.regime == "recording" else "an individual or a recording"
+        yield (
+            f"Groups are unknown: {shared} may be in training and test, so the score may be too "
+            "high."
+        )
+        yield "Nothing was tested, as this needs groups."
         return
     units, freedom = words.count(study.groups.n, _unit(study)), study.groups.freedom
     if study.groups.kind == RANGE:
@@ -248,49 +197,54 @@ def _of_groups(study: Study) -> Iterator[str]:
 
 
 def _of_scores(study: Study, row: dict, encoder: Encoder) -> Iterator[str]:
-    """Warnings about what scores as much, or more."""
+    """Warnings about what scores as much as the recommended ``encoder``, or more."""
     leak = _contrast(study, c.LEAKAGE, encoder)
-    if leak is not None and leak["resolved"] and leak["difference"] > 0:
+    # a warning needs less evidence than a claim: no adjustment for all contrasts of the task
+    if leak is not None and leak["low"] is not None and leak["low"] > 0:
         yield (
             f"A random split gives {_number(leak['a_value'])} instead of "
             f"{_number(leak['b_value'])}: do not expect that of a new {_unit(study)}."
         )
-    own = study.correct[_key(study, encoder, encoder.compared)].value
+    own = study.correct[key(study, encoder, encoder.compared)].value
     for other in study.encoders:
         yield from _other(study, encoder, other, own)
     if row["last_readout"] not in (None, row["readout"]):
-        yield from _last_block(study, encoder, row["last_value"], own)
-
-
-def _last_block(study: Study, encoder: Encoder, last: float, own: float) -> Iterator[str]:
-    row = _contrast(study, c.LAST_OR_CHOSEN, encoder)
-    if row is not None and row["resolved"] and row["difference"] < 0:
-        return
-    text = f"The last block was not shown to be worse ({_number(last)} against {_number(own)})"
-    if last >= own - study.settings["margin"]:
-        yield f"{text}, and it is simpler to use: no block has to be chosen."
-    else:
-        yield f"{text}, but these data cannot show that it is as good."
+        last, contrast = row["last_value"], _contrast(study, c.LAST_OR_CHOSEN, encoder)
+        numbers = f"({_number(last)}, block chosen in training {_number(own)})"
+        equal = last >= own - study.settings["margin"]
+        so = ", and it is simpler to use" if equal else ", but it may be: the data cannot tell"
+        yield from _compared(study, "The last block", numbers, contrast, last - own, so)
 
 
 def _other(study: Study, encoder: Encoder, other: Encoder, own: float) -> Iterator[str]:
-    """How a baseline, an encoder or a random twin compares with the recommended ``encoder``."""
-    value = study.correct[_key(study, other, other.compared)].value
-    numbers = f"({_number(value)} against {_number(own)})"
+    """How a baseline or a random twin compares; for a recommended baseline, how encoders do."""
+    value = study.correct[key(study, other, other.compared)].value
+    numbers = f"({_number(value)}, {encoder.name} {_number(own)})"
     if not encoder.blocks:
         row = _contrast(study, c.BASELINE, other, encoder)
-        if row is not None and row["resolved"] and row["difference"] > 0 and not other.random:
-            yield f"{_label(other)} was shown to be better on the held-out clips {numbers}."
+        if row is not None and row["resolved"] and row["difference"] > 0:
+            yield f"{_label(other)} was shown to be better {numbers}."
         return
     twin = other.random and other.architecture == encoder.architecture
-    if not twin and other not in _baselines(study):
-        return
-    row = _contrast(study, c.TRAINED if twin else c.BASELINE, encoder, other)
-    resolved = row is not None and row["resolved"]
-    if resolved and row["difference"] < 0:
-        yield f"{_label(other)} was shown to be better on the held-out clips {numbers}."
-    elif not resolved:
-        yield f"{_label(other)} was not shown to be worse {numbers}."
+    if twin or other in _baselines(study):
+        row = _contrast(study, c.TRAINED if twin else c.BASELINE, encoder, other)
+        yield from _compared(study, _label(other), numbers, row, value - own)
+
+
+def _compared(
+    study: Study, other: str, numbers: str, row: dict | None, above: float, so: str = ""
+) -> Iterator[str]:
+    """A warning unless ``other``, ``above`` the recommended encoder by so much, is worse.
+
+    By the contrast ``row``; where that was not tested, it is worse if it is so by more than the
+    margin. ``so`` follows where it was not shown to be worse.
+    """
+    tested = row is not None and row["resolved"] is not None
+    if tested and row["resolved"]:
+        if above > 0:
+            yield f"{other} was shown to be better {numbers}."
+    elif tested or above >= -study.settings["margin"]:
+        yield f"{other} was not shown to be worse {numbers}{so}."
 
 
 def _baselines(study: Study) -> list[Encoder]:
