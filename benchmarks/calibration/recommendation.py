@@ -45,10 +45,10 @@ FOR_COMPARISON = Bound("", lambda value, error: True, "for comparison")
 
 def simulations() -> Iterator[Simulation]:
     rows = (
-        Row("mean score of the choice in training less chance", NO_DIFFERENCE, column("above")),
+        Row("score of the choice in training less chance", NO_DIFFERENCE, column("above")),
         Row("interval of the choice in training holds chance", COVERAGE, column("held")),
-        Row("a readout is recommended", at_most(0.05), column("recommended")),
-        Row("mean of the best encoder's score less chance", FOR_COMPARISON, column("best above")),
+        Row("a readout of noise is recommended", at_most(0.05), column("recommended")),
+        Row("the best encoder's score less chance", FOR_COMPARISON, column("best above")),
     )
     once = partial(without_signal, groups=GROUPS)
     yield Simulation(f"{ENCODERS} encoders of noise, {GROUPS} groups", rows, each(once))
