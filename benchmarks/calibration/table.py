@@ -12,6 +12,7 @@ from benchmarks.calibration import (
     default_run,
     intervals,
     nulls,
+    recommendation,
     verdicts,
 )
 
@@ -26,5 +27,6 @@ SIMULATIONS = list(
         blocks.simulations(),
         nulls.simulations(),
         bits.simulations(),
+        recommendation.simulations(),
     )
 )

@@ -58,14 +58,15 @@ def predicted(
 
 
 def scored(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The scores table that goes with predictions, by fold and pooled."""
+    """The scores table that goes with predictions, by fold and pooled; as if all trained alike."""
     parts = ["readout", "probe", "control", "regime", "repeat"]
     rows = []
     for where, part in predictions.groupby(parts, sort=False):
         for fold, own in [*part.groupby("fold"), (None, part)]:
             value = balanced_accuracy_score(own["target"], own["predicted"])
             rows.append([*where, fold, "balanced_accuracy", value, len(own)])
-    return pd.DataFrame(rows, columns=[*parts, "fold", "metric", "value", "n_test"])
+    scores = pd.DataFrame(rows, columns=[*parts, "fold", "metric", "value", "n_test"])
+    return scores.assign(inner_log_loss=1.0)
 
 
 def study(strengths: dict[str, dict[str, float]], seed: int, encoders=None, groups=12) -> Study:
@@ -80,6 +81,7 @@ def study(strengths: dict[str, dict[str, float]], seed: int, encoders=None, grou
             encoder(n, "none" if list(s) == ["features"] else "file") for n, s in strengths.items()
         ]
     task = {"chance": 1 / 3, "regimes": ["grouped", "random"], "clips": len(table)}
+    task |= {"group": "bird"}
     study = Study(task, encoders, SETTINGS)
     scores = []
     for name, readouts in strengths.items():

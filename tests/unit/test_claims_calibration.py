@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.calibration import blocks, contrasts, intervals, verdicts
+from benchmarks.calibration import blocks, contrasts, intervals, recommendation, verdicts
 from benchmarks.calibration.simulation import (
     COVERAGE,
     Measured,
@@ -13,8 +13,11 @@ from benchmarks.calibration.simulation import (
     each,
 )
 
-PARTS = [verdicts.simulations, verdicts.power, intervals.simulations, contrasts.simulations]
-SIMULATIONS = {one.setting: one for part in (*PARTS, blocks.simulations) for one in part()}
+PARTS = [
+    *(verdicts.simulations, verdicts.power, intervals.simulations, contrasts.simulations),
+    *(blocks.simulations, recommendation.simulations),
+]
+SIMULATIONS = {one.setting: one for part in PARTS for one in part()}
 # Settings that intervals, tests or verdicts of an earlier version did not hold in.
 FEW_RUNS = {
     "task at chance, acoustics early, 12 uneven groups": 20,
@@ -31,6 +34,7 @@ FEW_RUNS = {
     "they differ by .02, only a fifth of the groups differ, 12 groups": 60,
     "it is one more random draw beside 5 twins, 20 groups": 60,
     "blocks rise .50 to .80, 12 groups": 40,
+    "5 encoders of noise, 12 groups": 6,
 }
 
 
@@ -78,5 +82,5 @@ def test_a_run_is_the_same_whatever_else_is_run():
 
 def test_each_setting_occurs_once():
     """Runs are seeded by their setting."""
-    made = sum(len(list(part())) for part in (*PARTS, blocks.simulations))
+    made = sum(len(list(part())) for part in PARTS)
     assert made == len(SIMULATIONS)

@@ -40,7 +40,8 @@ def inputs(folder: Path) -> dict:
     readouts = deep.description["readouts"]
     table = predicted(clips(8), "nested", 0.8, generator)
     table = pd.concat([table, *(predicted(clips(8), name, 0.6, generator) for name in readouts)])
-    scores = scored(table).assign(at_edge=False, converged=True, chosen=None)
+    scores = scored(table).assign(at_edge=False, converged=True)
+    scores["chosen"] = (scores["readout"] == BLOCKS[2]) & scores["fold"].notna()
     weights = [("grouped", name, 1 / len(BLOCKS)) for name in BLOCKS]
     frames = {
         "scores": scores,
@@ -51,7 +52,7 @@ def inputs(folder: Path) -> dict:
     for name, frame in frames.items():
         tables.write_table(pa.Table.from_pandas(frame, preserve_index=False), paths[name], {})
     tables.write_json(deep.description, folder / "encoder.json")
-    task = {"chance": 1 / 3, "regimes": ["grouped"], "clips": len(clips(8))}
+    task = {"chance": 1 / 3, "regimes": ["grouped"], "clips": len(clips(8)), "group": "bird"}
     tables.write_json(task, folder / "folds.json")
     files = {name: [str(path)] for name, path in paths.items()}
     optional = ("atlas", "conditional", "erasure", "erased", "samples")

@@ -167,7 +167,11 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if not missing(value) and value < 0.001 else number(value)
 
 
+def plural(noun: str) -> str:
+    """ "groups", "classes"."""
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
+
+
 def count(amount: int, noun: str) -> str:
     """A number with its noun: "1 group", "21 groups", "3 classes"."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{amount:,} {noun if amount == 1 else plural}"
+    return f"{amount:,} {noun if amount == 1 else plural(noun)}"

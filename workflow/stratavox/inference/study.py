@@ -66,6 +66,11 @@ class Encoder:
         return self.description["weights"] == "random"
 
     @property
+    def compared(self) -> str:
+        """The readout that stands for it: the block chosen in training, or its only one."""
+        return "nested" if self.blocks else self.description["readouts"][0]
+
+    @property
     def curve(self) -> list[str]:
         """The readouts that have a depth, in order of depth."""
         return [name for name in ("input", *self.blocks) if name in self.description["readouts"]]
@@ -87,8 +92,9 @@ class Study:
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
     they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
-    probes, the last three by encoder; ``erased`` are the columns of probe.erasure; ``answers`` are
-    the rows of the tables of answers computed so far.
+    probes, the last three by encoder; ``tested`` is whether each clip was right, by encoder, repeat
+    and fold (`Encoder.compared`, in the strictest regime); ``erased`` are the columns of
+    probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
     """
 
     task: dict
@@ -98,6 +104,7 @@ class Study:
     atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
     layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
     samples: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tested: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
@@ -127,6 +134,7 @@ class Study:
             bits=predictions["log_probability"] / np.log(2),
             group=predictions["group"] if known else predictions["clip_id"],
         )
+        self._keep_folds(encoder, scored)
         parts = ["readout", "probe", "control", "regime"]
         clips = scored.groupby([*parts, "clip_id"], sort=True, observed=True).agg(
             {"correct": "mean", "bits": "mean", "target": "first", "group": "first"}
@@ -139,6 +147,18 @@ class Study:
             if known and self.groups is None:
                 self.groups = Groups.of(self.correct[key].clips)
                 self.group_names = sorted(set(group))
+
+    def _keep_folds(self, encoder: str, scored: pd.DataFrame) -> None:
+        unit = next(one for one in self.encoders if encoder in one.members)
+        own = scored[
+            (scored["readout"] == unit.compared)
+            & (scored["probe"] == "linear")
+            & (scored["control"] == "none")
+            & (scored["regime"] == self.regime)
+        ]
+        if len(own):
+            columns = ["repeat", "fold", "clip_id", "target", "group", "correct"]
+            self.tested[encoder] = own[columns]
 
     def add_atlas(self, encoder: str, atlas: pd.DataFrame) -> None:
         """Count one encoder's atlas: its squared errors by group, in the order of the groups.
@@ -212,9 +232,10 @@ class Study:
 
     def fold_differences(self, a: Key, b: Key) -> np.ndarray:
         """Balanced accuracy of ``a`` minus that of ``b`` (repeats x folds,), draws averaged."""
-        return (self._fold_scores(a) - self._fold_scores(b)).dropna().to_numpy()
+        return (self.of_folds(a, "value") - self.of_folds(b, "value")).dropna().to_numpy()
 
-    def _fold_scores(self, key: Key) -> pd.Series:
+    def of_folds(self, key: Key, column: str) -> pd.Series:
+        """A column of the scores by repeat and fold, draws averaged."""
         encoder = self.named(key.encoder)
         rows = self.scores
         rows = rows[
@@ -226,4 +247,4 @@ class Study:
             & (rows["metric"] == "balanced_accuracy")
             & rows["fold"].notna()
         ]
-        return rows.groupby(["repeat", "fold"])["value"].mean()
+        return rows.groupby(["repeat", "fold"])[column].mean()

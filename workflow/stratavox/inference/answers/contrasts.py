@@ -95,7 +95,7 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
         best = Key(encoder.name, "nested")
         yield ABOVE_CHANCE, best, study.null(encoder)
         for baseline in flat:
-            yield BASELINE, best, Key(baseline.name, baseline.description["readouts"][0])
+            yield BASELINE, best, Key(baseline.name, baseline.compared)
         alike = best._replace(regime="within") if study.task.get("transfer") else best
         yield LEAKAGE, best._replace(regime="random"), alike
         yield TRANSFER, best._replace(regime="within"), best
@@ -105,7 +105,7 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
                     yield TRAINED, best, Key(twin.name, "nested")
             yield from _within(study, encoder)
     for baseline in flat:
-        key = Key(baseline.name, baseline.description["readouts"][0])
+        key = Key(baseline.name, baseline.compared)
         yield ABOVE_CHANCE, key, study.null(baseline)
 
 

@@ -35,7 +35,7 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
     measures = {key: Balanced.mean([one[key] for one in drawn]) for key in drawn[0]}
     if not measures:
         return
-    shown = "nested" if encoder.blocks else encoder.description["readouts"][0]
+    shown = encoder.compared
     quoted = max(size for readout, size in measures if readout == shown and size <= QUOTED)
     estimates = {key: study.score(measure) for key, measure in measures.items()}
     for (readout, size), estimate in estimates.items():
