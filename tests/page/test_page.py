@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 import report_tables as fake
-from stratavox.report import draw, figures, gather, summary
+from stratavox.report import draw, gather, summary
 from stratavox.report.results import load
 from stratavox.tables import write_text
 
@@ -100,13 +100,8 @@ def test_a_point_tells_encoder_readout_interval_and_n(opened):
         }"""
     )
     text = page.locator(".card .hoverlayer").first.text_content()
-    row = (
-        fake.estimates()
-        .query(
-            "encoder == 'deep' and readout == 'block_00' and control == 'none' and regime == 'grouped'"
-        )
-        .iloc[0]
-    )
+    rows = fake.estimates().set_index(["encoder", "readout", "control", "regime", "metric"])
+    row = rows.loc[("deep", "block_00", "none", "grouped", "balanced_accuracy")]
     for part in ("deep", "block 0", f"{row['low']:.2f} to {row['high']:.2f}", "40 clips, 8 groups"):
         assert part in text, text
 
@@ -131,6 +126,7 @@ def test_the_legend_hides_an_encoder_in_all_figures(opened):
 def test_no_serious_obstacle_for_people_who_need_assistance(opened, scheme):
     page = opened(color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+    page.locator("details figure").scroll_into_view_if_needed()
     page.wait_for_selector("details .plot .main-svg")
     violations = Axe().run(page).response["violations"]
     serious = [(v["id"], v["nodes"][0]["html"]) for v in violations if v["impact"] in SERIOUS]
