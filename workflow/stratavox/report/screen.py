@@ -186,6 +186,7 @@ def _points(series: Points, screen: go.Figure, where: dict, shown: set[str]) -> 
         line={"color": series.colour, "width": series.width * 1.4, "dash": series.dash or None},
         opacity=series.opacity,
         customdata=list(map(plain, series.hover)),
+        ids=list(series.ids) or None,
         hovertemplate=HOVER if len(series.hover) else "",
         hoverinfo=None if len(series.hover) else "skip",
         meta=plain(series.name),
