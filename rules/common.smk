@@ -211,6 +211,13 @@ def of_each_target(pattern):
     ]
 
 
+def of_own_targets(pattern):
+    """An input function: the pattern's files for every target task of the dataset."""
+    return lambda wildcards: expand(
+        pattern, task=PLAN.targets(wildcards.dataset), **wildcards
+    )
+
+
 def of_encoders(pattern, encoders):
     """An input function: the pattern's files for the encoders that a function of the task names."""
     return lambda wildcards: expand(
@@ -328,6 +335,7 @@ def index_of_dataset(dataset):
             encoder: rules.shape.output.shape.format(encoder=encoder, dataset=dataset)
             for encoder in PLAN.encoders
         },
+        "clips": of(rules.listen.output.table) if PLAN.listening(dataset) else None,
         "stems": stems(rules.dataset_figures, dataset=dataset),
         "tasks": {task: index_of_task(dataset, task) for task in PLAN.tasks(dataset)},
     }
@@ -398,6 +406,7 @@ def report_tables():
     for entry in entries:
         files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]
         files += [entry["archive"]["account"]] if entry["archive"] else []
+        files += [entry["clips"]] if entry["clips"] else []
         for task in entry["tasks"].values():
             files += [task["folds_json"], f"{task['answers']}/summary.json"]
             files += [*task["notebook"].values(), *task["neighbours"].values()]

@@ -87,6 +87,21 @@ rule panels:
         COMMAND
 
 
+rule listen:
+    input:
+        clips=of_each_shard(rules.acoustics.input.clips),
+        folds=of_own_targets(rules.folds.output.folds),
+    output:
+        files=directory("results/report/clips/{dataset}"),
+        table="results/report/clips/{dataset}.parquet",
+    resources:
+        **needs(mb=(1500, 0), minutes=(10, 0.001)),
+    params:
+        **stage("report.listen", lambda wildcards: PLAN.listening(wildcards.dataset)),
+    shell:
+        COMMAND
+
+
 rule summary:
     input:
         report_tables(),

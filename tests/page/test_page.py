@@ -39,7 +39,9 @@ def address(tmp_path_factory) -> str:
     stems = {name: Path(stem) for name, stem in task["stems"].items()}
     draw.draw(stems, results, {}, {}, root / "plotly.min.js")
     out = root / "results/report"
-    write_text(summary.render(gather.content(index), out, root / "tables"), out / "summary.html")
+    write_text(
+        summary.render(gather.content(index), {}, out, root / "tables"), out / "summary.html"
+    )
     return (out / "summary.html").as_uri()
 
 

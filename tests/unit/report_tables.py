@@ -388,6 +388,7 @@ def write(
                 "source": source,
                 "chorus": {"confounded": False} if source == "chorus" else None,
                 "archive": None,
+                "clips": None,
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
                 "shape": further["shape"],

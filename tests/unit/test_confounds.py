@@ -214,7 +214,7 @@ def page(tmp_path, entries):
     tables.write_json({"confounds": entries}, path)
     index["datasets"]["zoo"]["tasks"]["call"]["confounds"] = str(path)
     content = gather.content(index)
-    return summary.render(content, tmp_path / "results/report", tmp_path / "results/tables")
+    return summary.render(content, {}, tmp_path / "results/report", tmp_path / "results/tables")
 
 
 def test_the_page_reports_confounds_in_a_sentence_and_a_table(tmp_path):
@@ -254,7 +254,7 @@ def test_the_page_has_no_section_without_named_confounds(tmp_path):
     index = drawn(fake.write(tmp_path))
     content = gather.content(index)
     out = tmp_path / "results/report"
-    assert "What goes with" not in summary.render(content, out, tmp_path / "results/tables")
+    assert "What goes with" not in summary.render(content, {}, out, tmp_path / "results/tables")
 
 
 def test_trimmed_zeros_and_clips_missing_from_the_join_are_reported_with_the_data(tmp_path):

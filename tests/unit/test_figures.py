@@ -388,7 +388,7 @@ def test_each_clip_stands_at_its_coordinates_under_its_class(panels, panels_on_p
             assert np.array_equal(dots[0].get_xydata(), here[["x", "y"]])
             trace = [t for t in shown.data if t.meta == plain(f"class {name}")][number]
             texts = [text.split("<br>") for text in trace.customdata]
-            assert [lines[0] for lines in texts] == here["clip_id"].tolist()
+            assert [lines[0] for lines in texts] == here["clip_id"].tolist() == list(trace.ids)
             assert {lines[1] for lines in texts} == {f"class: {plain(name)}"}
             assert [lines[2] for lines in texts] == [f"group: {group}" for group in here["group"]]
             assert list(trace.x) == here["x"].tolist()

@@ -21,7 +21,7 @@ from stratavox.tables import write_json, write_table, write_text
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 SPEC = '<script type="application/json" id="spec">{"data":[],"layout":{}}</script>'
 # What the page draws from, before its own script.
-SCRIPTS = ["specs", "plotly"]
+SCRIPTS = ["specs", "clips", "plotly"]
 
 
 class Page(HTMLParser):
@@ -63,7 +63,9 @@ def drawn(index: dict) -> dict:
 
 def page(root: Path, **more) -> tuple[Page, dict]:
     content = gather.content(drawn(fake.write(root, **more)))
-    return Page(summary.render(content, root / "results/report", root / "results/tables")), content
+    return Page(
+        summary.render(content, {}, root / "results/report", root / "results/tables")
+    ), content
 
 
 def loaded(root: Path, **more):
@@ -160,7 +162,7 @@ def test_a_further_table_of_answers_gets_onto_the_page_by_being_there(tmp_path):
     write_table(table, answers / "clips_needed.parquet", {"code": "c0de"})
     write_table(table.select(["encoder"]), answers / "mute.parquet", {"code": "c0de"})
     content = gather.content(index)
-    text = Page(summary.render(content, tmp_path / "results/report", tmp_path / "tables")).text
+    text = Page(summary.render(content, {}, tmp_path / "results/report", tmp_path / "tables")).text
     assert f"Clips needed: {sentence}" in text and "Mute" not in text
     csv = gather.csv_tables(index)
     assert csv["zoo.call.clips_needed.csv"] == str(answers / "clips_needed.parquet")
@@ -209,7 +211,7 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
     about = {"licence": "CC <BY> 4.0", "citation": "A Person (2016)", "doi": "10.1/x"}
     index["datasets"]["zoo"]["archive"] = about | {"account": str(account)}
     content = gather.content(index)
-    text = Page(summary.render(content, tmp_path / "results/report", tmp_path / "tables")).text
+    text = Page(summary.render(content, {}, tmp_path / "results/report", tmp_path / "tables")).text
     for sentence in (
         "Source a.zip, https://a/a.zip",
         "Checked against its published md5; sha256 abc",
@@ -480,5 +482,5 @@ def test_a_nuisance_is_reported_apart(tmp_path):
     index = drawn(fake.write(tmp_path))
     index["datasets"]["zoo"]["tasks"]["call"]["role"] = "nuisance"
     out = tmp_path / "results/report"
-    text = Page(summary.render(gather.content(index), out, tmp_path / "results/tables")).text
+    text = Page(summary.render(gather.content(index), {}, out, tmp_path / "results/tables")).text
     assert "zoo: call nuisance" in text and "Claims: zoo" not in text

@@ -26,7 +26,7 @@ STAGES = (
     *("probe.atlas", "probe.conditional", "probe.erasure", "probe.samples", "probe.attention"),
     *("inference.infer", "inference.verdicts"),
     *("geometry.umap", "geometry.shape", "geometry.neighbours", "geometry.similarity"),
-    *("report.draw", "report.summary"),
+    *("report.draw", "report.listen", "report.summary"),
 )
 # The longest way through the rules, and one run more.
 MOST_RUNS = 10

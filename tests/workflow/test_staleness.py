@@ -212,6 +212,7 @@ def test_a_line_of_code(study, planned):
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
             *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
         ),
+        ("report/listen.py", r"\Z", "CHANGED = 1\n"): ("listen",),
         # code that this run does not use, and code that it does
         ("encoders/beats/load.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/annotations/formats/textgrid.py", r"\Z", "CHANGED = 1\n"): (),

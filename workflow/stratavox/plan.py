@@ -354,6 +354,19 @@ class Plan:
         later = {name for drawn in self.draws.values() for name in drawn[1:]}
         return [name for name in self.deep() if name not in later]
 
+    def listening(self, dataset: str) -> dict | None:
+        """Among which clips the report's maps choose those it plays, and the name of each group.
+
+        None for a dataset without maps.
+        """
+        targets = self.targets(dataset)
+        if not any(self.mapped(dataset, task) for task in targets):
+            return None
+        tasks = self.datasets[dataset]["tasks"]
+        groups = {task: " and ".join(columns_of(tasks[task]["group"])) for task in targets}
+        umap = self.config["figures"]["umap"]
+        return {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+
     @cache
     def _shard_digests(self, dataset: str) -> list[str]:
         return shard_digests(self._scans[dataset], self.datasets[dataset]["shards"])

@@ -38,6 +38,7 @@ class Points:
     bar: float = 0.8  # width of an interval's bar
     shift: float = 0  # on paper: how far an interval is moved to the right of its point
     hover: Sequence[str] = ()
+    ids: Sequence[str] = ()  # the clips that the points are, for the screen
     legend: str = ""
     group: str = ""
     cloud: bool = False  # many points: outlined, and on paper as pixels past a thousand

@@ -209,6 +209,8 @@ def _points(series: Points, drawn: dict, axes: tuple[str, str], shown: set[str])
         more |= {"customdata": list(map(plain, series.hover)), "hovertemplate": HOVER}
     else:
         more["hoverinfo"] = "skip"
+    if len(series.ids):
+        more["ids"] = list(series.ids)
     _trace(
         drawn,
         "scattergl" if series.cloud else "scatter",

@@ -23,7 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from stratavox import words
 from stratavox.errors import StratavoxError
-from stratavox.report import gather, screen
+from stratavox.report import gather, player, screen
 from stratavox.report.figures import TOPICS
 from stratavox.report.templating import TEMPLATES, environment
 from stratavox.stage import Job
@@ -96,13 +96,13 @@ def matrix(content: dict) -> dict:
     }
 
 
-def render(content: dict, out: Path, tables: Path) -> str:
-    """The page."""
+def render(content: dict, clips: dict, out: Path, tables: Path) -> str:
+    """The page in the folder ``out``; ``clips`` is what `player.clips` returns."""
     plotly = packed_plotly()
     pictures, specs = embedded(content, PAGE_BYTES - len(plotly))
-    style, *scripts = (
+    summary, own, *scripts = (
         (TEMPLATES / name).read_text(encoding="utf-8")
-        for name in ("summary.css", "figure.js", "page.js")
+        for name in ("summary.css", "clips.css", "figure.js", "clips.js", "page.js")
     )
     return (
         environment()
@@ -117,11 +117,12 @@ def render(content: dict, out: Path, tables: Path) -> str:
             + ",".join(f"{json.dumps(stem)}:{spec}" for stem, spec in specs.items())
             + "}",
             plotly=plotly,
+            clips=player.as_script(clips),
             script="".join(scripts),
             links=links(content, out),
             tables=quote(os.path.relpath(tables, out)),
             config_text=config_text(content["config"]),
-            style=Markup(style),
+            style=Markup(summary + own),
         )
     )
 
@@ -140,4 +141,4 @@ def run(job: Job) -> None:
             read_table(path).to_pandas().to_csv(temporary, index=False)
     write_json(content | {"provenance": job.provenance}, job.output.json)
     write_text(config_text(index["config"]), job.output.config)
-    write_text(render(content, out, tables), job.output.page)
+    write_text(render(content, player.clips(index, out), out, tables), job.output.page)

@@ -144,7 +144,7 @@ def _class(name: str, look: style.Look, points: pd.DataFrame, size: float) -> Po
         for row in points.itertuples()
     ]
     mark = {"marker": look.marker, "size": size, "cloud": True}
-    about = {"name": f"class {name}", "legend": name, "hover": hover}
+    about = {"name": f"class {name}", "legend": name, "hover": hover, "ids": points["clip_id"]}
     return Points(points["x"], points["y"], look.colour, **mark, **about)
 
 

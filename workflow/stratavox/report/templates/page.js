@@ -89,6 +89,14 @@ async function draw(figure) {
     return false;
   });
   plot.on("plotly_legenddoubleclick", () => false);
+  const { dataset } = figure.dataset;
+  plot.on("plotly_click", ({ points: [point], event }) => {
+    if (point.id !== undefined) showClip(dataset, point.id, event.clientX, event.clientY);
+  });
+  if (plot.data.some((trace) => trace.ids)) {
+    const list = clipList(dataset);
+    if (list.querySelector("option")) plot.after(list);
+  }
   hide(figure);
 }
 
