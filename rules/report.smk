@@ -90,6 +90,7 @@ rule panels:
 rule listen:
     input:
         clips=of_each_shard(rules.acoustics.input.clips),
+        inspect=of_each_shard(rules.inspect.output.part),
         folds=of_own_targets(rules.folds.output.folds),
     output:
         files=directory("results/report/clips/{dataset}"),

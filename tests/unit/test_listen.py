@@ -29,9 +29,14 @@ def tone(hertz: float, seconds: float, level: float = 0.3) -> np.ndarray:
 
 
 def store(
-    root: Path, waves: dict[str, np.ndarray], targets: dict[str, tuple] | None = None, **settings
+    root: Path,
+    waves: dict[str, np.ndarray],
+    targets: dict[str, tuple] | None = None,
+    recorded: int = 44100,
 ) -> dict[str, dict]:
     """Run the stage on ``waves``, half of them in a second part; clip_id -> row of its table.
+
+    ``recorded`` is the sample rate of the recordings in Hz.
 
     ``targets`` maps a clip_id to class and group of the task call.
     """
@@ -48,12 +53,19 @@ def store(
     ]
     schema = pa.schema([(name, pa.string()) for name in ("clip_id", "target", "group")])
     tables.write_table(pa.Table.from_pylist(rows, schema), root / "call.parquet", {})
+    known = pa.table({"clip_id": ids, "sample_rate": pa.array([recorded] * len(ids), pa.int32())})
+    tables.write_table(known, root / "inspect.parquet", {})
     folder = root / "report/clips"
+    inputs = {
+        "clips": parts,
+        "inspect": [root / "inspect.parquet"],
+        "folds": [root / "call.parquet"],
+    }
     listen.run(
         stage_jobs.job(
-            {"clips": parts, "folds": [root / "call.parquet"]},
+            inputs,
             {"files": folder / "zoo", "table": folder / "zoo.parquet"},
-            {"max_clips": 1000, "seed": 0, "groups": {"call": "bird"}} | settings,
+            {"max_clips": 1000, "seed": 0, "groups": {"call": "bird"}},
             provenance={"key": "k"},
         )
     )
@@ -84,6 +96,13 @@ def test_the_picture_of_a_tone_is_brightest_at_its_frequency_and_while_it_sounds
     # the first half sounds
     along = picture(tmp_path, rows["a"]).max(axis=0)
     assert along[:120].min() > 2 * along[136:].max()
+
+
+def test_the_picture_ends_where_the_recording_does(tmp_path):
+    row = store(tmp_path, {"a": tone(3000, 0.5)}, recorded=8000)["a"]
+    bright = picture(tmp_path, row)
+    assert len(bright) == 64 and row["highest_hz"] == 4000
+    assert (64 - np.argmax(bright.mean(axis=1)) - 0.5) * 4000 / 64 == pytest.approx(3000, abs=100)
 
 
 def test_the_sound_is_the_clip_at_one_peak_level(tmp_path):

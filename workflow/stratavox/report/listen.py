@@ -1,6 +1,7 @@
 """Stage: a picture and a sound of some clips of a dataset, so that the report can show them.
 
-Reads the parts of clips/{dataset}/{rate} and the folds of the target tasks. Writes a folder with a
+Reads the parts of clips/{dataset}/{rate}, what is known of their recordings (corpus.inspect), and
+the folds of the target tasks. Writes a folder with a
 spectrogram (WebP) and a sound (MP3) for each chosen clip, and the table that lists them.
 """
 
@@ -79,11 +80,17 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(power / (power.max() or 1), least))
 
 
-def write(samples: np.ndarray, rate: int, path: Path) -> None:
-    """Write PATH.webp and PATH.mp3 of samples (n,) at ``rate`` Hz; the sound has one peak level."""
+def write(samples: np.ndarray, rate: int, highest_hz: float, path: Path) -> None:
+    """Write PATH.webp and PATH.mp3 of samples (n,) at ``rate`` Hz.
+
+    The picture ends at ``highest_hz``: there is nothing above half the rate of a recording. All
+    sounds have one peak level.
+    """
+    rows = round(HEIGHT * highest_hz / (rate / 2))
     colours = {"cmap": "magma", "vmin": -DEPTH_DB, "vmax": 0}
     small = {"quality": 50, "method": 2}
-    imsave(f"{path}.webp", spectrogram(samples), format="webp", pil_kwargs=small, **colours)
+    levels = spectrogram(samples)[HEIGHT - rows :]
+    imsave(f"{path}.webp", levels, format="webp", pil_kwargs=small, **colours)
     sound = audio.resample(samples, rate, SOUND_HZ)
     sound = sound * (PEAK / (np.abs(sound).max() or 1))
     sf.write(f"{path}.mp3", sound, SOUND_HZ, format="MP3", **SOUND)
@@ -102,6 +109,15 @@ def labels_of(folds: Iterable[Path], groups: dict[str, str]) -> dict[str, dict[s
                 values = dict(zip(table["clip_id"], table[column], strict=True))
                 labels.setdefault(name, {}).update(values)
     return labels
+
+
+def rates_of(inspected: Iterable[Path]) -> dict[str, int]:
+    """clip_id -> sample rate of its recording in Hz."""
+    rates = {}
+    for path in inspected:
+        table = tables.read_table(path, ["clip_id", "sample_rate"]).to_pydict()
+        rates |= dict(zip(table["clip_id"], table["sample_rate"], strict=True))
+    return rates
 
 
 def _chosen(parts: Iterable[Path], rows: np.ndarray) -> Iterator[tuple[str, np.ndarray, int]]:
@@ -123,13 +139,15 @@ def run(job: Job) -> None:
     clip_ids = [name for p in parts for name in tables.read_table(p, ["clip_id"])[0].to_pylist()]
     labels = labels_of(job.input.folds, settings["groups"])
     values = [[of_clip.get(clip_id) for clip_id in clip_ids] for of_clip in labels.values()]
+    recorded = rates_of(job.input.inspect)
     rows = choose(clip_ids, values, settings["max_clips"], settings["seed"])
     listed, progress = [], Progress("listen", len(rows))
     with tables.atomic_path(job.output.files, folder=True) as folder:
         for clip_id, samples, rate in _chosen(parts, rows):
             first = loudest(samples, rate)
             shown = samples[first : first + round(LONGEST_S * rate)]
-            write(shown, rate, folder / stem(clip_id))
+            highest_hz = min(rate, recorded[clip_id]) / 2
+            write(shown, rate, highest_hz, folder / stem(clip_id))
             known = {name: of_clip.get(clip_id) for name, of_clip in labels.items()}
             listed.append(
                 {
@@ -139,7 +157,7 @@ def run(job: Job) -> None:
                     "start_s": first / rate,
                     "shown_s": len(shown) / rate,
                     "duration_s": len(samples) / rate,
-                    "highest_hz": rate / 2,
+                    "highest_hz": highest_hz,
                 }
             )
             progress.add(audio_s=len(shown) / rate)

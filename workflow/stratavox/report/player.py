@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from stratavox.tables import read_provenance, read_table
 
-FIELDS = ("stem", "label", "start_s", "shown_s", "duration_s")
+FIELDS = ("stem", "label", "start_s", "shown_s", "duration_s", "highest_hz")
 
 
 def clips(index: dict, page: Path) -> dict:
@@ -27,7 +27,6 @@ def clips(index: dict, page: Path) -> dict:
             stored[name] = {
                 "folder": quote(os.path.relpath(os.path.splitext(entry["clips"])[0], page)),
                 "whole": read_provenance(entry["clips"])["listen"]["whole"],
-                "highest_hz": max(row["highest_hz"] for row in rows),
                 "clips": {row["clip_id"]: [row[field] for field in FIELDS] for row in rows},
             }
     return stored

@@ -51,9 +51,9 @@ const { showClip, clipList } = (() => {
       const some = entry ? `${Object.keys(entry.clips).length} of its ${entry.whole}` : "none of its";
       return [make("p", {}, `No picture and no sound: the page holds ${some} clips of ${dataset}.`)];
     }
-    const [stem, label, start, shown, duration] = entry.clips[clipId];
+    const [stem, label, start, shown, duration, hertz] = entry.clips[clipId];
     const file = `${entry.folder}/${stem}`;
-    const highest = entry.highest_hz / 1000;
+    const highest = hertz / 1000;
     const picture = make("img", {
       src: `${file}.webp`, width: 256, height: 128,
       alt: `Spectrogram, 0 to ${highest} kHz, ${seconds(shown)}.`,
