@@ -61,15 +61,20 @@ def _font(bold: bool) -> FT2Font:
 
 
 @cache
+def _advance(character: str, bold: bool) -> float:
+    """Width of a character in sizes of its text; 1 where the font lacks it."""
+    font = _font(bold)
+    font.set_size(100, 72)
+    glyph = font.get_char_index(ord(character))
+    if not glyph:
+        return 1
+    return font.load_glyph(glyph, LoadFlags.NO_HINTING).linearHoriAdvance / 65536 / 100
+
+
+@cache
 def width_of(text: str, size: float, bold: bool = False) -> float:
     """Inches of the widest line of a text of ``size`` points."""
-    font = _font(bold)
-    font.set_size(size, 72)
-    widths = []
-    for line in text.split("\n"):
-        font.set_text(line, 0, flags=LoadFlags.NO_HINTING)
-        widths.append(font.get_width_height()[0] / 64 / 72)
-    return max(widths)
+    return max(sum(_advance(each, bold) for each in line) for line in text.split("\n")) * size / 72
 
 
 def widest(texts: Iterable[str], size: float, bold: bool = False) -> float:
