@@ -16,7 +16,8 @@ import pandas as pd
 from stratavox import tables
 from stratavox.inference import ANSWERS
 from stratavox.inference.answers import table_of
-from stratavox.inference.study import Encoder, Study, members
+from stratavox.inference.study import Encoder, Study
+from stratavox.inference.units import members
 from stratavox.stage import Job
 
 # Settings that the report repeats.

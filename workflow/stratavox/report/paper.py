@@ -6,146 +6,144 @@ The same figure gives the same bytes: no dates, no random ids.
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Iterable, Sequence
-from functools import singledispatch
+from collections.abc import Callable, Sequence
+from functools import partial, singledispatch
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib import figure as canvas
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from stratavox.report import style
 from stratavox.report.figure import UNKNOWN, Band, Figure, Heat, Label, Panel, Points, Rule
+from stratavox.report.layout import (
+    BAR,
+    BESIDE,
+    EDGE,
+    FAMILY,
+    HANDLE,
+    LEADING,
+    REPORT,
+    UNDER,
+    Layout,
+    Page,
+    cells,
+    lines_of,
+    names,
+    place,
+    right_of,
+    shortened,
+    size_of,
+    title_of,
+    upright,
+    widest,
+    width_of,
+    wrapped,
+)
 from stratavox.tables import atomic_path
 
 RC = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
+    "font.family": FAMILY,
+    "axes.titlesize": "medium",
+    "axes.labelsize": "medium",
+    "xtick.labelsize": "medium",
+    "ytick.labelsize": "medium",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 7.5,
+    "legend.fontsize": "medium",
+    # hinting makes text on pixels wider than measured
+    "text.hinting": "none",
     # names come from users and may contain a dollar sign
     "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "stratavox",
-    "pdf.fonttype": 42,
+    # TrueType fonts (42) can be edited, but cost half of the time of a PDF
+    "pdf.fonttype": 3,
 }
 DASHES = {"": "", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (5, 2))}
-# inches
-WIDTH_IN, TITLE_IN, LINE_IN, LEGEND_IN, HANDLE_IN = 7.5, 0.3, 0.15, 0.17, 0.45
-# of a character in the legend and under an axis
-CHARACTER_IN, TICK_IN = 0.06, 0.058
-# a number fits a cell of this width; white on cells darker than this value
-PRINTED_IN, DARK = 0.22, 0.55
+# points: the title, notes and the title of the colour scale
+TITLE, NOTE = 9.5, 7
+DPI = 200
+# white on cells darker than this value
+DARK = 0.55
 # Past this many points they are drawn as pixels: thousands of shapes make a page slow.
 VECTOR_POINTS = 1000
 
 
 def save(figure: Figure, stem: Path, provenance: dict) -> None:
-    """Write STEM.svg (text as text), STEM.pdf and STEM.png (200 dpi) with the provenance inside."""
-    drawn = draw(figure)
-    about = json.dumps(provenance, sort_keys=True)
+    """Write STEM.svg (text as text), STEM.pdf and STEM.png with the provenance inside."""
+    drawn, about = draw(figure), json.dumps(provenance, sort_keys=True)
+    _vectors(drawn, stem, about)
+    with matplotlib.rc_context(RC), atomic_path(f"{stem}.png") as temporary:
+        drawn.set_dpi(DPI)
+        painted = FigureCanvasAgg(drawn)
+        painted.draw()
+        _few_colours(painted).save(temporary, pnginfo=_described(about), dpi=(DPI, DPI))
+
+
+def _vectors(drawn: canvas.Figure, stem: Path, about: str, **further) -> None:
+    """Write STEM.svg and STEM.pdf with matplotlib's settings ``further``."""
     metadata = {
         "svg": {"Date": None, "Description": about},
         "pdf": {"CreationDate": None, "Subject": about},
-        "png": {"Software": None, "Description": about},
     }
     for kind, facts in metadata.items():
-        with matplotlib.rc_context(RC), atomic_path(f"{stem}.{kind}") as temporary:
-            drawn.savefig(temporary, dpi=200, metadata=facts, bbox_inches="tight", pad_inches=0.08)
+        with matplotlib.rc_context(RC | further), atomic_path(f"{stem}.{kind}") as temporary:
+            drawn.savefig(temporary, dpi=DPI, metadata=facts)
 
 
-def draw(figure: Figure) -> canvas.Figure:
-    """The figure; files include everything that is drawn, also outside the frame."""
-    left = max(map(_left, figure.panels))
-    places, shelf, top, x, right = [], [], TITLE_IN, left, 0.0
-    for panel in figure.panels:
-        if shelf and x + panel.inches[0] > WIDTH_IN + 0.01:
-            top += _height(shelf)
-            shelf, x = [], left
-        shelf.append(panel)
-        places.append((x, top, shelf))
-        right = max(right, x + panel.inches[0])
-        x += _taken(panel) + _gap(figure, panel)
-    top += _height(shelf)
-    width, axes = max(WIDTH_IN, right), None
-    with matplotlib.rc_context(RC):
-        drawn = canvas.Figure(figsize=(width, top))
-        drawn.text(0, 1, figure.title, va="top", fontsize=9.5)
-        for panel, (x, start, shelf) in zip(figure.panels, places, strict=True):
-            wide, tall = panel.inches
-            bottom = 1 - (start + max(map(_above, shelf)) + tall) / top
+def _few_colours(painted: FigureCanvasAgg) -> Image.Image:
+    """The picture in 256 colours, which is a third of its size in true colours."""
+    pixels = np.asarray(painted.buffer_rgba())[:, :, :3]
+    picture = Image.fromarray(pixels).quantize(256, Image.Quantize.FASTOCTREE)
+    palette = np.array(picture.getpalette()).reshape(-1, 3)
+    palette[palette.min(axis=1) > 250] = 255  # white is averaged with its neighbours
+    picture.putpalette(palette.ravel().tolist())
+    return picture
+
+
+def _described(about: str) -> PngInfo:
+    described = PngInfo()
+    described.add_itxt("Description", about)
+    return described
+
+
+def draw(figure: Figure, page: Page = REPORT) -> canvas.Figure:
+    """The figure on a page of its own."""
+    title = [] if page.alone else wrapped(figure.title, TITLE, page.width - 2 * EDGE)
+    start = EDGE + (lines_of(TITLE, len(title)) + 0.06 if title else 0)
+    placed = place(figure, page, start)
+    beyond = max(map(right_of, figure.panels, [page] * len(figure.panels)))
+    width = page.width if page.alone else max(page.width, placed.right + beyond)
+    under = _underneath(figure, page, placed)
+    height = placed.bottom + sum(tall for _, tall in under) + EDGE
+    axes = None
+    with matplotlib.rc_context(RC | {"font.size": page.text}):
+        drawn = canvas.Figure(figsize=(width, height))
+        sheet = Sheet(drawn, width, height)
+        sheet.text(EDGE, EDGE, "\n".join(title), fontsize=TITLE, linespacing=LEADING / 1.2)
+        for panel, frame, first in zip(figure.panels, placed.frames, placed.first, strict=True):
             same = {f"share{axis}": axes for axis in figure.shared}
-            axes = drawn.add_axes((x / width, bottom, wide / width, tall / top), **same)
-            _panel(axes, panel, figure, panel is shelf[0])
-        _underneath(drawn, figure, left, right)
+            axes = sheet.axes(*frame, **same)
+            _panel(axes, panel, figure, page, first)
+        top = placed.bottom
+        for add, tall in under:
+            add(sheet, top)
+            top += tall
     return drawn
 
 
-def _height(shelf: list[Panel]) -> float:
-    """Inches of panels side by side, with the titles and labels above and below them."""
-    return max(map(_above, shelf)) + max(p.inches[1] for p in shelf) + max(map(_below, shelf))
-
-
-def _taken(panel: Panel) -> float:
-    """Inches that a panel or its title takes, whichever is wider."""
-    return max(panel.inches[0], 0.85 * CHARACTER_IN * max(map(len, _title(panel))))
-
-
-def _gap(figure: Figure, panel: Panel) -> float:
-    return 0.17 if "y" in figure.shared or panel.y.ticks == {} else 0.55
-
-
-def _title(panel: Panel) -> list[str]:
-    return textwrap.wrap(panel.title, max(32, int(panel.inches[0] / 0.065)), max_lines=2) or [""]
-
-
-def _left(panel: Panel) -> float:
-    """Inches left of a panel: labels of ticks and of groups, and the title of the axis."""
-    if panel.y.ticks == {}:
-        return 0
-    names = shortened((panel.y.ticks or {0: "0.00"}).values())
-    wide = 0.05 if _small(panel) else 0.066 if panel.y.heads else TICK_IN
-    room = 0.1 + wide * max(map(len, names))
-    groups = [len(label) for label, *_ in panel.y.groups]
-    return room + 0.055 * max(groups, default=0) + 0.17 * len(panel.y.title.splitlines())
-
-
-def _above(panel: Panel) -> float:
-    lines = len(_title(panel)) if panel.title else 0
-    groups = max((len(label) for label, *_ in panel.x.groups), default=0)
-    return 0.16 * lines + 0.05 + (0.2 if panel.x.opposite else 0) + 0.045 * groups
-
-
-def _below(panel: Panel) -> float:
-    names = [name for name in (panel.x.ticks or {}).values() if name]
-    room = 0.1 if panel.x.ticks is not None and not names else 0.32
-    if _upright(panel):
-        room = 0.2 + TICK_IN * max(map(len, shortened(names, 22)))
-    return room + (0.22 if panel.x.title else 0)
-
-
-def _upright(panel: Panel) -> bool:
-    """Whether the cells are too narrow for the names under them."""
-    names = [len(name) for name in shortened((panel.x.ticks or {}).values(), 22)]
-    return _small(panel) and max(names) * TICK_IN > panel.inches[0] / len(names)
-
-
-def _small(panel: Panel) -> bool:
-    return any(isinstance(series, Heat) for series in panel.series)
-
-
-def _panel(axes: Axes, panel: Panel, figure: Figure, first: bool) -> None:
-    size = 6.5 if _small(panel) else 8
+def _panel(axes: Axes, panel: Panel, figure: Figure, page: Page, first: bool) -> None:
+    size = size_of(panel, page)
     for name in "xy":
         axis, own = getattr(panel, name), getattr(axes, f"{name}axis")
         if axis.log:
@@ -154,30 +152,30 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, first: bool) -> None:
             own.set_major_formatter("{x:g}")
             own.set_minor_formatter(NullFormatter())
         if axis.ticks is not None:
-            names = shortened(axis.ticks.values(), 52 if name == "y" else 22)
-            own.set_ticks(list(axis.ticks), names, fontsize=size)
-            for label, place in zip(own.get_ticklabels(), axis.ticks, strict=True):
-                label.set_fontweight("bold" if place in axis.heads else "normal")
+            shown = names(axis, BESIDE if name == "y" else UNDER)
+            own.set_ticks(list(axis.ticks), shown, fontsize=size)
+            for label, at in zip(own.get_ticklabels(), axis.ticks, strict=True):
+                label.set_fontweight("bold" if at in axis.heads else "normal")
         if axis.limits:
             getattr(axes, f"set_{name}lim")(axis.limits)
         if axis.opposite:
             side = {"x": "top", "y": "right"}[name]
             other = getattr(axes, f"secondary_{name}axis")(side)
             getattr(other, f"set_{name}ticks")(list(axis.opposite), list(axis.opposite.values()))
-            other.tick_params(length=0, labelsize=7)
+            other.tick_params(length=0, labelsize=min(7, size))
             other.spines[:].set_visible(False)
     if panel.title:
         pad = 18 if panel.x.opposite else 4
-        axes.set_title("\n".join(_title(panel)), loc="left", pad=pad)
-    axes.set_xlabel(panel.x.title)
+        axes.set_title("\n".join(title_of(panel, page)), loc="left", pad=pad)
+    axes.set_xlabel("\n".join(wrapped(panel.x.title, page.text, panel.inches[0])))
     if first or "y" not in figure.shared:
         axes.set_ylabel(panel.y.title)
     else:
         axes.tick_params(labelleft=False)
-    if _small(panel):
+    if cells(panel):
         axes.tick_params(length=0, pad=2)
         axes.spines[:].set_visible(False)
-        if _upright(panel):
+        if upright(panel, page):
             axes.tick_params(axis="x", rotation=90)
     elif panel.x.ticks == {}:
         axes.spines[:].set(visible=True, color=style.PALE)
@@ -186,32 +184,32 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, first: bool) -> None:
         axes.grid(axis="x" if panel.y.ticks else "y", color=style.PALE, lw=0.5)
         if panel.y.ticks:
             axes.tick_params(axis="y", length=0)
-    _groups(axes, panel)
+    _groups(axes, panel, page)
     for order, series in enumerate(panel.series):
-        _add(series, axes, 2 + order / 1000, figure)
+        _add(series, axes, 2 + order / 1000, figure, page)
 
 
-def _groups(axes: Axes, panel: Panel) -> None:
+def _groups(axes: Axes, panel: Panel, page: Page) -> None:
     """Names of groups of cells: left of the rows' labels, slanted above the columns."""
-    offset = -4 - 4.2 * max(map(len, (panel.y.ticks or {0: ""}).values()))
-    shared = {"textcoords": "offset points", "fontsize": 7, "annotation_clip": False}
+    offset = -72 * (0.1 + widest(names(panel.y, BESIDE), page.small))
+    shared = {"textcoords": "offset points", "fontsize": page.small, "annotation_clip": False}
     for label, start, stop in panel.y.groups:
-        place, where = (0, (start + stop) / 2), axes.get_yaxis_transform()
+        at, where = (0, (start + stop) / 2), axes.get_yaxis_transform()
         left = {"ha": "right", "va": "center"}
-        axes.annotate(label, place, (offset, 0), xycoords=where, **left, **shared)
+        axes.annotate(label, at, (offset, 0), xycoords=where, **left, **shared)
     for label, start, stop in panel.x.groups:
-        place, where = ((start + stop) / 2, 1), axes.get_xaxis_transform()
+        at, where = ((start + stop) / 2, 1), axes.get_xaxis_transform()
         slanted = {"rotation": 45, "rotation_mode": "anchor", "ha": "left", "va": "bottom"}
-        axes.annotate(label, place, (0, 4), xycoords=where, **slanted, **shared)
+        axes.annotate(label, at, (0, 4), xycoords=where, **slanted, **shared)
 
 
 @singledispatch
-def _add(series, axes: Axes, order: float, figure: Figure) -> None:
+def _add(series, axes: Axes, order: float, figure: Figure, page: Page) -> None:
     raise TypeError(f"{type(series).__name__}: no kind of series that a figure can hold")
 
 
 @_add.register
-def _points(series: Points, axes: Axes, order: float, figure: Figure) -> None:
+def _points(series: Points, axes: Axes, order: float, figure: Figure, page: Page) -> None:
     if len(series.low):
         place = (series.y if series.across else series.x, series.low, series.high)
         place, low, high = _known(*place)
@@ -245,7 +243,7 @@ def _line(series: Points) -> Line2D:
 
 
 @_add.register
-def _band(series: Band, axes: Axes, order: float, figure: Figure) -> None:
+def _band(series: Band, axes: Axes, order: float, figure: Figure, page: Page) -> None:
     ends = (series.x, series.low, series.high)
     known, shown = _known(*ends), {"color": series.colour, "zorder": order}
     shown["gid"] = series.name or None
@@ -262,16 +260,17 @@ def _known(place: Sequence, low: Sequence, high: Sequence) -> np.ndarray:
 
 
 @_add.register
-def _rule(series: Rule, axes: Axes, order: float, figure: Figure) -> None:
+def _rule(series: Rule, axes: Axes, order: float, figure: Figure, page: Page) -> None:
     draw_rule = axes.axhline if series.axis == "y" else axes.axvline
     draw_rule(series.at, color=series.colour, ls=DASHES[series.dash], lw=series.width, zorder=order)
 
 
 @_add.register
-def _heat(series: Heat, axes: Axes, order: float, figure: Figure) -> None:
+def _heat(series: Heat, axes: Axes, order: float, figure: Figure, page: Page) -> None:
     values = np.array(series.values, dtype=float)
     gaps = bool(series.text)
     cell = axes.get_position().width * axes.figure.get_figwidth() / values.shape[1]
+    fits = widest((text for row in series.text for text in row), page.cells) <= cell
     axes.pcolormesh(
         np.arange(values.shape[1] + 1) - 0.5,
         [series.y[0] - 0.5, *(y + 0.5 for y in series.y)],
@@ -289,64 +288,108 @@ def _heat(series: Heat, axes: Axes, order: float, figure: Figure) -> None:
         place = (column - 0.5, series.y[row] - 0.5)
         axes.add_patch(Rectangle(place, 1, 1, fc=style.PALE, ec="white", lw=0.4, zorder=order))
     for y, texts, row in zip(series.y, series.text, values, strict=False):
-        for x, text in enumerate(texts if cell >= PRINTED_IN else ()):
+        for x, text in enumerate(texts if fits else ()):
             colour = "white" if row[x] > DARK else style.INK
-            axes.text(x, y, text, size=5.6, ha="center", va="center", color=colour, zorder=order)
+            axes.text(
+                x, y, text, size=page.cells, ha="center", va="center", color=colour, zorder=order
+            )
 
 
 @_add.register
-def _label(series: Label, axes: Axes, order: float, figure: Figure) -> None:
+def _label(series: Label, axes: Axes, order: float, figure: Figure, page: Page) -> None:
     axes.text(series.x, series.y, series.text, ha="center", va="center", fontsize=7)
 
 
-def _underneath(drawn: canvas.Figure, figure: Figure, left: float, right: float) -> None:
-    """Name of the x axis, colour scale, legend and notes, from the panels' lower edge down."""
-    top, (width, height) = 0.02, drawn.get_size_inches()
-    if figure.x_title:
-        middle = (left + right) / 2 / width
-        drawn.text(middle, top / height, figure.x_title, ha="center", va="top")
-        top -= 0.22
-    if figure.colours[0]:
-        top -= 0.12
-        frame = (left / width, top / height, max(right - left, 4.5) / width, 0.1 / height)
-        scale = matplotlib.cm.ScalarMappable(cmap=figure.colours[0])
-        bar = drawn.colorbar(scale, cax=drawn.add_axes(frame), orientation="horizontal")
-        bar.set_label(figure.colours[1], fontsize=7)
-        top -= 0.42
-    _legend_and_notes(drawn, figure, top - 0.03)
+class Sheet:
+    """A page; places are inches from its left and its upper edge."""
 
+    def __init__(self, drawn: canvas.Figure, width: float, height: float):
+        self.drawn, self.width, self.height = drawn, width, height
 
-def _legend_and_notes(drawn: canvas.Figure, figure: Figure, top: float) -> None:
-    """A legend of as many columns as fit, then wrapped notes."""
-    width, height = drawn.get_size_inches()
-    if figure.legend:
-        labels = shortened(figure.legend)
-        columns = max(1, int(WIDTH_IN / (HANDLE_IN + CHARACTER_IN * max(map(len, labels)))))
-        drawn.legend(
-            [_handle(series) for series in figure.legend.values()],
-            labels,
-            loc="upper left",
-            bbox_to_anchor=(0, top / height),
-            ncol=columns,
-            borderaxespad=0,
-            borderpad=0,
-            columnspacing=1.2,
-            handlelength=2.2,
+    def axes(self, x: float, top: float, wide: float, tall: float, **more) -> Axes:
+        up = 1 - (top + tall) / self.height
+        return self.drawn.add_axes(
+            (x / self.width, up, wide / self.width, tall / self.height), **more
         )
-        top -= -(-len(labels) // columns) * LEGEND_IN + 0.08
-    for note in figure.notes:
-        bold = note.startswith(UNKNOWN)
-        for line in textwrap.wrap(note, int(WIDTH_IN / (0.062 if bold else 0.055))):
-            drawn.text(
-                0,
-                top / height,
-                line,
-                va="top",
-                fontsize=7,
-                color=style.VERMILION if bold else style.INK,
-                fontweight="bold" if bold else "normal",
+
+    def text(self, x: float, top: float, text: str, **more) -> None:
+        if text:
+            more = {"va": "top"} | more
+            self.drawn.text(x / self.width, 1 - top / self.height, text, **more)
+
+
+def _underneath(
+    figure: Figure, page: Page, placed: Layout
+) -> list[tuple[Callable[[Sheet, float], None], float]]:
+    """What stands below the panels, from above downwards, each with its height."""
+    blocks = []
+    if figure.x_title:
+        lines = wrapped(figure.x_title, page.text, page.width - placed.left - EDGE)
+        blocks.append((partial(_x_title, placed, lines), lines_of(page.text, len(lines)) + 0.05))
+    if figure.colours[0]:
+        left, wide = placed.left, max(placed.right - placed.left, min(4.5, 0.6 * page.width))
+        left = min(left, page.width - wide - 0.2)
+        lines = wrapped(figure.colours[1], NOTE, page.width - 2 * EDGE)
+        tall = 0.12 + BAR + 0.06 + lines_of(page.text) + lines_of(NOTE, len(lines)) + 0.06
+        blocks.append((partial(_scale, figure.colours[0], page, left, wide, lines), tall))
+    if figure.legend:
+        room = page.width - HANDLE - 2 * EDGE
+        labels = ["\n".join(wrapped(name, page.text, room)) for name in shortened(figure.legend)]
+        columns = int((page.width - 2 * EDGE) / (HANDLE + 0.14 + widest(labels, page.text)))
+        columns = min(max(1, columns), len(labels))
+        most = max(label.count("\n") + 1 for label in labels)
+        rows = -(-len(labels) // columns)
+        blocks.append(
+            (
+                partial(_legend, figure, labels, columns),
+                0.05 + rows * (lines_of(page.text, most) + 0.03) + 0.06,
             )
-            top -= LINE_IN
+        )
+    for note in () if page.alone else figure.notes:
+        bold = note.startswith(UNKNOWN)
+        lines = wrapped(note, NOTE, page.width - 2 * EDGE, bold)
+        blocks.append((partial(_note, lines, bold), lines_of(NOTE, len(lines)) + 0.02))
+    return blocks
+
+
+def _x_title(placed: Layout, lines: list[str], sheet: Sheet, top: float) -> None:
+    middle = (placed.left + placed.right) / 2
+    room = max(width_of(line, 8) for line in lines) / 2 + EDGE
+    middle = min(max(middle, room), sheet.width - room)
+    sheet.text(middle, top, "\n".join(lines), ha="center", linespacing=LEADING / 1.2)
+
+
+def _scale(
+    name: str, page: Page, left: float, wide: float, lines: list[str], sheet: Sheet, top: float
+) -> None:
+    frame = sheet.axes(left, top + 0.12, wide, BAR)
+    scale = matplotlib.cm.ScalarMappable(cmap=name)
+    sheet.drawn.colorbar(scale, cax=frame, orientation="horizontal")
+    below = top + 0.12 + BAR + 0.06 + lines_of(page.text)
+    room = widest(lines, NOTE) / 2 + EDGE
+    middle = min(max(left + wide / 2, room), sheet.width - room)
+    sheet.text(middle, below, "\n".join(lines), ha="center", fontsize=NOTE)
+
+
+def _legend(figure: Figure, labels: list[str], columns: int, sheet: Sheet, top: float) -> None:
+    sheet.drawn.legend(
+        [_handle(series) for series in figure.legend.values()],
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(EDGE / sheet.width, 1 - (top + 0.05) / sheet.height),
+        ncol=columns,
+        borderaxespad=0,
+        borderpad=0,
+        columnspacing=1.2,
+        handlelength=2.2,
+        labelspacing=0.4,
+    )
+
+
+def _note(lines: list[str], bold: bool, sheet: Sheet, top: float) -> None:
+    look = {"color": style.VERMILION, "fontweight": "bold"} if bold else {"color": style.INK}
+    for number, line in enumerate(lines):
+        sheet.text(EDGE, top + lines_of(NOTE, number), line, fontsize=NOTE, **look)
 
 
 def _handle(series: Points | Band | Rule) -> Line2D | Rectangle:
@@ -361,8 +404,3 @@ def _handle(series: Points | Band | Rule) -> Line2D | Rectangle:
     if series.cloud:
         handle.set_markersize(5)
     return handle
-
-
-def shortened(names: Iterable[str], most: int = 52) -> list[str]:
-    """Names cut to ``most`` characters for paper; the interactive figure has the full names."""
-    return [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]

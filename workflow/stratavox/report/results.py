@@ -10,7 +10,7 @@ import pandas as pd
 from stratavox import words
 from stratavox.encoders.sites import branches
 from stratavox.errors import StratavoxError
-from stratavox.inference.study import members
+from stratavox.inference.units import members
 from stratavox.report.figure import UNKNOWN
 from stratavox.tables import read_json, read_table
 from stratavox.words import count

@@ -84,8 +84,17 @@ def rows(results: Results) -> list[Row]:
     ]
 
 
-def cell(results: Results, encoder: str, readout: str, row: Row) -> tuple[float | None, str]:
-    """One readout's number for a line, and its hover text.
+def explained(results: Results) -> dict[tuple[str, str, str], dict]:
+    """(Encoder, readout, target) -> its row: a search of the table for each cell takes seconds."""
+    keys = ("encoder", "readout", "target")
+    rows = results.explained_variance.to_dict("records")
+    return {tuple(row[key] for key in keys): row for row in reversed(rows)}
+
+
+def cell(
+    results: Results, known: dict, encoder: str, readout: str, row: Row
+) -> tuple[float | None, str]:
+    """One readout's number for a line, and its hover text; ``known`` is `explained`.
 
     The number is variance explained, or the task's score above chance.
     """
@@ -93,17 +102,11 @@ def cell(results: Results, encoder: str, readout: str, row: Row) -> tuple[float 
     if row.target is None:
         estimate = results.one(encoder, readout, regime=regime(results))
     else:
-        table = results.explained_variance
-        table = table[
-            (table["encoder"] == encoder)
-            & (table["readout"] == readout)
-            & (table["target"] == row.target)
-        ]
-        estimate = None if table.empty else table.iloc[0]
+        estimate = known.get((encoder, readout, row.target))
     place = f"{results.label(encoder)}, {words.readout(readout)}\n{row.label}"
     if estimate is None or words.missing(estimate["value"]):
         return None, f"{place}: not measured"
-    value, low, high = estimate[["value", "low", "high"]].astype(float)
+    value, low, high = (float(estimate[key]) for key in ("value", "low", "high"))
     if row.target is None:
         value, low, high = ((end - chance) / (1 - chance) for end in (value, low, high))
     number = f"{words.number(value + 0.0, 2)} ({words.bounds(low, high, 2)})"
@@ -180,9 +183,9 @@ def _cell_width(counts: list[int]) -> float:
 
 
 def _panel(results: Results, title: str, named: list[tuple[str, str, str]], width: float) -> Panel:
-    lines, series = rows(results), []
+    lines, series, known = rows(results), [], explained(results)
     for row in lines:
-        cells = [cell(results, encoder, readout, row) for encoder, readout, _ in named]
+        cells = [cell(results, known, encoder, readout, row) for encoder, readout, _ in named]
         values = [value for value, _ in cells]
         text = [list(map(printed, values))]
         name = f"{title} {row.target or results.task}"
