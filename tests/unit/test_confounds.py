@@ -254,7 +254,9 @@ def test_the_page_has_no_section_without_named_confounds(tmp_path):
     index = drawn(fake.write(tmp_path))
     content = gather.content(index)
     out = tmp_path / "results/report"
-    assert "Columns associated with" not in summary.render(content, {}, out, tmp_path / "results/tables")
+    assert "Columns associated with" not in summary.render(
+        content, {}, out, tmp_path / "results/tables"
+    )
 
 
 def test_trimmed_zeros_and_clips_missing_from_the_join_are_reported_with_the_data(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
@@ -16,7 +17,7 @@ from playwright.sync_api import Page, sync_playwright
 import report_tables as fake
 from stratavox.report import draw, gather, summary
 from stratavox.report.results import load
-from stratavox.tables import write_text
+from stratavox.tables import write_table, write_text
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(
@@ -35,6 +36,7 @@ def address(tmp_path_factory) -> str:
     task = zoo["tasks"]["call"]
     task["stems"] = {name: task["stems"][name] for name in ("card", "layers")}
     task["umap"], zoo["stems"] = {}, {}
+    zoo["tasks"]["caller"] = task | {"answers": str(better(Path(task["answers"])))}
     results = load("zoo", "call", "folder", Path(task["answers"]), fake.folders(index))
     stems = {name: Path(stem) for name, stem in task["stems"].items()}
     draw.draw(stems, results, {}, {}, root / "plotly.min.js")
@@ -43,6 +45,16 @@ def address(tmp_path_factory) -> str:
         summary.render(gather.content(index), {}, out, root / "tables"), out / "summary.html"
     )
     return (out / "summary.html").as_uri()
+
+
+def better(answers: Path) -> Path:
+    """A copy of a task's answers in which ``deep`` scores higher."""
+    copy = answers.with_name("caller")
+    shutil.copytree(answers, copy)
+    rows = fake.estimates()
+    rows.loc[rows["encoder"] == "deep", "value"] += 0.3
+    write_table(pa.Table.from_pandas(rows, preserve_index=False), copy / "estimates.parquet", {})
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +92,9 @@ def opened(browser, address):
     assert wrong == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800), (2560, 1440)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"), [(360, 740, "dark"), (1280, 800, "light"), (2560, 1440, "dark")]
+)
 def test_the_first_card_stands_on_the_first_screen_at_every_size(opened, width, height, scheme):
     page = opened({"width": width, "height": height}, color_scheme=scheme)
     curve = page.locator(".card .plot").first.bounding_box()
@@ -112,23 +125,32 @@ def test_the_legend_hides_an_encoder_in_all_figures(opened):
     page = opened()
     page.get_by_text("Curves over depth").first.click()
     page.wait_for_selector("details .plot .main-svg")
-    button = page.get_by_role("button", name="deep", exact=True)
+    button = page.locator(".legend").get_by_role("button", name="deep", exact=True)
     button.focus()
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "false"
     states = """() => [...document.querySelectorAll(".plot")].map((plot) =>
         plot.data.filter((one) => one.legendgroup === "deep").map((one) => one.visible))"""
     hidden = page.evaluate(states)
-    assert len(hidden) == 2 and all(set(figure) == {"legendonly"} for figure in hidden)
+    assert len(hidden) == 3 and all(set(figure) == {"legendonly"} for figure in hidden)
     button.click()
     assert all(set(figure) == {True} for figure in page.evaluate(states))
+
+
+def test_a_click_on_a_head_sorts_the_tasks_by_an_encoders_score(opened):
+    page = opened()
+    first = page.locator(".sortable tbody th").first
+    head = page.locator(".sortable thead th", has_text="deep")
+    for state, task in (("descending", "zoo: caller"), ("ascending", "zoo: call")):
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == state and first.text_content() == task
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_obstacle_for_people_who_need_assistance(opened, scheme):
     page = opened(color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-    page.locator("details figure").scroll_into_view_if_needed()
+    page.locator("details figure").first.scroll_into_view_if_needed()
     page.wait_for_selector("details .plot .main-svg")
     violations = Axe().run(page).response["violations"]
     serious = [(v["id"], v["nodes"][0]["html"]) for v in violations if v["impact"] in SERIOUS]
