@@ -6,11 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test test-slurm test-faults verify check docs benchmark scale lock
+.PHONY: run paper-figures test test-slurm test-faults verify check docs benchmark scale lock
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 	@echo "Report: $(CURDIR)/results/report/summary.html"
+
+# The figures alone, 85 and 180 mm wide, for papers: results/paper.
+paper-figures: $(READY)
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) -- paper_figures
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

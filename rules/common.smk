@@ -34,7 +34,7 @@ from stratavox.remake import remake
 from stratavox.stage import canonical
 from stratavox.tables import write_text
 
-FORMATS = ("svg", "pdf", "png", "html")
+FORMATS = figure_facts.FORMATS
 FIGURES = figure_facts.facts()
 # what the report reads beside the jobs' tables, written before any job runs
 INDEX = "results/report/index.json"
@@ -81,6 +81,7 @@ wildcard_constraints:
     task="[A-Za-z][A-Za-z0-9_]*",
     shard=r"\d{3}",
     rate=r"\d+",
+    width=r"\d+",
 
 
 def connect_rules():
@@ -259,6 +260,18 @@ def drawn(stem, scope):
     return files
 
 
+def drawn_for_paper(stem, scope):
+    """Output files of the figures of a scope in a journal's width; ``stem`` as in `drawn`."""
+    forms = {"": "svg", "_pdf": "pdf", "_txt": "txt"}
+    return {
+        f"{name}{ending}": f"results/paper/{{width}}mm/{stem}.{form}".replace(
+            "{figure}", name
+        )
+        for name in figures_of(scope)
+        for ending, form in forms.items()
+    }
+
+
 def figures_of(scope):
     """The figures of a scope; those that need the notebook's scores are a scope of their own."""
     names = figure_facts.of("target" if scope == "protocol" else scope)
@@ -269,21 +282,31 @@ def figures_of(scope):
     ]
 
 
-def drawing(scope):
-    """Params of a rule that draws the figures of a scope."""
+def drawing(scope, by="report.draw", **further):
+    """Params of a rule whose stage `by` draws a scope; ``further`` as in `keys.Stage`."""
     names = figures_of(scope)
     return stage(
-        "report.draw",
+        by,
         lambda wildcards: {
             "scope": scope,
             "figures": names,
             "source": PLAN.datasets[wildcards.dataset]["source"],
             "draws": PLAN.draws,
         },
-        places=lambda wildcards: {"plotlyjs": rules.plotlyjs.output.script},
         code=lambda wildcards: [f"report.figures.{name}" for name in names],
-        content=lambda wildcards: templates("interactive.html.j2")
-        + templates("figure.js"),
+        **further,
+    )
+
+
+def in_report(scope):
+    """Params of a rule that draws the figures of a scope in every format."""
+    return drawing(
+        scope,
+        places=lambda wildcards: {"plotlyjs": rules.plotlyjs.output.script},
+        content=lambda wildcards: [
+            *templates("interactive.html.j2"),
+            *templates("figure.js"),
+        ],
     )
 
 
@@ -387,13 +410,18 @@ def stems(rule, **wildcards):
 
 def figures():
     """Every figure of the run, and what the interactive ones load."""
+    files = expand("{stem}.{form}", stem=figure_stems(), form=FORMATS)
+    return [rules.plotlyjs.output.script, *files]
+
+
+def figure_stems():
+    """The path without its ending of every figure of the run."""
     drawn = []
     for dataset in index()["datasets"].values():
         drawn += dataset["stems"].values()
         for task in dataset["tasks"].values():
             drawn += [*task["stems"].values(), *task["umap"].values()]
-    files = expand("{stem}.{form}", stem=drawn, form=FORMATS)
-    return [rules.plotlyjs.output.script, *files]
+    return drawn
 
 
 def report_tables():

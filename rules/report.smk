@@ -22,7 +22,7 @@ rule task_figures:
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
-        **drawing("target"),
+        **in_report("target"),
     shell:
         COMMAND
 
@@ -37,7 +37,7 @@ rule protocol_figure:
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
-        **drawing("protocol"),
+        **in_report("protocol"),
     shell:
         COMMAND
 
@@ -51,7 +51,7 @@ rule nuisance_figures:
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
-        **drawing("nuisance"),
+        **in_report("nuisance"),
     shell:
         COMMAND
 
@@ -66,7 +66,7 @@ rule dataset_figures:
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
-        **drawing("dataset"),
+        **in_report("dataset"),
     shell:
         COMMAND
 
@@ -82,7 +82,7 @@ rule panels:
     resources:
         **needs(mb=(1500, 0.01), minutes=(15, 0)),
     params:
-        **drawing("map"),
+        **in_report("map"),
     shell:
         COMMAND
 
@@ -127,3 +127,51 @@ rule summary:
         ),
     shell:
         COMMAND
+
+
+# ---- for papers: the same figures alone, in widths of journals (mm) ----
+
+
+use rule task_figures as task_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/{task}/{figure}", "target"),
+    params:
+        **drawing("target", "report.journal"),
+
+
+use rule protocol_figure as protocol_figure_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/{task}/{figure}", "protocol"),
+    params:
+        **drawing("protocol", "report.journal"),
+
+
+use rule nuisance_figures as nuisance_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/nuisance/{task}/{figure}", "nuisance"),
+    params:
+        **drawing("nuisance", "report.journal"),
+
+
+use rule dataset_figures as dataset_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/{figure}", "dataset"),
+    params:
+        **drawing("dataset", "report.journal"),
+
+
+use rule panels as panels_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/{encoder}/{figure}_{task}", "map"),
+    params:
+        **drawing("map", "report.journal"),
+
+
+rule paper_figures:
+    input:
+        lambda wildcards: [
+            f"results/paper/{width}mm/{os.path.relpath(stem, 'results/figures')}.{form}"
+            for width in (85, 180)
+            for stem in figure_stems()
+            for form in ("svg", "pdf", "txt")
+        ],

@@ -17,6 +17,8 @@ from stratavox.inference.answers.trends import ACOUSTICS
 from stratavox.report import figures, paper, screen
 from stratavox.tables import write_json, write_table
 
+# the values of the wildcards of a job
+PLACES = {"dataset": "zoo", "task": "call", "encoder": "deep"}
 NASTY = "<script>alert(1)</script>"
 UMLAUT = 'Grünes "Ö" & <b>Täubchen</b>'
 CLASSES = [NASTY, UMLAUT, "_hidden", "$x^2$"]
@@ -423,7 +425,7 @@ def build(module, data, *tables):
     """The figure of a module of `stratavox.report.figures` as data."""
     name = module.__name__.rpartition(".")[2]
     needs = figures.facts()[name].needs
-    return figures.build(name, data, dict(zip(needs, tables, strict=True)))
+    return figures.build(name, data, dict(zip(needs, tables, strict=True)), PLACES)
 
 
 def on_paper(module, data, *tables):

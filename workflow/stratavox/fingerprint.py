@@ -17,7 +17,9 @@ from stratavox.errors import StratavoxError
 
 PACKAGE = "stratavox"
 ROOT = Path(__file__).resolve().parent
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    **{"PIL": "pillow", "sklearn": "scikit-learn", "umap": "umap-learn", "yaml": "pyyaml"},
+}
 # They transfer or store results and do not change them: an upgrade reruns nothing.
 CARRIERS = {"httpx2", "huggingface_hub", "pyarrow"}
 CARRYING_MODULES = {f"{PACKAGE}.{name}" for name in ("columns", "errors", "progress", "stage")}

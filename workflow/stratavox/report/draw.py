@@ -8,29 +8,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from stratavox import words
-from stratavox.report import figures, paper, screen
+from stratavox.report import export, figures, paper, screen
+from stratavox.report.figure import Figure
 from stratavox.report.results import Overview, load
 from stratavox.stage import Job
 from stratavox.tables import read_json, read_table
 
 
 def run(job: Job) -> None:
+    for name, figure in figures_of(job).items():
+        stem = getattr(job.output, name).with_suffix("")
+        save(figure, stem, job.provenance, Path(job.settings["plotlyjs"]))
+
+
+def save(figure: Figure, stem: Path, provenance: dict, plotlyjs: Path) -> None:
+    """Write a figure in every format; the interactive one loads ``plotlyjs``."""
+    paper.save(figure, stem, provenance)
+    screen.save(figure, stem, provenance, plotlyjs)
+    export.save(figure, stem)
+
+
+def figures_of(job: Job) -> dict[str, Figure]:
+    """The figures that a job draws, by name."""
     about = {"map": _map, "dataset": _dataset}.get(job.settings["scope"], _task)
     data, tables = about(job)
-    stems = {name: getattr(job.output, name).with_suffix("") for name in job.settings["figures"]}
-    draw(stems, data, tables, job.provenance, Path(job.settings["plotlyjs"]))
-
-
-def draw(stems: dict[str, Path], data, tables: dict, provenance: dict, plotlyjs: Path) -> None:
-    """Write the figures ``stems`` (name -> path without its ending) as SVG, PDF, PNG and HTML.
-
-    ``data`` is what the figures of their scope show; ``tables`` holds the other tables they need;
-    the interactive figures load ``plotlyjs``.
-    """
-    for name, stem in stems.items():
-        figure = figures.build(name, data, tables)
-        paper.save(figure, stem, provenance)
-        screen.save(figure, stem, provenance, plotlyjs)
+    places = vars(job.wildcards)
+    return {name: figures.build(name, data, tables, places) for name in job.settings["figures"]}
 
 
 def _task(job: Job) -> tuple:

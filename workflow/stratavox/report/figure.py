@@ -126,7 +126,7 @@ class Figure:
 
     On paper a row has as many as fit. ``shared`` axes ("x", "y") have one scale; ``x_title``
     names the x axis of all panels; ``colours`` are the scale of `Heat` (a name of
-    matplotlib's) and its title; ``alt`` is the alternative text.
+    matplotlib's) and its title; ``caption`` and ``alt`` say what is shown.
     """
 
     panels: Sequence[Panel]
@@ -136,6 +136,7 @@ class Figure:
     shared: str = ""
     x_title: str = ""
     colours: tuple[str, str] = ("", "")
+    caption: str = ""
     alt: str = ""
 
     @property

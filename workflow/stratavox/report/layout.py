@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -57,7 +57,7 @@ class Layout:
 
 @cache
 def _font(bold: bool) -> FT2Font:
-    return get_font(findfont(FontProperties(FAMILY, weight="bold" if bold else "normal")))
+    return get_font(findfont(FontProperties(family=FAMILY, weight="bold" if bold else "normal")))
 
 
 @cache
@@ -130,9 +130,21 @@ def upright(panel: Panel, page: Page) -> bool:
 
 
 def title_of(panel: Panel, page: Page) -> list[str]:
-    """At most two lines, about as wide as the panel."""
-    lines = wrapped(panel.title, page.text, min(max(2.1, panel.inches[0]), page.width - 0.7))
-    return lines if len(lines) <= 2 else [lines[0], f"{lines[1]}…"]
+    """At most two lines, as wide as the panel; in the report not less than some words."""
+    least = 0 if page.alone else 2.1
+    room = max(least, panel.inches[0])
+    lines = wrapped(panel.title, page.text, room)
+    if len(lines) <= 2:
+        return lines
+    second = lines[1]
+    while width_of(f"{second}…", page.text) > room:
+        second = second[:-1]
+    return [lines[0], f"{second}…"]
+
+
+def title_width(panel: Panel, page: Page) -> float:
+    """Inches of a panel's title."""
+    return widest(title_of(panel, page), page.text)
 
 
 def groups_left(panel: Panel, page: Page) -> float:
@@ -154,13 +166,14 @@ def left_of(panel: Panel, page: Page) -> float:
 
 def right_of(panel: Panel, page: Page) -> float:
     """Inches right of a panel: names of ticks on that side, slanted names, half a name below."""
-    room = [EDGE]
+    room = [EDGE, EDGE + title_width(panel, page) - panel.inches[0]]
     if panel.y.opposite:
         room.append(EDGE + TICK + widest(panel.y.opposite.values(), page.text))
     if panel.x.ticks and not upright(panel, page):
         room.append(0.5 * width_of(names(panel.x, UNDER)[-1], size_of(panel, page)))
     for label, start, stop in panel.x.groups:
-        beyond = panel.inches[0] * (1 - ((start + stop) / 2 + 0.5) / len(panel.x.ticks))
+        low, high = panel.x.limits
+        beyond = panel.inches[0] * (high - (start + stop) / 2) / (high - low)
         room.append(EDGE + 0.75 * width_of(label, page.small) + 0.1 - beyond)
     return max(room)
 
@@ -198,8 +211,7 @@ def rows(figure: Figure, page: Page) -> list[list[Panel]]:
             split.append([])
             x = left
         split[-1].append(panel)
-        title = width_of("\n".join(title_of(panel, page)), page.text) if panel.title else 0
-        x += max(panel.inches[0], title) + gap(figure, panel)
+        x += max(panel.inches[0], title_width(panel, page)) + gap(figure, panel)
     return split
 
 
@@ -214,62 +226,6 @@ def place(figure: Figure, page: Page, top: float) -> Layout:
             frames.append((x, top, *panel.inches))
             first.append(panel is row[0])
             right = max(right, x + panel.inches[0])
-            title = width_of("\n".join(title_of(panel, page)), page.text) if panel.title else 0
-            x += max(panel.inches[0], title) + gap(figure, panel)
+            x += max(panel.inches[0], title_width(panel, page)) + gap(figure, panel)
         top += max(panel.inches[1] for panel in row) + max(below(panel, page) for panel in row)
     return Layout(frames, first, left, right, top)
-
-
-def fitted(figure: Figure, page: Page) -> Figure:
-    """The figure for a page that it must fill: names wrapped, panels as wide as there is room."""
-    named = replace(figure, panels=[_names_wrapped(panel, page) for panel in figure.panels])
-    left = max(left_of(panel, page) for panel in named.panels)
-    scales = []
-    for row in rows(named, page):
-        room = page.width - left - right_of(row[-1], page)
-        room -= sum(gap(figure, panel) for panel in row[:-1])
-        scales.append(room / sum(panel.inches[0] for panel in row))
-    widths = min(scales)
-    if page.stacked and not any(map(cells, named.panels)):
-        each = [scale * panel.inches[0] for scale, panel in zip(scales, named.panels, strict=True)]
-    else:
-        each = [min(1, widths) * panel.inches[0] for panel in named.panels]
-    panels = [
-        _ticks_thinned(replace(panel, inches=(wide, panel.inches[1])), page)
-        for panel, wide in zip(named.panels, each, strict=True)
-    ]
-    return replace(named, panels=panels)
-
-
-def _names_wrapped(panel: Panel, page: Page) -> Panel:
-    """Names left of the panel on lines of two fifths of the page, rows as high as these need."""
-    if not panel.y.ticks:
-        return panel
-    room, size = 0.4 * page.width, size_of(panel, page)
-    lines = {
-        place: wrapped(name, size, room, place in panel.y.heads)
-        for place, name in panel.y.ticks.items()
-    }
-    places = sorted(lines)
-    near = min((b - a for a, b in zip(places, places[1:], strict=False)), default=1)
-    low, high = panel.y.limits or (places[0], places[-1] + 1)
-    pitch = panel.inches[1] * near / abs(high - low)
-    need = lines_of(size, max(map(len, lines.values())))
-    ticks = {place: "\n".join(some) for place, some in lines.items()}
-    axis = replace(panel.y, ticks=ticks, opposite={} if page.stacked else panel.y.opposite)
-    if panel.y.groups:  # cells of a square
-        return replace(panel, y=axis)
-    tall = panel.inches[1] * max(1, need / pitch)
-    return replace(panel, inches=(panel.inches[0], tall), y=axis)
-
-
-def _ticks_thinned(panel: Panel, page: Page) -> Panel:
-    """Fewer names under a curve where they would touch."""
-    ticks = list((panel.x.ticks or {}).items())
-    if cells(panel) or len(ticks) < 2 or not panel.x.limits:
-        return panel
-    low, high = panel.x.limits
-    pitch = panel.inches[0] * abs(ticks[1][0] - ticks[0][0]) / abs(high - low)
-    wide = 0.06 + widest((name for _, name in ticks), page.text)
-    every = max(1, -(-int(100 * wide) // max(1, int(100 * pitch))))
-    return replace(panel, x=replace(panel.x, ticks=dict(ticks[::every])))

@@ -6,7 +6,7 @@ The same figure gives the same bytes: no dates, no random ids.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, singledispatch
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from stratavox.report import style
-from stratavox.report.figure import UNKNOWN, Band, Figure, Heat, Label, Panel, Points, Rule
+from stratavox.report.figure import UNKNOWN, Axis, Band, Figure, Heat, Label, Panel, Points, Rule
 from stratavox.report.layout import (
     BAR,
     BESIDE,
@@ -66,7 +66,7 @@ RC = {
     "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "stratavox",
-    # TrueType fonts (42) can be edited, but cost half of the time of a PDF
+    # TrueType (42) would take half of the time of a PDF
     "pdf.fonttype": 3,
 }
 DASHES = {"": "", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (5, 2))}
@@ -82,7 +82,7 @@ VECTOR_POINTS = 1000
 def save(figure: Figure, stem: Path, provenance: dict) -> None:
     """Write STEM.svg (text as text), STEM.pdf and STEM.png with the provenance inside."""
     drawn, about = draw(figure), json.dumps(provenance, sort_keys=True)
-    _vectors(drawn, stem, about)
+    _vectors(drawn, stem, about, RC)
     with matplotlib.rc_context(RC), atomic_path(f"{stem}.png") as temporary:
         drawn.set_dpi(DPI)
         painted = FigureCanvasAgg(drawn)
@@ -90,14 +90,19 @@ def save(figure: Figure, stem: Path, provenance: dict) -> None:
         _few_colours(painted).save(temporary, pnginfo=_described(about), dpi=(DPI, DPI))
 
 
-def _vectors(drawn: canvas.Figure, stem: Path, about: str, **further) -> None:
-    """Write STEM.svg and STEM.pdf with matplotlib's settings ``further``."""
+def save_vectors(figure: Figure, stem: Path, provenance: dict, page: Page) -> None:
+    """Write STEM.svg and STEM.pdf for a page; text in the PDF can be edited (TrueType)."""
+    about = json.dumps(provenance, sort_keys=True)
+    _vectors(draw(figure, page), stem, about, RC | {"pdf.fonttype": 42})
+
+
+def _vectors(drawn: canvas.Figure, stem: Path, about: str, settings: dict) -> None:
     metadata = {
         "svg": {"Date": None, "Description": about},
         "pdf": {"CreationDate": None, "Subject": about},
     }
     for kind, facts in metadata.items():
-        with matplotlib.rc_context(RC | further), atomic_path(f"{stem}.{kind}") as temporary:
+        with matplotlib.rc_context(settings), atomic_path(f"{stem}.{kind}") as temporary:
             drawn.savefig(temporary, dpi=DPI, metadata=facts)
 
 
@@ -193,14 +198,28 @@ def _groups(axes: Axes, panel: Panel, page: Page) -> None:
     """Names of groups of cells: left of the rows' labels, slanted above the columns."""
     offset = -72 * (0.1 + widest(names(panel.y, BESIDE), page.small))
     shared = {"textcoords": "offset points", "fontsize": page.small, "annotation_clip": False}
-    for label, start, stop in panel.y.groups:
-        at, where = (0, (start + stop) / 2), axes.get_yaxis_transform()
+    line = lines_of(page.small)
+    for at, label in _apart(panel.y, panel.inches[1], line):
+        at, where = (0, at), axes.get_yaxis_transform()
         left = {"ha": "right", "va": "center"}
         axes.annotate(label, at, (offset, 0), xycoords=where, **left, **shared)
-    for label, start, stop in panel.x.groups:
-        at, where = ((start + stop) / 2, 1), axes.get_xaxis_transform()
+    for at, label in _apart(panel.x, panel.inches[0], 1.41 * line):
+        at, where = (at, 1), axes.get_xaxis_transform()
         slanted = {"rotation": 45, "rotation_mode": "anchor", "ha": "left", "va": "bottom"}
         axes.annotate(label, at, (0, 4), xycoords=where, **slanted, **shared)
+
+
+def _apart(axis: Axis, inches: float, line: float) -> list[tuple[float, str]]:
+    """Places and names of groups, moved apart by ``line`` inches for each line of a name."""
+    cells = abs(axis.limits[1] - axis.limits[0]) / inches if axis.groups else 0
+    placed: list[tuple[float, str]] = []
+    end = -float("inf")
+    for label, start, stop in axis.groups:
+        half = 0.5 * cells * line * (label.count("\n") + 1)
+        at = max((start + stop) / 2, end + half)
+        placed.append((at, label))
+        end = at + half
+    return placed
 
 
 @singledispatch
@@ -270,7 +289,7 @@ def _heat(series: Heat, axes: Axes, order: float, figure: Figure, page: Page) ->
     values = np.array(series.values, dtype=float)
     gaps = bool(series.text)
     cell = axes.get_position().width * axes.figure.get_figwidth() / values.shape[1]
-    fits = widest((text for row in series.text for text in row), page.cells) <= cell
+    fits = widest(_printed(figure), page.cells) < 0.95 * cell
     axes.pcolormesh(
         np.arange(values.shape[1] + 1) - 0.5,
         [series.y[0] - 0.5, *(y + 0.5 for y in series.y)],
@@ -293,6 +312,12 @@ def _heat(series: Heat, axes: Axes, order: float, figure: Figure, page: Page) ->
             axes.text(
                 x, y, text, size=page.cells, ha="center", va="center", color=colour, zorder=order
             )
+
+
+def _printed(figure: Figure) -> Iterator[str]:
+    """What the cells of a figure hold: where one number does not fit, none is printed."""
+    heats = [one for panel in figure.panels for one in panel.series if isinstance(one, Heat)]
+    return (text for heat in heats for row in heat.text for text in row)
 
 
 @_add.register

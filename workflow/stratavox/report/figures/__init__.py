@@ -18,6 +18,8 @@ from types import ModuleType
 
 from stratavox.errors import StratavoxError
 
+# of the files of a figure: pictures, the interactive page, its data, its caption
+FORMATS = ("svg", "pdf", "png", "html", "csv", "txt")
 SCOPES = ("target", "nuisance", "dataset", "map")
 # Parts of the page, in its order; the figures of "answer" are on its first screen.
 TOPICS = {
@@ -77,11 +79,16 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def build(name: str, data, tables: dict):
-    """A figure as data, with its texts; ``tables`` holds at least those that it needs."""
+def build(name: str, data, tables: dict, places: dict[str, str]):
+    """A figure as data, with its texts.
+
+    ``tables`` holds at least those that it needs; ``places`` are the values of its caption's
+    fields.
+    """
     figure = module(name).figure(data, *(tables[need] for need in facts()[name].needs))
     title = f"{facts()[name].title}, {data.heading}"
-    return replace(figure, title=title, alt=alt(name, data.heading, data))
+    texts = {"title": title, "caption": facts()[name].caption.format(**places)}
+    return replace(figure, alt=alt(name, data.heading, data), **texts)
 
 
 def alt(name: str, heading: str, data=None) -> str:
