@@ -99,10 +99,8 @@ def _probe(run: Finished, dataset: str, task: str, row: dict) -> trained.Trained
     }
     key = keys.digest(made_of)
     path = run.root / f"results/apply/{dataset}.{task}.safetensors"
-    if path.exists():
-        probe = trained.load(path)
-        if probe.provenance["key"] == key:
-            return probe
+    if path.exists() and (probe := trained.load(path, key)):
+        return probe
     about = {
         "dataset": dataset,
         "task": task,

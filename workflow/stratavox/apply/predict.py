@@ -110,6 +110,6 @@ def predict(
         segments += [group.segments[place] for place in np.flatnonzero(finite)]
         rates += [group.rates[place] for place in np.flatnonzero(finite)]
         log_p.append(trained.log_probabilities(x[finite]))
-        distance.append(trained.distances(x[finite]))
+        distance.append(trained.neighbours.distances(x[finite]))
     progress.close()
     return Predictions(segments, rates, np.concatenate(log_p), np.concatenate(distance), left_out)

@@ -27,24 +27,20 @@ PROVENANCE = "stratavox"
 class Trained:
     """A calibrated probe and the training clips that new ones are compared with.
 
-    ``reference`` (clips, width) are the standardised training clips; a clip further than ``far``
-    from them is unlike them. ``provenance`` is what the file's metadata hold.
+    A clip further than ``far`` from its ``neighbours`` is unlike the training clips.
+    ``provenance`` is what the file's metadata hold.
     """
 
     probe: linear.Linear
+    neighbours: distance.Neighbours
     classes: list[str]
     temperature: float
-    reference: np.ndarray
     far: float
     provenance: dict
 
     def log_probabilities(self, x: np.ndarray) -> np.ndarray:
         """Calibrated log-probabilities (clips, classes) of readouts ``x`` (clips, width)."""
         return log_softmax(self.probe.log_probabilities(x) / self.temperature, axis=1)
-
-    def distances(self, x: np.ndarray) -> np.ndarray:
-        """Distance (clips,) of readouts ``x`` (clips, width) to the training clips."""
-        return distance.distances(self.probe.standardised(x), self.reference)
 
 
 def train(x: np.ndarray, folds: pa.Table, settings: dict, provenance: dict) -> Trained:
@@ -58,15 +54,14 @@ def train(x: np.ndarray, folds: pa.Table, settings: dict, provenance: dict) -> T
     classes, y = np.unique(target, return_inverse=True)
     repeat = next(r for r in repeats(strictest(folds), clip_ids) if r.number == 0)
     group, fold = repeat.apart, repeat.fold
-    unit = np.arange(len(y)) if group is None else group
-    part, tested = (fold if fold.max() else unit), fold >= 0
+    tested = fold >= 0
+    part = fold[tested] if fold.max() or group is None else group[tested]
     with threadpool_limits(1):  # products of this size are slower on several threads
         whole = linear.fit(x, y, group, np.ones(len(y), bool), settings)
         log_p = linear.held_out(x, y, group, fold, settings)
-    reference = whole.probe.standardised(x)
-    apart = distance.held_out(reference, unit)
+    apart = distance.held_out(x, fold)
     t = calibration.temperature(log_p, y[tested])
-    calibrated = calibration.cross_fitted(log_p, y[tested], part[tested])
+    calibrated = calibration.cross_fitted(log_p, y[tested], part)
     predicted = log_p.argmax(axis=1)
     measures = {row["metric"]: row["value"] for row in metric_rows(y[tested], predicted, {})}
     far = distance.limit(apart)
@@ -91,26 +86,34 @@ def train(x: np.ndarray, folds: pa.Table, settings: dict, provenance: dict) -> T
         },
         "far": far,
     }
-    return Trained(whole.probe, list(map(str, classes)), t, reference, far, provenance)
+    neighbours = distance.Neighbours.of(x)
+    return Trained(whole.probe, neighbours, list(map(str, classes)), t, far, provenance)
 
 
 def save(trained: Trained, path: Path) -> None:
     """Write a .safetensors file: numbers alone, so that reading it runs no code."""
-    tensors = {name: np.ascontiguousarray(value) for name, value in vars(trained.probe).items()}
-    tensors["reference"] = trained.reference
+    tensors = vars(trained.probe) | vars(trained.neighbours)
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     with tables.atomic_path(path) as temporary:
         save_file(tensors, temporary, {PROVENANCE: json.dumps(trained.provenance, sort_keys=True)})
 
 
-def load(path: Path) -> Trained:
-    """Read what `save` wrote; raises `BrokenFile` for a file that is not whole."""
+def load(path: Path, key: str) -> Trained | None:
+    """Read what `save` wrote; None where it was made from something else than ``key`` says.
+
+    Raises `BrokenFile` for a file that is not whole.
+    """
     try:
         with safe_open(path, "numpy") as file:
             provenance = json.loads(file.metadata()[PROVENANCE])
+            if provenance["key"] != key:
+                return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        reference = tensors.pop("reference")
-        probe = linear.Linear(**tensors)
-        classes, t, far = (provenance[key] for key in ("classes", "temperature", "far"))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BrokenFile(path, f"not a whole file of a probe ({error})") from None
-    return Trained(probe, list(classes), t, reference, far, provenance)
+    probe, neighbours = (
+        kind(**{name: tensors[name] for name in kind.__dataclass_fields__})
+        for kind in (linear.Linear, distance.Neighbours)
+    )
+    classes, t, far = (provenance[name] for name in ("classes", "temperature", "far"))
+    return Trained(probe, neighbours, list(classes), t, far, provenance)
