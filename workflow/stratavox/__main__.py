@@ -66,12 +66,13 @@ def main() -> None:
 
         compare(options.configfile, Path())
     elif options.command == "apply":
-        from stratavox.apply.command import Question, Request
+        from stratavox.apply.command import Question
         from stratavox.apply.command import start as predict
+        from stratavox.apply.recordings import Request
 
         question = Question(options.configfile, options.task, options.dataset, options.encoder)
-        clips = (options.windows, options.annotations, options.table)
-        predict(question, Request(options.folder, *clips), options.out, options.force)
+        chosen = (options.windows, options.annotations, options.table)
+        predict(question, Request(options.folder, *chosen), options.out, options.force)
     else:
         run_stage(options.module, options.job, options.threads)
 

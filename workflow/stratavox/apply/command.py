@@ -64,7 +64,7 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     _say(_described(row, probe))
     settings = run.plan.corpus_settings(dataset)
     wanted, left_out = listed(request, settings, target, _longest(run, dataset, row["encoder"]))
-    encoder = load(run.plan.encoder(row["encoder"]), len(os.sched_getaffinity(0)))
+    encoder = load(run.plan.encoder(row["encoder"]), os.cpu_count() or 1)
     of = predict(request.folder, wanted, run.plan.audio(dataset), encoder, row["readout"], probe)
     rows = table(of, probe.classes, probe.far, target)
     about = {"probe": probe.provenance, "folder": str(request.folder.resolve())}
