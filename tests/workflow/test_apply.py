@@ -1,17 +1,22 @@
 """`apply` on a finished run: which probe, when it is fitted again, and what is refused."""
 
-import csv
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
 
 from stratavox import tables
 from stratavox.apply import trained
+from stratavox.apply.command import Question, start
+from stratavox.apply.recordings import Request
+from stratavox.errors import StratavoxError
 from stratavox.tables import embedding_matrix, read_provenance, read_table
 
 RECOMMENDATION = "results/answers/wood/kind/recommendation.parquet"
@@ -21,11 +26,11 @@ def recommend(study, encoder="tiny", recommended=True):
     """Write the recommendation of the finished run by hand: block_02 of tiny, or log-mel."""
     shared = {"value": 0.8, "low": 0.6, "high": 0.9, "interval": "t over groups"}
     rows = [
-        {"encoder": name, "readout": readout, "sentence": sentence, **shared}
+        {"encoder": name, "readout": readout, "sentence": sentence, "beware": beware, **shared}
         | {"recommended": recommended and name == encoder}
-        for name, readout, sentence in (
-            ("tiny", "block_02", "Too few birds."),
-            ("logmel", "features", ""),
+        for name, readout, sentence, beware in (
+            ("tiny", "block_02", "Too few birds.", "Few groups.\nA leak."),
+            ("logmel", "features", "", ""),
         )
     ]
     beside = study.here / RECOMMENDATION.replace("recommendation", "estimates")
@@ -33,105 +38,109 @@ def recommend(study, encoder="tiny", recommended=True):
     tables.write_table(pa.Table.from_pylist(rows), study.here / RECOMMENDATION, key)
 
 
-def apply(study, folder="data/wood", *options, ok=True, dataset="wood", task="kind"):
-    """What the command prints."""
+@pytest.fixture
+def apply(study, capsys):
+    """Predict recordings with the study's run, in this process; what was printed."""
+    recommend(study)
+
+    def call(folder, out, dataset="wood", task="kind", encoder=None, **request):
+        question = Question(Path("mine.yaml"), task, dataset, encoder)
+        with contextlib.chdir(study.here):
+            start(question, Request(Path(folder), **request), Path(out), force=False)
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_a_finished_run_predicts_recordings_by_one_command(study):
+    recommend(study)
+    new = study.here / "new"
+    shutil.copytree(study.here / "data/field/audio", new)
+    (new / "broken.wav").write_text("no audio")
     line = [sys.executable, "-m", "stratavox", "apply", "--configfile", "mine.yaml"]
-    line += [*(["--dataset", dataset] if dataset else []), "--task", task, str(folder), *options]
     done = subprocess.run(
-        line,
+        [*line, "--dataset", "wood", "--task", "kind", "new"],
         cwd=study.here,
         env=os.environ | {"PYTHONPATH": str(study.project / "workflow")},
         text=True,
         capture_output=True,
     )
-    assert (done.returncode == 0) == ok, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
-
-
-def test_a_finished_run_predicts_recordings_and_its_probe_is_fitted_once(study):
-    recommend(study)
-    new = study.here / "new"
-    shutil.copytree(study.here / "data/field/audio", new)
-    (new / "broken.wav").write_text("no audio")
-    printed = apply(study, "new", "--out", "first")
-    assert "readout (recommended): tiny, block_02, balanced accuracy 0.80 [0.60 to 0.90" in printed
+    printed = done.stdout
+    assert done.returncode == 0, printed + done.stderr
+    assert (
+        "readout (recommended): tiny, block_02, balanced accuracy 0.80 [0.60 to 0.90, 95" in printed
+    )
+    assert "beware: Few groups.\n  beware: A leak.\n" in printed
     assert "fitted on 36 clips of 3 classes in 6 groups" in printed
     assert "1 files or segments are left out" in printed and "broken.wav: not audio" in printed
-    rows = read_table(study.here / "first.parquet").to_pylist()
+    assert "apply: 36/36 clips" in done.stderr
+    rows = read_table(study.here / "new_kind.parquet").to_pylist()
     assert len(rows) == 36 and {row["predicted"] for row in rows} <= {f"kind {k}" for k in range(3)}
     for row in rows:
         p = [row[f"p: kind {k}"] for k in range(3)]
         assert sum(p) == pytest.approx(1) and max(p) == pytest.approx(row["probability"])
-    assert (study.here / "first_raven/bird0_0_0.wav.Table.1.selections.txt").exists()
-    path = study.here / "results/apply/wood.kind.safetensors"
-    about = read_provenance(study.here / "first.parquet")["probe"]
+    assert (study.here / "new_kind_raven/bird0_0_0.wav.Table.1.selections.txt").exists()
+    about = read_provenance(study.here / "new_kind.parquet")["probe"]
     assert about["encoder"]["name"] == "tiny" and len(about["encoder"]["weights_sha256"]) == 64
-    before = path.stat().st_mtime_ns
-    # labels in a table are compared with what is predicted; the probe is as it was
-    with open(study.here / "data/field/calls.csv") as file:
-        assert {row["kind"] for row in csv.DictReader(file)} == {f"kind {k}" for k in range(3)}
-    printed = apply(study, "data/field", "--table", "data/field/calls.csv", "--out", "second")
+
+
+def test_training_clips_get_the_runs_embeddings_and_the_probe_is_fitted_once(study, apply):
+    """A clip of the training set is at no distance to one of its clips: itself."""
+    # labels in a table are compared with what is predicted
+    printed = apply("data/wood", "first", table=Path("data/wood/calls.csv"))
     assert "36 of them have a label in column 'kind': balanced accuracy" in printed
-    assert path.stat().st_mtime_ns == before
-    # another encoder, another probe
-    printed = apply(study, "new", "--encoder", "logmel", "--out", "third")
-    assert "readout (not recommended, given with --encoder): logmel, features" in printed
-    assert path.stat().st_mtime_ns != before
-    assert "--force" in apply(study, "new", "--out", "third", ok=False)
-
-
-def test_training_clips_given_as_files_get_the_embeddings_of_the_run(study):
-    """By the distance: a clip that is in the training set is at no distance to one of them."""
-    recommend(study)
-    apply(study, "data/wood", "--out", "again")
     path = study.here / "results/apply/wood.kind.safetensors"
-    key = read_provenance(study.here / "again.parquet")["probe"]["key"]
+    made = path.stat().st_mtime_ns
+    key = read_provenance(study.here / "first.parquet")["probe"]["key"]
     probe = trained.load(path, key)
     embedded = read_table(study.here / "results/embeddings/tiny/wood/block_02.parquet")
     x = embedding_matrix(embedded["embedding"])
-    log_p, distances = probe.log_probabilities(x), probe.neighbours.distances(x)
-    rows = {row["file"]: row for row in read_table(study.here / "again.parquet").to_pylist()}
+    p, distances = np.exp(probe.log_probabilities(x)), probe.neighbours.distances(x)
+    rows = {row["file"]: row for row in read_table(study.here / "first.parquet").to_pylist()}
     for place, clip in enumerate(embedded["clip_id"].to_pylist()):
-        assert rows[clip]["probability"] == pytest.approx(
-            2.718281828 ** log_p[place].max(), abs=1e-4
-        )
+        assert rows[clip]["probability"] == pytest.approx(p[place].max(), abs=1e-4)
         assert rows[clip]["distance"] == pytest.approx(distances[place], abs=1e-3)
-
-
-def test_windows_of_a_long_recording(study):
-    recommend(study, "logmel")
-    parts = [soundfile.read(path)[0] for path in sorted((study.here / "data/wood/audio").iterdir())]
+    # windows of all calls in a row are the calls
+    calls = [
+        soundfile.read(study.here / "data/wood" / row["name"])[0] for row in study.rows("wood")
+    ]
     (study.here / "long").mkdir()
-    soundfile.write(study.here / "long/day.wav", [v for part in parts for v in part], 16000)
-    printed = apply(study, "long", "--windows", "0.3")
-    assert "36 clips of 1 recordings" in printed
-    rows = read_table(study.here / "long_kind.parquet").to_pylist()
-    assert [row["start_s"] for row in rows] == pytest.approx([0.3 * k for k in range(36)])
-    assert "found 0; allowed: 0.01 s" in apply(study, "long", "--windows", "0", "--force", ok=False)
+    soundfile.write(study.here / "long/day.wav", np.concatenate(calls), 16000)
+    assert "36 clips of 1 recordings" in apply("long", "second", windows=0.3)
+    assert path.stat().st_mtime_ns == made
+    windows = read_table(study.here / "second.parquet").to_pylist()
+    for row, window in zip(study.rows("wood"), windows, strict=True):
+        assert window["predicted"] == rows[row["name"]]["predicted"]
+        assert window["probability"] == pytest.approx(rows[row["name"]]["probability"], abs=0.01)
+    # another encoder, another probe
+    printed = apply("data/wood", "third", encoder="logmel")
+    assert "readout (not recommended, given with --encoder): logmel, features" in printed
+    assert path.stat().st_mtime_ns != made
 
 
-def test_what_is_not_finished_fresh_or_recommended_is_refused_in_one_message(study):
-    path = study.here / RECOMMENDATION
-    if path.exists():
-        path.unlink()
-    printed = apply(study, ok=False)
-    assert "recommendation.parquet: not there" in printed
-    assert "snakemake" in printed and "--configfile mine.yaml" in printed
+def test_what_is_not_finished_fresh_or_recommended_is_refused(study, apply):
+    def refused(message, folder="data/wood", **request):
+        with pytest.raises(StratavoxError, match=message):
+            apply(folder, "out", **request)
+
+    refused("say with --dataset", dataset=None)
+    refused("its datasets are: wood, field", dataset="water")
+    refused("give one of: kind", task="sort")
+    refused("was not measured .* measured were: tiny, logmel", encoder="none")
+    refused("no such folder", folder="nowhere")
+    refused("--windows: found 0; allowed: 0.01 s", windows=0.0)
+    folder = study.here / "results/embeddings/tiny/wood"
+    (folder / "block_02.parquet").rename(folder / "away")
+    refused(r"(?s)block_02.parquet: not there: the run is not finished.*snakemake .*mine.yaml")
+    (folder / "away").rename(folder / "block_02.parquet")
     recommend(study, recommended=False)
-    printed = apply(study, ok=False)
-    assert "no readout is recommended for the task 'kind'. Too few birds." in printed
-    assert "logmel: features, balanced accuracy 0.80 [0.60 to 0.90" in printed
-    assert "--encoder" in printed
+    refused(r"(?s)recommended for the task 'kind'. Too few birds.*logmel: features.*--encoder")
     recommend(study)
-    assert "was not measured" in apply(study, "data/wood", "--encoder", "none", ok=False)
-    assert "say with --dataset" in apply(study, dataset=None, ok=False)
-    assert "its datasets are: wood, field" in apply(study, dataset="water", ok=False)
-    assert "give one of: kind" in apply(study, task="sort", ok=False)
-    assert "no such folder" in apply(study, "nowhere", ok=False)
+    (study.here / "out.csv").touch()
+    refused("out.csv: exists already.*--force")
+    (study.here / "out.csv").unlink()
     config = study.config
     config["datasets"]["wood"]["probes"] = {"folds": 2}
     study.config = config
-    printed = apply(study, ok=False)
-    assert "stale: config, data or code changed" in printed and "snakemake" in printed
+    refused(r"(?s)stale: config, data or code changed.*snakemake")
     assert not (study.here / "results/apply").exists()

@@ -60,10 +60,10 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     row = choice(run, dataset, question.task, question.encoder)
     entry = run.plan.datasets[dataset]
     target = entry["tasks"][question.task]["target"]
-    probe = _probe(run, dataset, question.task, row)
-    _say(_described(row, probe))
     settings = run.plan.corpus_settings(dataset)
     wanted, left_out = listed(request, settings, target, _longest(run, dataset, row["encoder"]))
+    probe = _probe(run, dataset, question.task, row)
+    _say(_described(row, probe))
     encoder = load(run.plan.encoder(row["encoder"]), os.cpu_count() or 1)
     of = predict(request.folder, wanted, run.plan.audio(dataset), encoder, row["readout"], probe)
     rows = table(of, probe.classes, probe.far, target)
@@ -118,8 +118,9 @@ def _probe(run: Finished, dataset: str, task: str, row: dict) -> trained.Trained
 
 def _longest(run: Finished, dataset: str, encoder: str) -> float:
     """Seconds of the longest clip of the labelled dataset."""
-    path = f"results/embeddings/{encoder}/{dataset}/windows.parquet"
-    samples = tables.read_table(run.root / path, ["n_samples"])["n_samples"]
+    folder = f"results/embeddings/{encoder}/{dataset}"
+    path = run.table(f"{folder}/windows.parquet", f"{folder}/encoder.json")
+    samples = tables.read_table(path, ["n_samples"])["n_samples"]
     return pc.max(samples).as_py() / run.plan.rate(encoder)
 
 
@@ -144,6 +145,7 @@ def _described(row: dict, probe: trained.Trained) -> list[str]:
         f"({held['log_loss_uncalibrated']:.3f}); {held['unlike_training']:.1%} of clips flagged "
         "as unlike training",
     ]
+    lines += [f"  beware: {warning}" for warning in row["beware"].splitlines()]
     if about["regime"] == "random":
         lines.append(
             "  the task has no group: these numbers may be too good for animals that are new"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox import tables
+from stratavox import tables, words
 from stratavox.errors import StratavoxError
 from stratavox.init.command import run_command
 from stratavox.plan import PROJECT
@@ -99,5 +99,6 @@ def score(row: dict) -> str:
     """The readout and its score on groups that were not in training, in words."""
     text = f"{row['readout']}, balanced accuracy {row['value']:.2f}"
     if row["low"] is not None:
-        text += f" [{row['low']:.2f} to {row['high']:.2f}; {row['interval']}]"
+        interval = words.INTERVALS_SHORT[row["interval"]]
+        text += f" [{row['low']:.2f} to {row['high']:.2f}, {interval}]"
     return text
