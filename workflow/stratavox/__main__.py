@@ -1,4 +1,4 @@
-"""The command line of Stratavox: init, verify, and the stages that the workflow runs."""
+"""The command line of Stratavox: init, verify, apply, and the stages that the workflow runs."""
 
 from __future__ import annotations
 
@@ -28,6 +28,24 @@ def main() -> None:
     verify.add_argument(
         "--configfile", type=Path, default=PROJECT / "config.yaml", help="the run's config"
     )
+    apply = commands.add_parser("apply", help="predict new recordings with a finished run")
+    apply.add_argument("folder", type=Path, help="folder of the new recordings")
+    apply.add_argument(
+        "--configfile", type=Path, default=PROJECT / "config.yaml", help="the run's config"
+    )
+    apply.add_argument("--task", required=True, help="the task whose labels are predicted")
+    apply.add_argument("--dataset", help="the labelled dataset; default: the run's only one")
+    apply.add_argument("--encoder", help="another encoder of the run than the recommended one")
+    clips = apply.add_mutually_exclusive_group()
+    clips.add_argument("--windows", type=float, metavar="SECONDS", help="cut recordings in windows")
+    clips.add_argument(
+        "--annotations",
+        metavar="FORMAT",
+        help="predict the boxes in annotation files of this format (as in the config)",
+    )
+    clips.add_argument("--table", type=Path, help="predict the rows of a table (.csv or .tsv)")
+    apply.add_argument("--out", type=Path, help="outputs without ending; default: {folder}_{task}")
+    apply.add_argument("--force", action="store_true", help="replace existing outputs")
     stage = commands.add_parser("stage", help="run one job of a stage, as the workflow does")
     stage.add_argument("module", help="the stage, such as probe.linear")
     stage.add_argument(
@@ -47,6 +65,14 @@ def main() -> None:
         from stratavox.verify import verify as compare
 
         compare(options.configfile, Path())
+    elif options.command == "apply":
+        from stratavox.apply.command import Question
+        from stratavox.apply.command import start as predict
+        from stratavox.apply.recordings import Request
+
+        question = Question(options.configfile, options.task, options.dataset, options.encoder)
+        chosen = (options.windows, options.annotations, options.table)
+        predict(question, Request(options.folder, *chosen), options.out, options.force)
     else:
         run_stage(options.module, options.job, options.threads)
 

@@ -1,0 +1,1 @@
+"""`python -m stratavox apply`: a finished run's readout and probe, on recordings without labels."""
