@@ -10,7 +10,6 @@ READY := $(VENV)/.ready
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	@echo "Report: $(CURDIR)/results/report/summary.html"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

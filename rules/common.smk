@@ -48,7 +48,7 @@ if set("{}") & set(str(PROJECT)):
 
 # Whether bars are shown, which the jobs' own lines would tear: these go to the logs alone.
 BARS = workflow.is_main_process and internals.show_own_view(
-    workflow, lambda: print_answer("nothing had to run")  # rules/ending.smk
+    workflow, lambda: answer_lines("nothing had to run")  # rules/ending.smk
 )
 
 # A job on a cluster parses this file too; only the first process looks at the recordings.

@@ -10,11 +10,12 @@ BEGAN = time.monotonic()
 
 
 onsuccess:
-    print_answer(time_taken())
+    taken = time_taken()
+    log_lines(answer_lines(taken) or [f"Time: {taken}"])
 
 
 onerror:
-    print_missing()
+    log_lines(missing_lines())
 
 
 def time_taken():
@@ -22,18 +23,18 @@ def time_taken():
     return answer.time_taken(time.monotonic() - BEGAN)
 
 
-def print_answer(taken):
+def answer_lines(taken):
     """The five lines of `answer`, where the run was to make the report."""
     if not internals.requested(workflow, rules.summary.output.page):
-        return
+        return []
     page, summary = (Path(rules.summary.output[name]) for name in ("page", "json"))
     try:
-        print_lines(answer.lines(summary, page, taken))
+        return answer.lines(summary, page, taken)
     except StratavoxError as error:
-        logger.warning(str(error))
+        return [str(error)]
 
 
-def print_missing():
+def missing_lines():
     """After an error: the answers that are there, and what is not."""
     done, total, left = internals.unfinished(workflow)
     answers = {
@@ -49,10 +50,10 @@ def print_missing():
         if internals.requested(workflow, path)
     }
     page = internals.requested(workflow, rules.summary.output.page)
-    print_lines(answer.missing(done, total, finished, page, time_taken()))
+    return answer.missing(done, total, finished, page, time_taken())
 
 
-def print_lines(lines):
+def log_lines(lines):
     """To the console, and to Snakemake's log."""
     for line in lines:
         logger.info(answer.broken(line))

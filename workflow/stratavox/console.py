@@ -21,24 +21,25 @@ from rich.text import Text
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_logger_plugin_rich.event_handler import EventHandler
 
-from stratavox.answer import span
+from stratavox.answer import broken, span
 
 # what `errors.run_command` and `progress.Progress` print
 ERROR = "stratavox: error: "
-PROGRESS = re.compile(r".+: [\d.]+(/[\d.]+)? \w+, .* s left")
+PROGRESS = re.compile(r".+: ([\d.]+/[\d.]+ \w+, .*), (\d+ s left)")
 # Off a terminal a line is printed after so much of the run, or of time where that is slow.
 SHARE, SECONDS = 0.1, 600
 # Snakemake's own lines that tell a user nothing, or that `View` says in its own words
 NOISE = re.compile(
     r"Conda environments: ignored|Singularity containers: ignored|Group jobs: inactive"
     r"|Elapsed time: |Removing output files of failed job|Shutting down, this might take"
-    r"|Job \d+ has been submitted with SLURM|SLURM run ID: |Complete log\(s\): |Will exit after"
+    r"|Job \d+ has been submitted with SLURM|SLURM run ID: |Complete log\(s\): "
     r"|RuleException:\nCalledProcessError"
     r"|WorkflowError:\nAt least one job did not complete successfully"
 )
 FINAL_ERROR = "Exiting because a job execution failed"
 NOTHING = "Nothing to be done"
 UNKNOWN = "it ended without a message; was it killed, or out of memory?"
+IN_GROUP = "a job of its group failed"
 REPEATED = "for the same reason"
 
 
@@ -46,14 +47,14 @@ class View(EventHandler):
     """Rich's view of a run, with the progress and the errors of the jobs' own logs.
 
     ``shown`` is Snakemake's filter for what --quiet leaves out; failures are always printed.
-    ``nothing_to_do`` is called when every file is up to date.
+    ``nothing_to_do`` returns the lines to print when every file is up to date.
     """
 
     def __init__(
         self,
         shown: logging.Filter | None = None,
         no_color: bool = False,
-        nothing_to_do: Callable[[], None] = lambda: None,
+        nothing_to_do: Callable[[], list[str]] = list,
         console: Console | None = None,
     ):
         console = console or Console(stderr=True, highlight=False, no_color=no_color or None)
@@ -121,13 +122,15 @@ class View(EventHandler):
         self.dag_status.start()
 
     def _display_job_summary(self, per_rule_job_counts, total_job_count) -> None:
-        self.console.print(f"{total_job_count} jobs to run")
+        jobs = "job" if total_job_count == 1 else "jobs"
+        self._print(f"{total_job_count} {jobs} to run")
 
     def _fail(self, record: logging.LogRecord) -> None:
         self.running.pop(record.jobid, None)
         wildcards = self.jobs_info.get(record.jobid, {}).get("wildcards", {})
         name = job_name(record.rule_name, wildcards)
-        why = next(filter(None, map(reason, record.log)), record.rule_msg) or UNKNOWN
+        unknown = IN_GROUP if getattr(record, "indent", False) else UNKNOWN
+        why = next(filter(None, map(reason, record.log)), record.rule_msg) or unknown
         known = why in {why for _, why, _ in self.failed.values()}
         self.failed[record.jobid] = (name, why, record.log)
         self._print(failure("Failed:", name, REPEATED if known else why, record.log), "red")
@@ -138,8 +141,9 @@ class View(EventHandler):
         if message.startswith(FINAL_ERROR):
             self._sum_up()
         elif message.startswith(NOTHING):
-            self._print(message)
-            self.nothing_to_do()
+            # printed here: what is logged now could come after the end of the log
+            for line in [message, *self.nothing_to_do()]:
+                self._print(line)
         elif not NOISE.match(message.strip()):
             super().handle(record, **further)
 
@@ -155,7 +159,8 @@ class View(EventHandler):
             self._print(failure("*", f"{name}{more}", why, logs), "red")
 
     def _print(self, text: str, style: str = "") -> None:
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        lines = "\n".join(map(broken, text.splitlines()))
+        self.console.print(Text(lines, style=style), soft_wrap=True)
 
     def _advance(self, done: int, total: int) -> None:
         """Off a terminal, a line now and then."""
@@ -193,8 +198,10 @@ class JobLog:
             if size != self.size:
                 self.size = size
                 last = tail(self.path).rstrip().splitlines()[-1:]
-                matched = last and PROGRESS.fullmatch(last[0])
-                self.line = f"{self.name}: {last[0].partition(': ')[2]}" if matched else ""
+                match = last and PROGRESS.fullmatch(last[0])
+                # the time left first: what is too long for the terminal is cut off
+                self.line = f"{self.name}: {match[2]}, {match[1]}" if match else ""
+                self.line = self.line.replace(" per second", "/s")
         return self.line
 
 

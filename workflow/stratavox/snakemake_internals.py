@@ -127,7 +127,7 @@ def remove_rate_limit(workflow: Workflow) -> None:
     workflow.scheduler.job_rate_limiter = None
 
 
-def show_own_view(workflow: Workflow, nothing_to_do: Callable[[], None]) -> bool:
+def show_own_view(workflow: Workflow, nothing_to_do: Callable[[], list[str]]) -> bool:
     """Show the run as `console.View` does; whether it is shown so.
 
     It is where rich's logger is in use (profiles/default). A dry run, and a run with --verbose,
