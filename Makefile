@@ -10,7 +10,6 @@ READY := $(VENV)/.ready
 
 run: $(READY)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
-	@echo "Report: $(CURDIR)/results/report/summary.html"
 
 # The figures alone, 85 and 180 mm wide, for papers: results/paper.
 paper-figures: $(READY)

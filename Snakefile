@@ -15,6 +15,7 @@ include: "rules/embed.smk"
 include: "rules/probe.smk"
 include: "rules/geometry.smk"
 include: "rules/report.smk"
+include: "rules/ending.smk"
 
 
 rule all:

@@ -46,6 +46,11 @@ if set("{}") & set(str(PROJECT)):
         "move or rename the folder"
     )
 
+# Whether bars are shown, which the jobs' own lines would tear: these go to the logs alone.
+BARS = workflow.is_main_process and internals.show_own_view(
+    workflow, lambda: answer_lines("nothing had to run")  # rules/ending.smk
+)
+
 # A job on a cluster parses this file too; only the first process looks at the recordings.
 try:
     if workflow.is_main_process:
@@ -64,6 +69,7 @@ PATH = f"PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
 shell.prefix(
     f"set -euo pipefail; export {'' if internals.in_conda(workflow) else PATH}"
     f"PYTHONPATH={shlex.quote(sys.path[0])} PYTHONUNBUFFERED=1; "
+    + ('tee() {{ command tee "$@" > /dev/null; }}; ' if BARS else "")
 )
 COMMAND = (
     "python -m stratavox stage {params.job[stage]} --job {params.job[json]:q}"

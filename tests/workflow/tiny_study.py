@@ -53,7 +53,8 @@ class Study:
         return [
             *(sys.executable, "-m", "snakemake", "-s", str(snakefile)),
             *("--directory", str(self.here), "--configfile", str(self.here / "mine.yaml")),
-            *("--cores", "2", *options),
+            # Snakemake's own view, which names each job
+            *("--cores", "2", "--verbose", *options),
         ]
 
     def snakemake(

@@ -7,7 +7,7 @@ import time
 
 
 class Progress:
-    """Print the progress of a stage: items done, audio-seconds per second, time left.
+    """Print the progress of a stage: items done, how many a second, time left.
 
     On a terminal one line is rewritten; in a log a line is added every 10 s and at the end.
     """
@@ -36,7 +36,9 @@ class Progress:
         print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
 
     def _text(self, elapsed: float) -> str:
+        rate = self.done / elapsed
         text = f"{self.what}: {self.done}/{self.total} {self.unit}"
+        text += f", {rate:.{0 if rate >= 10 else 2}f} {self.unit} per second"
         if self.audio_s:
             text += f", {self.audio_s / elapsed:.1f} audio-seconds per second"
         if 0 < self.done < self.total:

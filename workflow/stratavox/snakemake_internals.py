@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import shutil
 from base64 import urlsafe_b64encode
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +125,43 @@ def remove_rate_limit(workflow: Workflow) -> None:
     jobs this takes most of a core, after thousands all threads. --cores and --jobs suffice.
     """
     workflow.scheduler.job_rate_limiter = None
+
+
+def show_own_view(workflow: Workflow, nothing_to_do: Callable[[], list[str]]) -> bool:
+    """Show the run as `console.View` does; whether it is shown so.
+
+    It is where rich's logger is in use (profiles/default). A dry run, and a run with --verbose,
+    --printshellcmds or --debug-dag, have Snakemake's own view, without its DEBUG lines.
+    """
+    manager, settings = workflow.logger_manager, workflow.output_settings
+    handlers = [h for h in manager.plugin_handlers if type(h).__module__.endswith("plugin_rich")]
+    if not handlers:
+        return False
+    manager._queue.join()  # what was logged so far is printed before the handler changes
+    if settings.dryrun or settings.verbose or settings.printshellcmds or settings.debug_dag:
+        listener = manager.queue_listener
+        listener.handlers = tuple(h for h in listener.handlers if h not in handlers)
+        plain = manager._default_streamhandler()
+        plain.setLevel(logging.DEBUG if settings.debug_dag else logging.INFO)
+        manager.logger.addHandler(plain)
+        return False
+    from stratavox.console import View
+
+    view = View(manager._default_filter(), settings.nocolor, nothing_to_do)
+    handlers[0].event_handler = view
+    return True
+
+
+def requested(workflow: Workflow, path: str) -> bool:
+    """Whether the run makes ``path``, or takes it for up to date."""
+    return any(path in job.output for job in workflow.dag.jobs)
+
+
+def unfinished(workflow: Workflow) -> tuple[int, int, set[str]]:
+    """How many jobs are done, how many there were, and the outputs of those that are not done."""
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    left = [job for job in jobs if not workflow.dag.finished(job)]
+    return len(jobs) - len(left), len(jobs), {str(path) for job in left for path in job.output}
 
 
 def load(snakefile: Path, config: Path, folder: Path) -> dict:

@@ -1,0 +1,59 @@
+"""What a run prints at its end: the answer, or what is missing."""
+
+import time
+
+from snakemake.logging import logger
+
+from stratavox import answer
+
+BEGAN = time.monotonic()
+
+
+onsuccess:
+    taken = time_taken()
+    log_lines(answer_lines(taken) or [f"Time: {taken}"])
+
+
+onerror:
+    log_lines(missing_lines())
+
+
+def time_taken():
+    """The run's wall time and CPU time."""
+    return answer.time_taken(time.monotonic() - BEGAN)
+
+
+def answer_lines(taken):
+    """The five lines of `answer`, where the run was to make the report."""
+    if not internals.requested(workflow, rules.summary.output.page):
+        return []
+    page, summary = (Path(rules.summary.output[name]) for name in ("page", "json"))
+    try:
+        return answer.lines(summary, page, taken)
+    except StratavoxError as error:
+        return [str(error)]
+
+
+def missing_lines():
+    """After an error: the answers that are there, and what is not."""
+    done, total, left = internals.unfinished(workflow)
+    answers = {
+        f"{dataset}/{task}": rules.infer.output.summary.format(
+            dataset=dataset, task=task
+        )
+        for dataset in PLAN.datasets
+        for task in PLAN.targets(dataset)
+    }
+    finished = {
+        task: path not in left
+        for task, path in answers.items()
+        if internals.requested(workflow, path)
+    }
+    page = internals.requested(workflow, rules.summary.output.page)
+    return answer.missing(done, total, finished, page, time_taken())
+
+
+def log_lines(lines):
+    """To the console, and to Snakemake's log."""
+    for line in lines:
+        logger.info(answer.broken(line))
