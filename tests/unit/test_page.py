@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 import report_tables as fake
-from stratavox.report import draw, gather, summary
+from stratavox.report import draw, figures, gather, summary
 from stratavox.report.results import load
 from stratavox.tables import write_table, write_text
 
@@ -38,8 +38,9 @@ def address(tmp_path_factory) -> str:
     task["umap"], zoo["stems"] = {}, {}
     zoo["tasks"]["caller"] = task | {"answers": str(better(Path(task["answers"])))}
     results = load("zoo", "call", "folder", Path(task["answers"]), fake.folders(index))
-    stems = {name: Path(stem) for name, stem in task["stems"].items()}
-    draw.draw(stems, results, {}, {}, root / "plotly.min.js")
+    for name, stem in task["stems"].items():
+        figure = figures.build(name, results, {}, {"dataset": "zoo", "task": "call"})
+        draw.save(figure, Path(stem), {}, root / "plotly.min.js")
     out = root / "results/report"
     write_text(
         summary.render(gather.content(index), {}, out, root / "tables"), out / "summary.html"

@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def drawn(index: dict) -> dict:
-    """Put a small SVG, and an interactive figure without series, where each figure is to be."""
+    """Put a small SVG, an empty interactive figure and a caption where each figure is to be."""
     for entry in index["datasets"].values():
         stems = [*entry["stems"].values()]
         for task in entry["tasks"].values():
@@ -58,6 +58,7 @@ def drawn(index: dict) -> dict:
         for stem in stems:
             write_text(SVG.format(Path(stem).name), f"{stem}.svg")
             write_text(SPEC, f"{stem}.html")
+            write_text(f"Caption of {Path(stem).name}.", f"{stem}.txt")
     return index
 
 

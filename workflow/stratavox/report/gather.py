@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stratavox import words
+from stratavox.errors import StratavoxError
 from stratavox.report import cards, confounds, figures, findings
 from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
@@ -54,19 +55,16 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
     }
 
 
-def shown(
-    figure: str, stem: str, names: dict, heading: str, of: str = "", data: Results | None = None
-) -> dict:
-    """A figure of the page: topic, title, path without ending, caption and alternative text.
-
-    ``names`` are those of its caption: dataset, task and encoder, as far as it has them.
-    """
-    facts = figures.facts()[figure]
+def shown(figure: str, stem: str, heading: str, of: str = "", data: Results | None = None) -> dict:
+    """A figure of the page: topic, title, path without ending, caption and alternative text."""
+    facts, caption = figures.facts()[figure], Path(f"{stem}.txt")
+    if not caption.exists():
+        raise StratavoxError(f"{caption}: no such file; run the workflow to make it")
     return {
         "topic": facts.topic,
         "kind": facts.title + (f", {of}" if of else ""),
         "stem": stem,
-        "caption": facts.caption.format(**names),
+        "caption": caption.read_text(encoding="utf-8").strip(),
         "alt": figures.alt(figure, heading, data),
     }
 
@@ -163,12 +161,11 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
     folds = read_json(paths["folds_json"])
     run_verdicts = read_table(index["verdicts"]).to_pandas()
     confounded = confounds.rows(paths["confounds"], folds["target"])
-    names = {"dataset": words.dataset(dataset_name, entry["source"]), "task": name}
     pictures = [
-        shown(figure, stem, names, results.heading, data=results)
+        shown(figure, stem, results.heading, data=results)
         for figure, stem in paths["stems"].items()
     ] + [
-        shown("umap", stem, names | {"encoder": encoder}, f"{encoder} on {results.title}", encoder)
+        shown("umap", stem, f"{encoder} on {results.title}", encoder)
         for encoder, stem in paths["umap"].items()
     ]
     first = {}

@@ -24,12 +24,11 @@ from plotly.offline import get_plotlyjs
 from stratavox import words
 from stratavox.errors import StratavoxError
 from stratavox.report import gather, player, screen
-from stratavox.report.figures import TOPICS
+from stratavox.report.figures import FORMATS, TOPICS
 from stratavox.report.templating import TEMPLATES, environment
 from stratavox.stage import Job
 from stratavox.tables import atomic_path, read_json, read_table, write_json, write_text
 
-FORMATS = ("html", "svg", "pdf", "png")
 # A phone opens a page of this size; further figures are linked and not shown.
 PAGE_BYTES = 7_500_000
 
