@@ -3,7 +3,8 @@
 Reads the logs that Snakemake leaves of every run (``.snakemake/log``; without a path the newest one
 here). Given several, as of a run that was interrupted, a job counts as it was done last. Start-up,
 the import of libraries, is timed here, stage by stage, and counts with the rest, also where a job
-then computes a probe. Seconds are those of jobs, of which several run at once.
+then computes a probe. Seconds are those of jobs, of which several run at once. Also told: the
+share of drawing, and how many bytes the figures and the page have.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +29,10 @@ from stratavox.snakemake_internals import load
 PROJECT = Path(__file__).resolve().parents[1]
 FORWARD = ("part", "tokens")
 PROBES = ("linear", "notebook", "atlas", "conditional", "erasure", "samples", "attention")
+DRAWING = "stratavox.report.draw"
 TARGET = 0.1
+# bytes of results/figures and of the page
+MOST = {"figures": 15e6, "page": 8e6}
 STAMP = "%a %b %d %H:%M:%S %Y"
 STARTED = re.compile(r"^(?:local)?rule (\w+):.*?^    jobid: (\d+)$(.*?)(?=^\S|\Z)", re.S | re.M)
 ENDED = re.compile(r"^Finished jobid: (\d+) ", re.M)
@@ -70,8 +75,24 @@ def main() -> None:
         share = seconds_of(ended, rule) / total
         print(f"{rule:<18}{len(own):>6}{seconds_of(ended, rule):>9.0f}{share:>8.1%}{begun:>10.0f}")
     print(f"{'all':<18}{len(ended):>6}{total:>9.0f}")
+    drawing = sum(job.seconds for job in ended if modules[job.rule] == DRAWING) / total
+    print(f"drawing: {drawing:.1%} of the seconds\n  target: at most {TARGET:.0%}")
+    print_sizes(here / "results")
     print(f"neither forward pass nor probe, start-up counted: {1 - core / total:.1%}")
     print(f"  target: below {TARGET:.0%}")
+
+
+def print_sizes(results: Path) -> None:
+    """Bytes of the figures by kind, and of the page."""
+    sizes: Counter[str] = Counter()
+    for path in (results / "figures").rglob("*.*"):
+        sizes[path.suffix.removeprefix(".")] += path.stat().st_size
+    listed = ", ".join(f"{kind} {size / 1e6:.1f}" for kind, size in sizes.most_common())
+    print(f"figures: {sizes.total() / 1e6:.1f} MB ({listed})")
+    print(f"  target: at most {MOST['figures'] / 1e6:.0f}")
+    page = results / "report/summary.html"
+    size = page.stat().st_size / 1e6 if page.exists() else float("nan")
+    print(f"page: {size:.1f} MB\n  target: at most {MOST['page'] / 1e6:.0f}")
 
 
 def newest(folder: Path) -> Path:

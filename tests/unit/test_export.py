@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 
 import report_tables as fake
 from stratavox.report import export, figures, journal, layout, paper
-from stratavox.report.figure import Band, Heat, Label, Points, Rule
+from stratavox.report.figure import Band, Figure, Heat, Label, Panel, Points, Rule
 from stratavox.report.results import load
 
+TEXT = "{http://www.w3.org/2000/svg}text"
 TABLES = {
     kind: {encoder: fake.beside(kind, encoder) for encoder in fake.ENCODERS}
     for kind in ("neighbours", "notebook")
@@ -135,3 +138,24 @@ def test_a_png_has_few_colours_and_a_white_page(drawn, tmp_path):
     picture = Image.open(tmp_path / "layers.png")
     assert picture.mode == "P" and "kept" in picture.info["Description"]
     assert picture.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_a_slim_svg_says_and_places_the_same():
+    named = "<b x=\"1.23456\"> font-family: 'DejaVu Sans'"
+    rows = Points([1.23456, 2], [0.1, 0.2], "#0072B2", name="curve deep", marker="o", legend=named)
+    figure = Figure([Panel([rows], (3, 2))], [named], named)
+    written = io.StringIO()
+    with matplotlib.rc_context(paper.RC):
+        paper.draw(figure).savefig(written, format="svg", metadata={"Date": None})
+    whole, slim = (
+        ElementTree.fromstring(text)
+        for text in (written.getvalue(), paper.slim(written.getvalue()))
+    )
+    texts = [["".join(one.itertext()) for one in tree.iter(TEXT)] for tree in (whole, slim)]
+    assert texts[0] == texts[1] and named in texts[1]
+    assert [one.get("id") for one in slim.iter() if one.get("id") == "curve deep"]
+    places = [
+        [float(one.get("x")) for one in tree.iter() if one.get("x")] for tree in (whole, slim)
+    ]
+    assert len(places[0]) > 5 and np.allclose(*places, atol=0.01)
+    assert len(paper.slim(written.getvalue())) < 0.9 * len(written.getvalue())
