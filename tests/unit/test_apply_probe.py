@@ -178,7 +178,10 @@ def test_accuracy_on_new_birds_is_what_was_measured():
     fit, *_ = fitted()
     x, y, _ = calls(0, spread=0)
     predicted = fit.log_probabilities(x).argmax(axis=1)
-    assert np.mean(predicted == y) > fit.provenance["held_out"]["accuracy"] - 0.1
+    held = fit.provenance["held_out"]
+    assert np.mean(predicted == y) > held["accuracy"] - 0.1
+    least, most = held["accuracy_of_groups"]
+    assert least <= held["accuracy"] <= most and least < most
 
 
 def test_the_file_gives_the_same_predictions_without_pickle(tmp_path):
@@ -222,3 +225,4 @@ def test_an_unknown_group_is_said():
     folds = folds.set_column(5, "group", pa.array([None] * len(y), pa.string()))
     about = trained.train(x, folds, SETTINGS, {}).provenance
     assert about["regime"] == "random" and about["groups"] is None
+    assert about["held_out"]["accuracy_of_groups"] is None

@@ -138,6 +138,7 @@ def test_what_is_not_finished_fresh_or_recommended_is_refused(study, apply):
     recommend(study)
     (study.here / "out.csv").touch()
     refused("out.csv: exists already.*--force")
+    refused("out.csv: is the table that is read", table=Path("out.csv"))
     (study.here / "out.csv").unlink()
     config = study.config
     config["datasets"]["wood"]["probes"] = {"folds": 2}

@@ -49,7 +49,7 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     for what cannot be read at all, and where an output exists without ``force``.
     """
     to = Outputs(out or Path(f"{name_of(request.folder.resolve().name, 'new')}_{question.task}"))
-    _refuse_existing(to, force)
+    _refuse_existing(to, request.table, force)
     if request.windows is not None and not request.windows >= SHORTEST_WINDOW_S:
         raise StratavoxError(
             f"--windows: found {request.windows:g}; allowed: {SHORTEST_WINDOW_S} s or more"
@@ -74,8 +74,10 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     _say([f"written: {to.csv}, {to.parquet.name}, {to.raven.name}/, {to.audacity.name}/"])
 
 
-def _refuse_existing(to: Outputs, force: bool) -> None:
+def _refuse_existing(to: Outputs, read: Path | None, force: bool) -> None:
     for path in to.all:
+        if read is not None and path.resolve() == read.resolve():
+            raise StratavoxError(f"{path}: is the table that is read; choose another name (--out)")
         if path.exists() and not force:
             raise StratavoxError(
                 f"{path}: exists already; choose another name with --out, or --force to replace it"
@@ -145,6 +147,9 @@ def _described(row: dict, probe: trained.Trained) -> list[str]:
         f"({held['log_loss_uncalibrated']:.3f}); {held['unlike_training']:.1%} of clips flagged "
         "as unlike training",
     ]
+    if held["accuracy_of_groups"]:
+        least, most = held["accuracy_of_groups"]
+        lines.append(f"  accuracy in single held-out groups: {least:.2f} to {most:.2f}")
     lines += [f"  beware: {warning}" for warning in row["beware"].splitlines()]
     if about["regime"] == "random":
         lines.append(

@@ -77,6 +77,7 @@ def train(x: np.ndarray, folds: pa.Table, settings: dict, provenance: dict) -> T
             "clips": int(tested.sum()),
             "balanced_accuracy": measures["balanced_accuracy"],
             "accuracy": measures["accuracy"],
+            "accuracy_of_groups": _range(predicted == y[tested], repeat.group, tested),
             "calibration_error": calibration.error(calibrated, y[tested]),
             "calibration_error_uncalibrated": calibration.error(log_p, y[tested]),
             "calibration_error_by_chance": calibration.least_error(calibrated, settings["seed"]),
@@ -88,6 +89,14 @@ def train(x: np.ndarray, folds: pa.Table, settings: dict, provenance: dict) -> T
     }
     neighbours = distance.Neighbours.of(x)
     return Trained(whole.probe, neighbours, list(map(str, classes)), t, far, provenance)
+
+
+def _range(right: np.ndarray, group: np.ndarray | None, tested: np.ndarray) -> list[float] | None:
+    """Least and largest share that is ``right`` in a group; None where groups are unknown."""
+    if group is None:
+        return None
+    shares = [float(right[group[tested] == name].mean()) for name in set(group[tested])]
+    return [min(shares), max(shares)]
 
 
 def save(trained: Trained, path: Path) -> None:
