@@ -9,9 +9,7 @@ def card(task="call_type", dataset="chorus", verdict="It is early.", beware=()):
     return {
         "dataset": dataset,
         "task": task,
-        "heading": task,
-        "verdict": verdict,
-        "recommendation": f"use block 5 of beats for {task}",
+        "short": {"verdict": verdict, "readout": f"block 5 for {task}"},
         "beware": list(beware),
     }
 
@@ -24,8 +22,8 @@ def lines(tmp_path, *cards) -> list[str]:
 
 def test_five_lines_of_one_task(tmp_path):
     assert lines(tmp_path, card(beware=["Few birds.", "One site."])) == [
-        "Verdict: call_type: It is early",
-        "Recommendation: call_type: use block 5 of beats for call_type",
+        "Acoustics early, task late: call_type: It is early",
+        "Readout to use: call_type: block 5 for call_type",
         "Beware: call_type: Few birds; call_type: One site",
         "Time: 42 s",
         f"Report: {tmp_path}/summary.html",
@@ -36,16 +34,18 @@ def test_many_tasks_are_five_lines_that_say_how_many_are_left_out(tmp_path):
     many = [card(f"task_{i}", f"set_{i % 3}", f"Verdict {i}", [f"Leak {i}"]) for i in range(30)]
     printed = lines(tmp_path, *many)
     assert len(printed) == 5
-    assert max(map(len, printed[:3])) < 230
+    assert max(map(len, printed[:3])) < 320
     for line in printed[:3]:
         named, left = line.count("set_"), int(line.partition(" (and ")[2].split()[0])
         assert named + left == 30 and "see the report" in line
-    assert printed[0].startswith("Verdict: set_0/task_0: Verdict 0; set_1/task_1: ")
+    assert printed[0].startswith(
+        "Acoustics early, task late: set_0/task_0: Verdict 0; set_1/task_1: "
+    )
 
 
 def test_equal_sentences_are_printed_once(tmp_path):
     printed = lines(tmp_path, card("call_type"), card("species"), card("sex", verdict="Late"))
-    assert printed[0] == "Verdict: call_type, species: It is early; sex: Late"
+    assert printed[0] == "Acoustics early, task late: call_type, species: It is early; sex: Late"
     assert printed[2] == "Beware: nothing"
 
 

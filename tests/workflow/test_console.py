@@ -18,7 +18,8 @@ def lines(study: Study, *options: str, rc: int = 0) -> list[str]:
 
 
 def with_headings(printed: list[str]) -> list[str]:
-    headings = ("Verdict", "Recommendation", "Beware", "Time", "Report", "Finished", "Missing")
+    headings = ("Acoustics early, task late", "Readout to use", "Beware", "Time", "Report")
+    headings += ("Finished", "Missing")
     return [line for line in printed if line.split(":")[0] in headings]
 
 
@@ -28,18 +29,17 @@ def test_a_run_ends_with_its_answer_or_with_what_is_missing(study):
     page.unlink()
     printed = lines(study)
     assert "2 jobs to run" in printed
-    cards = json.loads(summary.read_text()).get("cards") or []
-    assert len(with_headings(printed)) == (5 if cards else 1)
+    assert len(with_headings(printed)) == 5
     assert len(printed) < 12
     card = {"dataset": "wood", "task": "kind", "beware": ["Few birds."]}
-    card |= {"verdict": "Late blocks hold it.", "recommendation": "Use block 1 of tiny."}
+    card["short"] = {"verdict": "refuted (tiny)", "readout": "block 1 of tiny"}
     summary.write_text(json.dumps({"cards": [card]}))
     os.utime(summary, ns=(page.stat().st_mtime_ns,) * 2)
     (nothing, *answer) = lines(study)[-6:]
     assert nothing.startswith("Nothing to be done")
     assert answer == [
-        "Verdict: kind: Late blocks hold it",
-        "Recommendation: kind: Use block 1 of tiny",
+        "Acoustics early, task late: kind: refuted (tiny)",
+        "Readout to use: kind: block 1 of tiny",
         "Beware: kind: Few birds",
         "Time: nothing had to run",
         f"Report: {page}",

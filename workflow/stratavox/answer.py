@@ -1,6 +1,6 @@
 """The last lines of a run: its verdicts, recommendation and warnings, its time, and the report.
 
-They are the sentences of the report's cards, one for each dataset and task.
+They are those of the report's cards, one for each dataset and task.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-from stratavox import tables
+from stratavox import tables, words
 
 # A line that is longer ends with the number of what is left out.
-LONGEST = 160
+LONGEST = 240
 
 
 def lines(summary: Path, page: Path, time_taken: str) -> list[str]:
@@ -25,8 +25,8 @@ def lines(summary: Path, page: Path, time_taken: str) -> list[str]:
     several = len({card["dataset"] for card in cards}) > 1
     names = [f"{card['dataset']}/{card['task']}" if several else card["task"] for card in cards]
     sentences = {
-        "Verdict": [[card["verdict"]] for card in cards],
-        "Recommendation": [[card["recommendation"]] for card in cards],
+        words.ORDER.format(task="task"): [[card["short"]["verdict"]] for card in cards],
+        "Readout to use": [[card["short"]["readout"]] for card in cards],
         "Beware": [card["beware"] for card in cards],
     }
     texts = {heading: joined(names, of_cards) for heading, of_cards in sentences.items()}

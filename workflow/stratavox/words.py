@@ -156,10 +156,11 @@ def bounds(low: float | None, high: float | None, decimals: int = 3) -> str:
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
-def estimate(of) -> str:
+def estimate(of, decimals: int = 3) -> str:
     """A value, low and high as "0.621 (0.551 to 0.692)"; without bounds the number alone."""
-    ends = "" if missing(of.low) or missing(of.high) else f" ({bounds(of.low, of.high)})"
-    return number(of.value) + ends
+    unknown = missing(of.low) or missing(of.high)
+    ends = "" if unknown else f" ({bounds(of.low, of.high, decimals)})"
+    return number(of.value, decimals) + ends
 
 
 def p_value(value: float | None) -> str:

@@ -42,13 +42,14 @@ def card(results: Results, verdicts: pd.DataFrame, confounds: list[dict]) -> dic
         "counts": results.counts_line(),
         "verdict": verdict(results, verdicts),
         "recommendation": recommendation,
+        "short": {"verdict": short_verdict(results, verdicts), "readout": short_readout(results)},
         "beware": [*beware, *confounded(confounds, results.task)],
     }
 
 
 def verdict(results: Results, table: pd.DataFrame) -> str:
     """What task and acoustic targets do with depth, once for encoders that agree."""
-    rows = table[(table["dataset"] == results.dataset) & (table["task"] == results.task)]
+    rows = _own(results, table)
     parts = ["verdict", "task_direction", "acoustics_direction"]
     sentences = []
     for (verdict, task, acoustics), own in rows.groupby(parts, dropna=False, sort=False):
@@ -64,6 +65,27 @@ def verdict(results: Results, table: pd.DataFrame) -> str:
         claim = f"“{words.ORDER.format(task=results.task)}” is {verdict}."
         sentences.append(f"{names}: {does}. {claim}")
     return " ".join(sentences) or NO_VERDICT
+
+
+def short_verdict(results: Results, table: pd.DataFrame) -> str:
+    """The verdicts alone, for the console: "refuted (beats, whisper)"."""
+    verdicts = _own(results, table).groupby("verdict", sort=False)["encoder"].agg(", ".join)
+    return "; ".join(f"{verdict} ({names})" for verdict, names in verdicts.items()) or "none"
+
+
+def short_readout(results: Results) -> str:
+    """The readout to use and its score, for the console."""
+    rows = results.recommendation
+    chosen = [
+        f"{words.readout(row.readout)} of {row.encoder}, {words.estimate(row, 2)}"
+        for row in rows[rows["recommended"]].itertuples()
+    ]
+    return "; ".join(chosen) or "none"
+
+
+def _own(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of this task in a table of the run."""
+    return table[(table["dataset"] == results.dataset) & (table["task"] == results.task)]
 
 
 def recommended(results: Results) -> tuple[str, list[str]]:
@@ -89,9 +111,8 @@ def cell(results: Results, encoder: str) -> dict:
     row = results.one(encoder, readout)
     counts = results.facts["nested"].get(encoder)
     place = words.readout(max(sorted(counts), key=counts.get)) if counts else ""
-    ends = "" if words.missing(row["low"]) else f" ({words.bounds(row['low'], row['high'], 2)})"
     return {
         "readout": place,
-        "score": words.number(row["value"], 2) + ends,
+        "score": words.estimate(row, 2),
         "value": float(row["value"]),
     }
