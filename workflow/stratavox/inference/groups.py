@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import beta, norm
-from scipy.stats import t as student
+import scipy  # its parts load at their first use, not for those who read a constant here
 
 # Weights (draws, groups) to values (draws,), by `weights @ values` and `len(weights)` alone.
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -179,7 +177,7 @@ class Interval:
         if total == 0:
             return self
         joint = float(total**2 / np.sum(both**2 / np.array([self.freedom, freedom])))
-        half = student.ppf((1 + LEVEL) / 2, joint) * np.sqrt(total)
+        half = scipy.stats.t.ppf((1 + LEVEL) / 2, joint) * np.sqrt(total)
         low, high = min(self.low, self.value - half), max(self.high, self.value + half)
         return Interval(self.value, low, high, self.kind, float(np.sqrt(total)), joint)
 
@@ -195,7 +193,7 @@ def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Inter
         return Interval(value, float(np.nanmin(each)), float(np.nanmax(each)), RANGE)
     error = float(np.linalg.norm(groups.influence(statistic)))
     error = error if error > NO_SPREAD else 0.0
-    times = student.ppf((1 + LEVEL) / 2, groups.freedom)
+    times = scipy.stats.t.ppf((1 + LEVEL) / 2, groups.freedom)
     bounds = share_bounds if share else plain_bounds
     low, high = bounds(value, error, groups, times)
     return Interval(value, low, high, STUDENT, error, groups.freedom)
@@ -209,7 +207,7 @@ def plain_bounds(value: float, error: float, groups: Groups, times: float) -> tu
     """
     if error:
         return value - times * error, value + times * error
-    agree = (1 - student.cdf(times, groups.freedom)) ** (1 / groups.effective)
+    agree = (1 - scipy.stats.t.cdf(times, groups.freedom)) ** (1 / groups.effective)
     return float(agree * value - (1 - agree)), float(agree * value + (1 - agree))
 
 
@@ -220,19 +218,20 @@ def share_bounds(value: float, error: float, groups: Groups, times: float) -> tu
     value * (1 - value) / error^2 (Korn & Graubard 1998, Survey Methodology 24:193-201). Where no
     group differs from another it is the effective number of groups.
     """
-    level = student.cdf(times, groups.freedom)
+    level = scipy.stats.t.cdf(times, groups.freedom)
     if not error:
         return exact_bounds(value, groups.effective, level)
     spread = value * (1 - value)
-    clips = spread * (norm.ppf(level) / (times * error)) ** 2
+    clips = spread * (scipy.stats.norm.ppf(level) / (times * error)) ** 2
     low, high = exact_bounds(value, clips, level)
     half = times * error / spread
-    return min(low, float(expit(logit(value) - half))), max(high, float(expit(logit(value) + half)))
+    ends = scipy.special.expit(scipy.special.logit(value) + np.array([-half, half]))
+    return min(low, float(ends[0])), max(high, float(ends[1]))
 
 
 def exact_bounds(share: float, trials: float, level: float) -> tuple[float, float]:
     """Clopper & Pearson 1934, Biometrika 26:404-413, each bound at a one-sided ``level``."""
     right = share * trials
-    low = beta.ppf(1 - level, right, trials - right + 1) if share > 0 else 0.0
-    high = beta.ppf(level, right + 1, trials - right) if share < 1 else 1.0
+    low = scipy.stats.beta.ppf(1 - level, right, trials - right + 1) if share > 0 else 0.0
+    high = scipy.stats.beta.ppf(level, right + 1, trials - right) if share < 1 else 1.0
     return float(low), float(high)

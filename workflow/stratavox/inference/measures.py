@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def expected_depth(scores: np.ndarray) -> np.ndarray:
 
 def depth_correlation(scores: np.ndarray) -> np.ndarray:
     """Spearman's correlation (draws,) of ``scores`` (draws, readouts) with depth; NaN if flat."""
-    ranks = rankdata(np.round(scores, 12), axis=1)
+    ranks = scipy.stats.rankdata(np.round(scores, 12), axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     depth = np.arange(scores.shape[1]) - (scores.shape[1] - 1) / 2
     size = np.linalg.norm(ranks, axis=1) * np.linalg.norm(depth)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import t as student
+import scipy
 
 from stratavox.inference.groups import (
     LEVEL,
@@ -60,7 +60,7 @@ class Joint:
         if self.groups.kind == RANGE:
             return [Interval(float(value), kind=RANGE) for value in self.values]
         freedom = self.groups.freedom
-        times = student.ppf((1 + LEVEL) / 2, freedom) if times is None else times
+        times = scipy.stats.t.ppf((1 + LEVEL) / 2, freedom) if times is None else times
         return [
             Interval(
                 value, *plain_bounds(value, error, self.groups, times), STUDENT, error, freedom
@@ -81,7 +81,7 @@ class Joint:
         freedom, errors = self.groups.freedom, self.errors
         unit = self.influence[:, errors > 0] / errors[errors > 0]
         if not unit.size:
-            return float(student.ppf(1 - (1 - LEVEL) / (2 * len(errors)), freedom))
+            return float(scipy.stats.t.ppf(1 - (1 - LEVEL) / (2 * len(errors)), freedom))
         power, axes = np.linalg.eigh(unit.T @ unit)
         root = axes[:, power > NO_SPREAD].T * np.sqrt(power[power > NO_SPREAD])[:, None]
         generator = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from scipy.stats import t as student
+import scipy
 
 from stratavox.inference.groups import Groups, Interval, Statistic, interval
 
@@ -58,7 +58,7 @@ def group_p(difference: Interval, of_each: np.ndarray) -> float | None:
 
 def two_sided(difference: Interval) -> float:
     """Two-sided p of an estimate with an error, by t."""
-    return float(2 * student.sf(abs(difference.value) / difference.error, difference.freedom))
+    return float(2 * scipy.stats.t.sf(abs(difference.value) / difference.error, difference.freedom))
 
 
 def sign_flip(differences: np.ndarray) -> float:
@@ -90,7 +90,7 @@ def corrected_resampled(differences: np.ndarray, test_by_train: float) -> float 
     error = np.sqrt((1 / n + test_by_train) * differences.var(ddof=1))
     if error == 0:
         return 1.0 if differences.mean() == 0 else 0.0
-    return float(2 * student.sf(abs(differences.mean()) / error, n - 1))
+    return float(2 * scipy.stats.t.sf(abs(differences.mean()) / error, n - 1))
 
 
 def above_p(difference: Interval, influence: np.ndarray, bound: float) -> float | None:
@@ -111,7 +111,7 @@ def above_p(difference: Interval, influence: np.ndarray, bound: float) -> float 
         ratio = total / np.sqrt(np.maximum(spread, 0.0))
     # a resample without spread is compatible with any bound
     as_far = np.sum(~(ratio < observed)) + 1
-    return float(max(student.sf(observed, difference.freedom), as_far / (RESAMPLES + 1)))
+    return float(max(scipy.stats.t.sf(observed, difference.freedom), as_far / (RESAMPLES + 1)))
 
 
 def equivalence_p(difference: Interval, influence: np.ndarray, margin: float) -> float | None:
@@ -129,7 +129,7 @@ def equivalence_p(difference: Interval, influence: np.ndarray, margin: float) ->
 def within_p(difference: Interval, margin: float) -> float:
     """The same by t alone, for an error that is not one of groups alone."""
     distance = (margin - abs(difference.value)) / difference.error
-    return float(student.sf(distance, difference.freedom))
+    return float(scipy.stats.t.sf(distance, difference.freedom))
 
 
 def detectable(difference: Interval, tests: int) -> float | None:
@@ -141,5 +141,5 @@ def detectable(difference: Interval, tests: int) -> float | None:
     if not difference.error:
         return None
     level = SIGNIFICANT / tests
-    steps = student.ppf(1 - level / 2, difference.freedom) + student.ppf(POWER, difference.freedom)
+    steps = scipy.stats.t.ppf([1 - level / 2, POWER], difference.freedom).sum()
     return float(steps * difference.error)
