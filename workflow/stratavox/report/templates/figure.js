@@ -31,6 +31,14 @@ const drawFigure = (() => {
     return lines.join("<br>");
   }
 
+  // Wraps the names beside a panel to so many px; returns the height that these need.
+  function named(axis, room) {
+    if (!axis.ticktext || !axis.ticktext.length) return 0;
+    axis.ticktext = axis.ticktext.map((text) => wrapped(text, Math.floor(room / LETTER)));
+    const lines = Math.max(...axis.ticktext.map((text) => text.split("<br>").length));
+    return lines === 1 ? 0 : axis.ticktext.length * lines * 15;
+  }
+
   function axisName(letter, place) {
     return `${letter}axis${place ? place + 1 : ""}`;
   }
@@ -57,24 +65,28 @@ const drawFigure = (() => {
   // Places the panels in as many columns as fit, and the legend under them.
   function arrange(spec, width) {
     const { data, layout } = spec;
-    const { heights, shared, small } = layout.meta; // small: on a card, without legend
-    const between = small ? 14 : BETWEEN;
+    const { shared, small } = layout.meta; // small: on a card, without legend
     const columns = Math.max(1, Math.min(layout.meta.columns, Math.floor(width / PANEL)));
+    const heights = layout.meta.heights.map((height, place) =>
+      Math.max(height, named(layout[axisName("y", place)], (0.42 * width) / columns)));
     const rows = [];
     for (let start = 0; start < heights.length; start += columns)
       rows.push(Math.max(...heights.slice(start, start + columns)));
     const [letters, entries] = legend(spec);
     const across = Math.max(1, Math.floor(width / (50 + LETTER * letters)));
     const scale = layout.coloraxis ? 60 : 0;
-    const whole = rows.reduce((sum, height) => sum + height) + between * (rows.length - 1);
     const titles = (layout.annotations || []).filter((note) => note.name === "title");
-    const letterRoom = Math.floor((0.9 * width) / columns / LETTER);
+    const beside = layout.yaxis.ticktext && layout.yaxis.ticktext.length;
+    const letterRoom = Math.floor(((beside ? 0.5 : 0.9) * width) / columns / LETTER);
     for (const note of titles) note.text = wrapped(note.text, letterRoom);
-    for (const note of layout.annotations || [])
-      if (note.name === "x title") note.text = wrapped(note.text, Math.floor((0.8 * width) / LETTER));
+    const under = (layout.annotations || []).filter((note) => note.name === "x title");
+    for (const note of under) note.text = wrapped(note.text, Math.floor((0.8 * width) / LETTER));
+    const more = under.reduce((sum, note) => sum + note.text.split("<br>").length - 1, 0);
     const lines = Math.max(0, ...titles.map((note) => note.text.split("<br>").length));
+    const between = small ? 14 : BETWEEN + LINE * Math.max(0, lines - 1);
+    const whole = rows.reduce((sum, height) => sum + height) + between * (rows.length - 1);
     const top = (small ? 8 : 30) + LINE * lines + (layout.meta.top || 0);
-    const bottom = (small ? 45 : UNDER) + LINE * Math.ceil(entries / across) + scale;
+    const bottom = (small ? 45 : UNDER) + LINE * (Math.ceil(entries / across) + more) + scale;
     layout.margin = { t: top, r: 15, b: bottom, l: 50 };
     layout.height = whole + top + bottom;
     const gap = columns === 1 ? 0 : shared.includes("y") ? 0.03 : 0.08;
@@ -85,20 +97,27 @@ const drawFigure = (() => {
       if (place && column === 0) from -= (rows[row - 1] + between) / whole;
       const x = layout[axisName("x", place)], y = layout[axisName("y", place)];
       const left = column * (wide + gap);
-      if (x.title) x.title.text = wrapped(x.title.text, Math.floor((0.8 * width * wide) / LETTER));
+      const inside = width * wide * (y.ticktext && y.ticktext.length ? 0.5 : 0.8);
+      if (x.title) x.title.text = wrapped(x.title.text, Math.floor(inside / LETTER));
       if (y.title) y.title.text = wrapped(y.title.text, Math.floor(height / LETTER));
       x.domain = [left, left + wide];
       y.domain = [Math.max(0, from - rows[row] / whole), from];
       if (shared.includes("y") && column) Object.assign(y, { showticklabels: false, title: {} });
       if (shared.includes("x") && place + columns < heights.length) x.showticklabels = false;
     });
-    for (const trace of data)
-      if (trace.texttemplate && (0.7 * width * wide) / trace.z[0].length < CELL)
-        delete trace.texttemplate;
+    for (const trace of data.filter((one) => one.texttemplate)) {
+      const [low, high] = layout[trace.xaxis.replace("x", "xaxis")].range;
+      if ((0.6 * width * wide) / Math.abs(high - low) < CELL) delete trace.texttemplate;
+    }
     const low = { yref: "container", yanchor: "bottom", orientation: "h" };
     layout.legend = { ...low, y: scale / layout.height, x: 0, xanchor: "left" };
-    if (layout.coloraxis) Object.assign(layout.coloraxis.colorbar, { ...low, y: 0, thickness: 12 });
-    return `${columns} ${across}`;
+    if (layout.coloraxis) {
+      const bar = layout.coloraxis.colorbar;
+      Object.assign(bar, { ...low, y: 0, thickness: 12, x: 1, xanchor: "right" });
+      Object.assign(bar, { lenmode: "pixels", len: 0.55 * width });
+      bar.title.text = wrapped(bar.title.text, Math.floor((0.55 * width) / LETTER));
+    }
+    return `${columns} ${across} ${Math.round(width / 100)}`;
   }
 
   function prepared(element, spec) {
