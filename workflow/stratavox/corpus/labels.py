@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.corpus import join, user_table
+from stratavox.corpus import join, user_table, values
 from stratavox.corpus.identity import check_unchanged, digest, good
 from stratavox.errors import StratavoxError
 
@@ -38,13 +38,23 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:
-    """The user's table with the joined columns: ``row`` int32, then all columns as strings."""
+    """The first of `label_columns_as_written`: the columns alone."""
+    return label_columns_as_written(settings, root)[0]
+
+
+def label_columns_as_written(settings: dict, root: Path) -> tuple[pa.Table, values.Spellings]:
+    """The user's table with the joined columns, and how their values were written.
+
+    ``row`` int32, then all columns as strings, `values.levelled` apart from files and bounds.
+    ``settings`` as `values.of_settings` takes them.
+    """
     table = user_rows(settings, root)
     cells_of = table.columns
     if "join" in settings:
         cells_of = cells_of | join.columns(settings["join"], table, root)
+    cells_of, spellings = values.of_settings(cells_of, settings, table.locating(settings))
     columns = {name: pa.array(cells, pa.string()) for name, cells in cells_of.items()}
-    return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
+    return pa.table({"row": pa.array(table.rows, pa.int32())} | columns), spellings
 
 
 def with_recorders(labels: pa.Table, scanned: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.corpus import files, user_table
+from stratavox.corpus import files, user_table, values
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
@@ -40,7 +40,9 @@ def list_clips(
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, and for segments start and end; ``known`` is what
+    ``settings`` holds file, shards, for segments start and end, and perhaps used, missing and sets:
+    the columns in which rows of one clip may not differ (default: all but those that say where it
+    is), and what `values.levelled` takes. ``known`` is what
     `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
     `StratavoxError` for a missing column, and a file outside the folder.
     """
@@ -113,9 +115,11 @@ def _bound(record: dict, start: str, end: str) -> None:
 
 
 def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
-    """Keep one of equal rows; reject all rows that give one clip different labels."""
-    not_labels = {settings.get(key) for key in ("file", "start", "end")} | table.no_labels
-    labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
+    """Keep the first of the rows of one clip; reject all where they differ in a column used."""
+    locating = table.locating(settings)
+    used = set(settings.get("used", table.columns)) - locating
+    labels = {name: cells for name, cells in table.columns.items() if name in used}
+    labels, _ = values.of_settings(labels, settings)
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):
         if record["reason"] is None:
@@ -124,7 +128,10 @@ def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[d
         differ = [n for n, cells in labels.items() if len({cells[place] for place in same}) > 1]
         rows = [str(table.place(records[place]["row"])) for place in same]
         if differ:
-            reason = f"rows {', '.join(rows)} give one clip different values of {', '.join(differ)}"
+            reason = f"rows {', '.join(rows)} give one clip different values of " + "; ".join(
+                f"{name} ({', '.join(repr(labels[name][place]) for place in same)})"
+                for name in differ
+            )
             for place in same:
                 records[place]["reason"] = reason
         else:

@@ -14,7 +14,12 @@ import pyarrow.compute as pc
 from stratavox import tables
 from stratavox.corpus import join
 from stratavox.corpus.identity import usable
-from stratavox.corpus.labels import inspected, labels_of, scanned_rows
+from stratavox.corpus.labels import (
+    inspected,
+    label_columns_as_written,
+    labels_of,
+    scanned_rows,
+)
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
@@ -28,8 +33,9 @@ def make(
 ) -> tuple[pa.Table, pa.Table, dict]:
     """The dataset's clips, their labels in the same order, and the hygiene report.
 
-    ``settings`` holds path, table, file, channel, trim_zeros, max_bad and perhaps annotations and
-    join. Raises `StratavoxError` when the share of rows rejected by the scan or by inspection
+    ``settings`` holds path, table, file, channel, trim_zeros, max_bad, what `values.of_settings`
+    takes, and perhaps annotations and join. Raises `StratavoxError` when the share of rows rejected
+    by the scan or by inspection
     exceeds max_bad, when no clip is left, or when a table of the user's changed since the scan.
     Rows left out for one of `NO_FAULT` do not count as rejected, and a recording without
     annotation does not count as a row.
@@ -43,6 +49,8 @@ def make(
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
+    spellings = label_columns_as_written(settings, root)[1]
+    hygiene |= {"missing": spellings.missing, "spellings": spellings.joined}
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
     return clips, labels, hygiene
@@ -124,7 +132,8 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     if "join" not in settings:
         return None
     joined = {key: settings["join"][key] for key in ("table", "by")}
-    return joined | {"clips_not_mentioned": join.unmentioned(joined, labels, root)}
+    missed = join.unmentioned(settings | joined, labels, root)
+    return joined | {"clips_not_mentioned": missed}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
