@@ -308,6 +308,7 @@ def write(
         "left_out": [{"label": "rare <i>", "clips": 1, "groups": 1, "why": "fewer than 10 clips"}],
         "near_duplicates": [["Hiss", "hiss "]],
         "identical_across_groups": [],
+        "identical_across_labels": [],
         "drawn_from": None,
     }
     facts = folds | {

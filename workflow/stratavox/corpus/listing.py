@@ -116,24 +116,25 @@ def _bound(record: dict, start: str, end: str) -> None:
 
 def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
     """Keep the first of the rows of one clip; reject all where they differ in a column used."""
-    locating = table.locating(settings)
-    used = set(settings.get("used", table.columns)) - locating
-    labels = {name: cells for name, cells in table.columns.items() if name in used}
-    labels, _ = values.of_settings(labels, settings)
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):
         if record["reason"] is None:
             places.setdefault(record["clip_id"], []).append(place)
-    for same in (group for group in places.values() if len(group) > 1):
-        differ = [n for n, cells in labels.items() if len({cells[place] for place in same}) > 1]
+    repeated = [same for same in places.values() if len(same) > 1]
+    if not repeated:
+        return
+    used = set(settings.get("used", table.columns)) - table.locating(settings)
+    labels = {name: cells for name, cells in table.columns.items() if name in used}
+    labels, _ = values.of_settings(labels, settings)
+    for same in repeated:
+        differ = {name: sorted({cells[place] for place in same}) for name, cells in labels.items()}
+        shown = "; ".join(
+            f"{name} ({', '.join(map(repr, cells))})" for name, cells in differ.items() if cells[1:]
+        )
         rows = [str(table.place(records[place]["row"])) for place in same]
-        if differ:
-            reason = f"rows {', '.join(rows)} give one clip different values of " + "; ".join(
-                f"{name} ({', '.join(repr(labels[name][place]) for place in same)})"
-                for name in differ
+        for place in same if shown else same[1:]:
+            records[place]["reason"] = (
+                f"rows {', '.join(rows)} give one clip different values of {shown}"
+                if shown
+                else f"{REPEATS} {rows[0]}"
             )
-            for place in same:
-                records[place]["reason"] = reason
-        else:
-            for place in same[1:]:
-                records[place]["reason"] = f"{REPEATS} {rows[0]}"

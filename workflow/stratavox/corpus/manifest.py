@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from stratavox import tables
 from stratavox.corpus import join
-from stratavox.corpus.identity import usable
+from stratavox.corpus.identity import same_audio, usable
 from stratavox.corpus.labels import (
     inspected,
     label_columns_as_written,
@@ -42,7 +42,8 @@ def make(
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
-    rejected = _rejected(scanned, measured, scanned_rows(settings, scan, root))
+    table = scanned_rows(settings, scan, root)
+    rejected = _rejected(scanned, measured, table)
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
     _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
@@ -50,6 +51,7 @@ def make(
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
     spellings = label_columns_as_written(settings, root)[1]
+    hygiene["identical_audio"] = _identical(clips, labels, table.locating(settings))
     hygiene |= {"missing": spellings.missing, "spellings": spellings.joined}
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
@@ -108,6 +110,23 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
         "channel_policy": settings["channel"],
         "channels_differ": pc.sum(clips["channels_differ"]).as_py(),
         "trimmed": _trimmed(clips["trimmed_s"]) if settings["trim_zeros"] else None,
+    }
+
+
+def _identical(clips: pa.Table, labels: pa.Table, locating: set[str]) -> dict:
+    """Sets of clips with the same audio, and in how many of them a column has several values."""
+    sets, columns = same_audio(clips), set(labels.column_names) - {"clip_id", *locating}
+    places = {clip_id: place for place, clip_id in enumerate(labels["clip_id"].to_pylist())}
+    differing = {}
+    for name in sorted(columns) if sets else ():
+        cells = labels[name].to_pylist()
+        count = sum(len({cells[places[clip_id]] for clip_id in same}) > 1 for same in sets)
+        differing |= {name: count} if count else {}
+    return {
+        "sets": len(sets),
+        "clips": sum(map(len, sets)),
+        "differing": differing,
+        "first": sets[:SHOWN],
     }
 
 

@@ -30,12 +30,12 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
     for outer, inner in DESIGNS:
         settings |= {"folds": outer, "inner_folds": inner}
         try:
-            chosen, summary = folds.choose_clips(labels, settings)
+            chosen, summary = folds.choose_clips(labels, settings, clips)
             folds.assign(chosen, settings)
         except StratavoxError as error:
             refused = error
             continue
-        return (outer, inner), _describe(summary, folds.identical_across_groups(clips, chosen))
+        return (outer, inner), _describe(summary)
     raise refused
 
 
@@ -57,7 +57,7 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
     return messages
 
 
-def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
+def _describe(summary: dict) -> list[str]:
     classes = Counter({name: n["clips"] for name, n in summary["classes"].items()})
     of = f" in {summary['groups']} groups" if summary["group"] else ", group unknown"
     messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
@@ -76,8 +76,11 @@ def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
         messages.append(
             f"    check: labels that differ in case alone: {summary['near_duplicates']}"
         )
-    if identical:
-        messages.append(
-            f"    check: {len(identical)} sets of clips are the same audio in other groups"
-        )
+    for what in ("labels", "groups"):
+        if identical := summary[f"identical_across_{what}"]:
+            messages.append(
+                f"    look: {len(identical)} sets of clips are the same audio under different "
+                f"{what}, such as {' and '.join(identical[0][:2])}: no split parts them, but one "
+                f"of their {what} is wrong, or each of them needs the time of its own call"
+            )
     return messages

@@ -214,11 +214,14 @@ def label_facts(folds: dict) -> list[str]:
         lines.append(
             f"Labels that differ only in case or white space, kept as separate classes: {listed}."
         )
-    same = folds["identical_across_groups"]
-    if same:
+    for what in ("label", "group"):
+        same = folds[f"identical_across_{what}s"]
+        if not same:
+            continue
         listed = "; ".join(", ".join(ids) for ids in same)
         lines.append(
-            f"{words.count(len(same), 'set')} of identical clips in more than one group: {listed}."
+            f"{words.count(len(same), 'set')} of identical clips in more than one {what}, never on "
+            f"both sides of a split: {listed}."
         )
     return lines
 
