@@ -38,8 +38,8 @@ def levelled(
 ) -> tuple[dict[str, list[str]], Spellings]:
     """``columns`` with one spelling for each value and "" for no value, and what that changed.
 
-    A cell is brought to Unicode's form NFC, its outer white space is removed, and further white
-    space becomes one blank. A cell that then equals one of ``marks``, whatever its case, is empty.
+    A cell is brought to Unicode's form NFC and loses its outer white space. A cell that then equals
+    one of ``marks``, whatever its case, is empty.
     ``sets`` maps columns whose cells hold several labels to the character between these: they are
     sorted, each once. The columns ``asis`` (files, bounds) are kept as they are.
     """
@@ -66,7 +66,7 @@ def levelled(
 
 
 def _plain(cell: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", cell).split())
+    return unicodedata.normalize("NFC", cell).strip()
 
 
 def _value(cell: str, none: set[str], separator: str | None) -> str:
