@@ -17,7 +17,6 @@ from stratavox.init.from_annotations import of_annotations
 from stratavox.init.look import MAX_HEADERS, look
 from stratavox.plan import plan_of
 
-
 CALLS = count()
 
 
