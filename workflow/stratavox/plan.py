@@ -20,7 +20,7 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import keys, tables
-from stratavox.corpus import archives, join, labels, listing, scan
+from stratavox.corpus import archives, join, labels, listing, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.user_table import UserTable
@@ -185,6 +185,8 @@ class Plan:
             settings["used"] = self._used(dataset)
         if "annotations" in settings:
             settings |= annotated.as_table(settings["annotations"])
+        elif "name" in settings and "table" not in settings:
+            settings |= names.as_table(settings["name"])
         return settings
 
     def _used(self, dataset: str) -> list[str]:
@@ -222,7 +224,7 @@ class Plan:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
         keys = ("path", "table", "file", "start", "end", "annotations", "join", "archive")
-        keys += ("missing", "sets")
+        keys += ("missing", "sets", "name")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:

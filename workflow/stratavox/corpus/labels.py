@@ -14,17 +14,20 @@ from stratavox.errors import StratavoxError
 
 # Loaded by name, so that its code is in the keys of only those datasets that need it.
 ANNOTATIONS = "corpus.annotations.table"
+NAMES = "corpus.names"
 
 
 def reader_code(settings: dict) -> list[str]:
-    """The modules below stratavox that read a dataset's annotations; none if it has a table."""
-    if "annotations" not in settings:
-        return []
-    return [ANNOTATIONS, f"corpus.annotations.formats.{settings['annotations']['format']}"]
+    """The modules below stratavox that read a dataset's annotations or the names of its files."""
+    modules = [NAMES] if "name" in settings else []
+    if "annotations" in settings:
+        form = settings["annotations"]["format"]
+        modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
+    return modules
 
 
 def user_rows(settings: dict, root: Path) -> user_table.UserTable:
-    """The user's table, or the boxes of the annotation files as one."""
+    """The user's table, or the boxes of the annotation files as one, with what names hold."""
     folder = root / settings["path"]
     if not folder.is_dir():
         raise StratavoxError(
@@ -33,8 +36,15 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
         )
     if "annotations" in settings:
         reader = importlib.import_module(f"stratavox.{ANNOTATIONS}")
-        return reader.read(settings["annotations"], folder)
-    return user_table.read(folder / settings["table"])
+        table = reader.read(settings["annotations"], folder)
+    elif settings.get("name") == settings["table"]:
+        return importlib.import_module(f"stratavox.{NAMES}").read(settings["name"], folder)
+    else:
+        table = user_table.read(folder / settings["table"])
+    if "name" in settings:
+        names = importlib.import_module(f"stratavox.{NAMES}")
+        return names.added(settings["name"], table, settings["file"])
+    return table
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:

@@ -13,6 +13,7 @@ from stratavox.init.look import counts, first
 from stratavox.init.write import DEFAULT_DESIGN
 from stratavox.plan import Plan
 from stratavox.probe import folds
+from stratavox.words import count
 
 # Numbers of outer and inner folds: the defaults, then those for few groups.
 DESIGNS = (DEFAULT_DESIGN, (4, 3), (3, 2))
@@ -79,8 +80,8 @@ def _describe(summary: dict) -> list[str]:
     for what in ("labels", "groups"):
         if identical := summary[f"identical_across_{what}"]:
             messages.append(
-                f"    look: {len(identical)} sets of clips are the same audio under different "
-                f"{what}, such as {' and '.join(identical[0][:2])}: no split parts them, but one "
-                f"of their {what} is wrong, or each of them needs the time of its own call"
+                f"    look: {count(len(identical), 'set')} of clips with the same audio have different "
+                f"{what}, such as {' and '.join(identical[0][:2])}. No split parts them; but one of "
+                f"their {what} is wrong, or each needs the time of its own call in the recording"
             )
     return messages

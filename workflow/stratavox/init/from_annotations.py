@@ -11,6 +11,7 @@ from stratavox.errors import StratavoxError
 from stratavox.init import guess, sniff
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
+from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
 # Raven's own columns, which locate a selection and do not label it.
@@ -28,8 +29,8 @@ def of_annotations(contents: Contents) -> Source | None:
         return None
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
     cells = _read(kind, contents.folder, names)
-    recorded = {_stem(name) for name in contents.recordings}
-    paired = sum(_stem(name) in recorded for name in names)
+    stems = {_stem(name) for name in contents.recordings}
+    paired = sum(_stem(name) in stems for name in names)
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
     matched = len(list(contents.folder.glob(pattern)))
@@ -39,6 +40,10 @@ def of_annotations(contents: Contents) -> Source | None:
     for other in contents.annotations.keys() - {kind}:
         messages.append(f"  {sniff.NAMES[other]} are not used: there are fewer of them")
     columns = [Column(name, values) for name, values in cells.items()]
+    paths = {stem: name for name in contents.recordings for stem in (_stem(name), name)}
+    columns += recorded(contents.folder, [paths.get(n, n) for n in cells.get(RECORDING, [])])
+    columns, further, recognised = recognise(columns, {RECORDING})
+    messages += recognised
     try:
         label = guess.tasks(columns)[0][0].target.name
     except StratavoxError as error:
@@ -47,8 +52,8 @@ def of_annotations(contents: Contents) -> Source | None:
     if kind == "textgrid":
         annotations |= {"tier": label, "label": LABEL}
         columns = [Column(LABEL if c.name == label else c.name, c.cells) for c in columns]
-        columns = [c for c in columns if c.name in (LABEL, RECORDING)]
-    entry = {"path": contents.folder.as_posix(), "annotations": annotations}
+        columns = [c for c in columns if c.name in (LABEL, RECORDING, "recorded_on", "recorder")]
+    entry = {"path": contents.folder.as_posix(), "annotations": annotations} | further
     return Source(entry, {}, columns, messages, len(columns[0].cells))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from stratavox.errors import StratavoxError
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
+from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
 
@@ -47,10 +48,13 @@ def of_folders(contents: Contents, table: Path) -> Source:
     }
     notes = {"table": "written from the sub-folders; relative to path. Add columns as you like"}
     columns = [Column(n, [row[k] for row in rows]) for k, n in enumerate(header) if k]
+    columns += recorded(contents.folder, [row[0] for row in rows])
+    columns, further, recognised = recognise(columns)
+    entry |= further
     left = len(contents.recordings) - len(rows)
     messages = [
         f"no table: labels from the names of sub-folders, written to {table} (one row a clip)"
     ]
     if left:
         messages.append(f"  {left} recordings in no sub-folder are left out")
-    return Source(entry, notes, columns, messages, len(rows), text.getvalue())
+    return Source(entry, notes, columns, messages + recognised, len(rows), text.getvalue())
