@@ -80,8 +80,8 @@ def _describe(summary: dict) -> list[str]:
     for what in ("labels", "groups"):
         if identical := summary[f"identical_across_{what}"]:
             messages.append(
-                f"    look: {count(len(identical), 'set')} of clips with the same audio have different "
-                f"{what}, such as {' and '.join(identical[0][:2])}. No split parts them; but one of "
-                f"their {what} is wrong, or each needs the time of its own call in the recording"
+                f"    look: {count(len(identical), 'set')} of clips with one sound have different "
+                f"{what}, such as {' and '.join(identical[0][:2])}. No split parts them. But one "
+                f"of their {what} is wrong, or each needs the time of its own call in the recording"
             )
     return messages
