@@ -44,6 +44,8 @@ HYGIENE = {
     "clips": 40,
     "rejected": [{"row": 7, "file": f"{UMLAUT}.wav", "reason": "not audio"}],
     "duplicate_rows": 3,
+    "identical_audio": {"sets": 2, "clips": 4, "differing": {"call": 1}, "first": []},
+    "missing": {"call": {"NA": 4}},
     "shared_files": [],
     "silent": [],
     "clipped": 2,
