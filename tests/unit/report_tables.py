@@ -311,6 +311,7 @@ def write(
         "near_duplicates": [["Hiss", "hiss "]],
         "identical_across_groups": [],
         "identical_across_labels": [],
+        "near_duplicate_groups": [],
         "drawn_from": None,
     }
     facts = folds | {

@@ -103,7 +103,8 @@ def test_spellings_in_unicode_and_white_space_are_one_class_and_case_is_a_look(h
     _, printed = begun("data", capsys)
     assert "60 clips of 3 classes" in printed
     assert f"{composed!r} (2 ways)" in printed and "'tero' (2 ways)" in printed
-    assert "labels that differ in case alone: [['Tero', 'tero']]" in printed
+    assert "look: labels that differ in case, white space or order alone" in printed
+    assert "[['Tero', 'tero']]" in printed
     _, labels, hygiene = to_manifest(here, settings())
     assert sorted(set(labels["call"].to_pylist())) == ["Tero", "tero", composed]
     assert hygiene["spellings"]["call"]["tero"] == ["tero", "tero "]

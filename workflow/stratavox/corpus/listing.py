@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.corpus import files, user_table, values
+from stratavox.corpus import files, user_table
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
@@ -26,7 +26,7 @@ def write_generated(raw: Path, shards: int, root: Path, out: Path) -> None:
     """List the clips that a rule put into ``raw`` (relative to ``root``), and write the list."""
     settings = GENERATED | {"path": raw.as_posix(), "shards": shards}
     table = user_table.read(root / raw / settings["table"])
-    clips = list_clips(settings, root / raw, table, {})
+    clips = list_clips(settings, root / raw, table, {}, {})
     tables.write_table(clips, out, provenance(settings, table))
 
 
@@ -36,14 +36,16 @@ def provenance(settings: dict, table: user_table.UserTable) -> dict:
 
 
 def list_clips(
-    settings: dict, folder: Path, table: user_table.UserTable, known: dict[tuple, dict]
+    settings: dict,
+    folder: Path,
+    table: user_table.UserTable,
+    known: dict[tuple, dict],
+    labels: dict[str, list[str]],
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, for segments start and end, and perhaps used, missing and sets:
-    the columns in which rows of one clip may not differ (default: all but those that say where it
-    is), and what `values.levelled` takes. ``known`` is what
-    `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
+    ``settings`` holds file, shards, and for segments start and end; ``known`` is what
+    `files.look` takes; ``labels`` are the columns in which rows of one clip may not differ. A row that cannot be used has a ``reason`` and no shard. Raises
     `StratavoxError` for a missing column, and a file outside the folder.
     """
     records = _records(settings, folder, table)
@@ -51,7 +53,7 @@ def list_clips(
     contents = files.look(folder, sorted({record["file"] for record in usable}), known)
     for record in usable:
         record.update(contents[record["file"]])
-    _settle_repeats(settings, table, records)
+    _settle_repeats(table, records, labels)
     for record in records:
         if record["reason"] is None:
             record["shard"] = shard_of(record["clip_id"], settings["shards"])
@@ -114,19 +116,15 @@ def _bound(record: dict, start: str, end: str) -> None:
         record["reason"] = f"start {start} is not before end {end}"
 
 
-def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
-    """Keep the first of the rows of one clip; reject all where they differ in a column used."""
+def _settle_repeats(
+    table: user_table.UserTable, records: list[dict], labels: dict[str, list[str]]
+) -> None:
+    """Keep the first of the rows of one clip; reject all where they differ in ``labels``."""
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):
         if record["reason"] is None:
             places.setdefault(record["clip_id"], []).append(place)
-    repeated = [same for same in places.values() if len(same) > 1]
-    if not repeated:
-        return
-    used = set(settings.get("used", table.columns)) - table.locating(settings)
-    labels = {name: cells for name, cells in table.columns.items() if name in used}
-    labels, _ = values.of_settings(labels, settings)
-    for same in repeated:
+    for same in (rows for rows in places.values() if len(rows) > 1):
         differ = {name: sorted({cells[place] for place in same}) for name, cells in labels.items()}
         shown = "; ".join(
             f"{name} ({', '.join(map(repr, cells))})" for name, cells in differ.items() if cells[1:]

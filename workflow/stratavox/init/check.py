@@ -73,10 +73,12 @@ def _describe(summary: dict) -> list[str]:
     for key, what in (("empty_labels", "label"), ("empty_groups", "group")):
         if summary[key]:
             messages.append(f"    left out: {summary[key]} clips without a {what}")
-    if summary["near_duplicates"]:
-        messages.append(
-            f"    check: labels that differ in case alone: {summary['near_duplicates']}"
-        )
+    for key, what in (("near_duplicates", "labels"), ("near_duplicate_groups", "groups")):
+        if summary[key]:
+            messages.append(
+                f"    look: {what} that differ in case, white space or order alone are kept apart: "
+                f"{summary[key]}"
+            )
     for what in ("labels", "groups"):
         if identical := summary[f"identical_across_{what}"]:
             messages.append(

@@ -14,6 +14,8 @@ tested clips occur, and ``within`` is by group among them: what transfer is comp
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
@@ -119,6 +121,7 @@ def choose_clips(
         "empty_labels": int(empty_label.sum()),
         "empty_groups": int(empty_group.sum()),
         "near_duplicates": near_duplicates(counted),
+        "near_duplicate_groups": near_duplicates(named_clips["group"].unique()) if named else [],
         **_identical(named_clips, clips),
     }
     if crossing:
@@ -189,10 +192,11 @@ def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
 
 
 def near_duplicates(labels) -> list[list[str]]:
-    """Labels that differ only in case or white space: kept as separate classes and reported."""
+    """Labels that differ only in case, white space or the order of a set: kept and reported."""
     alike = defaultdict(list)
     for label in labels:
-        alike["".join(label.split()).casefold()].append(label)
+        plain = "".join(unicodedata.normalize("NFKC", label).split()).casefold()
+        alike[tuple(sorted(re.split("[;,|]", plain)))].append(label)
     return [sorted(same) for same in alike.values() if len(same) > 1]
 
 

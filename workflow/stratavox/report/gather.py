@@ -232,6 +232,9 @@ def label_facts(folds: dict) -> list[str]:
         lines.append(
             f"Labels that differ only in case or white space, kept as separate classes: {listed}."
         )
+    for names in folds["near_duplicate_groups"]:
+        listed = ", ".join(f"“{name}”" for name in names)
+        lines.append(f"Groups that differ only in case or white space, kept apart: {listed}.")
     for what in ("label", "group"):
         same = folds[f"identical_across_{what}s"]
         if not same:
