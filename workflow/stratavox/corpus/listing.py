@@ -45,8 +45,9 @@ def list_clips(
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
     ``settings`` holds file, shards, and for segments start and end; ``known`` is what
-    `files.look` takes; ``labels`` are the columns in which rows of one clip may not differ. A row that cannot be used has a ``reason`` and no shard. Raises
-    `StratavoxError` for a missing column, and a file outside the folder.
+    `files.look` takes; ``labels`` are the columns in which rows of one clip may not differ. A row
+    that cannot be used has a ``reason`` and no shard. Raises `StratavoxError` for a missing column,
+    and a file outside the folder.
     """
     records = _records(settings, folder, table)
     usable = [record for record in records if record["reason"] is None]

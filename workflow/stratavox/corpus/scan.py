@@ -22,8 +22,8 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     ``settings`` holds path (relative to ``root``) and table, what `listing.list_clips` takes,
     with annotation files also annotations and what `annotations.table.as_table` returns for them,
     join where a further table gives labels, and perhaps used: the columns in which rows of one clip
-    may not differ (default: all but those that say where a clip is). Raises `StratavoxError` when folder, table or
-    column is missing, the table is empty, or a file lies outside the folder.
+    may not differ (default: all but those that say where a clip is). Raises `StratavoxError` when
+    folder, table or column is missing, the table is empty, or a file lies outside the folder.
     """
     table = user_rows(settings, root)
     reader = fingerprint.code(recorder.__name__)
