@@ -47,6 +47,8 @@ HYGIENE = {
     "clips": 40,
     "rejected": [{"row": 7, "file": f"{UMLAUT}.wav", "reason": "not audio"}],
     "duplicate_rows": 3,
+    "identical_audio": {"sets": 2, "clips": 4, "differing": {"call": 1}, "first": []},
+    "missing": {"call": {"NA": 4}},
     "shared_files": [],
     "silent": [],
     "clipped": 2,
@@ -328,6 +330,8 @@ def write(
         "left_out": [{"label": "rare <i>", "clips": 1, "groups": 1, "why": "fewer than 10 clips"}],
         "near_duplicates": [["Hiss", "hiss "]],
         "identical_across_groups": [],
+        "identical_across_labels": [],
+        "near_duplicate_groups": [],
         "drawn_from": None,
     }
     facts = folds | {

@@ -413,7 +413,9 @@ def test_one_clip_boxed_twice_is_merged_unless_its_labels_differ(data):
     put_raven(data, "a.Table.1.selections.txt", [("1", "2", "owl"), ("2", "3", "owl")])
     put_raven(data, "a.Table.2.selections.txt", [("2", "3", "jay"), ("1", "2", "owl")])
     one, two = "a.Table.1.selections.txt", "a.Table.2.selections.txt"
-    message = f"rows 5 of {one}, 3 of {two} give one clip different values of Species"
+    message = (
+        f"rows 5 of {one}, 3 of {two} give one clip different values of Species ('jay', 'owl')"
+    )
     table_rows = [row["reason"] for row in scanned(data)[:4]]
     assert table_rows == [None, message, message, f"repeats row 3 of {one}"]
 

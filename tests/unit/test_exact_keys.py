@@ -13,7 +13,7 @@ from stratavox.corpus.annotations import formats
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
 CLIPS = {"identity", "tables", "audio"}
-LABELS = {"identity", "tables", "labels", "user_table", "join"}
+LABELS = {"identity", "tables", "labels", "user_table", "join", "values"}
 LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder", "user_table"}
 
 
@@ -33,7 +33,10 @@ def closure(*modules: str) -> set[str]:
         ("corpus.generate", LISTING | {"chorus", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
         ("corpus.manifest", LABELS | {"reasons"}),
-        ("probe.folds", LABELS | {"sampling", "splits", "limits", "linked", "transfer", "regimes"}),
+        (
+            "probe.folds",
+            LABELS | {"alike", "sampling", "splits", "limits", "linked", "transfer", "regimes"},
+        ),
         ("probe.confounds", LABELS),
     ],
 )

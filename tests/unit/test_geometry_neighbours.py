@@ -36,7 +36,9 @@ def folds_of(
     if group is not None:
         blocks.insert(0, ("grouped", (group % folds).astype(np.int32)))
     return pa.concat_tables(
-        pa.table([[name] * n, [repeat] * n, fold, names(n), label, sides, cut], schema=SCHEMA)
+        pa.table(
+            [[name] * n, [repeat] * n, fold, names(n), label, sides, cut, [None] * n], schema=SCHEMA
+        )
         for name, fold in blocks
         for repeat in (0, 1)
     )

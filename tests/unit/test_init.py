@@ -1,12 +1,14 @@
 """From a folder of recordings to a config: what is found, chosen, said and written."""
 
 import csv
+from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 
-from corpus_data import put, put_table, tone
+import corpus_data
+from corpus_data import put, put_table
 from stratavox.corpus.user_table import read
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff, write
@@ -14,6 +16,13 @@ from stratavox.init.command import start
 from stratavox.init.from_annotations import of_annotations
 from stratavox.init.look import MAX_HEADERS, look
 from stratavox.plan import plan_of
+
+CALLS = count()
+
+
+def tone(seconds):
+    """A tone of its own: clips with the same audio would be kept on one side of each split."""
+    return corpus_data.tone(500 + next(CALLS), seconds)
 
 
 @pytest.fixture

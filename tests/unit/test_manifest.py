@@ -79,6 +79,9 @@ def test_the_hygiene_report_counts_and_names(data):
         "channels_differ": 1,
         "trimmed": None,
         "join": None,
+        "identical_audio": {"sets": 0, "clips": 0, "differing": {}, "first": []},
+        "missing": {},
+        "spellings": {},
     }
     json.dumps(hygiene, allow_nan=False)
 

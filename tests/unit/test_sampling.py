@@ -116,7 +116,7 @@ def test_the_summary_names_what_the_sample_was_drawn_from():
     _, summary = chosen(aviary(), max_clips=25)
     assert summary["drawn_from"] == {"clips": len(aviary()), "groups": 30, "seed": 0}
     assert summary["groups"] < 30
-    assert f"drawn by class from {len(aviary())} clips" in check._describe(summary, [])[1]
+    assert f"drawn by class from {len(aviary())} clips" in check._describe(summary)[1]
     _, unknown = chosen(aviary(), max_clips=25, group=None)
     assert unknown["drawn_from"]["groups"] is None
 

@@ -68,7 +68,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(data, start):
 def test_cells_stay_strings(data):
     put_table(data, [["file", "label"], ["a.wav", "007"], ["b.wav", "NA"], ["sub/a.wav", " 1.0"]])
     labels = label_columns(settings(), data.parent)
-    assert labels["label"].to_pylist() == ["007", "NA", " 1.0"]
+    assert labels["label"].to_pylist() == ["007", "NA", "1.0"]
     assert labels["row"].to_pylist() == [2, 3, 4]
 
 
@@ -184,7 +184,7 @@ def test_rows_that_label_one_clip_differently_are_all_rejected(data):
     table = [["file", "call", "bird"], ["a.wav", "x", "1"], ["b.wav", "x", "1"]]
     put_table(data, [*table, ["a.wav", "y", "1"], ["a.wav", "x", "1"]])
     reasons = [r["reason"] for r in scanned(data)]
-    message = "rows 2, 4, 5 give one clip different values of call"
+    message = "rows 2, 4, 5 give one clip different values of call ('x', 'y')"
     assert reasons == [message, None, message, message]
 
 

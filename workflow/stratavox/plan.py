@@ -8,6 +8,7 @@ Made whenever the Snakefile is parsed. The rules in rules/ take the settings of 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +20,11 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import keys, tables
-from stratavox.corpus import archives, join, labels, listing, scan
+from stratavox.corpus import archives, join, labels, listing, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.user_table import UserTable
+from stratavox.corpus.values import Spellings
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 from stratavox.probe.regimes import columns_of
@@ -55,6 +57,7 @@ class Plan:
                 catalogue.check(encoder)
         self._scans: dict[str, pa.Table] = {}
         self._labels: dict[str, pa.Table] = {}
+        self._spellings: dict[str, Spellings] = {}
         self._joins: dict[str, UserTable] = {}
         self._archives: dict[str, dict] = {}
         for name, dataset in self.datasets.items():
@@ -73,7 +76,7 @@ class Plan:
             self._scans[name] = scan.scan(settings, self.root, out)
         else:
             self._scans[name] = tables.read_table(out)
-        cells = labels.label_columns(settings, self.root)
+        cells, self._spellings[name] = labels.label_columns_as_written(settings, self.root)
         self._labels[name] = labels.with_recorders(cells, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
@@ -91,12 +94,17 @@ class Plan:
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
+        labels.check_columns(self._named(name), columns, self.corpus_settings(name))
+
+    def _named(self, name: str) -> list[tuple[str, str]]:
+        """The label columns that the dataset's entry names, each with its key."""
         dataset = self.datasets[name]
-        named = [(key, column) for key in ("recording", "confounds") for column in dataset[key]]
+        keys = ("recording", "confounds", "sets")
+        named = [(key, column) for key in keys for column in dataset[key]]
         named += [("probes.erase", column) for column in dataset["probes"]["erase"] or []]
         for task, entry in dataset["tasks"].items():
             named += [(f"tasks.{task}.{key}", column) for key, column in _columns(entry)]
-        labels.check_columns(named, columns, self.corpus_settings(name))
+        return named
 
     # ---- datasets, tasks and encoders ----
 
@@ -173,9 +181,23 @@ class Plan:
             if "join" in settings:
                 # the set's cells are not known yet, so all of the joined file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
+        else:
+            settings["used"] = self._used(dataset)
         if "annotations" in settings:
             settings |= annotated.as_table(settings["annotations"])
+        elif "name" in settings and "table" not in settings:
+            settings |= names.as_table(settings["name"])
         return settings
+
+    def _used(self, dataset: str) -> list[str]:
+        """The columns in which rows of one clip may not differ: those that the entry names.
+
+        A joined column is given by the column that the tables share.
+        """
+        used = {column for _, column in self._named(dataset)}
+        if dataset in self._joins and used & set(self._joins[dataset].columns):
+            used.add(self.datasets[dataset]["join"]["by"])
+        return sorted(used)
 
     # ---- settings of the stages, for the rules ----
 
@@ -201,7 +223,8 @@ class Plan:
     def tables(self, dataset: str) -> dict:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
-        keys = ("path", "table", "file", "annotations", "join", "archive")
+        keys = ("path", "table", "file", "start", "end", "annotations", "join", "archive")
+        keys += ("missing", "sets", "name")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:
@@ -209,9 +232,11 @@ class Plan:
         if not self.generated(dataset):
             cells = labels.label_digest(self._scans[dataset], self._labels[dataset], columns)
             return {"cells": {"columns": columns, "sha256": cells}}
-        join = self.corpus_settings(dataset).get("join")
+        settings = self.corpus_settings(dataset)
+        join, level = settings.get("join"), {key: settings[key] for key in ("missing", "sets")}
         own = set(self._joins[dataset].columns) - {join["by"]} if join else set()
-        return {"joined": [join["by"], join["sha256"]]} if own.intersection(columns) else {}
+        joined = {"joined": [join["by"], join["sha256"]]} if own.intersection(columns) else {}
+        return joined | level
 
     def manifest(self, dataset: str) -> dict:
         """What the manifest depends on, apart from the inspected clips."""
@@ -221,7 +246,8 @@ class Plan:
             joined = {"sha256": self._joins[dataset].sha256}
             settings["join"] = self.datasets[dataset]["join"] | joined
         if self.generated(dataset):
-            return settings
+            return settings | self.labels(dataset, [])
+        settings["spellings"] = dataclasses.asdict(self._spellings[dataset])
         columns = [name for name in self._labels[dataset].column_names if name != "row"]
         rows = self._scans[dataset].select(["row", "reason"]).to_pydict()
         return settings | self.labels(dataset, columns) | {"rows": keys.digest(rows)}

@@ -77,6 +77,21 @@ def _audio(scan_table: pa.Table) -> Iterator[tuple]:
     return zip(*(clips[name].to_pylist() for name in names), strict=True)
 
 
+def same_audio(clips: pa.Table) -> list[list[str]]:
+    """Sets of clips with the same audio, by clip_id; digital silence is no audio.
+
+    ``clips`` are inspected, or, where they are not yet, the scan's: then by file and bounds.
+    """
+    inspected = "audio_sha256" in clips.column_names
+    names = ["audio_sha256"] if inspected else ["sha256", "start_s", "end_s"]
+    alike: dict[tuple, list[str]] = {}
+    columns = (clips[name].to_pylist() for name in ("clip_id", *names))
+    for clip_id, *audio in zip(*columns, strict=True):
+        if audio[0] is not None:
+            alike.setdefault(tuple(audio), []).append(clip_id)
+    return sorted(sorted(same) for same in alike.values() if len(same) > 1)
+
+
 def digest(value: list) -> str:
     """SHA-256 of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import groupby
 from pathlib import Path
 
@@ -67,9 +68,9 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
 
     Raises `AudioError` for a clip shorter than 1 ms, without the selected channel, or with samples
     beyond twice full scale. ``duration_s`` does not include ``trimmed_s``. ``level_dbfs`` is the
-    RMS after the channel policy, null for digital silence; 0 dBFS is a square wave at full scale.
-    ``silent``: the RMS about the mean is below -80 dBFS. ``clipped``: three samples in a row at
-    full scale, or one beyond it, in a channel that is used.
+    RMS after the channel policy, null for digital silence as ``audio_sha256`` is; 0 dBFS is a
+    square wave at full scale. ``silent``: the RMS about the mean is below -80 dBFS. ``clipped``:
+    three samples in a row at full scale, or one beyond it, in a channel that is used.
     """
     samples, rate = sound.samples, sound.rate
     if len(samples) < MIN_DURATION_S * rate:
@@ -92,12 +93,20 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
         "subtype": sound.subtype,
         "duration_s": len(samples) / rate,
         "trimmed_s": sound.trimmed / rate,
+        "audio_sha256": _audio_sha256(signal, rate) if rms else None,
         "level_dbfs": 20 * np.log10(rms) if rms else None,
         "silent": deviation < 10 ** (SILENT_DBFS / 20),
         "clipped": peak > 1 or is_clipped(used, sound.subtype),
         "channels_differ": bool((samples != samples[:, :1]).any()),
         "share_above_8khz": share_above(signal, rate, 8000),
     }
+
+
+def _audio_sha256(signal: np.ndarray, rate: int) -> str:
+    """SHA-256 of the samples and their rate, whatever the file's format and metadata."""
+    samples = hashlib.sha256(np.ascontiguousarray(signal, dtype="<f4"))
+    samples.update(str(rate).encode())
+    return samples.hexdigest()
 
 
 def is_clipped(samples: np.ndarray, subtype: str) -> bool:

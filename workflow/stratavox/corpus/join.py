@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stratavox.corpus import user_table
+from stratavox.corpus import user_table, values
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
 
@@ -65,8 +65,12 @@ def columns(settings: dict, table: UserTable, root: Path) -> dict[str, list[str]
 
 
 def unmentioned(settings: dict, labels: pa.Table, root: Path) -> int:
-    """How many rows of ``labels`` the joined table (``settings`` as of `read`) does not mention."""
-    mentioned = set(read(settings, root).columns[settings["by"]])
+    """How many rows of ``labels`` the joined table does not mention.
+
+    ``settings`` as of `read`, and of `values.of_settings`: the keys are levelled as labels are.
+    """
+    cells = {"by": read(settings, root).columns[settings["by"]]}
+    mentioned = set(values.of_settings(cells, settings)[0]["by"])
     return sum(cell not in mentioned for cell in labels[settings["by"]].to_pylist())
 
 

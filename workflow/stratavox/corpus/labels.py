@@ -8,23 +8,26 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.corpus import join, user_table
+from stratavox.corpus import join, user_table, values
 from stratavox.corpus.identity import check_unchanged, digest, good
 from stratavox.errors import StratavoxError
 
 # Loaded by name, so that its code is in the keys of only those datasets that need it.
 ANNOTATIONS = "corpus.annotations.table"
+NAMES = "corpus.names"
 
 
 def reader_code(settings: dict) -> list[str]:
-    """The modules below stratavox that read a dataset's annotations; none if it has a table."""
-    if "annotations" not in settings:
-        return []
-    return [ANNOTATIONS, f"corpus.annotations.formats.{settings['annotations']['format']}"]
+    """The modules below stratavox that read a dataset's annotations or the names of its files."""
+    modules = [NAMES] if "name" in settings else []
+    if "annotations" in settings:
+        form = settings["annotations"]["format"]
+        modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
+    return modules
 
 
 def user_rows(settings: dict, root: Path) -> user_table.UserTable:
-    """The user's table, or the boxes of the annotation files as one."""
+    """The user's table, or the boxes of the annotation files as one, with what names hold."""
     folder = root / settings["path"]
     if not folder.is_dir():
         raise StratavoxError(
@@ -33,18 +36,35 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
         )
     if "annotations" in settings:
         reader = importlib.import_module(f"stratavox.{ANNOTATIONS}")
-        return reader.read(settings["annotations"], folder)
-    return user_table.read(folder / settings["table"])
+        table = reader.read(settings["annotations"], folder)
+    elif settings.get("name") == settings["table"]:
+        return importlib.import_module(f"stratavox.{NAMES}").read(settings["name"], folder)
+    else:
+        table = user_table.read(folder / settings["table"])
+    if "name" in settings:
+        names = importlib.import_module(f"stratavox.{NAMES}")
+        return names.added(settings["name"], table, settings["file"])
+    return table
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:
-    """The user's table with the joined columns: ``row`` int32, then all columns as strings."""
+    """The first of `label_columns_as_written`: the columns alone."""
+    return label_columns_as_written(settings, root)[0]
+
+
+def label_columns_as_written(settings: dict, root: Path) -> tuple[pa.Table, values.Spellings]:
+    """The user's table with the joined columns, and how their values were written.
+
+    ``row`` int32, then all columns as strings, `values.levelled` apart from files and bounds.
+    ``settings`` as `values.of_settings` takes them.
+    """
     table = user_rows(settings, root)
     cells_of = table.columns
     if "join" in settings:
         cells_of = cells_of | join.columns(settings["join"], table, root)
+    cells_of, spellings = values.of_settings(cells_of, settings, table.locating(settings))
     columns = {name: pa.array(cells, pa.string()) for name, cells in cells_of.items()}
-    return pa.table({"row": pa.array(table.rows, pa.int32())} | columns)
+    return pa.table({"row": pa.array(table.rows, pa.int32())} | columns), spellings
 
 
 def with_recorders(labels: pa.Table, scanned: pa.Table) -> pa.Table:

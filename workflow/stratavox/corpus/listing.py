@@ -26,7 +26,7 @@ def write_generated(raw: Path, shards: int, root: Path, out: Path) -> None:
     """List the clips that a rule put into ``raw`` (relative to ``root``), and write the list."""
     settings = GENERATED | {"path": raw.as_posix(), "shards": shards}
     table = user_table.read(root / raw / settings["table"])
-    clips = list_clips(settings, root / raw, table, {})
+    clips = list_clips(settings, root / raw, table, {}, {})
     tables.write_table(clips, out, provenance(settings, table))
 
 
@@ -36,20 +36,25 @@ def provenance(settings: dict, table: user_table.UserTable) -> dict:
 
 
 def list_clips(
-    settings: dict, folder: Path, table: user_table.UserTable, known: dict[tuple, dict]
+    settings: dict,
+    folder: Path,
+    table: user_table.UserTable,
+    known: dict[tuple, dict],
+    labels: dict[str, list[str]],
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
     ``settings`` holds file, shards, and for segments start and end; ``known`` is what
-    `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
-    `StratavoxError` for a missing column, and a file outside the folder.
+    `files.look` takes; ``labels`` are the columns in which rows of one clip may not differ. A row
+    that cannot be used has a ``reason`` and no shard. Raises `StratavoxError` for a missing column,
+    and a file outside the folder.
     """
     records = _records(settings, folder, table)
     usable = [record for record in records if record["reason"] is None]
     contents = files.look(folder, sorted({record["file"] for record in usable}), known)
     for record in usable:
         record.update(contents[record["file"]])
-    _settle_repeats(settings, table, records)
+    _settle_repeats(table, records, labels)
     for record in records:
         if record["reason"] is None:
             record["shard"] = shard_of(record["clip_id"], settings["shards"])
@@ -112,21 +117,23 @@ def _bound(record: dict, start: str, end: str) -> None:
         record["reason"] = f"start {start} is not before end {end}"
 
 
-def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
-    """Keep one of equal rows; reject all rows that give one clip different labels."""
-    not_labels = {settings.get(key) for key in ("file", "start", "end")} | table.no_labels
-    labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
+def _settle_repeats(
+    table: user_table.UserTable, records: list[dict], labels: dict[str, list[str]]
+) -> None:
+    """Keep the first of the rows of one clip; reject all where they differ in ``labels``."""
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):
         if record["reason"] is None:
             places.setdefault(record["clip_id"], []).append(place)
-    for same in (group for group in places.values() if len(group) > 1):
-        differ = [n for n, cells in labels.items() if len({cells[place] for place in same}) > 1]
+    for same in (rows for rows in places.values() if len(rows) > 1):
+        differ = {name: sorted({cells[place] for place in same}) for name, cells in labels.items()}
+        shown = "; ".join(
+            f"{name} ({', '.join(map(repr, cells))})" for name, cells in differ.items() if cells[1:]
+        )
         rows = [str(table.place(records[place]["row"])) for place in same]
-        if differ:
-            reason = f"rows {', '.join(rows)} give one clip different values of {', '.join(differ)}"
-            for place in same:
-                records[place]["reason"] = reason
-        else:
-            for place in same[1:]:
-                records[place]["reason"] = f"{REPEATS} {rows[0]}"
+        for place in same if shown else same[1:]:
+            records[place]["reason"] = (
+                f"rows {', '.join(rows)} give one clip different values of {shown}"
+                if shown
+                else f"{REPEATS} {rows[0]}"
+            )

@@ -13,8 +13,13 @@ import pyarrow.compute as pc
 
 from stratavox import tables
 from stratavox.corpus import join
-from stratavox.corpus.identity import usable
-from stratavox.corpus.labels import inspected, labels_of, scanned_rows
+from stratavox.corpus.identity import same_audio, usable
+from stratavox.corpus.labels import (
+    inspected,
+    label_columns_as_written,
+    labels_of,
+    scanned_rows,
+)
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
@@ -28,21 +33,26 @@ def make(
 ) -> tuple[pa.Table, pa.Table, dict]:
     """The dataset's clips, their labels in the same order, and the hygiene report.
 
-    ``settings`` holds path, table, file, channel, trim_zeros, max_bad and perhaps annotations and
-    join. Raises `StratavoxError` when the share of rows rejected by the scan or by inspection
+    ``settings`` holds path, table, file, channel, trim_zeros, max_bad, what `values.of_settings`
+    takes, and perhaps annotations and join. Raises `StratavoxError` when the share of rows rejected
+    by the scan or by inspection
     exceeds max_bad, when no clip is left, or when a table of the user's changed since the scan.
     Rows left out for one of `NO_FAULT` do not count as rejected, and a recording without
     annotation does not count as a row.
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
-    rejected = _rejected(scanned, measured, scanned_rows(settings, scan, root))
+    table = scanned_rows(settings, scan, root)
+    rejected = _rejected(scanned, measured, table)
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
     _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
+    spellings = label_columns_as_written(settings, root)[1]
+    hygiene["identical_audio"] = _identical(clips, labels, table.locating(settings))
+    hygiene |= {"missing": spellings.missing, "spellings": spellings.joined}
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
     return clips, labels, hygiene
@@ -103,6 +113,23 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
     }
 
 
+def _identical(clips: pa.Table, labels: pa.Table, locating: set[str]) -> dict:
+    """Sets of clips with the same audio, and in how many of them a column has several values."""
+    sets, columns = same_audio(clips), set(labels.column_names) - {"clip_id", *locating}
+    places = {clip_id: place for place, clip_id in enumerate(labels["clip_id"].to_pylist())}
+    differing = {}
+    for name in sorted(columns) if sets else ():
+        cells = labels[name].to_pylist()
+        count = sum(len({cells[places[clip_id]] for clip_id in same}) > 1 for same in sets)
+        differing |= {name: count} if count else {}
+    return {
+        "sets": len(sets),
+        "clips": sum(map(len, sets)),
+        "differing": differing,
+        "first": sets[:SHOWN],
+    }
+
+
 def _annotation_hygiene(scanned: pa.Table, labels: pa.Table) -> dict:
     """Boxes left out as too short, clips that overlap others, recordings without annotation."""
     reasons, files = scanned["reason"].to_pylist(), scanned["file"].to_pylist()
@@ -124,7 +151,8 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     if "join" not in settings:
         return None
     joined = {key: settings["join"][key] for key in ("table", "by")}
-    return joined | {"clips_not_mentioned": join.unmentioned(joined, labels, root)}
+    missed = join.unmentioned(settings | joined, labels, root)
+    return joined | {"clips_not_mentioned": missed}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import fingerprint, tables
-from stratavox.corpus import files, join, listing, recorder
+from stratavox.corpus import files, join, listing, recorder, values
 from stratavox.corpus.labels import user_rows
 from stratavox.errors import StratavoxError
 
@@ -21,8 +21,9 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
 
     ``settings`` holds path (relative to ``root``) and table, what `listing.list_clips` takes,
     with annotation files also annotations and what `annotations.table.as_table` returns for them,
-    and join where a further table gives labels. Raises `StratavoxError` when folder, table or
-    column is missing, the table is empty, or a file lies outside the folder.
+    join where a further table gives labels, and perhaps used: the columns in which rows of one clip
+    may not differ (default: all but those that say where a clip is). Raises `StratavoxError` when
+    folder, table or column is missing, the table is empty, or a file lies outside the folder.
     """
     table = user_rows(settings, root)
     reader = fingerprint.code(recorder.__name__)
@@ -30,7 +31,10 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     known = {}
     if earlier is not None:
         known = _known(earlier, earlier_provenance.get("recorder") == reader)
-    clips = listing.list_clips(settings, root / settings["path"], table, known)
+    used = set(settings.get("used", table.columns)) - table.locating(settings)
+    cells = {name: cells for name, cells in table.columns.items() if name in used}
+    label_cells, _ = values.of_settings(cells, settings)
+    clips = listing.list_clips(settings, root / settings["path"], table, known, label_cells)
     provenance = listing.provenance(settings, table) | {"recorder": reader}
     if "join" in settings:
         provenance["join_sha256"] = join.read(settings["join"], root).sha256

@@ -27,8 +27,13 @@ class UserTable:
     rows: list[int]
     columns: dict[str, list[str]]
     ragged: dict[int, str]
-    # columns in which two rows of one clip may differ
+    # columns, beside file, start and end, that say where a clip is
     no_labels = frozenset()
+
+    def locating(self, settings: dict) -> set[str]:
+        """The columns that say where a clip is: its values are no labels and are not changed."""
+        named = {settings.get(key) for key in ("file", "start", "end")}
+        return {*self.no_labels, *named} & set(self.columns)
 
     def place(self, row: int) -> int | str:
         """How a message names the row."""

@@ -13,6 +13,7 @@ from stratavox.init.look import counts, first
 from stratavox.init.write import DEFAULT_DESIGN
 from stratavox.plan import Plan
 from stratavox.probe import folds
+from stratavox.words import count
 
 # Numbers of outer and inner folds: the defaults, then those for few groups.
 DESIGNS = (DEFAULT_DESIGN, (4, 3), (3, 2))
@@ -30,12 +31,12 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
     for outer, inner in DESIGNS:
         settings |= {"folds": outer, "inner_folds": inner}
         try:
-            chosen, summary = folds.choose_clips(labels, settings)
+            chosen, summary = folds.choose_clips(labels, settings, clips)
             folds.assign(chosen, settings)
         except StratavoxError as error:
             refused = error
             continue
-        return (outer, inner), _describe(summary, folds.identical_across_groups(clips, chosen))
+        return (outer, inner), _describe(summary)
     raise refused
 
 
@@ -57,7 +58,7 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
     return messages
 
 
-def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
+def _describe(summary: dict) -> list[str]:
     classes = Counter({name: n["clips"] for name, n in summary["classes"].items()})
     of = f" in {summary['groups']} groups" if summary["group"] else ", group unknown"
     messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
@@ -72,12 +73,17 @@ def _describe(summary: dict, identical: list[list[str]]) -> list[str]:
     for key, what in (("empty_labels", "label"), ("empty_groups", "group")):
         if summary[key]:
             messages.append(f"    left out: {summary[key]} clips without a {what}")
-    if summary["near_duplicates"]:
-        messages.append(
-            f"    check: labels that differ in case alone: {summary['near_duplicates']}"
-        )
-    if identical:
-        messages.append(
-            f"    check: {len(identical)} sets of clips are the same audio in other groups"
-        )
+    for key, what in (("near_duplicates", "labels"), ("near_duplicate_groups", "groups")):
+        if summary[key]:
+            messages.append(
+                f"    look: {what} that differ in case, white space or order alone are kept apart: "
+                f"{summary[key]}"
+            )
+    for what in ("labels", "groups"):
+        if identical := summary[f"identical_across_{what}"]:
+            messages.append(
+                f"    look: {count(len(identical), 'set')} of clips with one sound have different "
+                f"{what}, such as {' and '.join(identical[0][:2])}. No split parts them. But one "
+                f"of their {what} is wrong, or each needs the time of its own call in the recording"
+            )
     return messages

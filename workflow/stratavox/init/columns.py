@@ -11,18 +11,25 @@ from functools import cached_property
 # Words in the names of columns of each kind, the most specific first. A compound has the kind of
 # its last word (call_type, recording_site), without fillers such as id (bird_id).
 WORDS = {
-    "label": "label call_type type call class category context vocalization vocalisation syllable "
-    "note_type behaviour behavior annotation tag species emotion word digit",
+    "label": "manual label call_type type call class category context vocalization vocalisation "
+    "syllable note_type behaviour behavior annotation tag species common scientific emotion word "
+    "digit",
+    "machine": "top1match auto autoid match predicted prediction",
     "individual": "individual animal bird cat dog bat whale monkey speaker subject caller singer "
     "ind ring",
     "group": "group",
-    "session": "session date day night recording song bout tape track deployment visit file",
+    "recordist": "recordist rec observer user_login recorded_by recordedby collector",
+    "session": "session bout deployment visit track",
+    "day": "date day night recorded_on",
+    "file": "file filename path recording song tape",
     "site": "site location locality station place plot colony nest territory population",
     "device": "recorder device microphone mic",
     "aside": "licence license source url doi note notes comment comments remark remarks citation "
-    "rights checksum sha256 md5",
+    "rights checksum sha256 md5 annotator labeller labeler rater split fold subset partition",
+    "number": "take rendition",
     "measure": "duration rate samplerate channels channel level snr frequency freq latitude "
-    "longitude time hz db",
+    "longitude time hz db confidence score probability prob top1dist logit hour fmin "
+    "fmax fmean",
 }
 KINDS = {word: kind for kind, words in WORDS.items() for word in words.split()}
 RANKS = {word: rank for rank, word in enumerate(KINDS)}
@@ -30,14 +37,24 @@ FILLERS = {"id", "name", "no", "nr", "num", "number", "code", "raw", "s"}
 # A column with more values holds names, not classes: the largest published repertoires and species
 # lists with linear probes of clips have fewer.
 MAX_CLASSES = 200
+# Names of the parts into which data sets are divided for machine learning.
+SPLITS = {
+    *("train", "training", "test", "testing", "val", "valid", "validation"),
+    *("dev", "development", "eval", "evaluation"),
+}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its name and its cells, one for each clip."""
+    """A column of a table: its name and its cells, one for each clip.
+
+    Where the whole table tells them: ``given``, its kind; ``aside``, why it is no label or group.
+    """
 
     name: str
     cells: list[str]
+    given: str | None = None
+    aside: str | None = None
 
     @cached_property
     def values(self) -> Counter:
@@ -47,16 +64,25 @@ class Column:
     @cached_property
     def kind(self) -> str | None:
         """A key of `WORDS`, or None where the name is not known."""
-        return KINDS.get(self._word)
+        return self.given or KINDS.get(self.last_word)
 
     @property
     def rank(self) -> tuple:
         """Sorts columns of one kind: the more specific name first, the whole name before a part."""
-        return RANKS.get(self._word, len(RANKS)), self._word != "_".join(words(self.name))
+        whole = "_".join(words(self.name))
+        return RANKS.get(self.last_word, len(RANKS)), self.last_word != whole
+
+    @property
+    def is_split(self) -> bool:
+        """Whether all its values name splits (train, test)."""
+        return bool(self.values) and all(value.casefold() in SPLITS for value in self.values)
 
     @cached_property
-    def _word(self) -> str:
+    def last_word(self) -> str:
+        """The word of its name that tells its kind."""
         named = [word for word in words(self.name) if word not in FILLERS]
+        if "species" in named:  # Species eBird Code is no bird's name
+            return "species"
         whole = "_".join(named)
         return whole if whole in KINDS or not named else named[-1]
 
@@ -68,8 +94,14 @@ class Column:
             return "empty"
         if len(self.values) == 1:
             return f"constant ({next(iter(self.values))})"
+        if self.aside:
+            return self.aside
+        if self.is_split:
+            return f"splits of the data ({', '.join(sorted(self.values))}), neither label nor group"
         if self.kind == "aside":
             return "about the source, by its name"
+        if self.kind == "number":
+            return "a running number, by its name"
         if len(self.values) == filled:
             return "another value in each row"
         numbers = [number(value) for value in self.values]

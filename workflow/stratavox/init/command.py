@@ -11,7 +11,8 @@ from stratavox.errors import StratavoxError
 from stratavox.init import check, guess, write
 from stratavox.init.columns import Column
 from stratavox.init.from_annotations import of_annotations
-from stratavox.init.from_folders import of_folders
+from stratavox.init.from_folders import of_folders, unlabelled
+from stratavox.init.from_names import of_names
 from stratavox.init.from_table import of_table
 from stratavox.init.look import SHOWN, describe, look
 from stratavox.plan import PROJECT, plan_of
@@ -35,6 +36,9 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
         names = ", ".join(contents.tables[:SHOWN])
         say([f"no column of {names} names recordings such as {contents.recordings[0]!r}: not used"])
     source = source or of_annotations(contents) or of_folders(contents, table)
+    source = source or of_names(contents)
+    if source is None:
+        raise StratavoxError(unlabelled(contents))
     for path in [out, table] if source.table else [out]:
         if path.exists() and not force:
             raise StratavoxError(

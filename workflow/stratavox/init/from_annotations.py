@@ -11,6 +11,7 @@ from stratavox.errors import StratavoxError
 from stratavox.init import guess, sniff
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
+from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
 # Raven's own columns, which locate a selection and do not label it.
@@ -28,8 +29,8 @@ def of_annotations(contents: Contents) -> Source | None:
         return None
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
     cells = _read(kind, contents.folder, names)
-    recorded = {_stem(name) for name in contents.recordings}
-    paired = sum(_stem(name) in recorded for name in names)
+    stems = {_stem(name) for name in contents.recordings}
+    paired = sum(_stem(name) in stems for name in names)
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
     matched = len(list(contents.folder.glob(pattern)))
@@ -38,7 +39,7 @@ def of_annotations(contents: Contents) -> Source | None:
         messages.append(f"  check: {pattern} also matches {others} files of other content")
     for other in contents.annotations.keys() - {kind}:
         messages.append(f"  {sniff.NAMES[other]} are not used: there are fewer of them")
-    columns = [Column(name, values) for name, values in cells.items()]
+    columns, further, recognised = _columns(contents, cells)
     try:
         label = guess.tasks(columns)[0][0].target.name
     except StratavoxError as error:
@@ -46,27 +47,39 @@ def of_annotations(contents: Contents) -> Source | None:
     annotations = {"format": kind, "files": pattern, "label": label}
     if kind == "textgrid":
         annotations |= {"tier": label, "label": LABEL}
-        columns = [Column(LABEL if c.name == label else c.name, c.cells) for c in columns]
-        columns = [c for c in columns if c.name in (LABEL, RECORDING)]
-    entry = {"path": contents.folder.as_posix(), "annotations": annotations}
-    return Source(entry, {}, columns, messages, len(columns[0].cells))
+        cells = _read(kind, contents.folder, names, label)
+        columns, further, recognised = _columns(contents, cells)
+    entry = {"path": contents.folder.as_posix(), "annotations": annotations} | further
+    return Source(entry, {}, columns, messages + recognised, len(columns[0].cells))
 
 
-def _read(kind: str, folder: Path, names: list[str]) -> dict[str, list[str]]:
+def _columns(contents: Contents, cells: dict[str, list[str]]) -> tuple[list[Column], dict, list]:
+    """As `recognise`, with what the recordings' own metadata give."""
+    paths = {stem: name for name in contents.recordings for stem in (_stem(name), name)}
+    columns = [Column(name, values) for name, values in cells.items()]
+    columns += recorded(contents.folder, [paths.get(n, n) for n in cells.get(RECORDING, [])])
+    return recognise(columns, {RECORDING})
+
+
+def _read(
+    kind: str, folder: Path, names: list[str], tier: str | None = None
+) -> dict[str, list[str]]:
     """Columns that can be label or group, one cell for each clip; ``file`` is its recording."""
     rows: list[dict[str, str]] = []
     for name in names:
-        labels = _labels(kind, folder / name, (folder / name).read_bytes())
+        labels = _labels(kind, folder / name, (folder / name).read_bytes(), tier)
         rows += [{RECORDING: _stem(name)} | row for row in labels]
     columns = dict.fromkeys(column for row in rows for column in row)
     return {column: [row.get(column) or "" for row in rows] for column in columns}
 
 
-def _labels(kind: str, path: Path, data: bytes) -> list[dict[str, str]]:
+def _labels(kind: str, path: Path, data: bytes, tier: str | None) -> list[dict[str, str]]:
     """One row for each clip of a file: its labels, and its recording where the file names it.
 
-    Of a TextGrid all interval tiers are read, each as a column.
+    Of a TextGrid the clips are those of ``tier``, or of all its interval tiers, each a column.
     """
+    if tier is not None:
+        return [b.further for b in textgrid.boxes(path, data, {"label": LABEL, "tier": tier})]
     if kind == "textgrid":
         tiers = textgrid.tiers(path, data)
         return [{t.name: text} for t in tiers for *_, text in t.intervals or [] if text.strip()]

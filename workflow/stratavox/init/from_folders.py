@@ -7,17 +7,29 @@ import io
 import os
 from pathlib import Path, PurePosixPath
 
-from stratavox.errors import StratavoxError
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
+from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
 
-def of_folders(contents: Contents, table: Path) -> Source:
+def unlabelled(contents: Contents) -> str:
+    """The message where nothing labels the recordings."""
+    return (
+        f"{contents.folder}: {len(contents.recordings)} recordings, but no labels for them: no "
+        "table (.csv or .tsv) with a column of file names, no annotation files, no "
+        "sub-folders that name classes and no common form of the files' names. Write a table such "
+        "as\n  file,label,individual\n"
+        f"  {contents.recordings[0]},song,bird_1\ninto this folder, one row for each "
+        "clip, or give the folder above if the table is there"
+    )
+
+
+def of_folders(contents: Contents, table: Path) -> Source | None:
     """One clip a recording, labelled by its sub-folder, for a table to be written at ``table``.
 
     Sub-folders one deep give the column ``label``; deeper ones ``folder_1``, ``folder_2`` ...
-    Raises `StratavoxError` where recordings lie in fewer than two sub-folders.
+    None where no level of sub-folders has two names that are not those of splits.
     """
     parents = [PurePosixPath(name).parent.parts for name in contents.recordings]
     shared = len(os.path.commonprefix([p for p in parents if p] or [()]))
@@ -28,14 +40,9 @@ def of_folders(contents: Contents, table: Path) -> Source:
         for name, level in zip(contents.recordings, levels, strict=True)
         if level
     ]
-    if len({row[1] for row in rows if depth}) < 2:
-        raise StratavoxError(
-            f"{contents.folder}: {len(contents.recordings)} recordings, but no labels for them: no "
-            "table (.csv or .tsv) with a column of file names, no annotation files and no "
-            "sub-folders that name classes. Write a table such as\n  file,label,individual\n"
-            f"  {contents.recordings[0]},song,bird_1\ninto this folder, one row for each "
-            "clip, or give the folder above if the table is there"
-        )
+    named = [Column("", [row[k] for row in rows]) for k in range(1, depth + 1)]
+    if not any(len(level.values) > 1 and not level.is_split for level in named):
+        return None
     header = ["file", *(["label"] if depth == 1 else [f"folder_{n + 1}" for n in range(depth)])]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
@@ -47,10 +54,13 @@ def of_folders(contents: Contents, table: Path) -> Source:
     }
     notes = {"table": "written from the sub-folders; relative to path. Add columns as you like"}
     columns = [Column(n, [row[k] for row in rows]) for k, n in enumerate(header) if k]
+    columns += recorded(contents.folder, [row[0] for row in rows])
+    columns, further, recognised = recognise(columns)
+    entry |= further
     left = len(contents.recordings) - len(rows)
     messages = [
         f"no table: labels from the names of sub-folders, written to {table} (one row a clip)"
     ]
     if left:
         messages.append(f"  {left} recordings in no sub-folder are left out")
-    return Source(entry, notes, columns, messages, len(rows), text.getvalue())
+    return Source(entry, notes, columns, messages + recognised, len(rows), text.getvalue())

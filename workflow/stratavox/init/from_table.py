@@ -10,6 +10,7 @@ from stratavox.corpus import user_table
 from stratavox.errors import StratavoxError
 from stratavox.init.columns import Column, number, words
 from stratavox.init.look import Contents
+from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
 # A column names the clips' files where at least this share of its cells names a recording.
@@ -59,14 +60,19 @@ def of_table(contents: Contents) -> Source | None:
     )
     bounds, notices = _bounds(contents, best)
     columns = [
-        Column(name, cells)
+        Column(name, cells, "file" if name == best.column else None)
         for name, cells in best.table.columns.items()
-        if name not in {best.column, *bounds, *(m.column for m in also)}
+        if name not in {*bounds, *(m.column for m in also)}
     ]
+    files = [os.path.relpath(os.path.join(best.base, c), folder) for c in best.files]
+    own = {column.name for column in columns}
+    columns += [c for c in recorded(contents.folder, files) if c.name not in own]
+    columns, further, recognised = recognise(columns, {best.column})
+    entry |= further
     if bounds:
         entry |= dict(zip(("start", "end"), bounds, strict=True))
         notes |= {"start": "start of a clip in its file, in seconds", "end": "its end"}
-    return Source(entry, notes, columns, [*messages, *notices], best.rows)
+    return Source(entry, notes, columns, [*messages, *notices, *recognised], best.rows)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,10 @@ class _Match:
     @property
     def rows(self) -> int:
         return len(self.table.rows)
+
+    @property
+    def files(self) -> list[str]:
+        return self.table.columns[self.column]
 
     def __str__(self) -> str:
         return f"{self.hits} of {self.rows} rows ({self.hits / self.rows:.0%}) name a recording"

@@ -19,7 +19,7 @@ MIN_CLIPS, MIN_GROUPS = (default("task", key) for key in ("min_clips", "min_grou
 # With two groups, training has only one, and the penalty cannot be chosen by group.
 FEWEST_GROUPS = 3
 # Kinds that can be a group, in order of preference: those that leak most often first.
-GROUP_KINDS = ("individual", "group", "session", "site")
+GROUP_KINDS = (*("individual", "group", "recordist", "session", "day", "file", "site", "device"),)
 # A column of unknown kind with fewer values is more likely a trait (sex, breed).
 FEWEST_UNNAMED = 5
 # Sessions may be numbered from 1 for each animal; a larger number is a date.
@@ -95,6 +95,8 @@ def tasks(columns: list[Column]) -> tuple[list[Task], str]:
     first = kept[0]
     if first.kind == "label":
         why = "its name and its values are those of a label"
+    elif first.kind == "machine":
+        why = "look: a program's guess, as no column holds a person's label"
     elif first.kind == "individual":
         why = "no other column is named as a label: individuals are then the classes"
     else:
@@ -155,7 +157,7 @@ def recordings(columns: list[Column], group: Group | None) -> list[Column]:
     return [
         column
         for column in columns
-        if column.kind == "session"
+        if column.kind in ("session", "day", "file")
         and column.useless is None
         and not (group and group.column.is_nested_in(column))
     ]
@@ -163,7 +165,7 @@ def recordings(columns: list[Column], group: Group | None) -> list[Column]:
 
 def _group(target: Column, column: Column, columns: list[Column]) -> Group | None:
     least = FEWEST_GROUPS if column.kind else FEWEST_UNNAMED
-    if len(column.values) < least or column.kind in ("label", "device"):
+    if len(column.values) < least or column.kind in ("label", "machine"):
         return None
     classes = testable(target, column)
     held = {
@@ -189,7 +191,7 @@ def _rank(group: Group, most: int) -> tuple:
 
 
 def _target_rank(column: Column) -> tuple:
-    kinds = ("label", "individual", None, "device", "site", "session", "group", "measure")
+    kinds = ("label", "machine", "individual", None, *reversed(GROUP_KINDS[1:]), "measure")
     return kinds.index(column.kind), column.rank
 
 

@@ -19,7 +19,7 @@ WIDTH = 100
 SHARD_CLIPS, MOST_SHARDS = 500, 64
 SHARDS_RULE = f"about {SHARD_CLIPS} clips each, at most {MOST_SHARDS} shards"
 DEFAULT_DESIGN = (default("probes", "folds"), default("probes", "inner_folds"))
-NUISANCES = ("device", "site", "session")
+NUISANCES = ("device", "site", "session", "day", "file", "recordist")
 NO_GROUP = (
     "Unknown. Consequence: clips of one animal, day or recording may be on both sides of a split, "
     "so scores may be too high; every figure says 'group unknown', no interval is given and no "
@@ -100,7 +100,15 @@ def _dataset(
     lines = ["source: folder"]
     notes = {"path": "folder of the recordings, relative to where you run"} | notes
     for key, value in entry.items():
-        if isinstance(value, dict):
+        if key == "sets":
+            lines += _comment("columns whose cells hold several labels: each set is a class")
+            lines.append(
+                f"sets: {{{', '.join(f'{scalar(k)}: {scalar(v)}' for k, v in value.items())}}}"
+            )
+        elif key == "missing":
+            lines += _comment("cells that mean no label and no group: remove what is a class here")
+            lines.append(f"missing: [{', '.join(map(scalar, value))}]")
+        elif isinstance(value, dict):
             lines += _comment("labelled segments of the recordings, from their annotation files")
             lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
         else:

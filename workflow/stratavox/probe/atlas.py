@@ -81,12 +81,13 @@ def first_repeat(folds: Path) -> pd.DataFrame:
     """fold, group and apart of the clips in the first repeat, indexed by clip_id.
 
     ``apart`` is the unit that the regime (``attrs["regime"]``) keeps on one side of a split; in the
-    random regime it is the clip itself.
+    random regime it is the clip itself, or all clips with its audio.
     """
     clips = strictest(tables.read_table(folds)).to_pandas()
     clips = clips[clips["repeat"] == 0].set_index("clip_id")
     regime = clips["regime"].iloc[0]
-    clips["apart"] = clips.index if APART[regime] is None else clips[APART[regime]]
+    apart = clips[APART[regime] or "audio"]
+    clips["apart"] = clips.index if apart.isna().all() else apart
     clips.attrs["regime"] = regime
     return clips[["fold", "group", "apart"]]
 
@@ -150,7 +151,8 @@ def regress(
     """
     regime = clips.attrs["regime"]
     group = clips["group"].to_numpy(dtype=object)
-    apart = None if APART[regime] is None else clips["apart"].to_numpy(dtype=object)
+    by_clip = APART[regime] is None and clips["apart"].is_unique
+    apart = None if by_clip else clips["apart"].to_numpy(dtype=object)
     sse, sst = np.full((2, *targets.shape), np.nan)
     places = []
     for fold in tested_folds(clips["fold"]):

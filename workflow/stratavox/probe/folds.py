@@ -4,7 +4,8 @@ Reads the inspected clips and the table of one dataset; writes one row per (regi
 with the fold in which the clip is tested, and a JSON of what was kept and what was left out. In
 each regime one unit is never on both sides of a split: the task's group (grouped), the recording
 that a clip was cut from (recording), or the clip itself (random). A group named by several columns
-is what their values link (linked.py).
+is what their values link (linked.py). Clips that are the same audio are never on both sides, in no
+regime (alike.py).
 
 A task with ``transfer`` trains on clips with some values of a column and tests clips with others:
 in the regime ``grouped`` the clips that only train have the fold -1. In all other regimes only the
@@ -13,6 +14,8 @@ tested clips occur, and ``within`` is by group among them: what transfer is comp
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
-from stratavox.probe import limits, linked, splits, transfer
+from stratavox.probe import alike, limits, linked, splits, transfer
 from stratavox.probe.regimes import APART, columns_of
 from stratavox.stage import Job
 
@@ -35,14 +38,15 @@ def run(job: Job) -> None:
     scanned = tables.read_table(job.input.scan)
     sounds = usable(inspected(scanned, job.input.inspect))
     labels = labels_of(job.settings, job.input.scan, sounds, Path())
-    clips, summary = choose_clips(labels, job.settings)
-    summary["identical_across_groups"] = identical_across_groups(sounds, clips)
+    clips, summary = choose_clips(labels, job.settings, sounds)
     rows, summary["regimes"], summary["regimes_left_out"] = assign(clips, job.settings)
     tables.write_table(rows, job.output.folds, job.provenance)
     tables.write_json(summary, job.output.summary)
 
 
-def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
+def choose_clips(
+    labels: pa.Table, settings: dict, sounds: pa.Table | None = None
+) -> tuple[pd.DataFrame, dict]:
     """The clips that can be tested (clip_id, target, group and recording), and the summary.
 
     Group and recording are None where they are unknown; a recording is named by the cells of all
@@ -50,6 +54,8 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
     A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed;
     `subset` draws from the others. With ``settings["transfer"]`` there is a column side, this holds
     on either side, and the summary's counts are of the tested clips.
+
+    Clips that are the same audio by ``sounds`` (`alike.marked`) are in one group and recording.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
     crossing, group_columns = settings.get("transfer"), columns_of(settings["group"])
@@ -77,6 +83,10 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
     if len(group_columns) > 1 and len(usable):
         usable["group"] = linked.names(usable["group"].tolist())
         limits.refuse_few_groups(usable, settings)  # before it would be said of every class
+    named_clips = usable = alike.marked(usable, sounds)
+    usable = alike.tied(usable)
+    if named:
+        alike.refuse_links(named_clips, usable, settings["folds"], where)
     both = transfer.straddling(usable) if crossing else np.zeros(len(usable), dtype=bool)
     straddling, usable = usable[both], usable[~both]
     counted = limits.in_classes(usable)
@@ -111,6 +121,8 @@ def choose_clips(labels: pa.Table, settings: dict) -> tuple[pd.DataFrame, dict]:
         "empty_labels": int(empty_label.sum()),
         "empty_groups": int(empty_group.sum()),
         "near_duplicates": near_duplicates(counted),
+        "near_duplicate_groups": near_duplicates(named_clips["group"].unique()) if named else [],
+        **_identical(named_clips, clips),
     }
     if crossing:
         summary["transfer"] = crossing | _training(clips, straddling)
@@ -180,20 +192,24 @@ def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
 
 
 def near_duplicates(labels) -> list[list[str]]:
-    """Labels that differ only in case or white space: kept as separate classes and reported."""
+    """Labels that differ only in case, white space or the order of a set: kept and reported."""
     alike = defaultdict(list)
     for label in labels:
-        alike["".join(label.split()).casefold()].append(label)
+        plain = "".join(unicodedata.normalize("NFKC", label).split()).casefold()
+        alike[tuple(sorted(re.split("[;,|]", plain)))].append(label)
     return [sorted(same) for same in alike.values() if len(same) > 1]
 
 
-def identical_across_groups(sounds: pa.Table, clips: pd.DataFrame) -> list[list[str]]:
-    """Sets of clips with the same audio in more than one group."""
-    audio = ["sha256", "start_s", "end_s"]
-    rows = sounds.select(["clip_id", *audio]).to_pandas().merge(clips[["clip_id", "group"]])
-    rows = rows[rows.duplicated(audio, keep=False)]
-    same = rows.groupby(audio, dropna=False)
-    return sorted(sorted(part["clip_id"]) for _, part in same if part["group"].nunique() > 1)
+def _identical(named: pd.DataFrame, clips: pd.DataFrame) -> dict[str, list[list[str]]]:
+    """Sets of ``clips`` with the same audio under several labels or in several groups.
+
+    ``named`` holds the groups as the table names them.
+    """
+    named = named[named["clip_id"].isin(clips["clip_id"])]
+    return {
+        "identical_across_labels": alike.across(named, "target"),
+        "identical_across_groups": alike.across(named, "group"),
+    }
 
 
 def _recordings(labels: pa.Table, columns: list[str]) -> list[str] | None:
@@ -250,11 +266,11 @@ def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
     target, blocks = clips["target"].to_numpy(), []
     for repeat in range(settings["repeats"]):
         seed = settings["seed"] + repeat * splits.SHUFFLES
-        if regime == "random":
-            fold = splits.by_clip(target, settings["folds"], seed)
-        else:
-            apart = APART[regime]
+        apart = APART[regime] or "audio"
+        if apart in clips:
             fold = _apart(target, clips[apart].to_numpy(), apart, settings, seed)
+        else:
+            fold = splits.by_clip(target, settings["folds"], seed)
         blocks.append(_rows(clips, regime, repeat, fold))
     return blocks
 
@@ -262,7 +278,8 @@ def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
 def _rows(clips: pd.DataFrame, regime: str, repeat: int, fold: np.ndarray) -> pa.Table:
     n, of_clips = len(fold), ("clip_id", "target", "group", "recording")
     columns_of_clips = [clips[name].to_numpy() for name in of_clips]
-    return pa.table([[regime] * n, [repeat] * n, fold, *columns_of_clips], schema=SCHEMA)
+    audio = clips["audio"].to_numpy() if "audio" in clips else [None] * n
+    return pa.table([[regime] * n, [repeat] * n, fold, *columns_of_clips, audio], schema=SCHEMA)
 
 
 def _apart(
@@ -273,7 +290,12 @@ def _apart(
     except StratavoxError as error:
         where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
         several = columns_of(settings["group"]) if kind == "group" else settings["recording"]
+        units = (
+            "sets of clips with the same audio"
+            if kind == "audio"
+            else f"{kind}s of {' / '.join(several)!r}"
+        )
         raise StratavoxError(
-            f"{where}, {kind}s of {' / '.join(several)!r}: {error}; lower folds or inner_folds in "
+            f"{where}, {units}: {error}; lower folds or inner_folds in "
             f"datasets.{settings['dataset']}.probes, or raise min_groups of the task"
         ) from None

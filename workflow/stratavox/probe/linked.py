@@ -19,15 +19,20 @@ def names(cells: Sequence[tuple[str, ...]]) -> list[str]:
     named by its first value of each column, in alphabetical order.
     """
     clips = pd.DataFrame(cells, dtype=object)
+    first = clips.groupby(components(cells)).transform("min")
+    return [" / ".join(row) for row in first.itertuples(index=False)]
+
+
+def components(cells: Sequence[tuple[str, ...]]) -> np.ndarray:
+    """The number (clips,) of the component of each clip, linked as in `names`."""
+    clips = pd.DataFrame(cells, dtype=object)
     rows, nodes, count = np.tile(np.arange(len(clips)), clips.shape[1]), [], len(clips)
     for column in clips:
         number, values = pd.factorize(clips[column])
         nodes.append(count + number)
         count += len(values)
     edges = coo_array((np.ones(len(rows)), (rows, np.concatenate(nodes))), shape=(count, count))
-    component = connected_components(edges, directed=False)[1][: len(clips)]
-    first = clips.groupby(component).transform("min")
-    return [" / ".join(row) for row in first.itertuples(index=False)]
+    return connected_components(edges, directed=False)[1][: len(clips)]
 
 
 def largest(groups: Sequence[str]) -> int:

@@ -14,10 +14,11 @@ from stratavox.probe.schemas import PREDICTIONS
 
 @dataclass(frozen=True)
 class Repeat:
-    """One repeat of one regime: fold, target, group and recording of each of its clips.
+    """One repeat of one regime: fold, target, group, recording and audio of each of its clips.
 
     ``rows`` (clips,) are the places of its clips among those of the task; a clip with the fold -1
-    trains and is not tested. Group and recording are None where they are unknown.
+    trains and is not tested. Group and recording are None where they are unknown, and audio where
+    no two clips are the same.
     """
 
     regime: str
@@ -27,12 +28,12 @@ class Repeat:
     target: np.ndarray
     group: np.ndarray | None
     recording: np.ndarray | None
+    audio: np.ndarray | None
 
     @property
     def apart(self) -> np.ndarray | None:
         """The unit that this regime keeps on one side of a split; None where it is the clip."""
-        column = APART[self.regime]
-        return None if column is None else getattr(self, column)
+        return getattr(self, APART[self.regime] or "audio")
 
     @property
     def tested(self) -> np.ndarray:
@@ -75,7 +76,7 @@ def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
         part = part.loc[[clip_ids[row] for row in rows]]
         known = {
             name: None if part[name].isna().any() else part[name].to_numpy(str)
-            for name in ("group", "recording")
+            for name in ("group", "recording", "audio")
         }
         fold, target = part["fold"].to_numpy(), part["target"].to_numpy(str)
         yield Repeat(regime, int(number), rows, fold, target, **known)

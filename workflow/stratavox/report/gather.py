@@ -93,6 +93,8 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
         *(_annotation_facts(hygiene) if annotated else []),
         ["Rejected files", str(len(hygiene["rejected"]))],
         ["Repeated rows", str(hygiene["duplicate_rows"])],
+        ["Clips with the same audio", _identical(hygiene["identical_audio"])],
+        ["Cells read as no value", _missing(hygiene["missing"])],
         ["Files shared by rows", str(len(hygiene["shared_files"]))],
         ["Sample rates", rates],
         ["Channels", f"{channels}; policy: {hygiene['channel_policy']}"],
@@ -112,6 +114,22 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
             else f"median {above['median'] * 100:.1f} %, at most {above['max'] * 100:.1f} %",
         ],
     ]
+
+
+def _identical(identical: dict) -> str:
+    if not identical["sets"]:
+        return "0"
+    differing = ", ".join(f"{name} in {n}" for name, n in identical["differing"].items())
+    text = f"{identical['clips']} in {words.count(identical['sets'], 'set')}"
+    return f"{text}; several values of {differing}" if differing else text
+
+
+def _missing(missing: dict) -> str:
+    marks = (
+        f"{name}: " + ", ".join(f"{mark} ({n})" for mark, n in cells.items())
+        for name, cells in missing.items()
+    )
+    return "; ".join(marks) or "0"
 
 
 def _annotation_facts(hygiene: dict) -> list[list[str]]:
@@ -243,11 +261,17 @@ def label_facts(folds: dict) -> list[str]:
         lines.append(
             f"Labels that differ only in case or white space, kept as separate classes: {listed}."
         )
-    same = folds["identical_across_groups"]
-    if same:
+    for names in folds["near_duplicate_groups"]:
+        listed = ", ".join(f"“{name}”" for name in names)
+        lines.append(f"Groups that differ only in case or white space, kept apart: {listed}.")
+    for what in ("label", "group"):
+        same = folds[f"identical_across_{what}s"]
+        if not same:
+            continue
         listed = "; ".join(", ".join(ids) for ids in same)
         lines.append(
-            f"{words.count(len(same), 'set')} of identical clips in more than one group: {listed}."
+            f"{words.count(len(same), 'set')} of identical clips in more than one {what}, never on "
+            f"both sides of a split: {listed}."
         )
     return lines
 

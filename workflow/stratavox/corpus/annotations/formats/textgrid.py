@@ -1,4 +1,4 @@
-"""Praat's TextGrids in their long and short text forms: the intervals of one tier.
+"""Praat's TextGrids in their long and short text forms: intervals of one tier, and those beside.
 
 Both forms are one grammar (Praat's manual, "TextGrid file formats"): a reader takes the quoted
 texts, the separate numbers and the flags in angle brackets, in their order, and ignores everything
@@ -8,9 +8,12 @@ else.
 from __future__ import annotations
 
 import codecs
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from stratavox.corpus import user_table
@@ -36,14 +39,39 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
 
     ``settings`` holds label and, where a file has several interval tiers, tier. Raises
     `StratavoxError` for a file that is no complete TextGrid, and where the tier is missing or two
-    have its name.
+    have its name. Each other interval tier is a column: the text that shares most time with the
+    box, such as the caller's name.
     """
-    tier = _chosen(path, tiers(path, data), settings.get("tier"))
+    present = tiers(path, data)
+    tier = _chosen(path, present, settings.get("tier"))
+    others = {
+        other.name: [(float(start), float(end), text) for start, end, text in other.intervals]
+        for other in present
+        if other.intervals is not None and other.name not in ("", tier.name, settings["label"])
+    }
     return [
-        Box(number, start, end, {settings["label"]: text.strip()})
+        Box(number, start, end, {settings["label"]: text.strip()} | _beside(others, start, end))
         for number, (start, end, text) in enumerate(tier.intervals, start=1)
         if text.strip()
     ]
+
+
+def _beside(
+    tiers: dict[str, list[tuple[float, float, str]]], start: str, end: str
+) -> dict[str, str]:
+    """For each of ``tiers`` the text that shares most time with a box; "" where none does."""
+    texts = {}
+    for name, intervals in tiers.items():
+        shared = 0.0
+        texts[name] = ""
+        first = max(0, bisect_right(intervals, (float(start), math.inf, "")) - 1)
+        for begin, until, text in islice(intervals, first, None):
+            if begin >= float(end):
+                break
+            time = min(until, float(end)) - max(begin, float(start))
+            if text.strip() and time > shared:
+                shared, texts[name] = time, text.strip()
+    return texts
 
 
 def _text(path: Path, data: bytes) -> str:
