@@ -7,11 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import soundfile as sf
-
-from stratavox import audio
+from stratavox.audio import AudioError
+from stratavox.corpus import sound
 from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
 from stratavox.corpus.user_table import DELIMITERS
 from stratavox.errors import StratavoxError
@@ -28,13 +26,13 @@ SHOWN = 5
 class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
-    ``headers`` (by soundfile) and ``unreadable`` (reasons) are of all recordings or a sample of
+    ``headers`` and ``unreadable`` (reasons) are of all recordings or a sample of
     `MAX_HEADERS`; ``annotations`` maps a format to its files.
     """
 
     folder: Path
     recordings: list[str] = field(default_factory=list)
-    headers: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, sound.Header] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
@@ -95,6 +93,7 @@ def describe(contents: Contents) -> list[str]:
         messages.append(f"  {len(contents.unreadable)} cannot be read:")
         unreadable = list(contents.unreadable.items())[:SHOWN]
         messages += [f"    {name}: {reason}" for name, reason in unreadable]
+    messages += _otherwise(contents.headers)
     if contents.unread:
         messages.append(
             f"  {len(contents.unread)} in formats that are not read (convert them to WAV or FLAC): "
@@ -103,6 +102,25 @@ def describe(contents: Contents) -> list[str]:
     messages.append(f"  tables: {', '.join(contents.tables[:SHOWN]) or 'none'}")
     for kind, names in contents.annotations.items():
         messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
+    return messages
+
+
+def _otherwise(headers: dict[str, sound.Header]) -> list[str]:
+    """Recordings that are read otherwise than their headers say."""
+    messages = []
+    longer = [name for name, header in headers.items() if header.header_s is not None]
+    if longer:
+        header = headers[longer[0]]
+        messages.append(
+            f"  look: {len(longer)} hold more than their headers tell and are read whole, such as "
+            f"{longer[0]} (header {header.header_s:.6g} s, file {header.duration:.6g} s)"
+        )
+    slow = Counter(header.time_expansion for header in headers.values())
+    for factor in sorted(slow.keys() - {1.0}):
+        messages.append(
+            f"  look: {slow[factor]} play {factor:g} times slower than in nature (their GUANO or "
+            "WAMD metadata): rates and durations here are in true time, and so must bounds be"
+        )
     return messages
 
 
@@ -121,14 +139,9 @@ def _read_headers(contents: Contents) -> None:
     step = max(1, -(-len(contents.recordings) // MAX_HEADERS))
     for name in contents.recordings[::step]:
         try:
-            info = sf.info(contents.folder / name)
-        except sf.LibsndfileError as error:
-            contents.unreadable[name] = f"not audio that can be read ({error.error_string})"
-            continue
-        if not 0 < info.frames < audio.UNKNOWN_FRAMES:
-            contents.unreadable[name] = "its header gives no length, or a length of 0"
-            continue
-        contents.headers[name] = info
+            contents.headers[name] = sound.header(contents.folder / name)
+        except AudioError as error:
+            contents.unreadable[name] = str(error)
 
 
 def _no_recordings(contents: Contents, others: Counter) -> str:
