@@ -144,7 +144,7 @@ def test_the_next_row_group_alone_is_decoded_while_one_is_embedded(tmp_path, mon
 def test_a_clip_broken_in_a_later_row_group_is_named_and_no_part_is_left(tmp_path):
     table = tables.read_table(put_clips(tmp_path / "whole.parquet", clips(*"abcdef")))
     rows = table.to_pylist()
-    rows[4]["audio"]["bytes"] = rows[4]["audio"]["bytes"][:40]
+    rows[4]["audio"]["bytes"] = rows[4]["audio"]["bytes"][:10]
     with tables.table_writer(tmp_path / "clips.parquet", SCHEMA, {}) as writer:
         for start in (0, 2, 4):
             writer.write_table(pa.Table.from_pylist(rows[start : start + 2], writer.schema))

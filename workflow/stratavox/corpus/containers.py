@@ -19,6 +19,7 @@ from typing import BinaryIO
 KEPT = (b"fmt ", b"ds64", b"guan", b"wamd", b"LIST")
 # Chunks that stand behind the audio: enough to know them by name, should their sizes be wrong.
 BEHIND = (*KEPT[2:], b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ")
+EXTENSIBLE = b"\xfe\xff"
 # Limits for broken files; fewer bytes than a chunk's head, and less padding, are no audio.
 MOST_CHUNKS, MOST_BYTES, MOST_PADDING, SLACK = 64, 1 << 20, 1 << 20, 8
 # Wave64's names of 16 bytes: four letters, then one of two endings.
@@ -66,16 +67,28 @@ class Layout:
 
     @property
     def misread(self) -> bool:
-        """Whether libsndfile would read too little, or `rest` as audio, and `Whole` mends that."""
-        if b"fmt " not in self.chunks:
+        """Whether libsndfile would read it wrongly, and `Whole` mends that.
+
+        It reads as much as the header says; of Wave64, floats of an extensible form as integers,
+        and ``rest`` as audio.
+        """
+        form = self.chunks.get(b"fmt ")
+        if not form:
             return False
-        return self.stated < self.present or (self.family is W64 and self.rest)
+        as_w64 = self.family is W64 and (self.rest or form.startswith(EXTENSIBLE))
+        return as_w64 or self.stated < self.present
 
     @property
     def tag(self) -> int | None:
         """WAV's number of the format of the samples, such as 1 for PCM."""
-        form = self.chunks.get(b"fmt ", b"")
+        form = self.form
         return struct.unpack("<H", form[:2])[0] if len(form) >= 2 else None
+
+    @property
+    def form(self) -> bytes:
+        """WAV's chunk ``fmt``; the extensible one (0xFFFE) as the plain one that it extends."""
+        form = self.chunks.get(b"fmt ", b"")
+        return form[24:26] + form[2:16] if form.startswith(EXTENSIBLE) else form
 
 
 def layout(path: Path) -> Layout | None:
@@ -204,7 +217,7 @@ class Whole(io.RawIOBase):
     def __init__(self, path: Path, layout: Layout):
         super().__init__()
         self._file = open(path, "rb")  # noqa: SIM115
-        form = layout.chunks[b"fmt "]
+        form = layout.form
         padding = bytes(-len(form) % 8)
         parts = [(b"fmt ", len(form), form + padding), (b"data", layout.present, b"")]
         head = b"".join(n + GUID + struct.pack("<Q", 24 + size) + body for n, size, body in parts)

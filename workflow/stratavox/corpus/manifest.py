@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import join
+from stratavox.corpus import headers, join
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of, scanned_rows
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
@@ -21,6 +21,7 @@ from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 SHOWN = 10
+HEADER = ("file", "header_s", "file_s", "time_expansion")
 
 
 def make(
@@ -88,8 +89,7 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
         "shared_files": sorted(file for file, rows in named.items() if rows > 1),
         "silent": clips.filter(clips["silent"])["clip_id"].to_pylist(),
         "clipped": pc.sum(clips["clipped"]).as_py(),
-        "longer_than_header": _longer(clips),
-        "time_expansion": _expanded(clips),
+        **headers.summary(zip(*(clips[name].to_pylist() for name in HEADER), strict=True)),
         "sample_rates": _counts(clips["sample_rate"]),
         "channels": _counts(clips["channels"]),
         "duration_s": {
@@ -115,38 +115,6 @@ def _annotation_hygiene(scanned: pa.Table, labels: pa.Table) -> dict:
         "unannotated": len(bare),
         "unannotated_first": bare[:SHOWN],
     }
-
-
-def _longer(clips: pa.Table) -> dict:
-    """How many files hold more than their headers tell, and both lengths of the first."""
-    longer = clips.select(["file", "header_s", "file_s"]).filter(pc.is_valid(clips["header_s"]))
-    files = {row["file"]: row for row in longer.to_pylist()}
-    return {"files": len(files), "first": [files[file] for file in sorted(files)[:SHOWN]]}
-
-
-def _expanded(clips: pa.Table) -> dict[str, int]:
-    """How many files play how many times slower than in nature."""
-    slow = clips.filter(pc.not_equal(clips["time_expansion"], 1.0))
-    factors = dict(zip(slow["file"].to_pylist(), slow["time_expansion"].to_pylist(), strict=True))
-    return {f"{factor:g}": count for factor, count in sorted(Counter(factors.values()).items())}
-
-
-def statements(hygiene: dict) -> list[str]:
-    """What the user should know of files that are read otherwise than their headers say."""
-    lines = []
-    longer = hygiene["longer_than_header"]
-    if longer["files"]:
-        first = longer["first"][0]
-        lines.append(
-            f"{longer['files']} files hold more than their headers tell and are read whole, such "
-            f"as {first['file']!r}: header {first['header_s']:.6g} s, file {first['file_s']:.6g} s"
-        )
-    for factor, count in hygiene["time_expansion"].items():
-        lines.append(
-            f"{count} files play {factor} times slower than in nature (their GUANO or WAMD "
-            "metadata): their rates, durations and bounds are in true time"
-        )
-    return lines
 
 
 def _trimmed(seconds: pa.ChunkedArray) -> dict:
@@ -181,5 +149,5 @@ def run(job: Job) -> None:
     tables.write_table(clips, job.output.clips, job.provenance)
     tables.write_table(labels, job.output.labels, job.provenance)
     tables.write_json(hygiene, job.output.hygiene)
-    for line in statements(hygiene):
+    for line in headers.statements(hygiene):
         print(f"{job.wildcards.dataset}: {line}")

@@ -137,7 +137,9 @@ def _unreadable(layout: Layout | None, error: sf.LibsndfileError) -> str:
     tag = layout.tag if layout else None
     if tag in UNREAD_TAGS:
         return f"its audio is {UNREAD_TAGS[tag]}, which cannot be read; convert it to WAV (PCM)"
-    return f"not audio that can be read ({error.error_string})"
+    # 1 and 3 are PCM and floats
+    number = f"WAV's format number {tag:#x}; " if tag not in (None, 1, 3) else ""
+    return f"not audio that can be read ({number}{error.error_string})"
 
 
 def _header(file: sf.SoundFile, layout: Layout | None) -> Header:

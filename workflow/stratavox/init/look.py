@@ -11,6 +11,7 @@ from statistics import median
 from stratavox.audio import AudioError
 from stratavox.corpus import sound
 from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
+from stratavox.corpus.headers import statements, summary
 from stratavox.corpus.user_table import DELIMITERS
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff
@@ -93,7 +94,11 @@ def describe(contents: Contents) -> list[str]:
         messages.append(f"  {len(contents.unreadable)} cannot be read:")
         unreadable = list(contents.unreadable.items())[:SHOWN]
         messages += [f"    {name}: {reason}" for name, reason in unreadable]
-    messages += _otherwise(contents.headers)
+    facts = summary(
+        (name, header.header_s, header.duration, header.time_expansion)
+        for name, header in contents.headers.items()
+    )
+    messages += [f"  look: {line}" for line in statements(facts)]
     if contents.unread:
         messages.append(
             f"  {len(contents.unread)} in formats that are not read (convert them to WAV or FLAC): "
@@ -102,25 +107,6 @@ def describe(contents: Contents) -> list[str]:
     messages.append(f"  tables: {', '.join(contents.tables[:SHOWN]) or 'none'}")
     for kind, names in contents.annotations.items():
         messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
-    return messages
-
-
-def _otherwise(headers: dict[str, sound.Header]) -> list[str]:
-    """Recordings that are read otherwise than their headers say."""
-    messages = []
-    longer = [name for name, header in headers.items() if header.header_s is not None]
-    if longer:
-        header = headers[longer[0]]
-        messages.append(
-            f"  look: {len(longer)} hold more than their headers tell and are read whole, such as "
-            f"{longer[0]} (header {header.header_s:.6g} s, file {header.duration:.6g} s)"
-        )
-    slow = Counter(header.time_expansion for header in headers.values())
-    for factor in sorted(slow.keys() - {1.0}):
-        messages.append(
-            f"  look: {slow[factor]} play {factor:g} times slower than in nature (their GUANO or "
-            "WAMD metadata): rates and durations here are in true time, and so must bounds be"
-        )
     return messages
 
 
