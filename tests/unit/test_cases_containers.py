@@ -218,7 +218,7 @@ def test_a_bound_in_stored_time_is_refused_with_the_reason(tmp_path):
     [
         (guano("TE: 10") + wamd(8), "GUANO's TE 10 and WAMD's 8: correct one"),
         (guano("TE: 10", "Samplerate: 384000"), "80000 Hz in true time, but .* is 384000"),
-        (guano("TE: 1000"), "8e.06 Hz in true time, allowed: up to 2000000 Hz"),
+        (guano("TE: 1000"), "8e.06 Hz in true time, allowed: up to 1000000 Hz"),
         (guano("TE: ten"), "GUANO's TE is 'ten', not a positive number; correct its metadata"),
     ],
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from stratavox import words
-
 SHOWN = 10
 
 
@@ -35,13 +33,13 @@ def statements(facts: dict) -> list[str]:
     if longer["files"]:
         first, one = longer["first"][0], longer["files"] == 1
         lines.append(
-            f"{words.count(longer['files'], 'file')} {'holds' if one else 'hold'} more than the "
-            f"header tells and {'is' if one else 'are'} read whole, such as {first['file']!r}: "
+            f"{longer['files']} {'file holds' if one else 'files hold'} more than the header tells "
+            f"and {'is' if one else 'are'} read whole, such as {first['file']!r}: "
             f"header {first['header_s']:.6g} s, file {first['file_s']:.6g} s"
         )
     for factor, count in facts["time_expansion"].items():
         lines.append(
-            f"{words.count(count, 'file')} {'plays' if count == 1 else 'play'} {factor} times "
+            f"{count} {'file plays' if count == 1 else 'files play'} {factor} times "
             "slower than in nature (GUANO or WAMD metadata): rates, durations and bounds are in "
             "true time"
         )

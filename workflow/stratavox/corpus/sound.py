@@ -12,7 +12,7 @@ import numpy as np
 import soundfile as sf
 
 from stratavox.audio import AudioError
-from stratavox.corpus import containers, recorder
+from stratavox.corpus import containers, expansion
 from stratavox.corpus.containers import Layout
 
 # How far an end in the user's table, rounded to milliseconds, may be past the file's end.
@@ -148,7 +148,7 @@ def _header(file: sf.SoundFile, layout: Layout | None) -> Header:
     if file.frames == 0:
         raise AudioError("no samples: its header says that it lasts 0 s")
     try:
-        factor = recorder.time_expansion(layout.chunks, file.samplerate) if layout else 1.0
+        factor = expansion.time_expansion(layout.chunks, file.samplerate) if layout else 1.0
     except ValueError as error:
         raise AudioError(str(error)) from None
     rate = round(file.samplerate * factor)
