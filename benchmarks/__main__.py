@@ -114,7 +114,7 @@ def exactness(encoder: Encoder, paths: list[Path], last: Path) -> None:
     print(
         f"largest difference to a, any block: {same:.1e} on the same samples, {stored:.1e} through"
     )
-    print("  the 24-bit clip store, whose last bit shows in bands that a recording leaves empty")
+    print("  the clip store, which holds the resampled clips exactly")
 
 
 def memory(paths: list[Path], work: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.audio import encode_flac
+from stratavox.audio import encode
 from stratavox.corpus.clips import SCHEMA
 
 RATE = 16000
@@ -20,18 +20,13 @@ def noise(*lengths: int) -> list[np.ndarray]:
     return [0.1 * generator.standard_normal(n).astype(np.float32) for n in lengths]
 
 
-def in_24_bits(wave: np.ndarray) -> np.ndarray:
-    """The clip rounded to 24 bits, so that FLAC holds it exactly."""
-    return (np.rint(wave * 2**23) / 2**23).astype(np.float32)
-
-
 def put_clips(path: Path, waves: dict[str, np.ndarray], group: int = 2, rate: int = RATE) -> Path:
     """Write a part of stored clips, sorted by name, ``group`` clips a row group."""
     rows = [
         {
             "clip_id": name,
             "n_samples": len(wave),
-            "audio": {"bytes": encode_flac(wave, rate), "path": f"{name}.wav"},
+            "audio": {"bytes": encode(wave, rate), "path": f"{name}.wav"},
         }
         for name, wave in sorted(waves.items())
     ]

@@ -52,6 +52,8 @@ HYGIENE = {
     "shared_files": [],
     "silent": [],
     "clipped": 2,
+    "longer_than_header": {"files": 0, "first": []},
+    "time_expansion": {},
     "sample_rates": {"44100": 40},
     "channels": {"1": 40},
     "duration_s": {"min": 0.1, "median": 0.5, "max": 2.0, "total": 60.0},

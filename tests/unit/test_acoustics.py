@@ -11,6 +11,7 @@ import stage_jobs
 from clip_data import RATE, put_clips
 from stratavox import audio
 from stratavox.corpus import acoustics
+from stratavox.corpus.sound import read
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_provenance, read_table
 
@@ -189,7 +190,7 @@ def test_clips_at_another_rate_and_rates_too_low_are_refused(tmp_path):
 def real_calls(folder, count: int) -> list[np.ndarray]:
     with open(folder / "metadata.csv", newline="", encoding="utf-8") as file:
         paths = [row["path"] for row in csv.DictReader(file)]
-    sounds = (audio.read(folder / path) for path in paths[:: len(paths) // count])
+    sounds = (read(folder / path) for path in paths[:: len(paths) // count])
     return [audio.resample(audio.mono(s.samples, "mean"), s.rate, RATE) for s in sounds]
 
 

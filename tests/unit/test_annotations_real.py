@@ -55,7 +55,7 @@ def written(root, wanted, songs):
     _, labels, hygiene = to_manifest(root, wanted)
     clips.store(wanted, root / "inspect/part-000.parquet", 16000, root / "stored.parquet", {})
     stored = tables.read_table(root / "stored.parquet").to_pylist()
-    sounds = {row["clip_id"]: audio.decode_flac(row["audio"]["bytes"])[0] for row in stored}
+    sounds = {row["clip_id"]: audio.decode(row["audio"]["bytes"])[0] for row in stored}
     column = "label" if "label" in labels.column_names else "Species"
     label_of = dict(zip(labels["clip_id"].to_pylist(), labels[column].to_pylist(), strict=True))
     return label_of, sounds, hygiene

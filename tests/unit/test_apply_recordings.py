@@ -10,12 +10,13 @@ import soundfile as sf
 from annotation_files import put_lines, put_raven, put_text, textgrid
 from corpus_data import put, put_table, settings, tone
 from encoder_examples import EXAMPLES
-from stratavox import audio, tables
+from stratavox import tables
 from stratavox.apply import predict, recordings, stream
 from stratavox.apply.recordings import Request, Segment, listed
 from stratavox.apply.write import Outputs, table, write
+from stratavox.audio import AudioError
 from stratavox.corpus import clips as corpus_clips
-from stratavox.corpus import inspect
+from stratavox.corpus import inspect, sound
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.listing import list_clips
 from stratavox.corpus.scan import scan
@@ -155,10 +156,10 @@ def test_segments_are_what_reading_each_gives(tmp_path, monkeypatch, form):
     path = put(tmp_path, f"a.{form}", noise(3.0, 22050, channels=2), 22050)
     several = [(0.0, 0.5), (0.25, 1.0), (0.3, 0.35), (1.5, 2.0), (1.5, 3.0), (2.9, 4.0)]
     read = list(stream.segments(path, several, trim_zeros=False))
-    for (start, end), sound in zip(several[:-1], read, strict=False):
-        alone = audio.read(path, start, end)
-        assert np.array_equal(sound.samples, alone.samples) and sound.rate == alone.rate
-    assert isinstance(read[-1], audio.AudioError) and "past the file's end" in str(read[-1])
+    for (start, end), segment in zip(several[:-1], read, strict=False):
+        alone = sound.read(path, start, end)
+        assert np.array_equal(segment.samples, alone.samples) and segment.rate == alone.rate
+    assert isinstance(read[-1], AudioError) and "past the file's end" in str(read[-1])
 
 
 @pytest.mark.parametrize("form", ["wav", "ogg"])
@@ -302,7 +303,7 @@ def test_times_in_samples_survive(tmp_path):
     rate = 96000
     put(tmp_path, "a.wav", noise(1.0, rate), rate)
     segments, _ = wanted(tmp_path, windows=1 / 3)
-    sound = sf.SoundFile(tmp_path / "a.wav")
+    file = sf.SoundFile(tmp_path / "a.wav")
     edges = [round(s.start_s * rate) for s in segments] + [round(segments[-1].end_s * rate)]
-    assert edges[-1] == sound.frames and edges == [0, 32000, 64000, 96000]
-    sound.close()
+    assert edges[-1] == file.frames and edges == [0, 32000, 64000, 96000]
+    file.close()

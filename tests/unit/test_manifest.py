@@ -72,6 +72,8 @@ def test_the_hygiene_report_counts_and_names(data):
         "shared_files": ["b.wav"],
         "silent": ["silent.wav"],
         "clipped": 1,
+        "longer_than_header": {"files": 0, "first": []},
+        "time_expansion": {},
         "sample_rates": {"16000": 4, "44100": 1},
         "channels": {"1": 4, "2": 1},
         "duration_s": {"min": 0.5, "median": 0.5, "max": 1.0, "total": 3.5},

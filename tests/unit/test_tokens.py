@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-import clip_data
 import stage_jobs
-from clip_data import RATE, in_24_bits, put_clips
+from clip_data import RATE, noise, put_clips
 from encoder_examples import BEATS, WINDOWS, make_transformer
 from stratavox import tables
 from stratavox.embed import tokens as stage
@@ -34,10 +33,6 @@ def settings(tmp_path_factory) -> dict[str, dict]:
 @pytest.fixture(scope="module")
 def encoders(settings) -> dict[str, Encoder]:
     return {name: load(value) for name, value in settings.items()}
-
-
-def noise(*lengths: int) -> list[np.ndarray]:
-    return [in_24_bits(wave) for wave in clip_data.noise(*lengths)]
 
 
 def put(path: Path, waves: list[np.ndarray]) -> Path:

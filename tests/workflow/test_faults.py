@@ -20,7 +20,7 @@ from plotly.offline import get_plotlyjs
 import ambush
 from damage import damage_each_kind, flip_a_bit, same_tables
 from stratavox import tables
-from stratavox.audio import decode_flac
+from stratavox.audio import decode
 from stratavox.corpus.identity import sha256_of, shard_of
 from tiny_study import bare, call, jobs, make_dataset, set_up
 
@@ -139,7 +139,7 @@ def test_a_recording_replaced_during_the_run_is_told_and_never_mixed(study):
         rows = tables.read_table(study.here / "results" / kind / shard).to_pylist()
         (row,) = (row for row in rows if row["clip_id"] == name)
         if "audio" in row:
-            np.testing.assert_array_equal(decode_flac(row["audio"]["bytes"])[0], sound)
+            np.testing.assert_array_equal(decode(row["audio"]["bytes"])[0], sound)
         else:
             assert row["sha256"] == sha256
 

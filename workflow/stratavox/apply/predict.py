@@ -56,10 +56,10 @@ def clips(folder: Path, wanted: list[Segment], settings: dict, rate: int) -> Ite
     group = Group()
     for file, of_file in groupby(wanted, key=lambda segment: segment.file):
         several = list(of_file)
-        sounds = read_segments(
+        decoded = read_segments(
             folder / file, [segment.bounds for segment in several], settings["trim_zeros"]
         )
-        for segment, sound in zip(several, sounds, strict=True):
+        for segment, sound in zip(several, decoded, strict=True):
             try:
                 if isinstance(sound, audio.AudioError):
                     raise sound
@@ -69,9 +69,8 @@ def clips(folder: Path, wanted: list[Segment], settings: dict, rate: int) -> Ite
                 left_out = LeftOut(file, segment.start_s, segment.end_s, str(error))
                 group.left_out.append(left_out)
                 continue
-            stored = audio.encode_flac(audio.resample(signal, sound.rate, rate), rate)
             group.segments.append(segment)
-            group.waves.append(audio.decode_flac(stored)[0])
+            group.waves.append(audio.resample(signal, sound.rate, rate))
             group.rates.append(sound.rate)
             if group.full(rate):
                 yield group

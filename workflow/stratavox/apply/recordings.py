@@ -9,7 +9,7 @@ from pathlib import Path
 from stratavox import config
 from stratavox.apply import stream
 from stratavox.audio import AudioError
-from stratavox.corpus import listing, user_table
+from stratavox.corpus import listing, sound, user_table
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.annotations.formats import raven
 from stratavox.corpus.annotations.recordings import SUFFIXES, Recordings
@@ -175,7 +175,7 @@ class _Lengths:
 
     def of(self, file: str) -> float:
         if file not in self._known:
-            self._known[file] = stream.length(self._folder / file)
+            self._known[file] = sound.header(self._folder / file).duration
         return self._known[file]
 
 

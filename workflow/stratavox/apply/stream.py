@@ -8,42 +8,31 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from stratavox import audio
-from stratavox.audio import Audio, AudioError
+from stratavox.audio import AudioError
+from stratavox.corpus import sound
+from stratavox.corpus.sound import Header, Sound
 
 BLOCK = 1 << 18
 Bounds = tuple[float | None, float | None]
 
 
-def length(path: Path) -> float:
-    """Duration in seconds by the file's header; raises `AudioError` where it does not tell it."""
-    try:
-        info = sf.info(path)
-    except (sf.LibsndfileError, TypeError) as error:  # TypeError: a .raw file without header
-        reason = getattr(error, "error_string", error)
-        raise AudioError(f"not audio that can be read ({reason})") from None
-    if not 0 < info.frames < audio.UNKNOWN_FRAMES:
-        raise AudioError("its header gives no length, or a length of 0; encode it again")
-    return info.frames / info.samplerate
+def segments(path: Path, bounds: list[Bounds], trim_zeros: bool) -> Iterator[Sound | AudioError]:
+    """What `sound.read` gives for each of ``bounds``, or the error that it raises.
 
-
-def segments(path: Path, bounds: list[Bounds], trim_zeros: bool) -> Iterator[Audio | AudioError]:
-    """What `audio.read` gives for each of ``bounds``, or the error that it raises.
-
-    ``bounds`` rise by their starts. Of a format that can only be read from its start, `audio.read`
+    ``bounds`` rise by their starts. Of a format that can only be read from its start, `sound.read`
     would decode and hold all that precedes each segment: here it is decoded once.
     """
     try:
-        once = len(bounds) > 1 and sf.info(path).format in audio.INEXACT_SEEK
+        once = len(bounds) > 1 and sf.info(path).format in sound.INEXACT_SEEK
     except (sf.LibsndfileError, TypeError):
-        once = False  # `audio.read` tells why it cannot be read
+        once = False  # `sound.read` tells why it cannot be read
     if once:
         with _Forward(path) as file:
-            yield from _decoded_once(file, bounds, trim_zeros)
+            yield from _decoded_once(file, sound.header(path), bounds, trim_zeros)
         return
     for start_s, end_s in bounds:
         try:
-            yield audio.read(path, start_s, end_s, trim_zeros)
+            yield sound.read(path, start_s, end_s, trim_zeros)
         except AudioError as error:
             yield error
 
@@ -56,9 +45,9 @@ class _Forward(sf.SoundFile):
 
 
 def _decoded_once(
-    file: _Forward, bounds: list[Bounds], trim_zeros: bool
-) -> Iterator[Audio | AudioError]:
-    rate, slack = file.samplerate, audio.END_SLACK_S * file.samplerate
+    file: _Forward, header: Header, bounds: list[Bounds], trim_zeros: bool
+) -> Iterator[Sound | AudioError]:
+    rate, slack = file.samplerate, sound.END_SLACK_S * file.samplerate
     held, at, broken = np.zeros((0, file.channels), np.float32), 0, None
     for start_s, end_s in bounds:
         start, stop = round(start_s * rate), round(end_s * rate)
@@ -78,5 +67,5 @@ def _decoded_once(
         if len(samples) < stop - start - slack or not len(samples):
             yield broken
             continue
-        kept = audio.without_zeros(samples) if trim_zeros else samples
-        yield Audio(kept, rate, file.subtype, len(samples) - len(kept))
+        kept = sound.without_zeros(samples) if trim_zeros else samples
+        yield Sound(kept, file.subtype, header, len(samples) - len(kept))

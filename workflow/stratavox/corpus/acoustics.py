@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from stratavox import tables
-from stratavox.audio import decode_flac
+from stratavox.audio import decode
 from stratavox.corpus import descriptors, voice
 from stratavox.corpus.targets import TARGETS
 from stratavox.errors import StratavoxError
@@ -55,7 +55,7 @@ def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
         for group in range(file.num_row_groups):
             rows = []
             for clip in file.read_row_group(group, ["clip_id", "audio"]).to_pylist():
-                samples, clip_rate = decode_flac(clip["audio"]["bytes"])
+                samples, clip_rate = decode(clip["audio"]["bytes"])
                 if clip_rate != rate or not len(samples):
                     raise StratavoxError(
                         f"{clips}: clip {clip['clip_id']!r} has {len(samples)} samples at "

@@ -1,4 +1,4 @@
-"""Stage: the audio of one shard at one rate, mono, as 24-bit FLAC in a Parquet table."""
+"""Stage: the audio of one shard at one rate, mono, unchanged, in a Parquet table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import audio, tables
+from stratavox.corpus import sound
 from stratavox.corpus.identity import check_unchanged, usable
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
@@ -34,44 +35,39 @@ def store(settings: dict, inspected: Path, rate: int, out: Path, provenance: dic
     """
     rows = usable(tables.read_table(inspected)).sort_by("clip_id").to_pylist()
     progress = Progress("clips", len(rows))
-    group, group_s, cut = [], 0.0, []
+    group, group_s = [], 0.0
     with tables.table_writer(out, SCHEMA, provenance) as writer:
-        for record, beyond in _records(settings, rows, rate):
+        for record in _records(settings, rows, rate):
             duration_s = record["n_samples"] / rate
             if len(group) == GROUP_CLIPS or group_s >= GROUP_S:
                 writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
                 group, group_s = [], 0.0
             group.append(record)
             group_s += duration_s
-            if beyond:
-                cut.append(record["clip_id"])
             progress.add(audio_s=duration_s)
         writer.write_table(pa.Table.from_pylist(group, schema=writer.schema))
     progress.close()
-    if cut:
-        print(f"clips: {len(cut)} exceed full scale and are clipped there, such as {cut[0]!r}")
 
 
-def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict, int]]:
-    """Each clip's record, and how many of its samples exceed full scale."""
+def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[dict]:
+    """Each clip's record."""
     # Sorted by clip_id, the segments of a file are adjacent: each file is hashed once.
     for file, segments in groupby(rows, key=lambda row: row["file"]):
         path = Path(settings["path"], file)
         for clip in segments:
             try:
                 bounds = clip["start_s"], clip["end_s"]
-                sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
-                signal = audio.mono(sound.samples, settings["channel"])
+                whole = sound.read(path, *bounds, trim_zeros=settings["trim_zeros"])
+                signal = audio.mono(whole.samples, settings["channel"])
             except audio.AudioError as error:
                 check_unchanged(path, clip["sha256"])
                 raise StratavoxError(f"{path}: {error}") from None
-            samples = audio.resample(signal, sound.rate, rate)
-            record = {
+            samples = audio.resample(signal, whole.rate, rate)
+            yield {
                 "clip_id": clip["clip_id"],
                 "n_samples": len(samples),
-                "audio": {"bytes": audio.encode_flac(samples, rate), "path": file},
+                "audio": {"bytes": audio.encode(samples, rate), "path": file},
             }
-            yield record, audio.count_beyond_full_scale(samples)
         # after reading, so that a file that was replaced meanwhile is detected
         check_unchanged(path, clip["sha256"])
 

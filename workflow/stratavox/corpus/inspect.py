@@ -13,6 +13,7 @@ from scipy.signal import welch
 
 from stratavox import audio, columns, tables
 from stratavox.corpus.identity import check_unchanged, good, shard_digest
+from stratavox.corpus.sound import Sound, read
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
@@ -25,7 +26,7 @@ SILENT_DBFS = -80.0
 # 24-bit files often hold 16-bit samples, whose largest value is this; 8-bit ones are coarser.
 FULL_SCALE = 1 - 2**-15
 FULL_SCALE_8_BIT = 1 - 2**-7
-# Clips are stored within full scale; integers stored as floats lie far beyond it.
+# Integers stored as floats lie far beyond full scale.
 MAX_PEAK = 2.0
 BLOCK = 1 << 20
 
@@ -50,7 +51,7 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
         for clip in clips:
             try:
                 bounds = clip["start_s"], clip["end_s"]
-                sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
+                sound = read(path, *bounds, trim_zeros=settings["trim_zeros"])
                 measures = measure(sound, settings["channel"])
             except audio.AudioError as error:
                 measures = {"reason": str(error)}
@@ -63,14 +64,14 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
     tables.write_table(part, out, provenance)
 
 
-def measure(sound: audio.Audio, channel: str | int) -> dict:
+def measure(sound: Sound, channel: str | int) -> dict:
     """The measures of a clip's sound.
 
     Raises `AudioError` for a clip shorter than 1 ms, without the selected channel, or with samples
     beyond twice full scale. ``duration_s`` does not include ``trimmed_s``. ``level_dbfs`` is the
     RMS after the channel policy, null for digital silence as ``audio_sha256`` is; 0 dBFS is a
     square wave at full scale. ``silent``: the RMS about the mean is below -80 dBFS. ``clipped``:
-    three samples in a row at full scale, or one beyond it, in a channel that is used.
+    `is_clipped`, in a channel that is used.
     """
     samples, rate = sound.samples, sound.rate
     if len(samples) < MIN_DURATION_S * rate:
@@ -89,6 +90,9 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
     deviation = float(np.std(signal, dtype=np.float64))
     return {
         "sample_rate": rate,
+        "header_s": sound.header.header_s,
+        "file_s": sound.header.duration,
+        "time_expansion": sound.header.time_expansion,
         "channels": samples.shape[1],
         "subtype": sound.subtype,
         "duration_s": len(samples) / rate,
@@ -96,7 +100,7 @@ def measure(sound: audio.Audio, channel: str | int) -> dict:
         "audio_sha256": _audio_sha256(signal, rate) if rms else None,
         "level_dbfs": 20 * np.log10(rms) if rms else None,
         "silent": deviation < 10 ** (SILENT_DBFS / 20),
-        "clipped": peak > 1 or is_clipped(used, sound.subtype),
+        "clipped": is_clipped(used, sound.subtype),
         "channels_differ": bool((samples != samples[:, :1]).any()),
         "share_above_8khz": share_above(signal, rate, 8000),
     }
@@ -110,10 +114,16 @@ def _audio_sha256(signal: np.ndarray, rate: int) -> str:
 
 
 def is_clipped(samples: np.ndarray, subtype: str) -> bool:
-    """Whether three samples in a row of ``samples`` (frames, channels) are at +1 or at -1."""
+    """Whether three samples in a row of ``samples`` (frames, channels) are at +1 or at -1.
+
+    Floats may pass full scale, and nothing is cut there: of them the three must also be equal.
+    """
     limit = FULL_SCALE_8_BIT if subtype in ("PCM_U8", "PCM_S8") else FULL_SCALE
     for at_limit in (samples >= limit, samples <= -limit):
-        if (at_limit[:-2] & at_limit[1:-1] & at_limit[2:]).any():
+        cut = at_limit[:-2] & at_limit[1:-1] & at_limit[2:]
+        if subtype in ("FLOAT", "DOUBLE"):
+            cut &= (samples[:-2] == samples[1:-1]) & (samples[1:-1] == samples[2:])
+        if cut.any():
             return True
     return False
 

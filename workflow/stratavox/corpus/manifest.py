@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import join
+from stratavox.corpus import headers, join
 from stratavox.corpus.identity import same_audio, usable
 from stratavox.corpus.labels import (
     inspected,
@@ -26,6 +26,7 @@ from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 SHOWN = 10
+HEADER = ("file", "header_s", "file_s", "time_expansion")
 
 
 def make(
@@ -98,6 +99,7 @@ def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[
         "shared_files": sorted(file for file, rows in named.items() if rows > 1),
         "silent": clips.filter(clips["silent"])["clip_id"].to_pylist(),
         "clipped": pc.sum(clips["clipped"]).as_py(),
+        **headers.summary(zip(*(clips[name].to_pylist() for name in HEADER), strict=True)),
         "sample_rates": _counts(clips["sample_rate"]),
         "channels": _counts(clips["channels"]),
         "duration_s": {
@@ -175,3 +177,5 @@ def run(job: Job) -> None:
     tables.write_table(clips, job.output.clips, job.provenance)
     tables.write_table(labels, job.output.labels, job.provenance)
     tables.write_json(hygiene, job.output.hygiene)
+    for line in headers.statements(hygiene):
+        print(f"{job.wildcards.dataset}: {line}")

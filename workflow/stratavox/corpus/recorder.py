@@ -13,6 +13,9 @@ import struct
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from stratavox.corpus import containers
+from stratavox.corpus.expansion import guano_of
+
 COLUMNS = ("recorded_at", "recorder")
 # T: triggered recording; SYNC: clock corrected by GPS
 NAME = re.compile(r"(?:.*_)?((?:19|20)\d{6})_(\d{6})(?:T|_SYNC)?")
@@ -21,8 +24,6 @@ COMMENT = re.compile(
     r"\(UTC(?:([+-])(\d{1,2})(?::(\d\d))?)?\)"
 )
 AUDIOMOTH = re.compile(r"AudioMoth [0-9A-F]{16}")
-# Limits for broken files.
-MOST_CHUNKS, MOST_BYTES = 64, 1 << 20
 
 
 def of(path: Path) -> dict[str, str | None]:
@@ -31,42 +32,15 @@ def of(path: Path) -> dict[str, str | None]:
     None for what neither the header nor the name contains. ``recorder`` is model and serial number.
     Raises OSError where the file cannot be read.
     """
-    chunks = _chunks(path)
-    guano = _guano(chunks.get(b"guan", ""))
-    comment, artist = chunks.get(b"ICMT", ""), chunks.get(b"IART", "")
+    chunks = containers.chunks(path)
+    guano = guano_of(chunks)
+    texts = _entries(chunks.get(b"LIST", b""))
+    comment, artist = texts.get(b"ICMT", ""), texts.get(b"IART", "")
     moth = AUDIOMOTH.search(artist) or AUDIOMOTH.search(comment)
     return {
         "recorded_at": _iso(guano.get("Timestamp")) or _commented(comment) or _named(path.stem),
         "recorder": _device(guano) or (moth[0] if moth else None),
     }
-
-
-def _chunks(path: Path) -> dict[bytes, str]:
-    """The texts of a WAV file's chunk ``guan`` and of the entries of its LIST chunk INFO."""
-    texts = {}
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-            return texts
-        long_data = 0
-        for _ in range(MOST_CHUNKS):
-            head = file.read(8)
-            if len(head) < 8 or not head[:4].isascii():
-                break
-            name, size = struct.unpack("<4sI", head)
-            following = file.tell() + size + size % 2
-            if name == b"data" and size == 0xFFFFFFFF:  # RF64 gives its size in ds64
-                following = file.tell() + long_data + long_data % 2
-            elif name in (b"ds64", b"guan", b"LIST") and size <= MOST_BYTES:
-                body = file.read(size)
-                if name == b"ds64" and size >= 16:
-                    long_data = struct.unpack("<8xQ", body[:16])[0]
-                elif name == b"guan":
-                    texts[name] = _text(body)
-                elif body.startswith(b"INFO"):
-                    texts |= _entries(body[4:])
-            file.seek(following)
-    return texts
 
 
 def _entries(body: bytes) -> dict[bytes, str]:
@@ -80,11 +54,6 @@ def _entries(body: bytes) -> dict[bytes, str]:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace").strip("\0 \t\r\n")
-
-
-def _guano(text: str) -> dict[str, str]:
-    fields = (line.partition(":") for line in text.split("\n"))
-    return {key.strip(): value.strip("\0 \t\r") for key, _, value in fields}
 
 
 def _device(guano: dict[str, str]) -> str | None:

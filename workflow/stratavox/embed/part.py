@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.audio import AudioError, decode_flac
+from stratavox.audio import AudioError, decode
 from stratavox.embed.overlap import ahead, behind
 from stratavox.embed.pooling import Pooled, Window, pool
 from stratavox.encoders import catalogue
@@ -91,7 +91,7 @@ def clip_groups(
 
 def _decoded(data: bytes, rate: int, length: int, which: str) -> np.ndarray:
     try:
-        samples, decoded_rate = decode_flac(data)
+        samples, decoded_rate = decode(data)
     except AudioError as error:
         raise StratavoxError(
             f"{which} is {error}; delete the part and run the workflow again"

@@ -7,12 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-import soundfile as sf
-
-from stratavox import audio
+from stratavox.audio import AudioError
+from stratavox.corpus import sound
 from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
+from stratavox.corpus.headers import statements, summary
 from stratavox.corpus.user_table import DELIMITERS
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff
@@ -28,13 +27,13 @@ SHOWN = 5
 class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
-    ``headers`` (by soundfile) and ``unreadable`` (reasons) are of all recordings or a sample of
+    ``headers`` and ``unreadable`` (reasons) are of all recordings or a sample of
     `MAX_HEADERS`; ``annotations`` maps a format to its files.
     """
 
     folder: Path
     recordings: list[str] = field(default_factory=list)
-    headers: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, sound.Header] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
@@ -95,6 +94,11 @@ def describe(contents: Contents) -> list[str]:
         messages.append(f"  {len(contents.unreadable)} cannot be read:")
         unreadable = list(contents.unreadable.items())[:SHOWN]
         messages += [f"    {name}: {reason}" for name, reason in unreadable]
+    facts = summary(
+        (name, header.header_s, header.duration, header.time_expansion)
+        for name, header in contents.headers.items()
+    )
+    messages += [f"  look: {line}" for line in statements(facts)]
     if contents.unread:
         messages.append(
             f"  {len(contents.unread)} in formats that are not read (convert them to WAV or FLAC): "
@@ -121,14 +125,9 @@ def _read_headers(contents: Contents) -> None:
     step = max(1, -(-len(contents.recordings) // MAX_HEADERS))
     for name in contents.recordings[::step]:
         try:
-            info = sf.info(contents.folder / name)
-        except sf.LibsndfileError as error:
-            contents.unreadable[name] = f"not audio that can be read ({error.error_string})"
-            continue
-        if not 0 < info.frames < audio.UNKNOWN_FRAMES:
-            contents.unreadable[name] = "its header gives no length, or a length of 0"
-            continue
-        contents.headers[name] = info
+            contents.headers[name] = sound.header(contents.folder / name)
+        except AudioError as error:
+            contents.unreadable[name] = str(error)
 
 
 def _no_recordings(contents: Contents, others: Counter) -> str:

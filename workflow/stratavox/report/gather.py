@@ -88,6 +88,14 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     if hygiene["trimmed"]:
         cut = f"{hygiene['trimmed']['clips']} clips, {hygiene['trimmed']['seconds']:.2f} s in all"
         optional.append(["Zeros trimmed from head and tail", cut])
+    if hygiene["longer_than_header"]["files"]:
+        longer = hygiene["longer_than_header"]
+        listed = ", ".join(row["file"] for row in longer["first"])
+        more = ", ..." if longer["files"] > len(longer["first"]) else ""
+        cells = f"{longer['files']}, read whole ({listed}{more})"
+        optional.append(["Files that hold more than their headers tell", cells])
+    for factor, count in hygiene["time_expansion"].items():
+        optional.append([f"Files that play {factor} times slower, read in true time", str(count)])
     return [
         ["Clips used", f"{hygiene['clips']} of {hygiene['rows']} {rows}"],
         *(_annotation_facts(hygiene) if annotated else []),

@@ -131,7 +131,7 @@ def _chosen(parts: Iterable[Path], rows: np.ndarray) -> Iterator[tuple[str, np.n
                 if len(here):
                     table = file.read_row_group(group, ["clip_id", "audio"]).take(here)
                     for clip in table.to_pylist():
-                        yield clip["clip_id"], *audio.decode_flac(clip["audio"]["bytes"])
+                        yield clip["clip_id"], *audio.decode(clip["audio"]["bytes"])
 
 
 def run(job: Job) -> None:

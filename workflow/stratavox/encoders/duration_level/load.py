@@ -7,7 +7,7 @@ import numpy as np
 from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.encoders.encoder import Encoder, Grid, baseline
 
-# The smallest step of the 24-bit audio that clips are stored in.
+# The smallest step of 24-bit audio.
 FLOOR = 2.0**-23
 
 
