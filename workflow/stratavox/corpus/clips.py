@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import audio, tables
-from stratavox.corpus.identity import check_unchanged, usable
+from stratavox.corpus.identity import channel_to_use, check_unchanged, usable
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
@@ -61,7 +61,7 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[tuple[dict
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
-                signal = audio.mono(sound.samples, settings["channel"])
+                signal = audio.mono(sound.samples, channel_to_use(settings, clip))
             except audio.AudioError as error:
                 check_unchanged(path, clip["sha256"])
                 raise StratavoxError(f"{path}: {error}") from None

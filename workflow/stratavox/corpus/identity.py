@@ -13,9 +13,20 @@ import pyarrow.compute as pc
 from stratavox.errors import StratavoxError
 
 
-def clip_name(file: str, start_s: float | None, end_s: float | None) -> str:
-    """The clip's id: its file relative to the dataset's folder, and the segment's bounds."""
-    return file if start_s is None else f"{file}@{start_s:.6f}-{end_s:.6f}"
+def clip_name(
+    file: str, start_s: float | None, end_s: float | None, channel: int | None = None
+) -> str:
+    """The clip's id: its file relative to the dataset's folder, and the segment's bounds.
+
+    Where the user's table chooses its ``channel`` (counted from 0), also that, counted from 1.
+    """
+    name = file if start_s is None else f"{file}@{start_s:.6f}-{end_s:.6f}"
+    return name if channel is None else f"{name}#{channel + 1}"
+
+
+def channel_to_use(settings: dict, clip: dict) -> str | int:
+    """What `audio.mono` takes: the clip's own channel, else the one of ``settings``."""
+    return settings["channel"] if clip["channel"] is None else clip["channel"]
 
 
 def shard_of(clip_id: str, shards: int) -> int:

@@ -34,7 +34,7 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
     if "annotations" in settings:
         reader = importlib.import_module(f"stratavox.{ANNOTATIONS}")
         return reader.read(settings["annotations"], folder)
-    return user_table.read(folder / settings["table"])
+    return user_table.read_all(folder, settings["table"])
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:
@@ -109,7 +109,8 @@ def check_columns(
         if column is not None and column not in columns:
             joined = f" with {settings['join']['table']}" if "join" in settings else ""
             archive = f" (from {settings['archive']})" if "archive" in settings else ""
-            table = f"{settings['path']}/{settings['table']}{archive}{joined}"
+            named = user_table.label_of(settings["table"])
+            table = f"{settings['path']}/{named}{archive}{joined}"
             raise StratavoxError(
                 f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
             )

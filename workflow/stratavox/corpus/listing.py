@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.corpus import files, user_table
+from stratavox.corpus import files, match, user_table
+from stratavox.corpus.channels import channel_of
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
@@ -40,8 +41,8 @@ def list_clips(
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, and for segments start and end; ``known`` is what
-    `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
+    ``settings`` holds file, shards, for segments start and end, and perhaps file_name and channel;
+    ``known`` is what `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
     `StratavoxError` for a missing column, and a file outside the folder.
     """
     records = _records(settings, folder, table)
@@ -63,34 +64,69 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
     if "start" in settings:
         starts = table.column(settings["start"], "start")
         ends = table.column(settings["end"], "end")
+    channel = settings.get("channel")
+    channels = [None] * len(cells)
+    if isinstance(channel, dict):
+        channels = table.column(channel["column"], "channel.column")
+    located = _located(settings, folder, table, cells)
     records = []
-    for row, cell, start, end in zip(table.rows, cells, starts, ends, strict=True):
+    for place, (row, cell, start, end) in enumerate(
+        zip(table.rows, cells, starts, ends, strict=True)
+    ):
         record = dict.fromkeys(SCHEMA.names) | {"row": row, "file": cell}
         record["reason"] = table.ragged.get(row)
         if record["reason"] is None and not cell.strip():
             record["reason"] = f"no file is named in column {settings['file']!r}"
         if record["reason"] is None:
-            record["file"] = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
-            if start is not None:
-                _bound(record, start, end)
+            file = located[place]
+            if isinstance(file, match.NoRecording) and not file.similar:
+                # reported as missing, or as outside the folder
+                file = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
+            if isinstance(file, match.NoRecording):
+                record["reason"] = f"{file}; correct column {settings['file']!r}"
+            else:
+                record["file"] = file
+        if record["reason"] is None and start is not None:
+            _bound(record, start, end)
+        if record["reason"] is None and isinstance(channel, dict):
+            try:
+                record["channel"] = channel_of(channels[place], channel["first"])
+            except ValueError as error:
+                record["reason"] = str(error)
         if record["reason"] is None:
-            record["clip_id"] = clip_name(record["file"], record["start_s"], record["end_s"])
+            names = ("file", "start_s", "end_s", "channel")
+            record["clip_id"] = clip_name(*(record[name] for name in names))
         records.append(record)
     return records
 
 
+def _located(
+    settings: dict, folder: Path, table: user_table.UserTable, cells: list[str]
+) -> list[str | match.NoRecording]:
+    """For each row the file that its cell means, or why none."""
+    homes = table.homes
+    located: list[str | match.NoRecording] = [""] * len(cells)
+    for home in dict.fromkeys(homes):
+        places = [k for k, own in enumerate(homes) if own == home and cells[k].strip()]
+        beside = Path(os.path.relpath(home, folder)).as_posix()
+        beside = "" if beside == "." or beside.startswith("..") else beside
+        files_of, refused = match.below(
+            folder, (cells[k] for k in places), beside, settings.get("file_name")
+        )
+        for k in places:
+            located[k] = refused.get(cells[k]) or files_of[cells[k]]
+    return located
+
+
 def _inside(folder: Path, cell: str, where: str) -> str:
-    """The file as a POSIX path relative to ``folder``; links are not followed."""
-    if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
-        return cell  # nearly every cell; what follows is slow for 100,000 rows
-    base = os.path.abspath(folder)
-    relative = os.path.relpath(os.path.join(base, cell), base)
-    if relative.split(os.sep)[0] == os.pardir:
+    """The file as a POSIX path relative to ``folder``; raises where it lies outside."""
+    file = match.inside(folder, cell)
+    if file is None:
         raise StratavoxError(
             f"{where}: the file {cell!r} lies outside the dataset's folder {folder}; "
             "move it inside, or set the config's key 'path' to a folder that holds all files"
         )
-    return Path(relative).as_posix()
+    return file
 
 
 def _bound(record: dict, start: str, end: str) -> None:
@@ -115,6 +151,8 @@ def _bound(record: dict, start: str, end: str) -> None:
 def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
     """Keep one of equal rows; reject all rows that give one clip different labels."""
     not_labels = {settings.get(key) for key in ("file", "start", "end")} | table.no_labels
+    if isinstance(settings.get("channel"), dict):
+        not_labels.add(settings["channel"]["column"])
     labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):

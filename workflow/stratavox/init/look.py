@@ -12,13 +12,12 @@ from typing import Any
 import soundfile as sf
 
 from stratavox import audio
-from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
+from stratavox.corpus.match import SUFFIXES, UNREAD_SUFFIXES
 from stratavox.corpus.user_table import DELIMITERS
+from stratavox.corpus.walk import files_below, links_below
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff
 
-# Formats of audio that soundfile does not read.
-UNREAD_SUFFIXES = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".wac", ".mov"}
 # A header takes 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
 SHOWN = 5

@@ -189,7 +189,7 @@ def near_duplicates(labels) -> list[list[str]]:
 
 def identical_across_groups(sounds: pa.Table, clips: pd.DataFrame) -> list[list[str]]:
     """Sets of clips with the same audio in more than one group."""
-    audio = ["sha256", "start_s", "end_s"]
+    audio = ["sha256", "start_s", "end_s", "channel"]
     rows = sounds.select(["clip_id", *audio]).to_pandas().merge(clips[["clip_id", "group"]])
     rows = rows[rows.duplicated(audio, keep=False)]
     same = rows.groupby(audio, dropna=False)

@@ -17,7 +17,8 @@ from types import ModuleType
 from stratavox.corpus import user_table
 from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
-from stratavox.corpus.annotations.recordings import NoRecording, Recordings
+from stratavox.corpus.annotations.recordings import Recordings
+from stratavox.corpus.match import Match, NoRecording
 from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
@@ -69,10 +70,13 @@ def read(annotations: dict, folder: Path) -> BoxTable:
         if home is not None:
             _refuse_two_folders(annotated, home, annotation, listed)
             annotated.setdefault(home, annotation)
-        for box in _boxes(annotations, folder / annotation, data, home is not None, listed):
+        boxes = _boxes(annotations, folder / annotation, data, home is not None, listed)
+        sounds = {box.sound for box in boxes if box.sound and listed is None}
+        matches, refused = recordings.named(sounds, annotation)
+        for box in boxes:
             file, reason = home, why
-            if box.sound and listed is None:
-                file, reason = _home(recordings, annotation, None, box.sound)
+            if box.sound in sounds:
+                file, reason = _of_sound(box, matches, refused)
             if file is None:
                 box = _unread(reason, box.row)
             else:
@@ -86,17 +90,34 @@ def read(annotations: dict, folder: Path) -> BoxTable:
     return _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
 
 
-def _home(
-    recordings: Recordings, annotation: str, listed: str | None, sound: str | None = None
+def _of_sound(
+    box: Box, matches: dict[str, Match], refused: dict[str, NoRecording]
 ) -> tuple[str | None, str | None]:
-    """The recording of an annotation file, or of a box with ``sound``; or a reason for none.
+    """The recording of a box whose annotation file names it, or the reason for none."""
+    path = "add the measurement 'Begin Path' in Raven and save the table again"
+    if box.sound in refused:
+        several = refused[box.sound].similar and not {"/", "\\"} & set(box.sound)
+        return None, f"{refused[box.sound]}" + (f"; {path}" if several else "")
+    match = matches[box.sound]
+    if match.beside and box.reopened:
+        return None, (
+            f"several files called {box.sound!r} were open together, and several recordings are "
+            f"called so; {path}"
+        )
+    return match.file, None
+
+
+def _home(
+    recordings: Recordings, annotation: str, listed: str | None
+) -> tuple[str | None, str | None]:
+    """The recording of an annotation file by its name, or a reason for none.
 
     A recording that annotations.list names (``listed``) is not checked.
     """
     if listed is not None:
         return listed, None
     try:
-        return recordings.named(sound, annotation) if sound else recordings.of(annotation), None
+        return recordings.of(annotation), None
     except NoRecording as error:
         return None, str(error)
 
