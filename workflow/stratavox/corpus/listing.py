@@ -41,9 +41,9 @@ def list_clips(
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, for segments start and end, and perhaps file_name and channel;
-    ``known`` is what `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
-    `StratavoxError` for a missing column, and a file outside the folder.
+    ``settings`` holds file, shards, for segments start and end, and perhaps file_name and
+    channel; ``known`` is what `files.look` takes. A row that cannot be used has a ``reason`` and
+    no shard. Raises `StratavoxError` for a missing column, and a file outside the folder.
     """
     records = _records(settings, folder, table)
     usable = [record for record in records if record["reason"] is None]
@@ -79,7 +79,9 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
             record["reason"] = f"no file is named in column {settings['file']!r}"
         if record["reason"] is None:
             file = located[place]
-            if isinstance(file, match.NoRecording) and not file.similar:
+            if isinstance(file, match.NoRecording) and not (
+                file.similar and _foreign(folder, cell)
+            ):
                 # reported as missing, or as outside the folder
                 file = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
             if isinstance(file, match.NoRecording):
@@ -116,6 +118,11 @@ def _located(
         for k in places:
             located[k] = refused.get(cells[k]) or files_of[cells[k]]
     return located
+
+
+def _foreign(folder: Path, cell: str) -> bool:
+    """Whether the cell may be a path of another computer: it does not step out of ``folder``."""
+    return match.FROM_ROOT.match(cell) is not None or match.inside(folder, cell) is not None
 
 
 def _inside(folder: Path, cell: str, where: str) -> str:

@@ -70,10 +70,9 @@ def _refuse_too_bad(settings: dict, rows: int, rejected: list[dict], clips: int)
     if len(rejected) > SHOWN:
         shown.append(f"and {len(rejected) - SHOWN} more")
     raise StratavoxError(
-        f"{settings['path']}/{label_of(settings['table'])}: {len(rejected)} of {rows} rows cannot be used "
-        f"({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be left):\n  "
-        + "\n  ".join(shown)
-        + "\nCorrect or remove them, or raise max_bad."
+        f"{settings['path']}/{label_of(settings['table'])}: {len(rejected)} of {rows} rows cannot "
+        f"be used ({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be "
+        "left):\n  " + "\n  ".join(shown) + "\nCorrect or remove them, or raise max_bad."
     )
 
 

@@ -258,6 +258,8 @@ def _choose(cell: str, parts: list[str], best: list[str], shared: int, beside: s
     least = tuple(map(min, zip(*unlike, strict=True)))
     likest = [file for file, own in zip(best, unlike, strict=True) if own == least]
     place = f"{beside}/" if beside else ""
+    if ".." in re.split(r"[/\\]", cell):
+        place = "../"  # by its own words not there
     near = [file for file in best if file == place + "/".join(file.split("/")[-shared:])]
     if len(likest) == 1 and near in ([], likest):
         return Match(likest[0], shared)

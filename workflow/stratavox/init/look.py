@@ -14,7 +14,7 @@ import soundfile as sf
 from stratavox import audio
 from stratavox.corpus.match import SUFFIXES, UNREAD_SUFFIXES
 from stratavox.corpus.user_table import DELIMITERS
-from stratavox.corpus.walk import files_below, links_below
+from stratavox.corpus.walk import files_below
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff
 
