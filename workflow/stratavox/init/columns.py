@@ -20,7 +20,7 @@ WORDS = {
     "site": "site location locality station place plot colony nest territory population",
     "device": "recorder device microphone mic",
     "aside": "licence license source url doi note notes comment comments remark remarks citation "
-    "rights checksum sha256 md5",
+    "rights checksum sha256 md5 table",
     "measure": "duration rate samplerate channels channel level snr frequency freq latitude "
     "longitude time hz db",
 }

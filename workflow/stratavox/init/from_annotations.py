@@ -7,8 +7,11 @@ import re
 from pathlib import Path, PurePosixPath
 
 from stratavox.corpus.annotations.formats import audacity, raven, textgrid
+from stratavox.corpus.annotations.recordings import Recordings
+from stratavox.corpus.annotations.table import matching
+from stratavox.corpus.match import NoRecording
 from stratavox.errors import StratavoxError
-from stratavox.init import guess, sniff
+from stratavox.init import channels, guess, sniff
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.source import Source
@@ -27,18 +30,20 @@ def of_annotations(contents: Contents) -> Source | None:
     if not contents.annotations:
         return None
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
-    cells = _read(kind, contents.folder, names)
-    recorded = {_stem(name) for name in contents.recordings}
-    paired = sum(_stem(name) in recorded for name in names)
+    recordings = Recordings(contents.folder)
+    homes = {name: _home(recordings, name) for name in names}
+    cells = _read(kind, contents.folder, homes, recordings)
+    paired = sum(home is not None for home in homes.values())
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
-    matched = len(list(contents.folder.glob(pattern)))
+    matched = len(matching(contents.folder, pattern))
     if matched > len(names):
         others = matched - len(names)
         messages.append(f"  check: {pattern} also matches {others} files of other content")
     for other in contents.annotations.keys() - {kind}:
         messages.append(f"  {sniff.NAMES[other]} are not used: there are fewer of them")
-    columns = [Column(name, values) for name, values in cells.items()]
+    spoken = {name: values for name, values in cells.items() if name == raven.CHANNEL}
+    columns = [Column(name, values) for name, values in cells.items() if name not in spoken]
     try:
         label = guess.tasks(columns)[0][0].target.name
     except StratavoxError as error:
@@ -49,15 +54,37 @@ def of_annotations(contents: Contents) -> Source | None:
         columns = [Column(LABEL if c.name == label else c.name, c.cells) for c in columns]
         columns = [c for c in columns if c.name in (LABEL, RECORDING)]
     entry = {"path": contents.folder.as_posix(), "annotations": annotations}
+    if raven.CHANNEL in spoken and channels.several(contents):
+        chosen, lines = channels.choose(raven.CHANNEL, spoken[raven.CHANNEL], contents, (1,))
+        entry |= chosen
+        messages += lines
     return Source(entry, {}, columns, messages, len(columns[0].cells))
 
 
-def _read(kind: str, folder: Path, names: list[str]) -> dict[str, list[str]]:
+def _home(recordings: Recordings, name: str) -> str | None:
+    """The recording that an annotation file is named after."""
+    try:
+        return recordings.of(name)
+    except NoRecording:
+        return None
+
+
+def _read(
+    kind: str, folder: Path, homes: dict[str, str | None], recordings: Recordings
+) -> dict[str, list[str]]:
     """Columns that can be label or group, one cell for each clip; ``file`` is its recording."""
     rows: list[dict[str, str]] = []
-    for name in names:
+    for name, home in homes.items():
         labels = _labels(kind, folder / name, (folder / name).read_bytes())
-        rows += [{RECORDING: _stem(name)} | row for row in labels]
+        sounds = {row[RECORDING] for row in labels if RECORDING in row}
+        matches, _ = recordings.named(sounds, name)
+        for row in labels:
+            sound = row.get(RECORDING)
+            if sound is None:
+                file = home or ""
+            else:
+                file = matches[sound].file if sound in matches else sound
+            rows.append(row | {RECORDING: file})
     columns = dict.fromkeys(column for row in rows for column in row)
     return {column: [row.get(column) or "" for row in rows] for column in columns}
 
@@ -73,17 +100,15 @@ def _labels(kind: str, path: Path, data: bytes) -> list[dict[str, str]]:
     if kind == "audacity":
         return [box.further for box in audacity.boxes(path, data, {"label": LABEL})]
     return [
-        {name: cell for name, cell in box.further.items() if not RAVEN_OWN.match(name)}
+        {
+            name: cell
+            for name, cell in box.further.items()
+            if name == raven.CHANNEL or not RAVEN_OWN.match(name)
+        }
         | ({RECORDING: box.sound} if box.sound else {})
         # any column serves as label here: all are read
         for box in raven.boxes(path, data, {"label": raven.BEGIN})
     ]
-
-
-def _stem(name: str) -> str:
-    """The name of a recording or annotation file up to its first dot, with its folders."""
-    path = PurePosixPath(name)
-    return (path.parent / path.name.partition(".")[0]).as_posix()
 
 
 def _pattern(names: list[str]) -> str:

@@ -14,6 +14,7 @@ PATTERN = "**/*.txt"
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
 OFFSET = "File Offset (s)"
+CHANNEL = "Channel"
 # Either names the sound file that a selection begins (ends) in; the path tells equal names apart.
 BEGIN_FILE, END_FILE = ("Begin Path", "Begin File"), ("End Path", "End File")
 USED = {BEGIN, END, LOW, HIGH, OFFSET, *BEGIN_FILE, *END_FILE}
@@ -152,8 +153,10 @@ def _one_view(table: user_table.UserTable) -> list[int]:
     if not {"Selection", "View"} <= table.columns.keys():
         return list(range(len(table.rows)))
     views = table.columns["View"]
-    # Numbers of selections repeat in tables that were pasted together; their times do not.
-    keys = zip(*(table.columns[name] for name in ("Selection", BEGIN, END)), strict=True)
+    # Numbers of selections repeat in tables that were pasted together; their times do not. Views
+    # of two channels are two selections.
+    names = ("Selection", BEGIN, END, CHANNEL, *BEGIN_FILE)
+    keys = zip(*(table.columns[name] for name in names if name in table.columns), strict=True)
     same: dict[tuple, list[int]] = {}
     for place, key in enumerate(keys):
         same.setdefault(key, []).append(place)
