@@ -13,7 +13,7 @@ from stratavox.corpus.match import NoRecording
 from stratavox.errors import StratavoxError
 from stratavox.init import channels, guess, sniff
 from stratavox.init.columns import Column
-from stratavox.init.look import Contents
+from stratavox.init.look import Contents, first
 from stratavox.init.source import Source
 
 # Raven's own columns, which locate a selection and do not label it.
@@ -32,10 +32,11 @@ def of_annotations(contents: Contents) -> Source | None:
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
     recordings = Recordings(contents.folder)
     homes = {name: _home(recordings, name) for name in names}
-    cells = _read(kind, contents.folder, homes, recordings)
+    cells, notices = _read(kind, contents.folder, homes, recordings)
     paired = sum(home is not None for home in homes.values())
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
+    messages += notices
     matched = len(matching(contents.folder, pattern))
     if matched > len(names):
         others = matched - len(names)
@@ -71,22 +72,33 @@ def _home(recordings: Recordings, name: str) -> str | None:
 
 def _read(
     kind: str, folder: Path, homes: dict[str, str | None], recordings: Recordings
-) -> dict[str, list[str]]:
-    """Columns that can be label or group, one cell for each clip; ``file`` is its recording."""
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Columns that can be label or group, one cell for each clip, and messages on recordings.
+
+    The column ``file`` is the clip's recording, by the file's name or by what the file says.
+    """
     rows: list[dict[str, str]] = []
+    named, clips, unnamed = 0, 0, []
     for name, home in homes.items():
         labels = _labels(kind, folder / name, (folder / name).read_bytes())
         sounds = {row[RECORDING] for row in labels if RECORDING in row}
-        matches, _ = recordings.named(sounds, name)
+        matches, refused = recordings.named(sounds, name)
+        unnamed += [f"{name}: {reason}" for reason in refused.values()]
         for row in labels:
             sound = row.get(RECORDING)
             if sound is None:
                 file = home or ""
             else:
                 file = matches[sound].file if sound in matches else sound
+            named, clips = named + (sound in matches), clips + (sound is not None)
             rows.append(row | {RECORDING: file})
     columns = dict.fromkeys(column for row in rows for column in row)
-    return {column: [row.get(column) or "" for row in rows] for column in columns}
+    cells = {column: [row.get(column) or "" for row in rows] for column in columns}
+    messages = [f"  {named} of {clips} clips name a recording that is there"] if clips else []
+    if unnamed:
+        messages += [f"  look: {len(unnamed)} names fit no single recording:"]
+        messages += first([f"    {reason}" for reason in unnamed], "    and")
+    return cells, messages
 
 
 def _labels(kind: str, path: Path, data: bytes) -> list[dict[str, str]]:

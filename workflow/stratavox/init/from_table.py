@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import unquote
 
-from stratavox.corpus import user_table
+from stratavox.corpus import match, user_table
 from stratavox.errors import StratavoxError
 from stratavox.init import channels
 from stratavox.init.columns import Column, number, words
@@ -39,7 +41,7 @@ def of_table(contents: Contents) -> Source | None:
         matches = [
             match for name, table in tables.items() for match in finder.of_parts(name, table)
         ]
-    matches.sort(key=lambda match: (-match.hits, -match.exact, match.name.count("/"), match.name))
+    matches.sort(key=lambda one: (-one.hits, -one.exact, one.name.count("/"), one.name))
     if not matches and refused:
         raise StratavoxError("; ".join(refused.values()))
     if not matches:
@@ -104,7 +106,25 @@ def _notices(best: Named) -> list[str]:
     cell, file = next(
         (cell, file) for cell, file in zip(cells, best.files, strict=True) if file and file != cell
     )
-    return [f"  look: {levelled} cells name a recording in another way: {cell} is {file}"]
+    return [
+        f"  look: {levelled} cells name a recording in another way ({_difference(cell, file)}): "
+        f"{cell} is {file}"
+    ]
+
+
+def _difference(cell: str, file: str) -> str:
+    """How a cell differs from the path of the recording that it means."""
+    kinds = {
+        "Windows separators": "\\" in cell,
+        "percent encoding": unquote(cell) != cell,
+        "Unicode form": normalize("NFC", cell) != cell or normalize("NFC", file) != file,
+        "other folders": len(match.names(cell)) != len(file.split("/")),
+    }
+    name, own = match.names(normalize("NFC", unquote(cell)))[-1], normalize("NFC", file)
+    own = unquote(own.rpartition("/")[2])
+    kinds["case"] = name != own and name.lower() == own.lower()
+    kinds["ending"] = name.lower() != own.lower()
+    return ", ".join(kind for kind, differs in kinds.items() if differs)
 
 
 def _read(path: Path) -> user_table.UserTable:
