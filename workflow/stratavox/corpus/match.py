@@ -173,6 +173,7 @@ def below(
             refused[cell] = NoRecording(
                 f"{_quoted(cell)} fits 2 recordings, {file!r} and {second!r}", similar=True
             )
+    exact = {cell: file for cell, file in exact.items() if cell not in refused}
     if not others:
         return exact, refused
     known = {cell: Match(file, len(names(file))) for cell, file in exact.items()}
@@ -261,7 +262,7 @@ def _choose(cell: str, parts: list[str], best: list[str], shared: int, beside: s
     if ".." in re.split(r"[/\\]", cell):
         place = "../"  # by its own words not there
     near = [file for file in best if file == place + "/".join(file.split("/")[-shared:])]
-    if len(likest) == 1 and near in ([], likest):
+    if len(likest) == 1 and (not near or likest[0] in near):
         return Match(likest[0], shared)
     if len(near) == 1 and (near[0] in likest or not likest):
         return Match(near[0], shared, beside=True)
