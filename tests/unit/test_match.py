@@ -21,7 +21,8 @@ FILES = st.builds(
     STEMS,
     ENDINGS,
 )
-TREES = st.lists(FILES, min_size=1, max_size=12, unique=True)
+# no two paths that differ in case alone: each would be written as the other is
+TREES = st.lists(FILES, min_size=1, max_size=12, unique_by=str.lower)
 
 
 def written(file: str, style: dict) -> str:
@@ -78,7 +79,7 @@ def test_all_cells_of_a_table_are_their_files_or_refused(files, style):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(FILES, min_size=2, max_size=12, unique=True), STYLES)
+@given(TREES.filter(lambda files: len(files) > 1), STYLES)
 def test_no_two_files_of_a_table_become_one_recording(files, style):
     """The first recording is missing on this computer, and the table names it all the same."""
     gone, *there = files
@@ -149,7 +150,7 @@ def test_folders_that_are_called_otherwise_are_not_told_apart_by_the_tables_plac
 
 
 def test_one_file_in_several_spellings_is_one_recording():
-    cells = ["a/t.WAV", r"D:\x\a\t.wav", "t.wav", "a\\t"]
+    cells = ["a/t.WAV", r"D:\x\a\t.wav", "a\\t"]
     matches, refused = Index(["a/t.wav", "b/u.wav"]).matches(cells)
     assert not refused and {match.file for match in matches.values()} == {"a/t.wav"}
 

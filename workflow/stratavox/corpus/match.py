@@ -76,8 +76,9 @@ class Index:
         """The match of each of a table's ``cells``, or why there is none.
 
         ``beside`` is the table's folder, relative to that of the recordings. ``known`` are
-        matches of other cells of the table. Two cells that name different files are never the
-        same recording: where one fits better it is kept, otherwise none.
+        recordings that other cells of the table mean, by their whole paths. Two cells that name
+        different files are never the same recording: where one fits better it is kept, otherwise
+        none.
         """
         matches, refused = dict(known or {}), {}
         for cell in dict.fromkeys(cells):
@@ -176,9 +177,10 @@ def below(
     exact = {cell: file for cell, file in exact.items() if cell not in refused}
     if not others:
         return exact, refused
-    known = {cell: Match(file, len(names(file))) for cell, file in exact.items()}
+    known = {file: Match(file, len(names(file))) for file in exact.values()}
     matches, unmatched = Index(files()).matches(others, beside, known)
-    return {cell: match.file for cell, match in matches.items()}, refused | unmatched
+    by_end = {cell: matches[cell].file for cell in others if cell in matches}
+    return exact | by_end, refused | {cell: unmatched[cell] for cell in others if cell in unmatched}
 
 
 def inside(folder: Path, cell: str) -> str | None:
@@ -253,20 +255,23 @@ def names(cell: str) -> list[str]:
 def _choose(cell: str, parts: list[str], best: list[str], shared: int, beside: str) -> Match:
     """One of the files ``best``, whose last ``shared`` names are those of the cell.
 
-    The one that is in no respect less like the cell than another; else the one beside the table.
+    First those without another case or ending; of several folders the one beside the table; in
+    one folder the file that is in no respect less like the cell than another.
     """
-    unlike = [_unlike(parts, file, shared) for file in best]
-    least = tuple(map(min, zip(*unlike, strict=True)))
-    likest = [file for file, own in zip(best, unlike, strict=True) if own == least]
-    place = f"{beside}/" if beside else ""
-    if ".." in re.split(r"[/\\]", cell):
-        place = "../"  # by its own words not there
-    near = [file for file in best if file == place + "/".join(file.split("/")[-shared:])]
-    if len(likest) == 1 and (not near or likest[0] in near):
-        return Match(likest[0], shared)
-    if len(near) == 1 and (near[0] in likest or not likest):
-        return Match(near[0], shared, beside=True)
-    several = sorted(likest if len(likest) > 1 else best)
+    unlike = {file: _unlike(parts, file, shared) for file in best}
+    least = min((case, ending == 2) for case, ending, _ in unlike.values())
+    best = [file for file in best if (unlike[file][0], unlike[file][1] == 2) == least]
+    left, placed = best, len({_loose_folders(file.rpartition("/")[0]) for file in best}) > 1
+    if placed:
+        place = f"{beside}/" if beside else ""
+        if ".." in re.split(r"[/\\]", cell):
+            place = "../"  # by its own words not there
+        left = [file for file in best if file == place + "/".join(file.split("/")[-shared:])]
+    alike = [unlike[file] for file in left]
+    likest = [file for file in left if unlike[file] == tuple(map(min, zip(*alike, strict=True)))]
+    if len(likest) == 1:
+        return Match(likest[0], shared, placed)
+    several = sorted(best)
     raise NoRecording(
         f"{_quoted(cell)} fits {len(several)} recordings, {several[0]!r} and "
         f"{'others such as ' if len(several) > 2 else ''}{several[1]!r}",
@@ -277,9 +282,9 @@ def _choose(cell: str, parts: list[str], best: list[str], shared: int, beside: s
 def _contradictions(matches: dict[str, Match]) -> dict[str, NoRecording]:
     """The cells that cannot mean the recording that they match, as another cell means it.
 
-    Two cells of one recording must be ends of each other, apart from separators, encoding and
-    the case of the ending. And of two folders in cells that match files of one folder, the one
-    with more names in common is meant; folders without any may have been put together.
+    Cells of one recording must be one path (`_are_one`). And of two folders in cells that match
+    files of one folder, the one with more names in common is meant; folders without any may have
+    been put together.
     """
     refused: dict[str, NoRecording] = {}
     by_file: dict[str, list[str]] = {}
@@ -302,25 +307,37 @@ def _contradictions(matches: dict[str, Match]) -> dict[str, NoRecording]:
 def _refuse_worse(
     file: str, cells: list[str], matches: dict[str, Match], refused: dict[str, NoRecording]
 ) -> None:
-    identities = {cell: tuple(map(_same, names(cell))) for cell in cells}
-    kinds: list[tuple[str, ...]] = []
-    for own in sorted(set(identities.values()), key=len, reverse=True):
-        if not any(_is_end(own, longer) for longer in kinds):
-            kinds.append(own)
-    if len(kinds) < 2:
-        return
-    shared = {cell: matches[cell].shared for cell in cells}
-    ranks = {cell: (-n, _unlike(names(cell), file, n)) for cell, n in shared.items()}
-    best = min(ranks.values())
-    first = [cell for cell in cells if ranks[cell] == best]
-    kept = [kind for kind in kinds if any(_is_end(identities[c], kind) for c in first)]
-    for cell in cells:
-        if len(kept) > 1 or not _is_end(identities[cell], kept[0]):
-            other = next(c for c in [*first, *cells] if identities[c] != identities[cell])
-            refused[cell] = NoRecording(
-                f"{_quoted(cell)} and {_quoted(other)} are two files, but only {file!r} fits them",
-                similar=True,
-            )
+    """Refuse those of ``cells`` that mean another file than the one most like ``file``."""
+    ranks = {c: (-matches[c].shared, _unlike(names(c), file, matches[c].shared)) for c in cells}
+    first = min(cells, key=ranks.get)
+    others = [cell for cell in cells if not _are_one(first, cell, file, matches)]
+    refused |= {cell: _two_files(cell, first, file) for cell in others}
+    # as good a claim of another file: neither is certain
+    if any(ranks[cell] == ranks[first] for cell in others):
+        refused |= {c: _two_files(c, others[0], file) for c in cells if c not in refused}
+
+
+def _two_files(cell: str, other: str, file: str) -> NoRecording:
+    return NoRecording(
+        f"{_quoted(cell)} and {_quoted(other)} are two files, but only {file!r} fits them",
+        similar=True,
+    )
+
+
+def _are_one(cell: str, other: str, file: str, matches: dict[str, Match]) -> bool:
+    """Whether two cells that match ``file`` are one path.
+
+    They differ in separators, encoding and the case of the ending alone; or one is the whole path
+    of the file, its folder too, and the other has this at its end and begins at a root.
+    """
+    paths = {c: tuple(map(_same, names(c))) for c in (cell, other)}
+    short, long = sorted((cell, other), key=lambda c: len(paths[c]))
+    if not _is_end(paths[short], paths[long]):
+        return False
+    depth = file.count("/") + 1
+    whole = depth > 1 and matches[cell].shared == matches[other].shared == depth
+    rooted = FROM_ROOT.match(long) and not FROM_ROOT.match(short)
+    return bool(whole and rooted) or len(paths[short]) == len(paths[long])
 
 
 def _refuse_folders(

@@ -99,12 +99,13 @@ class Finder:
         """The recordings as the run matches them below the folder."""
         files = {cell: file for cell, file in zip(cells, exact, strict=True) if file}
         others = [cell for cell in cells if cell.strip() and cell not in files]
-        known = {cell: match.Match(file, len(match.names(file))) for cell, file in files.items()}
+        known = {file: match.Match(file, len(match.names(file))) for file in files.values()}
         matches, refused = self._index.matches(others, _home(name), known)
+        files |= {cell: matches[cell].file for cell in others if cell in matches}
         similar = {cell: str(error) for cell, error in refused.items() if error.similar}
         if sum(cell in similar for cell in cells) >= MIN_SHARE * len(cells):
             self.unclear[name, column] = next(iter(similar.values()))
-        return [matches[cell].file if cell in matches else None for cell in cells]
+        return [files.get(cell) for cell in cells]
 
     def _of_parts(self, name: str, table: user_table.UserTable, column: str) -> Named | None:
         cells = table.columns[column]
