@@ -346,6 +346,21 @@ def test_a_part_of_the_name_is_a_key_in_the_config(here, capsys):
     assert "look: cells of 'id' are parts of the recordings' names, 'XC{}*'" in printed
 
 
+def test_a_name_that_goes_on_after_its_number(here, capsys):
+    names = [f"s/XC{4000 + k}_Parus {'ab'[k % 2]}.mp3.wav" for k in range(24)]
+    calls(here / "data", names, lambda name: name[2:8], ("nr", "call", "bird"))
+    entry, scanned, _, _ = begun("data", capsys)
+    assert entry["file_name"] == "{}*"
+    assert [row["file"] for row in scanned] == names
+
+
+def test_annotation_files_beside_a_table_are_a_look(here, capsys):
+    calls(here / "data", NAMES)
+    put_raven(here / "data", "wav/day 0/ñandú.00.txt", [("0.01", "0.02", "wren")])
+    printed = begun("data", capsys)[3]
+    assert "look: 1 Raven selection tables are not used, as a table names the" in printed
+
+
 def test_names_that_recur_are_refused_with_both(here):
     calls(here / "data", [f"s{k % 2}/{k // 2}.wav" for k in range(24)], lambda name: name[3:])
     with pytest.raises(

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from stratavox.corpus import match, user_table
 from stratavox.errors import StratavoxError
-from stratavox.init import channels
+from stratavox.init import channels, sniff
 from stratavox.init.columns import Column, number, words
 from stratavox.init.look import Contents
 from stratavox.init.named import MIN_SHARE, Finder, Named, refuse_unclear
@@ -66,6 +66,11 @@ def of_table(contents: Contents) -> Source | None:
         *messages_on_others,
         *(f"  table {name} is not used: it names no recordings" for name in unused),
         *(f"  table not used: {message}" for message in refused.values()),
+        *(
+            f"  look: {len(files)} {sniff.NAMES[kind]} are not used, as a table names the "
+            "recordings; to use them, move the table away"
+            for kind, files in contents.annotations.items()
+        ),
     ]
     path = Path(os.path.normpath(contents.folder / os.path.relpath(best.base, folder)))
     names = [Path(os.path.relpath(contents.folder / n, path)).as_posix() for n in best.names]

@@ -17,6 +17,10 @@ from stratavox.init.look import Contents
 MIN_SHARE = 0.5
 # A shorter part of a name is in many names by chance.
 MIN_PART = 3
+# Runs of letters or digits, and of both, in which names may hold such a part.
+RUNS = (re.compile(r"[^\W_]+"), re.compile(r"[A-Za-z]+|\d+"))
+# What stands before or after a part in at least this share of the names is how they are called.
+USUAL_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,16 @@ class Finder:
         parts = {c for c in map(str.strip, cells) if c.isalnum() and len(c) >= MIN_PART}
         if len(parts) < MIN_SHARE * len(cells):
             return None
-        around: Counter[tuple[str, str]] = Counter()
+        befores: Counter[str] = Counter()
+        afters: Counter[str] = Counter()
         for file in self._contents.recordings:
             called = PurePosixPath(file).name
-            for hit in re.finditer(r"[A-Za-z]+|\d+", called):
-                if hit[0] in parts:
-                    around[called[: hit.start()], called[hit.end() :]] += 1
-        if not around:
+            hits = [hit for form in RUNS for hit in form.finditer(called) if hit[0] in parts]
+            befores.update({called[: hit.start()] for hit in hits})
+            afters.update({called[hit.end() :] for hit in hits})
+        if not befores:
             return None
-        befores, afters = ({pair[k] for pair in around} for k in (0, 1))
-        template = "{}".join(min(texts) if len(texts) == 1 else "*" for texts in (befores, afters))
+        template = "{}".join(map(_usual, (befores, afters)))
         named = match.of_template(template, self._contents.recordings)
         single = {part: files[0] for part, files in named.items() if len(files) == 1}
         files = [single.get(cell.strip()) for cell in cells]
@@ -185,6 +189,12 @@ class Finder:
         files = [file for part in parts for file in part.files]
         exact = sum(part.exact for part in parts)
         return Named(names, table, parts[0].column, base, files, exact)
+
+
+def _usual(texts: Counter[str]) -> str:
+    """The text that nearly all have, or * for any."""
+    text, count = texts.most_common(1)[0]
+    return text if count >= USUAL_SHARE * sum(texts.values()) and "{" not in text else "*"
 
 
 def _home(name: str) -> str:
