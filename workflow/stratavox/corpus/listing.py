@@ -6,14 +6,12 @@ Decodes nothing and imports little: it also runs whenever the Snakefile is parse
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.corpus import files, match, user_table
-from stratavox.corpus.channels import channel_of
+from stratavox.corpus import files, user_table
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
@@ -37,15 +35,20 @@ def provenance(settings: dict, table: user_table.UserTable) -> dict:
 
 
 def list_clips(
-    settings: dict, folder: Path, table: user_table.UserTable, known: dict[tuple, dict]
+    settings: dict,
+    folder: Path,
+    table: user_table.UserTable,
+    known: dict[tuple, dict],
+    located: list[dict] | None = None,
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, for segments start and end, and perhaps file_name and
-    channel; ``known`` is what `files.look` takes. A row that cannot be used has a ``reason`` and
+    ``settings`` holds file, shards, for segments start and end, and perhaps channel; ``known`` is
+    what `files.look` takes, and ``located`` what `locate.rows` returns: by default a cell is a
+    path relative to ``folder``. A row that cannot be used has a ``reason`` and
     no shard. Raises `StratavoxError` for a missing column, and a file outside the folder.
     """
-    records = _records(settings, folder, table)
+    records = _records(settings, folder, table, located)
     usable = [record for record in records if record["reason"] is None]
     contents = files.look(folder, sorted({record["file"] for record in usable}), known)
     for record in usable:
@@ -57,18 +60,15 @@ def list_clips(
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[dict]:
+def _records(
+    settings: dict, folder: Path, table: user_table.UserTable, located: list[dict] | None
+) -> list[dict]:
     """One record for each row, with what the table alone gives."""
     cells = table.column(settings["file"], "file")
     starts = ends = [None] * len(cells)
     if "start" in settings:
         starts = table.column(settings["start"], "start")
         ends = table.column(settings["end"], "end")
-    channel = settings.get("channel")
-    channels = [None] * len(cells)
-    if isinstance(channel, dict):
-        channels = table.column(channel["column"], "channel.column")
-    located = _located(settings, folder, table, cells)
     records = []
     for place, (row, cell, start, end) in enumerate(
         zip(table.rows, cells, starts, ends, strict=True)
@@ -78,23 +78,12 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
         if record["reason"] is None and not cell.strip():
             record["reason"] = f"no file is named in column {settings['file']!r}"
         if record["reason"] is None:
-            file = located[place]
-            if isinstance(file, match.NoRecording) and not (
-                file.similar and _foreign(folder, cell)
-            ):
-                # reported as missing, or as outside the folder
-                file = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
-            if isinstance(file, match.NoRecording):
-                record["reason"] = f"{file}; correct column {settings['file']!r}"
-            else:
-                record["file"] = file
-        if record["reason"] is None and start is not None:
-            _bound(record, start, end)
-        if record["reason"] is None and isinstance(channel, dict):
-            try:
-                record["channel"] = channel_of(channels[place], channel["first"])
-            except ValueError as error:
-                record["reason"] = str(error)
+            record |= located[place] if located else {}
+        if record["reason"] is None:
+            where = f"{table.path}: row {table.place(row)}"
+            record["file"] = _inside(folder, record["file"], where)
+            if start is not None:
+                _bound(record, start, end)
         if record["reason"] is None:
             names = ("file", "start_s", "end_s", "channel")
             record["clip_id"] = clip_name(*(record[name] for name in names))
@@ -102,32 +91,9 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
     return records
 
 
-def _located(
-    settings: dict, folder: Path, table: user_table.UserTable, cells: list[str]
-) -> list[str | match.NoRecording]:
-    """For each row the file that its cell means, or why none."""
-    homes = table.homes
-    located: list[str | match.NoRecording] = [""] * len(cells)
-    for home in dict.fromkeys(homes):
-        places = [k for k, own in enumerate(homes) if own == home and cells[k].strip()]
-        beside = Path(os.path.relpath(home, folder)).as_posix()
-        beside = "" if beside == "." or beside.startswith("..") else beside
-        files_of, refused = match.below(
-            folder, (cells[k] for k in places), beside, settings.get("file_name")
-        )
-        for k in places:
-            located[k] = refused.get(cells[k]) or files_of[cells[k]]
-    return located
-
-
-def _foreign(folder: Path, cell: str) -> bool:
-    """Whether the cell may be a path of another computer: it does not step out of ``folder``."""
-    return match.FROM_ROOT.match(cell) is not None or match.inside(folder, cell) is not None
-
-
 def _inside(folder: Path, cell: str, where: str) -> str:
     """The file as a POSIX path relative to ``folder``; raises where it lies outside."""
-    file = match.inside(folder, cell)
+    file = user_table.inside(folder, cell)
     if file is None:
         raise StratavoxError(
             f"{where}: the file {cell!r} lies outside the dataset's folder {folder}; "

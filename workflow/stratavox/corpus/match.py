@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from stratavox.corpus.user_table import inside
 from stratavox.corpus.walk import files_below
 from stratavox.errors import StratavoxError
 
@@ -181,15 +182,6 @@ def below(
     matches, unmatched = Index(files()).matches(others, beside, known)
     by_end = {cell: matches[cell].file for cell in others if cell in matches}
     return exact | by_end, refused | {cell: unmatched[cell] for cell in others if cell in unmatched}
-
-
-def inside(folder: Path, cell: str) -> str | None:
-    """The path as a POSIX path relative to ``folder``; None outside it. Links are not followed."""
-    if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
-        return cell  # nearly every cell; what follows is slow for 100,000 rows
-    base = os.path.abspath(folder)
-    relative = os.path.relpath(os.path.join(base, cell), base)
-    return None if relative.split(os.sep)[0] == os.pardir else Path(relative).as_posix()
 
 
 def _is_there(folder: Path, file: str) -> bool:

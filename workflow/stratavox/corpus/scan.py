@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import fingerprint, tables
-from stratavox.corpus import files, join, listing, recorder
+from stratavox.corpus import files, join, listing, locate, recorder
 from stratavox.corpus.labels import user_rows
 from stratavox.errors import StratavoxError
 
@@ -30,7 +30,9 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     known = {}
     if earlier is not None:
         known = _known(earlier, earlier_provenance.get("recorder") == reader)
-    clips = listing.list_clips(settings, root / settings["path"], table, known)
+    folder = root / settings["path"]
+    located = locate.rows(settings, folder, table)
+    clips = listing.list_clips(settings, folder, table, known, located)
     provenance = listing.provenance(settings, table) | {"recorder": reader}
     if "join" in settings:
         provenance["join_sha256"] = join.read(settings["join"], root).sha256

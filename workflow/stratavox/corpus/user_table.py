@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -139,6 +140,15 @@ def read_all(folder: Path, names: str | list[str]) -> UserTable:
     digests = "\0".join(f"{name}\0{table.sha256}" for name, table in tables.items())
     sha256 = hashlib.sha256(digests.encode("utf-8", "surrogateescape")).hexdigest()
     return SeveralTables(folder / label_of(names), sha256, rows, columns, ragged, origins)
+
+
+def inside(folder: Path, cell: str) -> str | None:
+    """The path as a POSIX path relative to ``folder``; None outside it. Links are not followed."""
+    if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
+        return cell  # nearly every cell; what follows is slow for 100,000 rows
+    base = os.path.abspath(folder)
+    relative = os.path.relpath(os.path.join(base, cell), base)
+    return None if relative.split(os.sep)[0] == os.pardir else Path(relative).as_posix()
 
 
 def label_of(names: str | list[str]) -> str:
