@@ -48,6 +48,7 @@ def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
             "file": path.name,
             "start_s": None,
             "end_s": None,
+            "channel": None,
             "reason": None,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
@@ -55,7 +56,8 @@ def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
         for copy in range(copies)
     ]
     fields = dict.fromkeys(("clip_id", "file", "sha256", "reason"), pa.string())
-    schema = pa.schema(fields | {"start_s": pa.float64(), "end_s": pa.float64()})
+    numbers = {"start_s": pa.float64(), "end_s": pa.float64(), "channel": pa.int32()}
+    schema = pa.schema(fields | numbers)
     return pa.Table.from_pylist(sorted(listed, key=lambda row: row["clip_id"]), schema=schema)
 
 

@@ -77,6 +77,12 @@ def _allowed(rules: dict, rule: dict) -> str:
     types = rule.get("type", [])
     if types == "array":
         return f"list of {_allowed(rules, rule['items'])}"
+    if types == "object" and "required" in rule and "description" not in rule:
+        # one of several forms: its keys have no lines of their own
+        keys = ", ".join(
+            f"{key}: {_allowed(rules, own)}" for key, own in rule["properties"].items()
+        )
+        return f"mapping ({keys})"
     types = [types] if isinstance(types, str) else types
     words = " or ".join(kind for kind in types if kind != "object")
     limits = (f"{word} {rule[key]}" for key, word in LIMITS.items() if key in rule)

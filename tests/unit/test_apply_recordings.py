@@ -259,7 +259,7 @@ def test_selections_are_read_back_as_the_same_clips(tmp_path, form):
     entry = {"format": form, "label": "call", "min_s": 0.02, "files": "[dn]*/*.txt"}
     boxes = annotated.read(entry, tmp_path)
     names = annotated.BOUNDS | {"shards": 1}
-    clips = list_clips(names, tmp_path, boxes, {}).to_pylist()
+    clips = list_clips(names, tmp_path, boxes, {}, {}).to_pylist()
     back = {(c["file"], c["start_s"], c["end_s"]) for c in clips if c["reason"] is None}
     assert back == set(bounds(segments)) and len(clips) == len(segments)
     labels = {label.removesuffix(" unlike training") for label in boxes.columns["call"]}

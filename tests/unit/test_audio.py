@@ -184,7 +184,7 @@ def test_channel_policy():
     assert audio.mono(stereo, "mean").tolist() == [np.float32(0.3), 0.25]
     assert audio.mono(stereo, 0).tolist() == [0.5, -0.25]
     assert audio.mono(stereo, 1).tolist() == [np.float32(0.1), 0.75]
-    with pytest.raises(audio.AudioError, match=r"no channel 2 \(counted from 0\): it has 2"):
+    with pytest.raises(audio.AudioError, match=r"no channel 2 counted from 0 .*: it has 2"):
         audio.mono(stereo, 2)
     assert np.array_equal(audio.mono(stereo[:, :1], "mean"), stereo[:, 0])
 

@@ -51,7 +51,7 @@ def test_a_dataset_with_a_table_alone_needs_no_further_reader():
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
     modules = labels.reader_code({"annotations": {"format": form}})
-    own = {"table", "box", "recordings", "reasons", "user_table", form}
+    own = {"table", "box", "recordings", "match", "walk", "reasons", "user_table", form}
     assert closure(*modules) == own
 
 

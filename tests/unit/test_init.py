@@ -249,7 +249,7 @@ def test_a_table_that_cannot_be_read_is_not_passed_over(here, content, printed):
 
 def test_a_table_that_names_no_file_is_reported_as_unused(here, capsys):
     classes(here / "data")
-    put_table(here / "data", [["id", "call"], ["song/0", "x"], ["song/1", "y"]])
+    put_table(here / "data", [["id", "call"], ["s0", "x"], ["s1", "y"]])
     entry, printed = begun("data", capsys)
     assert "no column of metadata.csv names recordings such as 'alarm call/0.WAV'" in printed
     assert entry["table"] == "../data_clips.csv"

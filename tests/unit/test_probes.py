@@ -398,6 +398,6 @@ def test_identical_audio_in_two_groups_is_reported():
     sha = [f"sha {n}" for n in range(len(ids))]
     sha[0] = sha[11] = sha[12] = "same"  # groups 0, 1, 1
     none = pa.nulls(len(ids), pa.float64())
-    sounds = pa.table({"clip_id": ids, "sha256": sha, "start_s": none, "end_s": none})
-    _, summary = folds.choose_clips(table, FOLDS | {"folds": 3}, sounds)
+    columns = {"clip_id": ids, "sha256": sha, "start_s": none, "end_s": none, "channel": none}
+    _, summary = folds.choose_clips(table, FOLDS | {"folds": 3}, pa.table(columns))
     assert summary["identical_across_groups"] == [[ids[0], ids[11], ids[12]]]

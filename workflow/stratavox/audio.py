@@ -30,7 +30,10 @@ def mono(samples: np.ndarray, channel: str | int) -> np.ndarray:
             return samples[:, 0]
         return samples.mean(axis=1, dtype=np.float64).astype(np.float32)
     if not 0 <= channel < channels:
-        raise AudioError(f"there is no channel {channel} (counted from 0): it has {channels}")
+        raise AudioError(
+            f"there is no channel {channel} counted from 0 ({channel + 1} counted from 1): "
+            f"it has {channels}"
+        )
     return samples[:, channel]
 
 

@@ -211,7 +211,11 @@ class Plan:
 
     def audio(self, dataset: str) -> dict:
         """The settings that decide which samples of a file make a clip."""
-        return {key: self.datasets[dataset][key] for key in ("channel", "trim_zeros")}
+        settings = {key: self.datasets[dataset][key] for key in ("channel", "trim_zeros")}
+        if isinstance(settings["channel"], dict):
+            # the scan has the channels, so that the column's name is not in the key
+            settings["channel"] = "the one that the table names for each clip"
+        return settings
 
     def shard(self, dataset: str, shard: str) -> dict:
         """`audio`, and a digest of the shard's files; a generated set's rule has a key instead."""

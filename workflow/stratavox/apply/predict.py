@@ -14,6 +14,7 @@ from stratavox.apply.recordings import LeftOut, Segment
 from stratavox.apply.stream import segments as read_segments
 from stratavox.apply.trained import Trained
 from stratavox.corpus.clips import GROUP_CLIPS, GROUP_S
+from stratavox.corpus.identity import channel_to_use
 from stratavox.corpus.inspect import measure
 from stratavox.embed.overlap import ahead
 from stratavox.embed.pooling import Window, pool
@@ -63,8 +64,9 @@ def clips(folder: Path, wanted: list[Segment], settings: dict, rate: int) -> Ite
             try:
                 if isinstance(sound, audio.AudioError):
                     raise sound
-                measure(sound, settings["channel"])
-                signal = audio.mono(sound.samples, settings["channel"])
+                channel = channel_to_use(settings, segment.channel)
+                measure(sound, channel)
+                signal = audio.mono(sound.samples, channel)
             except audio.AudioError as error:
                 left_out = LeftOut(file, segment.start_s, segment.end_s, str(error))
                 group.left_out.append(left_out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from stratavox import config
 from stratavox.apply import stream
 from stratavox.audio import AudioError
-from stratavox.corpus import listing, sound, user_table
+from stratavox.corpus import listing, locate, sound, user_table, values
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.annotations.formats import raven
 from stratavox.corpus.annotations.recordings import SUFFIXES, Recordings
@@ -25,6 +25,7 @@ class Segment:
 
     ``whole`` is true for a file without bounds of its own; ``label`` is the cell of the task's
     column, "" where there is none; ``low_hz`` and ``high_hz`` are cells of annotations, or "".
+    ``channel`` is counted from 0, where a column chooses it; else None.
     """
 
     file: str
@@ -34,6 +35,7 @@ class Segment:
     label: str = ""
     low_hz: str = ""
     high_hz: str = ""
+    channel: int | None = None
 
     @property
     def bounds(self) -> stream.Bounds:
@@ -80,13 +82,14 @@ def listed(
         )
     rows, names = _rows(request, dataset)
     cells = {row: place for place, row in enumerate(rows.rows)}
-    labels, lows, highs = (rows.columns.get(name) for name in (target, "low_hz", "high_hz"))
-    own = {*names.values(), *rows.no_labels}
-    # other columns are no labels here: two rows that differ in them are still one clip
-    bare = replace(rows, columns={k: v for k, v in rows.columns.items() if k in own})
-    clips = listing.list_clips(names | {"shards": 1}, request.folder, bare, {}).to_pylist()
-    segments, left_out, lengths = [], [], _Lengths(request.folder)
-    for clip in clips:
+    known = {name: rows.columns[name] for name in (target,) if name in rows.columns}
+    labels = values.of_settings(known, dataset)[0].get(target)
+    lows, highs = (rows.columns.get(name) for name in ("low_hz", "high_hz"))
+    located = locate.rows(names, request.folder, rows)
+    # no column is a label here: rows that differ in other columns are still one clip
+    clips = listing.list_clips(names | {"shards": 1}, request.folder, rows, {}, {}, located)
+    segments, left_out, headers = [], [], _Headers(request.folder)
+    for clip in clips.to_pylist():
         if clip["reason"] is not None:
             if not clip["reason"].startswith(REPEATS):
                 left_out.append(_left_out(clip, clip["reason"]))
@@ -97,8 +100,11 @@ def listed(
             for key, column in (("label", labels), ("low_hz", lows), ("high_hz", highs))
             if column is not None
         }
+        further["channel"] = clip["channel"]
         try:
-            of_clip = list(_segments(clip, request.windows, lengths, longest_s))
+            of_clip = list(_segments(clip, request.windows, headers, longest_s))
+            if isinstance(dataset.get("channel"), dict) and clip["channel"] is None:
+                _refuse_several_channels(headers.of(clip["file"]), dataset["channel"]["column"])
         except AudioError as error:
             left_out.append(_left_out(clip, str(error)))
             continue
@@ -110,11 +116,21 @@ def _left_out(clip: dict, reason: str) -> LeftOut:
     return LeftOut(clip["file"], clip["start_s"], clip["end_s"], reason)
 
 
-def _rows(request: Request, dataset: dict) -> tuple[UserTable, dict[str, str]]:
-    """The segments as a table, and which of its columns are file, start and end."""
+def _rows(request: Request, dataset: dict) -> tuple[UserTable, dict]:
+    """The segments as a table, and what `locate.rows` and `listing.list_clips` take of it."""
+    rows, names = _listed(request, dataset)
+    channel = dataset.get("channel")
+    if isinstance(channel, dict) and channel["column"] in rows.columns:
+        names |= {"channel": channel}
+    return rows, names
+
+
+def _listed(request: Request, dataset: dict) -> tuple[UserTable, dict]:
     if request.annotations is not None:
         settings = _annotations(request.annotations, dataset.get("annotations", {}))
-        return annotated.read(settings, request.folder), annotated.BOUNDS
+        return annotated.read(settings, request.folder), annotated.BOUNDS | {
+            "annotations": settings
+        }
     if request.table is None:
         files = Recordings(request.folder).files
         if not files:
@@ -166,28 +182,28 @@ def _annotations(form: str, own: dict) -> dict:
     return entry
 
 
-class _Lengths:
-    """Durations of files, each header read once."""
+class _Headers:
+    """The headers of files, each read once."""
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._known: dict[str, float] = {}
+        self._known: dict[str, sound.Header] = {}
 
-    def of(self, file: str) -> float:
+    def of(self, file: str) -> sound.Header:
         if file not in self._known:
-            self._known[file] = sound.header(self._folder / file).duration
+            self._known[file] = sound.header(self._folder / file)
         return self._known[file]
 
 
 def _segments(
-    clip: dict, windows: float | None, lengths: _Lengths, longest_s: float
+    clip: dict, windows: float | None, headers: _Headers, longest_s: float
 ) -> Iterator[Segment]:
     """The segments of one listed clip; raises `AudioError` for one that is too long."""
     file, start_s, end_s = clip["file"], clip["start_s"], clip["end_s"]
     if start_s is not None:
         yield _not_too_long(Segment(file, start_s, end_s), longest_s)
         return
-    length_s = lengths.of(file)
+    length_s = headers.of(file).duration
     if windows is None:
         yield _not_too_long(Segment(file, 0.0, round(length_s, 6), whole=True), longest_s)
         return
@@ -196,6 +212,14 @@ def _segments(
     edges = [round(place * windows, 6) for place in range(count)] + [round(length_s, 6)]
     for start, end in zip(edges, edges[1:], strict=False):
         yield Segment(file, start, end)
+
+
+def _refuse_several_channels(header: sound.Header, column: str) -> None:
+    if header.channels > 1:
+        raise AudioError(
+            f"it has {header.channels} channels, and no column {column!r} chooses one, as for the "
+            "labelled clips; give a table with it (--table), or files of one channel"
+        )
 
 
 def _not_too_long(segment: Segment, longest_s: float) -> Segment:

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from stratavox import tables
 from stratavox.apply.predict import Predictions
-from stratavox.apply.recordings import LeftOut
+from stratavox.apply.recordings import LeftOut, Segment
 from stratavox.corpus.annotations.formats import raven
 
-VIEW, CHANNEL = "Spectrogram 1", 1
+VIEW = "Spectrogram 1"
 # What a label gets in Audacity where its clip is unlike the training clips.
 UNLIKE = "unlike training"
 
@@ -119,16 +119,21 @@ def _raven(selections: list[tuple], target: str) -> Iterator[list[str]]:
     """The lines of a recording's selection table; frequencies are its whole range if unknown."""
     yield [
         *("Selection", "View", "Channel", raven.BEGIN, raven.END, raven.LOW, raven.HIGH),
-        *(raven.BEGIN_FILE[0], target, "Score", "Distance", "Unlike training"),
+        *(raven.BEGIN_FILE[1], target, "Score", "Distance", "Unlike training"),
     ]
     for number, (row, segment, rate) in enumerate(selections, start=1):
         yield [
-            *(str(number), VIEW, str(CHANNEL), _time(row["start_s"]), _time(row["end_s"])),
+            *(str(number), VIEW, _channel(segment), _time(row["start_s"]), _time(row["end_s"])),
             *(segment.low_hz or "0.000", segment.high_hz or f"{rate / 2:.3f}"),
             *(PurePosixPath(row["file"]).name, _plain(row["predicted"])),
             *(f"{row['probability']:.4f}", f"{row['distance']:.3f}"),
             _cell(row["unlike_training"]),
         ]
+
+
+def _channel(segment: Segment) -> str:
+    """Its number, counted from 1 as Raven does."""
+    return str(1 if segment.channel is None else segment.channel + 1)
 
 
 def _audacity(selections: list[tuple], target: str) -> Iterator[list[str]]:

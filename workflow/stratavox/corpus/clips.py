@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stratavox import audio, tables
 from stratavox.corpus import sound
-from stratavox.corpus.identity import check_unchanged, usable
+from stratavox.corpus.identity import channel_to_use, check_unchanged, usable
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
@@ -58,7 +58,7 @@ def _records(settings: dict, rows: list[dict], rate: int) -> Iterator[dict]:
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 whole = sound.read(path, *bounds, trim_zeros=settings["trim_zeros"])
-                signal = audio.mono(whole.samples, settings["channel"])
+                signal = audio.mono(whole.samples, channel_to_use(settings, clip["channel"]))
             except audio.AudioError as error:
                 check_unchanged(path, clip["sha256"])
                 raise StratavoxError(f"{path}: {error}") from None

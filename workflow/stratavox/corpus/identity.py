@@ -13,9 +13,20 @@ import pyarrow.compute as pc
 from stratavox.errors import StratavoxError
 
 
-def clip_name(file: str, start_s: float | None, end_s: float | None) -> str:
-    """The clip's id: its file relative to the dataset's folder, and the segment's bounds."""
-    return file if start_s is None else f"{file}@{start_s:.6f}-{end_s:.6f}"
+def clip_name(
+    file: str, start_s: float | None, end_s: float | None, channel: int | None = None
+) -> str:
+    """The clip's id: its file relative to the dataset's folder, and the segment's bounds.
+
+    Where the user's table chooses its ``channel`` (counted from 0), also that, counted from 1.
+    """
+    name = file if start_s is None else f"{file}@{start_s:.6f}-{end_s:.6f}"
+    return name if channel is None else f"{name}#{channel + 1}"
+
+
+def channel_to_use(settings: dict, own: int | None) -> str | int:
+    """What `audio.mono` takes: the clip's ``own`` channel, else the one of ``settings``."""
+    return settings["channel"] if own is None else own
 
 
 def shard_of(clip_id: str, shards: int) -> int:
@@ -83,7 +94,7 @@ def same_audio(clips: pa.Table) -> list[list[str]]:
     ``clips`` are inspected, or, where they are not yet, the scan's: then by file and bounds.
     """
     inspected = "audio_sha256" in clips.column_names
-    names = ["audio_sha256"] if inspected else ["sha256", "start_s", "end_s"]
+    names = ["audio_sha256"] if inspected else ["sha256", "start_s", "end_s", "channel"]
     alike: dict[tuple, list[str]] = {}
     columns = (clips[name].to_pylist() for name in ("clip_id", *names))
     for clip_id, *audio in zip(*columns, strict=True):

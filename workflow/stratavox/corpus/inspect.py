@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from scipy.signal import welch
 
 from stratavox import audio, columns, tables
-from stratavox.corpus.identity import check_unchanged, good, shard_digest
+from stratavox.corpus.identity import channel_to_use, check_unchanged, good, shard_digest
 from stratavox.corpus.sound import Sound, read
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
@@ -43,7 +43,8 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
         raise StratavoxError(f"{scan}: its files changed since the run began; run it again")
     rows = good(scanned)
     rows = rows.filter(pc.equal(rows["shard"], shard))
-    rows = rows.select(["clip_id", "file", "start_s", "end_s", "sha256"]).sort_by("file")
+    names = ["clip_id", "file", "start_s", "end_s", "channel", "sha256"]
+    rows = rows.select(names).sort_by("file")
     progress = Progress("inspect", len(rows))
     records = []
     for file, clips in groupby(rows.to_pylist(), key=lambda row: row["file"]):
@@ -52,7 +53,7 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = read(path, *bounds, trim_zeros=settings["trim_zeros"])
-                measures = measure(sound, settings["channel"])
+                measures = measure(sound, channel_to_use(settings, clip["channel"]))
             except audio.AudioError as error:
                 measures = {"reason": str(error)}
             records.append(dict.fromkeys(SCHEMA.names) | clip | measures)

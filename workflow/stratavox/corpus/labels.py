@@ -40,7 +40,7 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
     elif settings.get("name") == settings["table"]:
         return importlib.import_module(f"stratavox.{NAMES}").read(settings["name"], folder)
     else:
-        table = user_table.read(folder / settings["table"])
+        table = user_table.read_all(folder, settings["table"])
     if "name" in settings:
         names = importlib.import_module(f"stratavox.{NAMES}")
         return names.added(settings["name"], table, settings["file"])
@@ -129,7 +129,8 @@ def check_columns(
         if column is not None and column not in columns:
             joined = f" with {settings['join']['table']}" if "join" in settings else ""
             archive = f" (from {settings['archive']})" if "archive" in settings else ""
-            table = f"{settings['path']}/{settings['table']}{archive}{joined}"
+            named = user_table.label_of(settings["table"])
+            table = f"{settings['path']}/{named}{archive}{joined}"
             raise StratavoxError(
                 f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
             )

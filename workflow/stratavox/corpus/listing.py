@@ -6,7 +6,6 @@ Decodes nothing and imports little: it also runs whenever the Snakefile is parse
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,15 +40,17 @@ def list_clips(
     table: user_table.UserTable,
     known: dict[tuple, dict],
     labels: dict[str, list[str]],
+    located: list[dict] | None = None,
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, and for segments start and end; ``known`` is what
-    `files.look` takes; ``labels`` are the columns in which rows of one clip may not differ. A row
-    that cannot be used has a ``reason`` and no shard. Raises `StratavoxError` for a missing column,
-    and a file outside the folder.
+    ``settings`` holds file, shards, and for segments start and end; ``known`` is what `files.look`
+    takes, ``labels`` are the columns in which rows of one clip may not differ, and ``located`` is
+    what `locate.rows` returns: by default a cell is a path relative to ``folder``. A row that
+    cannot be used has a ``reason`` and no shard. Raises `StratavoxError` for a missing column, and
+    a file outside the folder.
     """
-    records = _records(settings, folder, table)
+    records = _records(settings, folder, table, located)
     usable = [record for record in records if record["reason"] is None]
     contents = files.look(folder, sorted({record["file"] for record in usable}), known)
     for record in usable:
@@ -61,7 +62,9 @@ def list_clips(
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[dict]:
+def _records(
+    settings: dict, folder: Path, table: user_table.UserTable, located: list[dict] | None
+) -> list[dict]:
     """One record for each row, with what the table alone gives."""
     cells = table.column(settings["file"], "file")
     starts = ends = [None] * len(cells)
@@ -69,33 +72,36 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
         starts = table.column(settings["start"], "start")
         ends = table.column(settings["end"], "end")
     records = []
-    for row, cell, start, end in zip(table.rows, cells, starts, ends, strict=True):
+    for place, (row, cell, start, end) in enumerate(
+        zip(table.rows, cells, starts, ends, strict=True)
+    ):
         record = dict.fromkeys(SCHEMA.names) | {"row": row, "file": cell}
         record["reason"] = table.ragged.get(row)
         if record["reason"] is None and not cell.strip():
             record["reason"] = f"no file is named in column {settings['file']!r}"
         if record["reason"] is None:
-            record["file"] = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
+            record |= located[place] if located else {}
+        if record["reason"] is None:
+            where = f"{table.path}: row {table.place(row)}"
+            record["file"] = _inside(folder, record["file"], where)
             if start is not None:
                 _bound(record, start, end)
         if record["reason"] is None:
-            record["clip_id"] = clip_name(record["file"], record["start_s"], record["end_s"])
+            names = ("file", "start_s", "end_s", "channel")
+            record["clip_id"] = clip_name(*(record[name] for name in names))
         records.append(record)
     return records
 
 
 def _inside(folder: Path, cell: str, where: str) -> str:
-    """The file as a POSIX path relative to ``folder``; links are not followed."""
-    if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
-        return cell  # nearly every cell; what follows is slow for 100,000 rows
-    base = os.path.abspath(folder)
-    relative = os.path.relpath(os.path.join(base, cell), base)
-    if relative.split(os.sep)[0] == os.pardir:
+    """The file as a POSIX path relative to ``folder``; raises where it lies outside."""
+    file = user_table.inside(folder, cell)
+    if file is None:
         raise StratavoxError(
             f"{where}: the file {cell!r} lies outside the dataset's folder {folder}; "
             "move it inside, or set the config's key 'path' to a folder that holds all files"
         )
-    return Path(relative).as_posix()
+    return file
 
 
 def _bound(record: dict, start: str, end: str) -> None:

@@ -21,7 +21,7 @@ from stratavox.corpus.labels import (
     scanned_rows,
 )
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
-from stratavox.corpus.user_table import UserTable
+from stratavox.corpus.user_table import UserTable, label_of
 from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
@@ -81,10 +81,9 @@ def _refuse_too_bad(settings: dict, rows: int, rejected: list[dict], clips: int)
     if len(rejected) > SHOWN:
         shown.append(f"and {len(rejected) - SHOWN} more")
     raise StratavoxError(
-        f"{settings['path']}/{settings['table']}: {len(rejected)} of {rows} rows cannot be used "
-        f"({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be left):\n  "
-        + "\n  ".join(shown)
-        + "\nCorrect or remove them, or raise max_bad."
+        f"{settings['path']}/{label_of(settings['table'])}: {len(rejected)} of {rows} rows cannot "
+        f"be used ({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be "
+        "left):\n  " + "\n  ".join(shown) + "\nCorrect or remove them, or raise max_bad."
     )
 
 

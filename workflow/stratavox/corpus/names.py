@@ -9,8 +9,9 @@ import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stratavox.corpus.annotations.recordings import files_below, is_recording
+from stratavox.corpus.match import is_recording
 from stratavox.corpus.user_table import RESERVED, UserTable
+from stratavox.corpus.walk import files_below
 from stratavox.errors import StratavoxError
 
 FIELD = re.compile(r"\{([^{}]*)\}")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import fingerprint, tables
-from stratavox.corpus import files, join, listing, recorder, values
+from stratavox.corpus import files, join, listing, locate, recorder, values
 from stratavox.corpus.labels import user_rows
 from stratavox.errors import StratavoxError
 
@@ -34,7 +34,9 @@ def scan(settings: dict, root: Path, out: Path) -> pa.Table:
     used = set(settings.get("used", table.columns)) - table.locating(settings)
     cells = {name: cells for name, cells in table.columns.items() if name in used}
     label_cells, _ = values.of_settings(cells, settings)
-    clips = listing.list_clips(settings, root / settings["path"], table, known, label_cells)
+    folder = root / settings["path"]
+    located = locate.rows(settings, folder, table)
+    clips = listing.list_clips(settings, folder, table, known, label_cells, located)
     provenance = listing.provenance(settings, table) | {"recorder": reader}
     if "join" in settings:
         provenance["join_sha256"] = join.read(settings["join"], root).sha256

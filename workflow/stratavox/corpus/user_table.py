@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from stratavox.errors import StratavoxError
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 RESERVED = {"row", "clip_id"}
+# The column that names the file of a row where several tables are read together.
+TABLE = "table"
+# The number of the row after the header.
+FIRST_ROW = 2
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,16 @@ class UserTable:
     # columns, beside file, start and end, that say where a clip is
     no_labels = frozenset()
 
+    @property
+    def homes(self) -> list[Path]:
+        """For each row the folder of the file that it stands in."""
+        return [self.path.parent] * len(self.rows)
+
     def locating(self, settings: dict) -> set[str]:
         """The columns that say where a clip is: its values are no labels and are not changed."""
         named = {settings.get(key) for key in ("file", "start", "end")}
+        if isinstance(settings.get("channel"), dict):
+            named.add(settings["channel"]["column"])
         return {*self.no_labels, *named} & set(self.columns)
 
     def place(self, row: int) -> int | str:
@@ -71,6 +83,84 @@ def read(path: Path, key: str = "table") -> UserTable:
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
     return table
+
+
+@dataclass(frozen=True)
+class SeveralTables(UserTable):
+    """The rows of several tables; ``origins`` are the file of each row and its number there.
+
+    The column `TABLE` names the file, without its ending.
+    """
+
+    origins: list[tuple[Path, int]]
+    no_labels = frozenset({TABLE})
+
+    @property
+    def homes(self) -> list[Path]:
+        return [path.parent for path, _ in self.origins]
+
+    def place(self, row: int) -> str:
+        path, number = self.origins[row - FIRST_ROW]
+        return f"{number} of {path.name}"
+
+
+def read_all(folder: Path, names: str | list[str]) -> UserTable:
+    """The table ``names`` below ``folder``, or the rows of several with the same columns.
+
+    Raises `StratavoxError` as `read` does, and where their columns differ.
+    """
+    if isinstance(names, str):
+        return read(folder / names)
+    tables = {name: read(folder / name) for name in names}
+    first, *others = tables.values()
+    for table in others:
+        differ = sorted(set(first.columns) ^ set(table.columns))
+        if differ:
+            has, lacks = (first, table) if differ[0] in first.columns else (table, first)
+            raise StratavoxError(
+                f"{lacks.path}: there is no column {differ[0]!r}, which {has.path} has; tables "
+                "that are read together need the same columns: add it, or correct the config's "
+                "key 'table'"
+            )
+    if TABLE in first.columns:
+        raise StratavoxError(
+            f"{first.path}: the column name {TABLE!r} is taken, as several tables are read "
+            "together; rename the column"
+        )
+    origins = [(table.path, row) for table in tables.values() for row in table.rows]
+    columns = {
+        name: [cell for table in tables.values() for cell in table.columns[name]]
+        for name in first.columns
+    }
+    columns[TABLE] = [
+        PurePosixPath(name).with_suffix("").as_posix()
+        for name, table in tables.items()
+        for _ in table.rows
+    ]
+    rows = list(range(FIRST_ROW, FIRST_ROW + len(origins)))
+    places = {origin: row for row, origin in zip(rows, origins, strict=True)}
+    ragged = {
+        places[table.path, row]: why
+        for table in tables.values()
+        for row, why in table.ragged.items()
+    }
+    digests = "\0".join(f"{name}\0{table.sha256}" for name, table in tables.items())
+    sha256 = hashlib.sha256(digests.encode("utf-8", "surrogateescape")).hexdigest()
+    return SeveralTables(folder / label_of(names), sha256, rows, columns, ragged, origins)
+
+
+def inside(folder: Path, cell: str) -> str | None:
+    """The path as a POSIX path relative to ``folder``; None outside it. Links are not followed."""
+    if os.path.normpath(cell) == cell and not cell.startswith((os.sep, os.pardir)):
+        return cell  # nearly every cell; what follows is slow for 100,000 rows
+    base = os.path.abspath(folder)
+    relative = os.path.relpath(os.path.join(base, cell), base)
+    return None if relative.split(os.sep)[0] == os.pardir else Path(relative).as_posix()
+
+
+def label_of(names: str | list[str]) -> str:
+    """How a message names the config's ``table``."""
+    return names if isinstance(names, str) else " and ".join(names)
 
 
 def delimiter(path: Path) -> str:

@@ -25,7 +25,8 @@ WORDS = {
     "site": "site location locality station place plot colony nest territory population",
     "device": "recorder device microphone mic",
     "aside": "licence license source url doi note notes comment comments remark remarks citation "
-    "rights checksum sha256 md5 annotator labeller labeler rater split fold subset partition",
+    "rights checksum sha256 md5 annotator labeller labeler rater split fold subset partition "
+    "table",
     "number": "take rendition",
     "measure": "duration rate samplerate channels channel level snr frequency freq latitude "
     "longitude time hz db confidence score probability prob top1dist logit hour fmin "

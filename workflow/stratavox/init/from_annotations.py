@@ -7,10 +7,13 @@ import re
 from pathlib import Path, PurePosixPath
 
 from stratavox.corpus.annotations.formats import audacity, raven, textgrid
+from stratavox.corpus.annotations.recordings import Recordings
+from stratavox.corpus.annotations.table import matching
+from stratavox.corpus.match import NoRecording
 from stratavox.errors import StratavoxError
-from stratavox.init import guess, sniff
+from stratavox.init import channels, guess, sniff
 from stratavox.init.columns import Column
-from stratavox.init.look import Contents
+from stratavox.init.look import Contents, first
 from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
@@ -28,12 +31,14 @@ def of_annotations(contents: Contents) -> Source | None:
     if not contents.annotations:
         return None
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
-    cells = _read(kind, contents.folder, names)
-    stems = {_stem(name) for name in contents.recordings}
-    paired = sum(_stem(name) in stems for name in names)
+    recordings = Recordings(contents.folder)
+    homes = {name: _home(recordings, name) for name in names}
+    cells, notices = _read(kind, contents.folder, homes, recordings)
+    paired = sum(home is not None for home in homes.values())
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
-    matched = len(list(contents.folder.glob(pattern)))
+    messages += notices
+    matched = len(matching(contents.folder, pattern))
     if matched > len(names):
         others = matched - len(names)
         messages.append(f"  check: {pattern} also matches {others} files of other content")
@@ -47,30 +52,64 @@ def of_annotations(contents: Contents) -> Source | None:
     annotations = {"format": kind, "files": pattern, "label": label}
     if kind == "textgrid":
         annotations |= {"tier": label, "label": LABEL}
-        cells = _read(kind, contents.folder, names, label)
+        cells, _ = _read(kind, contents.folder, homes, recordings, label)
         columns, further, recognised = _columns(contents, cells)
     entry = {"path": contents.folder.as_posix(), "annotations": annotations} | further
+    if raven.CHANNEL in cells and channels.several(contents):
+        chosen, lines = channels.choose(raven.CHANNEL, cells[raven.CHANNEL], contents, (1,))
+        entry |= chosen
+        messages += lines
     return Source(entry, {}, columns, messages + recognised, len(columns[0].cells))
 
 
 def _columns(contents: Contents, cells: dict[str, list[str]]) -> tuple[list[Column], dict, list]:
     """As `recognise`, with what the recordings' own metadata give."""
-    paths = {stem: name for name in contents.recordings for stem in (_stem(name), name)}
-    columns = [Column(name, values) for name, values in cells.items()]
-    columns += recorded(contents.folder, [paths.get(n, n) for n in cells.get(RECORDING, [])])
+    columns = [Column(name, values) for name, values in cells.items() if name != raven.CHANNEL]
+    columns += recorded(contents.folder, cells.get(RECORDING, []))
     return recognise(columns, {RECORDING})
 
 
+def _home(recordings: Recordings, name: str) -> str | None:
+    """The recording that an annotation file is named after."""
+    try:
+        return recordings.of(name)
+    except NoRecording:
+        return None
+
+
 def _read(
-    kind: str, folder: Path, names: list[str], tier: str | None = None
-) -> dict[str, list[str]]:
-    """Columns that can be label or group, one cell for each clip; ``file`` is its recording."""
+    kind: str,
+    folder: Path,
+    homes: dict[str, str | None],
+    recordings: Recordings,
+    tier: str | None = None,
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Columns that can be label or group, one cell for each clip, and messages on recordings.
+
+    The column ``file`` is the clip's recording, by the file's name or by what the file says.
+    """
     rows: list[dict[str, str]] = []
-    for name in names:
+    named, clips, unnamed = 0, 0, []
+    for name, home in homes.items():
         labels = _labels(kind, folder / name, (folder / name).read_bytes(), tier)
-        rows += [{RECORDING: _stem(name)} | row for row in labels]
+        sounds = {row[RECORDING] for row in labels if RECORDING in row}
+        matches, refused = recordings.named(sounds, name)
+        unnamed += [f"{name}: {reason}" for reason in refused.values()]
+        for row in labels:
+            sound = row.get(RECORDING)
+            if sound is None:
+                file = home or ""
+            else:
+                file = matches[sound].file if sound in matches else sound
+            named, clips = named + (sound in matches), clips + (sound is not None)
+            rows.append(row | {RECORDING: file})
     columns = dict.fromkeys(column for row in rows for column in row)
-    return {column: [row.get(column) or "" for row in rows] for column in columns}
+    cells = {column: [row.get(column) or "" for row in rows] for column in columns}
+    messages = [f"  {named} of {clips} clips name a recording that is there"] if clips else []
+    if unnamed:
+        messages += [f"  look: {len(unnamed)} names fit no single recording:"]
+        messages += first([f"    {reason}" for reason in unnamed], "    and")
+    return cells, messages
 
 
 def _labels(kind: str, path: Path, data: bytes, tier: str | None) -> list[dict[str, str]]:
@@ -86,17 +125,15 @@ def _labels(kind: str, path: Path, data: bytes, tier: str | None) -> list[dict[s
     if kind == "audacity":
         return [box.further for box in audacity.boxes(path, data, {"label": LABEL})]
     return [
-        {name: cell for name, cell in box.further.items() if not RAVEN_OWN.match(name)}
+        {
+            name: cell
+            for name, cell in box.further.items()
+            if name == raven.CHANNEL or not RAVEN_OWN.match(name)
+        }
         | ({RECORDING: box.sound} if box.sound else {})
         # any column serves as label here: all are read
         for box in raven.boxes(path, data, {"label": raven.BEGIN})
     ]
-
-
-def _stem(name: str) -> str:
-    """The name of a recording or annotation file up to its first dot, with its folders."""
-    path = PurePosixPath(name)
-    return (path.parent / path.name.partition(".")[0]).as_posix()
 
 
 def _pattern(names: list[str]) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import unquote
 
-from stratavox.corpus import user_table
+from stratavox.corpus import match, user_table
 from stratavox.errors import StratavoxError
+from stratavox.init import channels, sniff
 from stratavox.init.columns import Column, number, words
 from stratavox.init.look import Contents
+from stratavox.init.named import MIN_SHARE, Finder, Named, refuse_unclear
 from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
-# A column names the clips' files where at least this share of its cells names a recording.
-MIN_SHARE = 0.5
 # Share of bounds that must lie in their files; the run reports a few wrong ones.
 FIT_SHARE = 0.95
 STARTS = {"start", "begin", "onset", "from"}
@@ -23,50 +24,82 @@ WRONG_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def of_table(contents: Contents) -> Source | None:
-    """The clips of the table that names most recordings; None where none names them.
+    """The clips of the table that names most recordings, with those of others like it.
 
-    Raises `StratavoxError` where none does and a table could not be read.
+    None where none names them. Raises `StratavoxError` where none does and a table could not be
+    read, or where the cells of one fit several recordings each.
     """
     folder = os.path.abspath(contents.folder)
-    recordings = {os.path.join(folder, name) for name in contents.recordings}
-    matches, refused = [], {}
+    finder, tables, refused = Finder(contents), {}, {}
     for name in contents.tables:
         try:
-            table = _read(contents.folder / name)
+            tables[name] = _read(contents.folder / name)
         except StratavoxError as error:
             refused[name] = str(error)
-            continue
-        matches += _matches(name, table, contents, recordings)
-    matches.sort(key=lambda match: (-match.hits, match.name.count("/"), match.name))
+    matches = [match for name, table in tables.items() for match in finder.of_table(name, table)]
+    if not matches:
+        refuse_unclear(finder)
+        matches = [
+            match for name, table in tables.items() for match in finder.of_parts(name, table)
+        ]
+    matches.sort(key=lambda one: (-one.hits, -one.exact, one.name.count("/"), one.name))
     if not matches and refused:
         raise StratavoxError("; ".join(refused.values()))
     if not matches:
         return None
-    best = matches[0]
-    unused = sorted({name for name in contents.tables if name not in refused and name != best.name})
-    messages = [
-        f"table {best.name}: {best.rows} rows; column {best.column!r} names the files: {best}"
+    firsts = {match.name: match for match in reversed(matches)}
+    best, messages_on_others = finder.together(
+        matches[0], [match for name, match in firsts.items() if name != matches[0].name]
+    )
+    also = [
+        match
+        for match in matches[1:]
+        if match.name in best.names
+        and match.column != best.column
+        and match.exact >= MIN_SHARE * match.rows
     ]
-    also = [match for match in matches[1:] if match.name == best.name]
-    messages += [f"  {match.column!r} also names files: {match}" for match in also]
-    messages += [f"  table {name} is not used: it names fewer recordings" for name in unused]
-    messages += [f"  table not used: {message}" for message in refused.values()]
+    also = list({match.column: match for match in also}.values())
+    unused = sorted(set(tables) - {match.name for match in matches})
+    messages = [
+        f"table {best.name}: {best.rows} rows; column {best.column!r} names the files: {best}",
+        *(f"  {match.column!r} also names files: {match}" for match in also),
+        *_notices(best),
+        *messages_on_others,
+        *(f"  table {name} is not used: it names no recordings" for name in unused),
+        *(f"  table not used: {message}" for message in refused.values()),
+        *(
+            f"  look: {len(files)} {sniff.NAMES[kind]} are not used, as a table names the "
+            "recordings; to use them, move the table away"
+            for kind, files in contents.annotations.items()
+        ),
+    ]
     path = Path(os.path.normpath(contents.folder / os.path.relpath(best.base, folder)))
-    table = Path(os.path.relpath(contents.folder / best.name, path)).as_posix()
+    names = [Path(os.path.relpath(contents.folder / n, path)).as_posix() for n in best.names]
+    table = names[0] if len(names) == 1 else names
     entry = {"path": path.as_posix(), "table": table, "file": best.column}
     notes = {"table": f"{best.rows} rows, one for each clip; relative to path"}
     notes["file"] = "; ".join(
         [f"names the files: {best}", *(f"{m.column} does so too" for m in also)]
     )
+    if best.template:
+        entry["file_name"] = best.template
+        notes["file_name"] = "how a recording is called whose cell takes the place of {}"
     bounds, notices = _bounds(contents, best)
+    used = {*bounds, *(m.column for m in also)}
+    others = [name for name in best.table.columns if name not in {*used, best.column}]
+    if name := channels.column_of(others, contents):
+        chosen, lines = channels.choose(name, best.table.columns[name], contents)
+        entry |= chosen
+        notices += lines
+        used |= {name} if chosen else set()
     columns = [
         Column(name, cells, "file" if name == best.column else None)
         for name, cells in best.table.columns.items()
-        if name not in {*bounds, *(m.column for m in also)}
+        if name not in used
     ]
-    files = [os.path.relpath(os.path.join(best.base, c), folder) for c in best.files]
     own = {column.name for column in columns}
-    columns += [c for c in recorded(contents.folder, files) if c.name not in own]
+    own_files = [file or "" for file in best.files]
+    columns += [c for c in recorded(contents.folder, own_files) if c.name not in own]
     columns, further, recognised = recognise(columns, {best.column})
     entry |= further
     if bounds:
@@ -75,26 +108,39 @@ def of_table(contents: Contents) -> Source | None:
     return Source(entry, notes, columns, [*messages, *notices, *recognised], best.rows)
 
 
-@dataclass(frozen=True)
-class _Match:
-    """A column of a table, and how many of its cells name recordings relative to ``base``."""
+def _notices(best: Named) -> list[str]:
+    """How the cells differ from the paths of the recordings."""
+    if best.template:
+        return [
+            f"  look: cells of {best.column!r} are parts of the recordings' names, "
+            f"{best.template!r}: check that these belong together"
+        ]
+    levelled = best.hits - best.exact
+    if not levelled:
+        return []
+    cells = best.table.columns[best.column]
+    cell, file = next(
+        (cell, file) for cell, file in zip(cells, best.files, strict=True) if file and file != cell
+    )
+    return [
+        f"  look: {levelled} cells name a recording in another way ({_difference(cell, file)}): "
+        f"{cell} is {file}"
+    ]
 
-    name: str
-    table: user_table.UserTable
-    column: str
-    base: str
-    hits: int
 
-    @property
-    def rows(self) -> int:
-        return len(self.table.rows)
-
-    @property
-    def files(self) -> list[str]:
-        return self.table.columns[self.column]
-
-    def __str__(self) -> str:
-        return f"{self.hits} of {self.rows} rows ({self.hits / self.rows:.0%}) name a recording"
+def _difference(cell: str, file: str) -> str:
+    """How a cell differs from the path of the recording that it means."""
+    kinds = {
+        "Windows separators": "\\" in cell,
+        "percent encoding": unquote(cell) != cell,
+        "Unicode form": normalize("NFC", cell) != cell or normalize("NFC", file) != file,
+        "other folders": len(match.names(cell)) != len(file.split("/")),
+    }
+    name, own = match.names(normalize("NFC", unquote(cell)))[-1], normalize("NFC", file)
+    own = unquote(own.rpartition("/")[2])
+    kinds["case"] = name != own and name.lower() == own.lower()
+    kinds["ending"] = name.lower() != own.lower()
+    return ", ".join(kind for kind, differs in kinds.items() if differs)
 
 
 def _read(path: Path) -> user_table.UserTable:
@@ -111,42 +157,12 @@ def _read(path: Path) -> user_table.UserTable:
     return table
 
 
-def _matches(
-    name: str, table: user_table.UserTable, contents: Contents, recordings: set[str]
-) -> list[_Match]:
-    """The table's columns that name recordings, each with the folder that fits it best."""
-    endings = {os.path.basename(path) for path in recordings}
-    matches = []
-    for column, cells in table.columns.items():
-        if not any(os.path.basename(cell) in endings for cell in cells):
-            continue
-        hits = {
-            base: sum(os.path.normpath(os.path.join(base, c)) in recordings for c in cells if c)
-            for base in _bases(name, contents, recordings)
-        }
-        base = max(hits, key=hits.get)
-        if hits[base] >= MIN_SHARE * len(cells):
-            matches.append(_Match(name, table, column, base, hits[base]))
-    return matches
-
-
-def _bases(name: str, contents: Contents, recordings: set[str]) -> list[str]:
-    """Folders that a table's cells may be relative to, the likeliest first."""
-    folder = os.path.abspath(contents.folder)
-    common = os.path.commonpath([os.path.dirname(path) for path in recordings])
-    bases = [folder, os.path.dirname(os.path.join(folder, name))]
-    while len(common) > len(folder):
-        bases.append(common)
-        common = os.path.dirname(common)
-    return list(dict.fromkeys([*bases, os.path.dirname(folder)]))
-
-
-def _bounds(contents: Contents, match: _Match) -> tuple[tuple[str, ...], list[str]]:
+def _bounds(contents: Contents, match: Named) -> tuple[tuple[str, ...], list[str]]:
     """The columns of a clip's start and end in its file, in seconds, and messages on them."""
     names = list(match.table.columns)
     starts = [name for name in names if STARTS & set(words(name))]
     ends = [name for name in names if ENDS & set(words(name))]
-    files = match.table.columns[match.column]
+    files = match.files
     messages = []
     for start, end in ((start, end) for start in starts for end in ends):
         bounds = ([number(cell) for cell in match.table.columns[name]] for name in (start, end))
@@ -154,7 +170,7 @@ def _bounds(contents: Contents, match: _Match) -> tuple[tuple[str, ...], list[st
         ordered = [row for row in rows if None not in row and 0 <= row[1] < row[2]]
         if len(ordered) < FIT_SHARE * len(rows):
             continue
-        fitting = sum(_fits(contents, match, *row) for row in ordered)
+        fitting = sum(_fits(contents, *row) for row in ordered)
         if fitting >= FIT_SHARE * len(rows):
             return (start, end), [f"  columns {start!r} and {end!r} bound the clips, in seconds"]
         messages.append(
@@ -171,8 +187,7 @@ def _bounds(contents: Contents, match: _Match) -> tuple[tuple[str, ...], list[st
     return (), messages
 
 
-def _fits(contents: Contents, match: _Match, file: str, start: float, end: float) -> bool:
+def _fits(contents: Contents, file: str | None, start: float, end: float) -> bool:
     """Whether a clip lies in its file, where its header was read."""
-    path = os.path.relpath(os.path.join(match.base, file), os.path.abspath(contents.folder))
-    header = contents.headers.get(Path(path).as_posix())
+    header = contents.headers.get(file)
     return header is None or end <= header.duration + 0.01

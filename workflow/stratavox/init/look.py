@@ -10,14 +10,13 @@ from statistics import median
 
 from stratavox.audio import AudioError
 from stratavox.corpus import sound
-from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
 from stratavox.corpus.headers import statements, summary
+from stratavox.corpus.match import SUFFIXES, UNREAD_SUFFIXES
 from stratavox.corpus.user_table import DELIMITERS
+from stratavox.corpus.walk import files_below, links_below
 from stratavox.errors import StratavoxError
 from stratavox.init import sniff
 
-# Formats of audio that soundfile does not read.
-UNREAD_SUFFIXES = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".wac", ".mov"}
 # A header takes 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
 SHOWN = 5
@@ -28,7 +27,8 @@ class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
     ``headers`` and ``unreadable`` (reasons) are of all recordings or a sample of
-    `MAX_HEADERS`; ``annotations`` maps a format to its files.
+    `MAX_HEADERS`; ``annotations`` maps a format to its files. ``links`` lead to folders, whose
+    files are among the others; ``broken`` links lead nowhere.
     """
 
     folder: Path
@@ -36,6 +36,8 @@ class Contents:
     headers: dict[str, sound.Header] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     annotations: dict[str, list[str]] = field(default_factory=dict)
 
@@ -53,7 +55,9 @@ def look(folder: Path) -> Contents:
     contents, others = Contents(folder), Counter()
     for name in files_below(folder, without=os.path.abspath("results")):
         suffix = Path(name).suffix.lower()
-        if suffix in SUFFIXES:
+        if not (folder / name).exists():
+            contents.broken.append(name)
+        elif suffix in SUFFIXES:
             contents.recordings.append(name)
         elif suffix in UNREAD_SUFFIXES:
             contents.unread.append(name)
@@ -63,6 +67,7 @@ def look(folder: Path) -> Contents:
             contents.annotations.setdefault(kind, []).append(name)
         else:
             others[suffix or "no suffix"] += 1
+    contents.links = links_below(folder)
     if not contents.recordings:
         raise StratavoxError(_no_recordings(contents, others))
     _read_headers(contents)
@@ -104,6 +109,10 @@ def describe(contents: Contents) -> list[str]:
             f"  {len(contents.unread)} in formats that are not read (convert them to WAV or FLAC): "
             f"{', '.join(contents.unread[:SHOWN])}"
         )
+    if contents.links:
+        messages.append(f"  links to folders, followed: {', '.join(first(contents.links))}")
+    if contents.broken:
+        messages.append(f"  {_broken(contents)}")
     messages.append(f"  tables: {', '.join(contents.tables[:SHOWN]) or 'none'}")
     for kind, names in contents.annotations.items():
         messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
@@ -119,6 +128,14 @@ def first(lines: list[str], more: str = "and") -> list[str]:
     """The first `SHOWN` lines, and a last one with the number of the others."""
     others = len(lines) - SHOWN
     return lines[:SHOWN] + ([f"{more} {others} more"] if others > 0 else [])
+
+
+def _broken(contents: Contents) -> str:
+    """The links whose targets are missing."""
+    return (
+        f"look: {len(contents.broken)} links lead to nothing that is there: "
+        f"{', '.join(first(contents.broken))}"
+    )
 
 
 def _read_headers(contents: Contents) -> None:
@@ -137,6 +154,8 @@ def _no_recordings(contents: Contents, others: Counter) -> str:
             f"There are {len(contents.unread)} others, such as {contents.unread[0]}: convert them "
             "to WAV or FLAC"
         )
+    if contents.broken:
+        message += f"{_broken(contents)}. "
     others.update(Path(name).suffix.lower() for name in contents.tables)
     summary = (
         f"Found: {counts(others)}" if others or contents.annotations else "The folder is empty"

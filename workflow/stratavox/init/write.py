@@ -100,6 +100,8 @@ def _dataset(
     lines = ["source: folder"]
     notes = {"path": "folder of the recordings, relative to where you run"} | notes
     for key, value in entry.items():
+        if key == "channel":
+            continue
         if key == "sets":
             lines += _comment("columns whose cells hold several labels: each set is a class")
             lines.append(
@@ -112,11 +114,20 @@ def _dataset(
             lines += _comment("labelled segments of the recordings, from their annotation files")
             lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
         else:
-            lines += _line(f"{key}: {scalar(value)}", notes.get(key, ""))
+            several = isinstance(value, list)
+            text = f"[{', '.join(map(scalar, value))}]" if several else scalar(value)
+            lines += _line(f"{key}: {text}", notes.get(key, ""))
     lines += _recording(guess.recordings(source.columns, tasks[0].group), tasks[0].group)
     stereo = any(header.channels > 1 for header in contents.headers.values())
-    lines += _line("channel: mean", "mean of all channels, or the number of one")
-    if stereo:
+    if "channel" in entry:
+        column, first = scalar(entry["channel"]["column"]), entry["channel"]["first"]
+        lines += _line(
+            f"channel: {{column: {column}, first: {first}}}",
+            f"each clip is the channel that this column names, the first is {first}; or mean",
+        )
+    else:
+        lines += _line("channel: mean", "mean of all channels, or the number of one")
+    if stereo and "channel" not in entry:
         lines += _comment("some recordings have several channels; 0 is the first one alone")
     lines += _line(
         f"shards: {shards(source.clips)}",

@@ -10,8 +10,9 @@ class Box:
     """``start`` and ``end`` in s, ``low`` and ``high`` in Hz: cells, "" where there is none.
 
     ``row`` is its line, row or interval in the file, ``further`` the label and all other columns.
-    ``sound`` is the file name of the recording where the annotation file itself names it. A box
-    that cannot be used has a ``reason``.
+    ``sound`` is the path or name of the recording where the annotation file itself has it;
+    ``reopened`` says that several files of this name were annotated together. A box that cannot
+    be used has a ``reason``.
     """
 
     row: int
@@ -21,4 +22,5 @@ class Box:
     low: str = ""
     high: str = ""
     sound: str = ""
+    reopened: bool = False
     reason: str | None = None

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path, PurePosixPath
 
-from stratavox.errors import StratavoxError
+from stratavox.corpus.match import Index, Match, NoRecording, is_recording
+from stratavox.corpus.walk import files_below
 
-# Formats that libsndfile reads and that recorders or archives use.
-SUFFIXES = {
-    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
-    *(".au", ".caf", ".rf64", ".w64"),
-}
-
-
-class NoRecording(StratavoxError):
-    """An annotation without a recording; the message is the reason, without the file's name."""
+# After a recording's name: a later part of a longer name, such as its time, and no addition.
+LONGER = re.compile(r"\d{4,}(\.|$)|\d+\.\d+(\.|$)")
 
 
 class Recordings:
     """The recordings below ``folder``: ``files`` are POSIX paths relative to it, sorted.
 
-    Folders that are links are not entered; names that start with a dot are left out.
+    Names that start with a dot are left out.
     """
 
     def __init__(self, folder: Path):
         self.files = [name for name in files_below(folder) if is_recording(name)]
-        self._called: dict[str, list[str]] = {}
-        for file in self.files:
-            path = PurePosixPath(file)
-            for name in (path.name, path.stem):
-                self._called.setdefault(name, []).append(file)
+        self._index = Index(self.files)
+        self._holding = {PurePosixPath(file).parent for file in self.files}
 
     def of(self, annotation: str) -> str:
         """The recording that ``annotation`` (relative, POSIX) is named after.
@@ -39,51 +30,42 @@ class Recordings:
         ``REC.txt``, ``REC.wav.txt`` and ``REC.Table.1.selections.txt`` belong to ``REC.wav``.
         Raises `NoRecording`.
         """
-        parts = PurePosixPath(annotation).name.split(".")
+        place = PurePosixPath(annotation)
+        parts = place.name.split(".")
         for count in range(len(parts) - 1, 0, -1):
             name = ".".join(parts[:count])
-            if name in self._called:
-                return self._nearest(name, annotation)
+            try:
+                match = self._index.match(name, _folder(place))
+            except NoRecording as error:
+                if error.similar:
+                    raise NoRecording(
+                        f"{error}; name the pairs in a table (annotations.list)", similar=True
+                    ) from None
+                continue
+            if LONGER.match(".".join(parts[count:-1])):
+                raise NoRecording(
+                    f"no recording below the folder is called {'.'.join(parts[:-1])!r}; "
+                    f"{match.file!r} has only the beginning of this name"
+                )
+            home = PurePosixPath(match.file).parent
+            if place.parent in self._holding and not home.is_relative_to(place.parent):
+                raise NoRecording(
+                    f"{match.file!r} has its name, but there are recordings beside it and none "
+                    "of this name; put it beside its own, or name the pairs in a table "
+                    "(annotations.list)"
+                )
+            return match.file
         raise NoRecording(f"no recording below the folder is called {parts[0]!r}")
 
-    def named(self, sound: str, annotation: str) -> str:
-        """The recording of the file name ``sound`` in ``annotation``; its suffix may differ."""
-        for name in (sound, PurePosixPath(sound).stem):
-            if name in self._called:
-                return self._nearest(name, annotation)
-        raise NoRecording(f"no recording below the folder is called {sound!r}")
+    def named(
+        self, sounds: set[str], annotation: str
+    ) -> tuple[dict[str, Match], dict[str, NoRecording]]:
+        """The recordings of the paths or names ``sounds`` in ``annotation``, or why there is none.
 
-    def _nearest(self, name: str, annotation: str) -> str:
-        """The recording in the annotation's folder, else the only one of this name."""
-        folder = PurePosixPath(annotation).parent
-        everywhere = self._called[name]
-        beside = [file for file in everywhere if PurePosixPath(file).parent == folder]
-        matches = beside or everywhere
-        if len(matches) == 1:
-            return matches[0]
-        raise NoRecording(
-            f"{len(matches)} recordings are called {name!r}, such as {matches[0]!r} and "
-            f"{matches[1]!r}; "
-            "name the pairs in a table (annotations.list)"
-        )
+        Their folders may be of another computer, and their suffixes may differ.
+        """
+        return self._index.matches(sorted(sounds), _folder(PurePosixPath(annotation)))
 
 
-def is_recording(name: str) -> bool:
-    """Whether a file of this name is read as audio."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def files_below(folder: Path, without: str | None = None) -> list[str]:
-    """The files below ``folder``, sorted POSIX paths relative to it, without hidden ones.
-
-    The folder at the absolute path ``without`` is not entered, nor are links to folders.
-    """
-    files = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.abspath(os.path.join(parent, name)) != without
-        ]
-        files += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(path.relative_to(folder).as_posix() for path in files)
+def _folder(place: PurePosixPath) -> str:
+    return "" if place.parent == PurePosixPath() else place.parent.as_posix()

@@ -9,16 +9,18 @@ import hashlib
 import importlib
 import math
 import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
 from stratavox.corpus import user_table
 from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
-from stratavox.corpus.annotations.recordings import NoRecording, Recordings
+from stratavox.corpus.annotations.recordings import Recordings
+from stratavox.corpus.match import Match, NoRecording, below, is_recording
 from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
+from stratavox.corpus.walk import links_below
 from stratavox.errors import StratavoxError
 
 BOUNDS = {"file": "file", "start": "start_s", "end": "end_s"}
@@ -69,12 +71,15 @@ def read(annotations: dict, folder: Path) -> BoxTable:
         if home is not None:
             _refuse_two_folders(annotated, home, annotation, listed)
             annotated.setdefault(home, annotation)
-        for box in _boxes(annotations, folder / annotation, data, home is not None, listed):
+        boxes = _boxes(annotations, folder / annotation, data, home is not None, listed)
+        sounds = {box.sound for box in boxes if box.sound and listed is None}
+        matches, refused = recordings.named(sounds, annotation)
+        for box in boxes:
             file, reason = home, why
-            if box.sound and listed is None:
-                file, reason = _home(recordings, annotation, None, box.sound)
+            if box.sound in sounds:
+                file, reason = _of_sound(box, matches, refused)
             if file is None:
-                box = _unread(reason, box.row)
+                box = replace(_unread(reason, box.row), sound=box.sound)
             else:
                 annotated.setdefault(file, annotation)
             rows.append((file or "", annotation, box))
@@ -86,17 +91,34 @@ def read(annotations: dict, folder: Path) -> BoxTable:
     return _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
 
 
-def _home(
-    recordings: Recordings, annotation: str, listed: str | None, sound: str | None = None
+def _of_sound(
+    box: Box, matches: dict[str, Match], refused: dict[str, NoRecording]
 ) -> tuple[str | None, str | None]:
-    """The recording of an annotation file, or of a box with ``sound``; or a reason for none.
+    """The recording of a box whose annotation file names it, or the reason for none."""
+    path = "add the measurement 'Begin Path' in Raven and save the table again"
+    if box.sound in refused:
+        several = refused[box.sound].similar and not {"/", "\\"} & set(box.sound)
+        return None, f"{refused[box.sound]}" + (f"; {path}" if several else "")
+    match = matches[box.sound]
+    if match.beside and box.reopened:
+        return None, (
+            f"several files called {box.sound!r} were open together, and several recordings are "
+            f"called so; {path}"
+        )
+    return match.file, None
+
+
+def _home(
+    recordings: Recordings, annotation: str, listed: str | None
+) -> tuple[str | None, str | None]:
+    """The recording of an annotation file by its name, or a reason for none.
 
     A recording that annotations.list names (``listed``) is not checked.
     """
     if listed is not None:
         return listed, None
     try:
-        return recordings.named(sound, annotation) if sound else recordings.of(annotation), None
+        return recordings.of(annotation), None
     except NoRecording as error:
         return None, str(error)
 
@@ -131,15 +153,15 @@ def _annotation_files(annotations: dict, folder: Path) -> Iterator[tuple[str, st
     """Each annotation file, relative to ``folder``, and the recording that the list gives it."""
     if "list" in annotations:
         pairs = user_table.read(folder / annotations["list"])
-        for annotation, recording in zip(
-            *(pairs.column(name, "annotations.list") for name in ("annotation", "recording")),
-            strict=True,
-        ):
-            yield _plain(annotation), _plain(recording)
+        columns = [
+            _files_of(folder, pairs, name, wanted)
+            for name, wanted in (("annotation", _no_recording), ("recording", is_recording))
+        ]
+        yield from zip(*columns, strict=True)
         return
     pattern = _pattern(annotations)
     try:
-        paths = sorted(path.relative_to(folder) for path in folder.glob(pattern))
+        paths = sorted(path.relative_to(folder) for path in matching(folder, pattern))
     except (ValueError, NotImplementedError) as error:
         raise StratavoxError(
             f"annotations.files: {pattern!r} is no pattern below the dataset's folder ({error}); "
@@ -153,6 +175,31 @@ def _annotation_files(annotations: dict, folder: Path) -> Iterator[tuple[str, st
         )
     for path in shown:
         yield path.as_posix(), None
+
+
+def _files_of(
+    folder: Path, pairs: user_table.UserTable, name: str, wanted: Callable[[str], bool]
+) -> list[str]:
+    """The files that a column of the list names; a missing one as it is written."""
+    cells = pairs.column(name, "annotations.list")
+    matches, refused = below(folder, filter(str.strip, cells), wanted=wanted)
+    for row, cell in zip(pairs.rows, cells, strict=True):
+        if cell in refused and refused[cell].similar:
+            raise StratavoxError(f"{pairs.path}: row {row}: {refused[cell]}; write the whole path")
+    return [matches.get(cell, _plain(cell)) for cell in cells]
+
+
+def _no_recording(name: str) -> bool:
+    return not is_recording(name)
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The paths below ``folder`` that match ``pattern``, also through links to folders."""
+    paths = set(folder.glob(pattern))
+    if pattern.startswith("**/"):
+        for link in links_below(folder):
+            paths.update((folder / link).glob(pattern))
+    return sorted(paths)
 
 
 def _plain(cell: str) -> str:
@@ -178,14 +225,20 @@ def _refuse_two_folders(
 def _refuse_nothing(annotations: dict, folder: Path, rows: list, annotated: dict) -> None:
     if not annotated:
         hint = ""
+        reasons = dict.fromkeys(f"{name}: {box.reason}" for _, name, box in rows)
+        first = "; ".join([*reasons][:3])
+        if any(box.sound for _, _, box in rows):
+            raise StratavoxError(
+                f"{folder}: no selection belongs to a recording ({first}); the tables' columns "
+                "'Begin Path' or 'Begin File' must end as the paths of the recordings do"
+            )
         if annotations["format"] == "csv":
             hint = (
                 "; one table for all recordings is read with the keys table, file, start and end "
                 "instead of annotations"
             )
-        reasons = [f"{name}: {box.reason}" for _, name, box in rows[:3]]
         raise StratavoxError(
-            f"{folder}: no annotation file belongs to a recording ({'; '.join(reasons)}); give "
+            f"{folder}: no annotation file belongs to a recording ({first}); give "
             "both the same name, or name the pairs in a table (config key 'annotations.list')"
             + hint
         )

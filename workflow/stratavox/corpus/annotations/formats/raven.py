@@ -7,17 +7,21 @@ from pathlib import Path, PureWindowsPath
 
 from stratavox.corpus import user_table
 from stratavox.corpus.annotations.box import Box
+from stratavox.corpus.match import loose
 from stratavox.errors import StratavoxError
 
 PATTERN = "**/*.txt"
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 LOW, HIGH = "Low Freq (Hz)", "High Freq (Hz)"
 OFFSET = "File Offset (s)"
-# Either names the sound file that a selection begins (ends) in.
-BEGIN_FILE, END_FILE = ("Begin File", "Begin Path"), ("End File", "End Path")
+CHANNEL = "Channel"
+# Either names the sound file that a selection begins (ends) in; the path tells equal names apart.
+BEGIN_FILE, END_FILE = ("Begin Path", "Begin File"), ("End Path", "End File")
 USED = {BEGIN, END, LOW, HIGH, OFFSET, *BEGIN_FILE, *END_FILE}
 # Equal times in a table and in Raven's measurement differ by less.
 SAME_S = 0.001
+# Files that follow each other begin further apart.
+APART_S = 0.5
 
 
 def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
@@ -42,11 +46,13 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     begin_files, end_files = _sounds(table, BEGIN_FILE), _sounds(table, END_FILE)
     _refuse_unknown_times(table, begin_files, "list" in settings)
     selections, records = [], table.records()
+    reopened = _reopened(records, begin_files)
     for place in _one_view(table):
         cells = records[place]
         start, end, reason = _times(cells)
-        if end_files[place] and end_files[place] != begin_files[place]:
-            reason = f"begins in {begin_files[place]!r} and ends in {end_files[place]!r}"
+        begins, ends = _name(begin_files[place]), _name(end_files[place])
+        if ends and ends != begins:
+            reason = f"begins in {begins!r} and ends in {ends!r}"
         selections.append(
             Box(
                 row=table.rows[place],
@@ -56,6 +62,7 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
                 low=cells.get(LOW, ""),
                 high=cells.get(HIGH, ""),
                 sound=begin_files[place],
+                reopened=begin_files[place] in reopened,
                 reason=table.ragged.get(table.rows[place]) or reason,
             )
         )
@@ -72,11 +79,25 @@ def _table(path: Path, data: bytes) -> user_table.UserTable:
 
 
 def _sounds(table: user_table.UserTable, names: tuple[str, str]) -> list[str]:
-    """Each row's sound file without its folders, which are of the annotator's computer; or ""."""
-    for name in names:
-        if name in table.columns:
-            return [PureWindowsPath(cell.strip()).name for cell in table.columns[name]]
-    return [""] * len(table.rows)
+    """Each row's sound file, by the first of the columns ``names`` that has it; or ""."""
+    empty = [""] * len(table.rows)
+    columns = [table.columns.get(name, empty) for name in names]
+    return [next(filter(None, map(str.strip, cells)), "") for cells in zip(*columns, strict=True)]
+
+
+def _name(sound: str) -> str:
+    """The file's name without its folders, which are of the annotator's computer."""
+    return PureWindowsPath(sound).name
+
+
+def _reopened(records: list[dict[str, str]], sounds: list[str]) -> set[str]:
+    """The sound files that began at several times of the table: several files of one name."""
+    starts: dict[str, list[float]] = {}
+    for cells, sound in zip(records, sounds, strict=True):
+        begin, offset = _number(cells[BEGIN]), _number(cells.get(OFFSET, ""))
+        if sound and begin is not None and offset is not None:
+            starts.setdefault(sound, []).append(begin - offset)
+    return {sound for sound, times in starts.items() if max(times) - min(times) > APART_S}
 
 
 def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed: bool) -> None:
@@ -87,11 +108,12 @@ def _refuse_unknown_times(table: user_table.UserTable, sounds: list[str], listed
     named = sorted(set(sounds) - {""})
     if OFFSET not in table.columns:
         stems = [PureWindowsPath(name).stem for name in named]
-        own = listed or not named or table.path.name.startswith(f"{stems[0]}.")
+        own = listed or not named or loose(table.path.name).startswith(f"{loose(stems[0])}.")
         if len(named) > 1 or not own:
+            shown = named if len(set(map(_name, named))) < len(named) else map(_name, named)
             raise StratavoxError(
-                f"{table.path}: its selections are in {', '.join(named[:3])}, but the table is not "
-                f"of one file and named after it, and there is no column {OFFSET!r} to locate "
+                f"{table.path}: its selections are in {', '.join([*shown][:3])}, but the table is "
+                f"not of one file and named after it, and there is no column {OFFSET!r} to locate "
                 "each in its file; add that measurement in Raven and save the table again"
             )
     elif not named:
@@ -131,8 +153,10 @@ def _one_view(table: user_table.UserTable) -> list[int]:
     if not {"Selection", "View"} <= table.columns.keys():
         return list(range(len(table.rows)))
     views = table.columns["View"]
-    # Numbers of selections repeat in tables that were pasted together; their times do not.
-    keys = zip(*(table.columns[name] for name in ("Selection", BEGIN, END)), strict=True)
+    # Numbers of selections repeat in tables that were pasted together; their times do not. Views
+    # of two channels are two selections.
+    names = ("Selection", BEGIN, END, CHANNEL, *BEGIN_FILE)
+    keys = zip(*(table.columns[name] for name in names if name in table.columns), strict=True)
     same: dict[tuple, list[int]] = {}
     for place, key in enumerate(keys):
         same.setdefault(key, []).append(place)
