@@ -12,9 +12,10 @@ from stratavox.corpus import labels
 from stratavox.corpus.annotations import formats
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
-CLIPS = {"identity", "tables", "audio"}
+CLIPS = {"identity", "tables", "audio", "sound", "containers", "expansion"}
 LABELS = {"identity", "tables", "labels", "user_table", "join", "values"}
-LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder", "user_table"}
+LISTING = {"identity", "tables", "listing", "reasons", "files", "user_table"}
+LISTING |= {"recorder", "containers", "expansion"}
 
 
 def closure(*modules: str) -> set[str]:
@@ -32,7 +33,7 @@ def closure(*modules: str) -> set[str]:
         ("corpus.acoustics", {"audio", "tables", "targets", "descriptors", "voice"}),
         ("corpus.generate", LISTING | {"chorus", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
-        ("corpus.manifest", LABELS | {"reasons"}),
+        ("corpus.manifest", LABELS | {"reasons", "headers"}),
         (
             "probe.folds",
             LABELS | {"alike", "sampling", "splits", "limits", "linked", "transfer", "regimes"},

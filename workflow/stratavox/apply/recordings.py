@@ -12,8 +12,9 @@ from stratavox.audio import AudioError
 from stratavox.corpus import listing, locate, sound, user_table, values
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.annotations.formats import raven
-from stratavox.corpus.annotations.recordings import SUFFIXES, Recordings
+from stratavox.corpus.annotations.recordings import Recordings
 from stratavox.corpus.clips import GROUP_S
+from stratavox.corpus.match import SUFFIXES
 from stratavox.corpus.reasons import REPEATS
 from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
@@ -100,11 +101,9 @@ def listed(
             for key, column in (("label", labels), ("low_hz", lows), ("high_hz", highs))
             if column is not None
         }
-        further["channel"] = clip["channel"]
         try:
             of_clip = list(_segments(clip, request.windows, headers, longest_s))
-            if isinstance(dataset.get("channel"), dict) and clip["channel"] is None:
-                _refuse_several_channels(headers.of(clip["file"]), dataset["channel"]["column"])
+            further["channel"] = _channel(clip, dataset.get("channel"), headers)
         except AudioError as error:
             left_out.append(_left_out(clip, str(error)))
             continue
@@ -128,9 +127,8 @@ def _rows(request: Request, dataset: dict) -> tuple[UserTable, dict]:
 def _listed(request: Request, dataset: dict) -> tuple[UserTable, dict]:
     if request.annotations is not None:
         settings = _annotations(request.annotations, dataset.get("annotations", {}))
-        return annotated.read(settings, request.folder), annotated.BOUNDS | {
-            "annotations": settings
-        }
+        names = annotated.BOUNDS | {"annotations": settings}
+        return annotated.read(settings, request.folder), names
     if request.table is None:
         files = Recordings(request.folder).files
         if not files:
@@ -214,12 +212,17 @@ def _segments(
         yield Segment(file, start, end)
 
 
-def _refuse_several_channels(header: sound.Header, column: str) -> None:
-    if header.channels > 1:
+def _channel(clip: dict, policy: str | int | dict, headers: _Headers) -> int | None:
+    """The clip's own channel, or the only one of its file where labelled clips have their own."""
+    if clip["channel"] is not None or not isinstance(policy, dict):
+        return clip["channel"]
+    channels = headers.of(clip["file"]).channels
+    if channels > 1:
         raise AudioError(
-            f"it has {header.channels} channels, and no column {column!r} chooses one, as for the "
-            "labelled clips; give a table with it (--table), or files of one channel"
+            f"it has {channels} channels, and no column {policy['column']!r} chooses one, as for "
+            "the labelled clips; give a table with it (--table), or files of one channel"
         )
+    return 0
 
 
 def _not_too_long(segment: Segment, longest_s: float) -> Segment:
