@@ -1,6 +1,6 @@
 """Times in the names of recordings."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
@@ -36,7 +36,7 @@ def written(minutes):
 @given(TIMES, st.sampled_from(FORMS), st.sampled_from(PREFIXES), st.sampled_from(OFFSETS))
 def test_a_time_that_is_formatted_is_read_again(at, form, prefix, minutes):
     name = prefix + at.strftime(form)
-    utc, there = timezone.utc, timezone(timedelta(minutes=minutes))
+    utc, there = UTC, timezone(timedelta(minutes=minutes))
     assert of_name(name) == at.isoformat()
     assert of_name(name + "Z") == at.replace(tzinfo=utc).isoformat()
     assert of_name(name + written(minutes)) == at.replace(tzinfo=there).isoformat()

@@ -5,14 +5,13 @@ Decodes nothing and imports little: it also runs whenever the Snakefile is parse
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.corpus import files, user_table
+from stratavox.corpus import bounds, files, user_table
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
@@ -40,7 +39,7 @@ def list_clips(
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, and for segments start and end; ``known`` is what
+    ``settings`` holds file, shards, and for segments what `bounds.of_settings` takes; ``known`` is what
     `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
     `StratavoxError` for a missing column, and a file outside the folder.
     """
@@ -59,12 +58,12 @@ def list_clips(
 def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[dict]:
     """One record for each row, with what the table alone gives."""
     cells = table.column(settings["file"], "file")
-    starts = ends = [None] * len(cells)
-    if "start" in settings:
-        starts = table.column(settings["start"], "start")
-        ends = table.column(settings["end"], "end")
+    starts = lasts = [None] * len(cells)
+    of_clips, rates = bounds.of_settings(settings, table), bounds.Rates(folder)
+    if of_clips:
+        starts, lasts = table.columns[of_clips.start], table.columns[of_clips.last]
     records = []
-    for row, cell, start, end in zip(table.rows, cells, starts, ends, strict=True):
+    for row, cell, start, last in zip(table.rows, cells, starts, lasts, strict=True):
         record = dict.fromkeys(SCHEMA.names) | {"row": row, "file": cell}
         record["reason"] = table.ragged.get(row)
         if record["reason"] is None and not cell.strip():
@@ -72,7 +71,7 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
         if record["reason"] is None:
             record["file"] = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
             if start is not None:
-                _bound(record, start, end)
+                _bound(record, of_clips, start, last, rates)
         if record["reason"] is None:
             record["clip_id"] = clip_name(record["file"], record["start_s"], record["end_s"])
         records.append(record)
@@ -93,28 +92,21 @@ def _inside(folder: Path, cell: str, where: str) -> str:
     return Path(relative).as_posix()
 
 
-def _bound(record: dict, start: str, end: str) -> None:
+def _bound(
+    record: dict, of_clips: bounds.Bounds, start: str, last: str, rates: bounds.Rates
+) -> None:
     """Set start_s and end_s in whole microseconds, or the reason why that cannot be."""
-    bounds = []
-    for what, text in (("start", start), ("end", end)):
-        try:
-            seconds = round(float(text), 6)
-        except ValueError:
-            seconds = math.nan
-        if not math.isfinite(seconds):
-            record["reason"] = f"{what} {text!r} is not a number of seconds"
-            return
-        bounds.append(seconds)
-    record["start_s"], record["end_s"] = bounds
-    if bounds[0] < 0:
-        record["reason"] = f"start {start} is negative"
-    elif bounds[0] >= bounds[1]:
-        record["reason"] = f"start {start} is not before end {end}"
+    try:
+        span = of_clips.seconds(start, last, lambda: rates.of(record["file"]))
+    except ValueError as error:
+        record["reason"] = str(error)
+        return
+    record["start_s"], record["end_s"] = span
 
 
 def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
     """Keep one of equal rows; reject all rows that give one clip different labels."""
-    not_labels = {settings.get(key) for key in ("file", "start", "end")} | table.no_labels
+    not_labels = {settings.get(key) for key in ("file", *bounds.KEYS)} | table.no_labels
     labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):

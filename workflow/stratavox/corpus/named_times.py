@@ -7,7 +7,7 @@ any other form may be a number of a station, a phone or an animal, and are not t
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 # 20230512_063000, 20230512T063000, 20160506$175304, 20230512-063000, 20230512063000
 PLAIN = r"(?P<y>(?:19|20)\d\d)(?P<mo>\d\d)(?P<d>\d\d)[_T$ -]?(?P<h>\d\d)(?P<mi>\d\d)(?P<s>\d\d)"
@@ -58,7 +58,7 @@ def _time(match: re.Match) -> str | None:
 def _zone(text: str) -> timezone:
     """Raises ValueError for an offset that no place has: a number that follows the time."""
     if text in "Zz":
-        return timezone.utc
+        return UTC
     hours, minutes = int(text[1:3]), int(text[-2:])
     offset = timedelta(hours=hours, minutes=minutes) * (-1 if text[0] == "-" else 1)
     if minutes >= 60 or offset % STEP or not WEST <= offset <= EAST:

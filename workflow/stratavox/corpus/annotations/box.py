@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stratavox.corpus.bounds import Bounds
+
 
 @dataclass(frozen=True)
 class Box:
@@ -22,3 +24,4 @@ class Box:
     high: str = ""
     sound: str = ""
     reason: str | None = None
+    bounds: Bounds | None = None

@@ -10,7 +10,7 @@ import importlib
 import math
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +18,7 @@ from stratavox.corpus import user_table
 from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
 from stratavox.corpus.annotations.recordings import NoRecording, Recordings
+from stratavox.corpus.bounds import Rates
 from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
@@ -56,6 +57,7 @@ def read(annotations: dict, folder: Path) -> BoxTable:
     digest = hashlib.sha256("\0".join(recordings.files).encode("utf-8", "surrogateescape"))
     rows: list[tuple[str, str, Box]] = []
     annotated: dict[str, str] = {}
+    rates = Rates(folder)
     for annotation, listed in _annotation_files(annotations, folder):
         try:
             data = (folder / annotation).read_bytes()
@@ -77,6 +79,7 @@ def read(annotations: dict, folder: Path) -> BoxTable:
                 box = _unread(reason, box.row)
             else:
                 annotated.setdefault(file, annotation)
+                box = _in_seconds(box, rates, file)
             rows.append((file or "", annotation, box))
     _refuse_nothing(annotations, folder, rows, annotated)
     for file in recordings.files:
@@ -117,6 +120,17 @@ def _boxes(
             f"({sounds[0]}, {sounds[1]}, ...); use annotations.files, which follows these names"
         )
     return boxes
+
+
+def _in_seconds(box: Box, rates: Rates, file: str) -> Box:
+    if box.bounds is None or box.reason:
+        return box
+    try:
+        bounds = box.bounds.unordered(box.start, box.end, lambda: rates.of(file))
+    except ValueError as error:
+        return replace(box, reason=str(error))
+    start, end = (f"{second:.6f}" for second in bounds)
+    return replace(box, start=start, end=end, bounds=None)
 
 
 def _reader(annotations: dict) -> ModuleType:
@@ -232,7 +246,7 @@ def _too_short(box: Box, min_s: float) -> str | None:
     bounds = _bounds(box)
     if bounds is None or not 0 <= round(bounds[1] - bounds[0], 6) < min_s:
         return None
-    return f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s"
+    return f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s, less than {min_s:g} s"
 
 
 def _overlaps(bounds: dict[int, tuple[str, float, float]], left_out: dict) -> dict[int, str]:

@@ -1,0 +1,151 @@
+"""The bounds of a clip in its recording, from cells in one of several units to seconds.
+
+One place decides this for tables, for annotation tables and for `init`. This runs whenever the
+Snakefile is parsed, so it imports little; recordings are opened only for counts of samples.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratavox.corpus import time_names
+from stratavox.corpus.time_names import CLOCK, FRAMES, FREQUENCY, SAMPLES
+from stratavox.errors import StratavoxError
+
+FACTORS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
+NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "min": "minutes", "h": "hours"}
+KEYS = ("start", "end", "duration")
+# 1:02:03.5, 02:03,5 (minutes and seconds), 0 days 00:00:03
+TIME = re.compile(r"(?:(\d+) days?,? )?(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Columns with a clip's start and its ``last`` (its end, or its duration), and their units."""
+
+    start: str
+    last: str
+    is_duration: bool
+    units: tuple[str, str]
+
+    def seconds(self, start: str, last: str, rate: Callable[[], int]) -> tuple[float, float]:
+        """Start and end in whole microseconds; ``rate`` returns the recording's rate in Hz.
+
+        Raises ValueError with the reason where the cells hold none.
+        """
+        first, end = self.unordered(start, last, rate)
+        if first < 0:
+            raise ValueError(f"start {start} is negative")
+        if first >= end and self.is_duration:
+            raise ValueError(f"duration {last} is not above 0")
+        if first >= end:
+            raise ValueError(f"start {start} is not before end {last}")
+        return first, end
+
+    def unordered(self, start: str, last: str, rate: Callable[[], int]) -> tuple[float, float]:
+        """As `seconds`, where the end may also be before the start."""
+        first = to_seconds("start", start, self.units[0], rate)
+        if self.is_duration:
+            end = first + to_seconds("duration", last, self.units[1], rate)
+        else:
+            end = to_seconds("end", last, self.units[1], rate)
+        return round(first, 6), round(end, 6)
+
+
+def of_settings(settings: dict, table, prefix: str = "") -> Bounds | None:
+    """The columns that ``settings`` name by start, end or duration, and units; None without start.
+
+    ``prefix`` stands before the keys in messages. Raises `StratavoxError` for a column that
+    ``table`` lacks, and for one whose name says that it holds no time, or another unit.
+    """
+    if "start" not in settings:
+        return None
+    named = [key for key in KEYS if key in settings]
+    units = settings.get("units", {})
+    if isinstance(units, str):
+        units = dict.fromkeys(named, units)
+    for key in named:
+        table.column(settings[key], prefix + key)
+        _refuse_name(table.path, settings[key], prefix, key, units.get(key))
+    start, last = named
+    return Bounds(
+        *(settings[key] for key in named),
+        is_duration=last == "duration",
+        units=(units.get(start, "s"), units.get(last, "s")),
+    )
+
+
+def _refuse_name(path: Path, column: str, prefix: str, key: str, stated: str | None) -> None:
+    unit = time_names.meaning(column).unit
+    where = f"{path}: column {column!r} (config key {prefix + key!r})"
+    if unit == FREQUENCY:
+        raise StratavoxError(
+            f"{where} is a frequency by its name; a bound of a clip is a time: name another "
+            "column, or leave the bounds out, so that each file is a clip"
+        )
+    if stated or unit in (None, "s"):
+        return
+    if unit == FRAMES:
+        raise StratavoxError(
+            f"{where} counts frames by its name; if these are samples of the sound, write "
+            f"{prefix}units: {SAMPLES}; otherwise add columns with seconds"
+        )
+    raise StratavoxError(
+        f"{where} has the unit {unit} by its name, but the config does not say so: write "
+        f"{prefix}units: {unit}, or {prefix}units: s if its cells are seconds"
+    )
+
+
+def to_seconds(what: str, text: str, unit: str, rate: Callable[[], int] | None = None) -> float:
+    """The time that a cell holds; raises ValueError with the reason where it holds none."""
+    if unit == CLOCK:
+        return _of_clock(what, text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        hint = f"; for clock times write units: {CLOCK}" if TIME.fullmatch(text.strip()) else ""
+        called = NAMES.get(unit, unit)
+        raise ValueError(f"{what} {text!r} is not a number of {called}{hint}")
+    return value / rate() if unit == SAMPLES else value * FACTORS[unit]
+
+
+def is_clock(text: str) -> bool:
+    """Whether a cell is a time such as 00:01:02.5."""
+    return TIME.fullmatch(text.strip()) is not None
+
+
+def _of_clock(what: str, text: str) -> float:
+    match = TIME.fullmatch(text.strip())
+    days, hours, minutes, seconds = match.groups(default="0") if match else ("0",) * 4
+    seconds = float(seconds.replace(",", "."))
+    if match is None or seconds >= 60 or (match[2] and int(minutes) >= 60):
+        raise ValueError(f"{what} {text!r} is not a time as {CLOCK}, with or without hours")
+    return (24 * int(days) + int(hours)) * 3600 + int(minutes) * 60 + seconds
+
+
+class Rates:
+    """The sample rates of recordings, each read once."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._known: dict[str, int] = {}
+
+    def of(self, file: str) -> int:
+        """In Hz; raises ValueError where the header cannot be read."""
+        if file not in self._known:
+            import soundfile as sf  # slow to load, and needed for counts of samples alone
+
+            path = self._folder / file
+            if not path.exists():
+                raise ValueError("missing file")
+            try:
+                self._known[file] = sf.info(path).samplerate
+            except sf.LibsndfileError as error:
+                raise ValueError(f"not audio that can be read ({error.error_string})") from None
+        return self._known[file]
