@@ -20,6 +20,7 @@ from stratavox.errors import StratavoxError
 
 # How far an end in the user's table, rounded to milliseconds, may be past the file's end.
 END_SLACK_S = 0.001
+PAST_END = "past the file's end"
 # libsndfile's seek is inexact in some Vorbis and variable-rate MP3 files, and soundfile seeks after
 # each read: only one read from the start is exact.
 INEXACT_SEEK = {"OGG", "MP3"}
@@ -57,7 +58,8 @@ def read(
 
     ``trim_zeros`` applies `without_zeros`. Raises `AudioError` for a file that is no audio, empty,
     truncated (as far as header or decoder show it), holds NaN or infinite samples, or ends before
-    ``end_s``. A segment of an OGG or MP3 file requires decoding all that precedes it.
+    ``start_s``. A segment that begins in the file ends with it at the latest: programs pad their
+    last window. A segment of an OGG or MP3 file requires decoding all that precedes it.
     """
     path = Path(path)
     if path.suffix.lower() == ".raw":
@@ -106,7 +108,9 @@ def _frames(file: sf.SoundFile, start_s: float | None, end_s: float | None) -> t
     else:
         stop = round(end_s * rate)
         if stop > frames + END_SLACK_S * rate:
-            raise AudioError(f"ends at {end_s:.6f} s, past the file's end at {frames / rate:.6f} s")
+            _refuse_truncated(file)
+            if start >= frames:
+                raise AudioError(f"starts at {start_s:.6f} s, {PAST_END} at {frames / rate:.6f} s")
         stop = min(stop, frames)
     if stop <= start:
         raise AudioError(f"no samples between {start / rate:.6f} s and {stop / rate:.6f} s")

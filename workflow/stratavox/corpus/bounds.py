@@ -23,6 +23,17 @@ KEYS = ("start", "end", "duration")
 TIME = re.compile(r"(?:(\d+) days?,? )?(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
 
 
+# Share of the clips that must lie in their recordings.
+FIT_SHARE = 0.95
+# Times in tables are rounded to hundredths of a second.
+SLACK_S = 0.01
+# Clips of the same length as their files, by this share, are the files.
+CUT_SHARE = 0.1
+# In a unit that nothing states, the middle clip is not shorter than this. Decimals are more likely
+# seconds.
+SHORTEST_S, SHORTEST_DECIMAL_S = 0.001, 0.005
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Columns with a clip's start and its ``last`` (its end, or its duration), and their units."""
@@ -129,23 +140,62 @@ def _of_clock(what: str, text: str) -> float:
     return (24 * int(days) + int(hours)) * 3600 + int(minutes) * 60 + seconds
 
 
-class Rates:
-    """The sample rates of recordings, each read once."""
+@dataclass(frozen=True)
+class Span:
+    """The numbers of a row, read as seconds, and its recording: rate in Hz, length in s."""
+
+    start: float
+    end: float
+    rate: int
+    length: float
+
+
+def units_that_fit(spans: list[Span]) -> list[str]:
+    """Units other than seconds in which nearly all clips lie in their recordings, likeliest first.
+
+    None where the numbers are seconds of uncut recordings, of which the files hold the clips.
+    """
+    cut = sum(abs(s.end - s.start - s.length) <= CUT_SHARE * s.length for s in spans)
+    if not spans or 2 * cut > len(spans):
+        return []
+    whole = all(s.start % 1 == 0 and s.end % 1 == 0 for s in spans)
+    fitting = []
+    for unit in ("ms", SAMPLES, "us"):
+        factors = [1 / s.rate if unit == SAMPLES else FACTORS[unit] for s in spans]
+        pairs = list(zip(spans, factors, strict=True))
+        inside = sum(s.end * factor <= s.length + SLACK_S for s, factor in pairs)
+        lengths = sorted((s.end - s.start) * factor for s, factor in pairs)
+        shortest = SHORTEST_S if whole else SHORTEST_DECIMAL_S
+        if (whole or unit != SAMPLES) and inside >= FIT_SHARE * len(spans):
+            fitting += [unit] if lengths[len(lengths) // 2] >= shortest else []
+    return fitting
+
+
+class Headers:
+    """Sample rates and lengths of the recordings below a folder, each read once."""
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._known: dict[str, int] = {}
+        self._known: dict[str, tuple[int, float]] = {}
 
-    def of(self, file: str) -> int:
+    def rate(self, file: str) -> int:
         """In Hz; raises ValueError where the header cannot be read."""
+        return self._of(file)[0]
+
+    def length(self, file: str) -> float:
+        """In s; raises ValueError where the header cannot be read."""
+        return self._of(file)[1]
+
+    def _of(self, file: str) -> tuple[int, float]:
         if file not in self._known:
-            import soundfile as sf  # slow to load, and needed for counts of samples alone
+            import soundfile as sf  # slow to load, and needed for few tables
 
             path = self._folder / file
             if not path.exists():
                 raise ValueError("missing file")
             try:
-                self._known[file] = sf.info(path).samplerate
+                header = sf.info(path)
             except sf.LibsndfileError as error:
                 raise ValueError(f"not audio that can be read ({error.error_string})") from None
+            self._known[file] = header.samplerate, header.duration
         return self._known[file]

@@ -33,7 +33,8 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
     """Write the shard's part (schema `SCHEMA`, sorted by clip_id) to ``out``.
 
     ``settings`` holds path, channel and trim_zeros, and for a folder content: the shard's digest
-    when the run began. A clip that cannot be used keeps its row, with a reason and no measures.
+    when the run began. A clip that cannot be used keeps its row, with a reason and no measures;
+    ``end_s`` is the file's end for a window that goes on after it.
     Raises `StratavoxError` when a file is not the one that was scanned, or the scan is another.
     """
     scanned = tables.read_table(scan)
@@ -50,7 +51,7 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
             try:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = audio.read(path, *bounds, trim_zeros=settings["trim_zeros"])
-                measures = measure(sound, settings["channel"])
+                measures = measure(sound, settings["channel"]) | _end(sound, *bounds)
             except audio.AudioError as error:
                 measures = {"reason": str(error)}
             records.append(dict.fromkeys(SCHEMA.names) | clip | measures)
@@ -60,6 +61,14 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
     progress.close()
     part = pa.Table.from_pylist(records, schema=SCHEMA).sort_by("clip_id")
     tables.write_table(part, out, provenance)
+
+
+def _end(sound: audio.Audio, start_s: float | None, end_s: float | None) -> dict:
+    """The end of a segment whose window goes on after the end of its file; else nothing."""
+    if end_s is None:
+        return {}
+    held_s = start_s + (len(sound.samples) + sound.trimmed) / sound.rate
+    return {"end_s": round(held_s, 6)} if end_s - held_s > audio.END_SLACK_S else {}
 
 
 def measure(sound: audio.Audio, channel: str | int) -> dict:

@@ -39,8 +39,8 @@ def list_clips(
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, and for segments what `bounds.of_settings` takes; ``known`` is what
-    `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
+    ``settings`` holds file, shards, and for segments what `bounds.of_settings` takes; ``known`` is
+    what `files.look` takes. A row that cannot be used has a ``reason`` and no shard. Raises
     `StratavoxError` for a missing column, and a file outside the folder.
     """
     records = _records(settings, folder, table)
@@ -59,7 +59,7 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
     """One record for each row, with what the table alone gives."""
     cells = table.column(settings["file"], "file")
     starts = lasts = [None] * len(cells)
-    of_clips, rates = bounds.of_settings(settings, table), bounds.Rates(folder)
+    of_clips, headers = bounds.of_settings(settings, table), bounds.Headers(folder)
     if of_clips:
         starts, lasts = table.columns[of_clips.start], table.columns[of_clips.last]
     records = []
@@ -71,7 +71,7 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
         if record["reason"] is None:
             record["file"] = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
             if start is not None:
-                _bound(record, of_clips, start, last, rates)
+                _bound(record, of_clips, start, last, headers)
         if record["reason"] is None:
             record["clip_id"] = clip_name(record["file"], record["start_s"], record["end_s"])
         records.append(record)
@@ -93,11 +93,11 @@ def _inside(folder: Path, cell: str, where: str) -> str:
 
 
 def _bound(
-    record: dict, of_clips: bounds.Bounds, start: str, last: str, rates: bounds.Rates
+    record: dict, of_clips: bounds.Bounds, start: str, last: str, headers: bounds.Headers
 ) -> None:
     """Set start_s and end_s in whole microseconds, or the reason why that cannot be."""
     try:
-        span = of_clips.seconds(start, last, lambda: rates.of(record["file"]))
+        span = of_clips.seconds(start, last, lambda: headers.rate(record["file"]))
     except ValueError as error:
         record["reason"] = str(error)
         return

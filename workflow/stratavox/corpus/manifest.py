@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import join
+from stratavox.corpus import beyond, join
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of, scanned_rows
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
@@ -36,13 +36,16 @@ def make(
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
-    rejected = _rejected(scanned, measured, scanned_rows(settings, scan, root))
+    table = scanned_rows(settings, scan, root)
+    beyond.refuse_most(settings, scanned, measured, table, root)
+    rejected = _rejected(scanned, measured, table)
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
     _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
+    hygiene["cut_at_file_end"] = beyond.cut(scanned, clips)
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
     return clips, labels, hygiene
@@ -147,3 +150,9 @@ def run(job: Job) -> None:
     tables.write_table(clips, job.output.clips, job.provenance)
     tables.write_table(labels, job.output.labels, job.provenance)
     tables.write_json(hygiene, job.output.hygiene)
+    if cut := hygiene["cut_at_file_end"]:
+        print(
+            f"{len(cut)} clips go on after the ends of their recordings and end there, such as "
+            f"{cut[0]['clip_id']} at {cut[0]['file_end_s']} s",
+            flush=True,
+        )

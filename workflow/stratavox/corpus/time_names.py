@@ -31,16 +31,17 @@ UNITS = {
 ROLE_OF = {word: role for role, words in ROLES.items() for word in words.split()}
 UNIT_OF = {word: unit for unit, words in UNITS.items() for word in words.split()}
 # These words beside such a role are about the whole recording: its end is not the end of a call.
-WHOLE = set(
-    "file files recording recordings rec audio media wav sound soundfile session observation total "
-    "survey video deployment tape".split()
-)
+WHOLE = {
+    *("file", "files", "recording", "recordings", "rec", "audio", "media", "wav", "sound"),
+    *("soundfile", "session", "observation", "total", "survey", "video", "deployment", "tape"),
+}
 WITHIN = {"in", "within", "into"}
 # A length beside other words (wing_length) is no duration.
-CALLS = set(
-    "call calls clip clips song syllable note element segment annotation event box selection "
-    "detection window vocalization vocalisation unit a the of in time".split()
-)
+CALLS = {
+    *("call", "calls", "clip", "clips", "song", "syllable", "note", "element", "segment"),
+    *("annotation", "event", "box", "selection", "detection", "window", "unit", "a", "the", "of"),
+    *("vocalization", "vocalisation", "in", "time"),
+}
 # A word that is written in one with another: starttime, endms, tstart.
 GLUED = re.compile(
     "(?P<a>start|begin|end|stop|onset|offset|duration|dur|time|t)"
@@ -50,7 +51,7 @@ GLUED = re.compile(
 
 @dataclass(frozen=True)
 class Meaning:
-    """``role`` is a key of `ROLES` or None, ``unit`` one of `UNITS` or None where the name has none.
+    """``role`` is a key of `ROLES`, ``unit`` one of `UNITS`; None where the name has none.
 
     ``whole``: it is about the recording, not about the clip.
     """
@@ -72,7 +73,7 @@ def words(name: str) -> list[str]:
 
 
 def meaning(name: str) -> Meaning:
-    """What a column's name says: ``start_ms`` is a start in ms, ``recording_end`` is of the whole."""
+    """What a name says: ``start_ms`` is a start in ms, ``recording_end`` is of the whole."""
     named = [part for word in words(name) for part in _parts(word)]
     extreme = _extreme(named)
     if extreme:

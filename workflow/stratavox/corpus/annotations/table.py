@@ -18,7 +18,7 @@ from stratavox.corpus import user_table
 from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
 from stratavox.corpus.annotations.recordings import NoRecording, Recordings
-from stratavox.corpus.bounds import Rates
+from stratavox.corpus.bounds import Headers
 from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
@@ -57,7 +57,7 @@ def read(annotations: dict, folder: Path) -> BoxTable:
     digest = hashlib.sha256("\0".join(recordings.files).encode("utf-8", "surrogateescape"))
     rows: list[tuple[str, str, Box]] = []
     annotated: dict[str, str] = {}
-    rates = Rates(folder)
+    headers = Headers(folder)
     for annotation, listed in _annotation_files(annotations, folder):
         try:
             data = (folder / annotation).read_bytes()
@@ -79,7 +79,7 @@ def read(annotations: dict, folder: Path) -> BoxTable:
                 box = _unread(reason, box.row)
             else:
                 annotated.setdefault(file, annotation)
-                box = _in_seconds(box, rates, file)
+                box = _in_seconds(box, headers, file)
             rows.append((file or "", annotation, box))
     _refuse_nothing(annotations, folder, rows, annotated)
     for file in recordings.files:
@@ -122,11 +122,11 @@ def _boxes(
     return boxes
 
 
-def _in_seconds(box: Box, rates: Rates, file: str) -> Box:
+def _in_seconds(box: Box, headers: Headers, file: str) -> Box:
     if box.bounds is None or box.reason:
         return box
     try:
-        bounds = box.bounds.unordered(box.start, box.end, lambda: rates.of(file))
+        bounds = box.bounds.unordered(box.start, box.end, lambda: headers.rate(file))
     except ValueError as error:
         return replace(box, reason=str(error))
     start, end = (f"{second:.6f}" for second in bounds)
