@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stratavox.corpus import user_table
+from stratavox.corpus.bounds import KEYS
 from stratavox.errors import StratavoxError
-from stratavox.init.columns import Column, number, words
+from stratavox.init import bounds
+from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.source import Source
 
 # A column names the clips' files where at least this share of its cells names a recording.
 MIN_SHARE = 0.5
-# Share of bounds that must lie in their files; the run reports a few wrong ones.
-FIT_SHARE = 0.95
-STARTS = {"start", "begin", "onset", "from"}
-ENDS = {"end", "stop", "offset", "to"}
 WRONG_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
@@ -57,16 +55,17 @@ def of_table(contents: Contents) -> Source | None:
     notes["file"] = "; ".join(
         [f"names the files: {best}", *(f"{m.column} does so too" for m in also)]
     )
-    bounds, notices = _bounds(contents, best)
-    columns = [
-        Column(name, cells)
-        for name, cells in best.table.columns.items()
-        if name not in {best.column, *bounds, *(m.column for m in also)}
-    ]
-    if bounds:
-        entry |= dict(zip(("start", "end"), bounds, strict=True))
-        notes |= {"start": "start of a clip in its file, in seconds", "end": "its end"}
-    return Source(entry, notes, columns, [*messages, *notices], best.rows)
+    files = [_inside(contents, best, cell) for cell in best.table.columns[best.column]]
+    headers = [contents.headers.get(file) for file in files]
+    chosen = bounds.choose(bounds.Rows(best.table.columns, files, headers))
+    entry |= chosen.entry
+    notes |= chosen.notes
+    messages += [*chosen.messages, *_repeats(files, chosen.entry)]
+    used = {best.column, *(m.column for m in also)}
+    used |= {chosen.entry[key] for key in KEYS if key in chosen.entry}
+    columns = [Column(n, cells) for n, cells in best.table.columns.items() if n not in used]
+    columns = [c for c in columns if c.useless or c.name not in chosen.aside]
+    return Source(entry, notes, columns, messages, best.rows)
 
 
 @dataclass(frozen=True)
@@ -131,38 +130,17 @@ def _bases(name: str, contents: Contents, recordings: set[str]) -> list[str]:
     return list(dict.fromkeys([*bases, os.path.dirname(folder)]))
 
 
-def _bounds(contents: Contents, match: _Match) -> tuple[tuple[str, ...], list[str]]:
-    """The columns of a clip's start and end in its file, in seconds, and messages on them."""
-    names = list(match.table.columns)
-    starts = [name for name in names if STARTS & set(words(name))]
-    ends = [name for name in names if ENDS & set(words(name))]
-    files = match.table.columns[match.column]
-    messages = []
-    for start, end in ((start, end) for start in starts for end in ends):
-        bounds = ([number(cell) for cell in match.table.columns[name]] for name in (start, end))
-        rows = list(zip(files, *bounds, strict=True))
-        ordered = [row for row in rows if None not in row and 0 <= row[1] < row[2]]
-        if len(ordered) < FIT_SHARE * len(rows):
-            continue
-        fitting = sum(_fits(contents, match, *row) for row in ordered)
-        if fitting >= FIT_SHARE * len(rows):
-            return (start, end), [f"  columns {start!r} and {end!r} bound the clips, in seconds"]
-        messages.append(
-            f"  columns {start!r} and {end!r} are not used as bounds: {len(rows) - fitting} "
-            f"of {len(rows)} clips would end after their file (the files hold the cut clips, or "
-            "the unit is not seconds)"
-        )
-    if len(set(files)) < len(files):
-        messages.append(
-            f"  check: {len(files) - len(set(files))} rows name a file that another row also "
-            "names, and no columns bound the clips: rows with one file and different labels are "
-            "rejected"
-        )
-    return (), messages
+def _repeats(files: list[str], entry: dict) -> list[str]:
+    repeats = len(files) - len(set(files))
+    if "start" in entry or not repeats:
+        return []
+    return [
+        f"  check: {repeats} rows name a file that another row also names, and no columns bound "
+        "the clips: rows with one file and different labels are rejected"
+    ]
 
 
-def _fits(contents: Contents, match: _Match, file: str, start: float, end: float) -> bool:
-    """Whether a clip lies in its file, where its header was read."""
+def _inside(contents: Contents, match: _Match, file: str) -> str:
+    """The file of a row, relative to the folder."""
     path = os.path.relpath(os.path.join(match.base, file), os.path.abspath(contents.folder))
-    header = contents.headers.get(Path(path).as_posix())
-    return header is None or end <= header.duration + 0.01
+    return Path(path).as_posix()
