@@ -15,6 +15,7 @@ FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__
 CLIPS = {"identity", "tables", "audio"}
 LABELS = {"identity", "tables", "labels", "user_table", "join"}
 LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder", "user_table"}
+LISTING |= {"named_times"}
 
 
 def closure(*modules: str) -> set[str]:
@@ -49,6 +50,7 @@ def test_a_dataset_with_a_table_alone_needs_no_further_reader():
 def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
     modules = labels.reader_code({"annotations": {"format": form}})
     own = {"table", "box", "recordings", "reasons", "user_table", form}
+    own |= {"bounds", "time_names"} if form == "csv" else set()
     assert closure(*modules) == own
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stratavox.corpus import time_names
 from stratavox.corpus.time_names import CLOCK, FRAMES, FREQUENCY, SAMPLES
+from stratavox.corpus.user_table import UserTable
 from stratavox.errors import StratavoxError
 
 FACTORS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
@@ -67,14 +68,12 @@ class Bounds:
         return round(first, 6), round(end, 6)
 
 
-def of_settings(settings: dict, table, prefix: str = "") -> Bounds | None:
-    """The columns that ``settings`` name by start, end or duration, and units; None without start.
+def of_settings(settings: dict, table: UserTable, prefix: str = "") -> Bounds:
+    """The columns that ``settings`` name by start, end or duration, and their units.
 
     ``prefix`` stands before the keys in messages. Raises `StratavoxError` for a column that
     ``table`` lacks, and for one whose name says that it holds no time, or another unit.
     """
-    if "start" not in settings:
-        return None
     named = [key for key in KEYS if key in settings]
     units = settings.get("units", {})
     if isinstance(units, str):

@@ -5,13 +5,15 @@ Decodes nothing and imports little: it also runs whenever the Snakefile is parse
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 
 from stratavox import columns, tables
-from stratavox.corpus import bounds, files, user_table
+from stratavox.corpus import files, user_table
 from stratavox.corpus.identity import clip_name, shard_of
 from stratavox.corpus.reasons import REPEATS
 from stratavox.errors import StratavoxError
@@ -59,8 +61,11 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
     """One record for each row, with what the table alone gives."""
     cells = table.column(settings["file"], "file")
     starts = lasts = [None] * len(cells)
-    of_clips, headers = bounds.of_settings(settings, table), bounds.Headers(folder)
-    if of_clips:
+    of_clips = None
+    if "start" in settings:
+        # loaded by name, so that sets that a rule generates do not depend on it
+        bounds = importlib.import_module("stratavox.corpus.bounds")
+        of_clips, headers = bounds.of_settings(settings, table), bounds.Headers(folder)
         starts, lasts = table.columns[of_clips.start], table.columns[of_clips.last]
     records = []
     for row, cell, start, last in zip(table.rows, cells, starts, lasts, strict=True):
@@ -71,7 +76,7 @@ def _records(settings: dict, folder: Path, table: user_table.UserTable) -> list[
         if record["reason"] is None:
             record["file"] = _inside(folder, cell, f"{table.path}: row {table.place(row)}")
             if start is not None:
-                _bound(record, of_clips, start, last, headers)
+                _bound(record, of_clips, start, last, headers.rate)
         if record["reason"] is None:
             record["clip_id"] = clip_name(record["file"], record["start_s"], record["end_s"])
         records.append(record)
@@ -92,12 +97,10 @@ def _inside(folder: Path, cell: str, where: str) -> str:
     return Path(relative).as_posix()
 
 
-def _bound(
-    record: dict, of_clips: bounds.Bounds, start: str, last: str, headers: bounds.Headers
-) -> None:
+def _bound(record: dict, of_clips, start: str, last: str, rate: Callable[[str], int]) -> None:
     """Set start_s and end_s in whole microseconds, or the reason why that cannot be."""
     try:
-        span = of_clips.seconds(start, last, lambda: headers.rate(record["file"]))
+        span = of_clips.seconds(start, last, lambda: rate(record["file"]))
     except ValueError as error:
         record["reason"] = str(error)
         return
@@ -106,7 +109,8 @@ def _bound(
 
 def _settle_repeats(settings: dict, table: user_table.UserTable, records: list[dict]) -> None:
     """Keep one of equal rows; reject all rows that give one clip different labels."""
-    not_labels = {settings.get(key) for key in ("file", *bounds.KEYS)} | table.no_labels
+    not_labels = {settings.get(key) for key in ("file", "start", "end", "duration")}
+    not_labels |= table.no_labels
     labels = {name: cells for name, cells in table.columns.items() if name not in not_labels}
     places: dict[str, list[int]] = {}
     for place, record in enumerate(records):

@@ -5,6 +5,7 @@ Stops when a larger share of rows than max_bad cannot be used.
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import beyond, join
+from stratavox.corpus import join
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of, scanned_rows
 from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
@@ -21,6 +22,8 @@ from stratavox.errors import StratavoxError
 from stratavox.stage import Job
 
 SHOWN = 10
+# Loaded by name, so that its code is in the keys of only those datasets whose clips have bounds.
+BEYOND = "corpus.beyond"
 
 
 def make(
@@ -37,7 +40,10 @@ def make(
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
     table = scanned_rows(settings, scan, root)
-    beyond.refuse_most(settings, scanned, measured, table, root)
+    has_bounds = len(scanned) > scanned["start_s"].null_count
+    if has_bounds:
+        beyond = importlib.import_module(f"stratavox.{BEYOND}")
+        beyond.refuse_most(settings, scanned, measured, table, root)
     rejected = _rejected(scanned, measured, table)
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
@@ -45,7 +51,7 @@ def make(
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
-    hygiene["cut_at_file_end"] = beyond.cut(scanned, clips)
+    hygiene["cut_at_file_end"] = beyond.cut(scanned, clips) if has_bounds else []
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
     return clips, labels, hygiene
@@ -56,10 +62,12 @@ def _rejected(scanned: pa.Table, measured: pa.Table, table: UserTable) -> list[d
     reasons = dict(
         zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True)
     )
-    rejected = []
-    for row in scanned.select(["row", "file", "clip_id", "reason"]).to_pylist():
+    rejected, rows = [], scanned.select(["row", "file", "clip_id", "reason"]).to_pylist()
+    # where nothing is left, what is no fault of the data is the reason
+    no_fault = NO_FAULT if any(row["reason"] is None for row in rows) else (UNANNOTATED,)
+    for row in rows:
         reason = row["reason"] or reasons[row["clip_id"]]
-        if reason and not reason.startswith(NO_FAULT):
+        if reason and not reason.startswith(no_fault):
             place = table.place(row["row"])
             rejected.append({"row": place, "file": row["file"], "reason": reason})
     return rejected

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from stratavox.corpus.bounds import Bounds
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,4 @@ class Box:
     high: str = ""
     sound: str = ""
     reason: str | None = None
-    bounds: Bounds | None = None
+    in_seconds: Callable[[Box, Path], Box] | None = None

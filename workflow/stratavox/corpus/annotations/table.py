@@ -10,7 +10,7 @@ import importlib
 import math
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +18,6 @@ from stratavox.corpus import user_table
 from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
 from stratavox.corpus.annotations.recordings import NoRecording, Recordings
-from stratavox.corpus.bounds import Headers
 from stratavox.corpus.reasons import TOO_SHORT, UNANNOTATED
 from stratavox.errors import StratavoxError
 
@@ -57,7 +56,6 @@ def read(annotations: dict, folder: Path) -> BoxTable:
     digest = hashlib.sha256("\0".join(recordings.files).encode("utf-8", "surrogateescape"))
     rows: list[tuple[str, str, Box]] = []
     annotated: dict[str, str] = {}
-    headers = Headers(folder)
     for annotation, listed in _annotation_files(annotations, folder):
         try:
             data = (folder / annotation).read_bytes()
@@ -79,7 +77,8 @@ def read(annotations: dict, folder: Path) -> BoxTable:
                 box = _unread(reason, box.row)
             else:
                 annotated.setdefault(file, annotation)
-                box = _in_seconds(box, headers, file)
+                if box.in_seconds and not box.reason:
+                    box = box.in_seconds(box, folder / file)
             rows.append((file or "", annotation, box))
     _refuse_nothing(annotations, folder, rows, annotated)
     for file in recordings.files:
@@ -120,17 +119,6 @@ def _boxes(
             f"({sounds[0]}, {sounds[1]}, ...); use annotations.files, which follows these names"
         )
     return boxes
-
-
-def _in_seconds(box: Box, headers: Headers, file: str) -> Box:
-    if box.bounds is None or box.reason:
-        return box
-    try:
-        bounds = box.bounds.unordered(box.start, box.end, lambda: headers.rate(file))
-    except ValueError as error:
-        return replace(box, reason=str(error))
-    start, end = (f"{second:.6f}" for second in bounds)
-    return replace(box, start=start, end=end, bounds=None)
 
 
 def _reader(annotations: dict) -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from stratavox.corpus import bounds, user_table
@@ -21,6 +22,17 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     of_boxes = bounds.of_settings(settings, table, "annotations.")
     table.column(settings["label"], "annotations.label")
     starts, lasts = table.columns[of_boxes.start], table.columns[of_boxes.last]
+    headers = bounds.Headers(Path())
+
+    def in_seconds(box: Box, recording: Path) -> Box:
+        file = recording.as_posix()
+        try:
+            span = of_boxes.unordered(box.start, box.end, lambda: headers.rate(file))
+        except ValueError as error:
+            return replace(box, reason=str(error))
+        start, end = (f"{second:.6f}" for second in span)
+        return replace(box, start=start, end=end)
+
     used = {of_boxes.start, of_boxes.last, LOW, HIGH}
     return [
         Box(
@@ -31,7 +43,7 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
             low=cells.get(LOW, ""),
             high=cells.get(HIGH, ""),
             reason=table.ragged.get(row),
-            bounds=of_boxes,
+            in_seconds=in_seconds,
         )
         for row, start, last, cells in zip(table.rows, starts, lasts, table.records(), strict=True)
     ]
