@@ -58,15 +58,17 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Trial:
-    """Bounds that were tried. ``refused`` is why they do not fit, ``windows`` how many end late.
+    """Bounds that were tried, and why they do not fit (``refused``).
 
-    ``spans`` are of the rows whose header was read. ``others`` are further units that would fit,
-    where the numbers alone decided.
+    ``spans`` are of the rows whose header was read, ``late`` counts those that end after their
+    recording, ``windows`` those of them that begin in it. ``others`` are further units that would
+    fit, where the numbers alone decided.
     """
 
     bounds: Bounds
     spans: list[Span]
     refused: str | None
+    late: int
     windows: int
     others: list[str] | None = None
 
@@ -152,7 +154,7 @@ def _trials(
     plain = _trial(rows, Bounds(start, last, is_duration, tuple(unit or "s" for unit in own)))
     yield plain
     if own == [None, None]:
-        fitting = units_that_fit(plain.spans)
+        fitting = units_that_fit(plain.spans) if 2 * plain.late > len(plain.spans) else []
         for unit in fitting:
             bounds = replace(plain.bounds, units=(unit, unit))
             others = [other for other in fitting if other != unit]
@@ -201,7 +203,7 @@ def _trial(rows: Rows, bounds: Bounds) -> _Trial:
         )
     elif not bounds.is_duration and _are_ends_of_recordings(spans):
         refused = f"{bounds.last!r} is the end of the recording in nearly all rows"
-    return _Trial(bounds, spans, refused, len(windows))
+    return _Trial(bounds, spans, refused, len(late), len(windows))
 
 
 def _rate(header: object | None) -> Callable[[], int]:
