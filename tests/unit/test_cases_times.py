@@ -4,6 +4,7 @@ Each table is of recordings with tones at known places; what is asserted is whic
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from stratavox import audio, tables
 from stratavox.corpus import bounds, labels
 from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
+from stratavox.init import bounds as chosen_bounds
 from stratavox.init.command import start as init
 from stratavox.plan import plan_of
 
@@ -233,6 +235,76 @@ def test_minutes_that_pass_for_seconds_are_doubted(here, capsys):
     calls(here / "data", ["start", "end"], rows, seconds=60)
     _, printed = begun(capsys)
     assert "look: all clips lie in the first 1.2% of their files" in printed
+
+
+def looked_at(**columns):
+    """What is chosen from columns of 24 rows in recordings of 20 s, without files."""
+    cells = {name: [str(cell(k)) for k in range(24)] for name, cell in columns.items()}
+    files = [f"r{k}.wav" for k in range(24)]
+    header = SimpleNamespace(samplerate=16000, duration=20.0)
+    return chosen_bounds.choose(chosen_bounds.Rows(cells, files, [header] * 24))
+
+
+@pytest.mark.parametrize(
+    ("columns", "entry"),
+    [
+        # ELAN's three forms of one time
+        (
+            {
+                "Begin Time - hh:mm:ss.ms": lambda k: f"00:00:0{k % 5}.250",
+                "Begin Time - ss.msec": lambda k: k % 5 + 0.25,
+                "End Time - hh:mm:ss.ms": lambda k: f"00:00:0{k % 5 + 2}.250",
+                "End Time - ss.msec": lambda k: k % 5 + 2.25,
+            },
+            {
+                "start": "Begin Time - hh:mm:ss.ms",
+                "end": "End Time - hh:mm:ss.ms",
+                "units": "hh:mm:ss",
+            },
+        ),
+        # Raven counts from the first of several files; the offset is in the own file
+        (
+            {
+                "Begin Time (s)": lambda k: k * 20 + 3.0,
+                "End Time (s)": lambda k: k * 20 + 4.0,
+                "File Offset (s)": lambda k: 3.0,
+                "Delta Time (s)": lambda k: 1.0,
+            },
+            {"start": "File Offset (s)", "duration": "Delta Time (s)"},
+        ),
+        # rounded to whole seconds, past a file of 20 s by less than one
+        (
+            {"start": lambda k: f"0:0{k % 5}", "end": lambda k: f"0:2{k % 2}"},
+            {"start": "start", "end": "end", "units": "hh:mm:ss"},
+        ),
+        (
+            {"start": lambda k: f"0:0{k % 5}", "duration": lambda k: 1.5},
+            {
+                **{"start": "start", "duration": "duration"},
+                "units": {"start": "hh:mm:ss", "duration": "s"},
+            },
+        ),
+        # no time in a recording
+        (
+            {
+                "start": lambda k: f"2021-05-10 18:00:0{k % 9}",
+                "end": lambda k: f"2021-05-10 18:00:1{k % 9}",
+            },
+            {},
+        ),
+        ({"from": lambda k: k % 5 + 1, "to": lambda k: k * 3 % 5 + 1}, {}),
+    ],
+)
+def test_columns_of_programs(columns, entry):
+    chosen = looked_at(**columns)
+    assert chosen.entry == entry
+    assert entry or any("look: " in message for message in chosen.messages)
+
+
+def test_a_unit_that_the_name_denies_is_suggested_and_not_taken():
+    chosen = looked_at(start_s=lambda k: 1000 * (k % 5 + 1), end_s=lambda k: 1000 * (k % 5 + 2))
+    assert chosen.entry == {}
+    assert "in ms they would lie in their files" in chosen.messages[0]
 
 
 # ---- the run, with a config of a person's own ----

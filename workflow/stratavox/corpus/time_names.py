@@ -12,7 +12,7 @@ from dataclasses import dataclass
 # Names of the unit of a column's numbers.
 CLOCK, SAMPLES, FRAMES, FREQUENCY = "hh:mm:ss", "samples", "frames", "frequency"
 ROLES = {
-    "start": "start starts started begin begins beginning onset from tmin",
+    "start": "start starts started beg begin begins beginning onset from tmin",
     "end": "end ends ended stop stops finish offset to until tmax",
     "duration": "duration durations dur length len delta",
     "time": "time times timestamp timestamps timecode",
@@ -87,8 +87,8 @@ def meaning(name: str) -> Meaning:
     if role is None and named and len(units) == len(named):
         role = "time"  # a column that is called seconds
     unit = next((u for u in (FREQUENCY, FRAMES) if u in units), units[-1] if units else None)
-    if {"mm", "ss"} <= set(named):
-        unit = CLOCK
+    if "ss" in named:  # ELAN: hh:mm:ss.ms and ss.msec
+        unit = CLOCK if "mm" in named else "s"
     whole = bool(WHOLE & set(named)) and not WITHIN & set(named)
     if "offset" in named and "file" in named:  # Raven's File Offset is a start in the file
         return Meaning("start", unit)

@@ -5,12 +5,14 @@ Names, cells and the lengths of the recordings are tried. What is not certain is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 from stratavox.corpus import time_names
 from stratavox.corpus.bounds import (
+    FACTORS,
     FIT_SHARE,
     NAMES,
     SLACK_S,
@@ -27,6 +29,7 @@ from stratavox.init.columns import number
 EARLY_SHARE = 1 / 50
 # Calls last longer than this.
 SHORT_S = 0.001
+DATED = re.compile(r"\s*(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4})[ T]\d\d?:\d\d")
 # How far a duration may differ from the length that it tells, and by which share.
 SAME_S, SAME_SHARE = 0.05, 0.01
 
@@ -60,9 +63,9 @@ class Rows:
 class _Trial:
     """Bounds that were tried, and why they do not fit (``refused``).
 
-    ``spans`` are of the rows whose header was read, ``late`` counts those that end after their
-    recording, ``windows`` those of them that begin in it. ``others`` are further units that would
-    fit, where the numbers alone decided.
+    ``spans`` are of the rows whose header was read; ``late`` counts those that end after their
+    recording, ``windows`` those of them that begin in it, ``empty`` the rows without both.
+    ``others`` are further units that would fit, where the numbers alone decided.
     """
 
     bounds: Bounds
@@ -70,7 +73,13 @@ class _Trial:
     refused: str | None
     late: int
     windows: int
+    empty: int
     others: list[str] | None = None
+
+    def fitting(self) -> list[str]:
+        """Units that would fit where most clips begin after their recording."""
+        beyond = 2 * (self.late - self.windows) > len(self.spans)
+        return units_that_fit(self.spans) if beyond else []
 
 
 def choose(rows: Rows) -> Chosen:
@@ -81,7 +90,8 @@ def choose(rows: Rows) -> Chosen:
     chosen = Chosen()
     _name_others(chosen, means)
     times = {name: meaning for name, meaning in means.items() if meaning.is_time}
-    chosen.aside |= times.keys()
+    # from and to may also be animals
+    chosen.aside |= {name for name in times if not {"from", "to"} & set(time_names.words(name))}
     best, refused = None, []
     for start, last, is_duration in _pairs(times):
         trials = list(_trials(rows, start, last, is_duration, times))
@@ -93,8 +103,10 @@ def choose(rows: Rows) -> Chosen:
         _use(chosen, best)
     else:
         for trial in refused[:1]:
+            units = trial.fitting() if trial.bounds.units == ("s", "s") else []
+            hint = f"; in {units[0]} they would lie in their files" if units else ""
             chosen.messages.append(
-                f"  look: {_columns(trial.bounds)} are not used as bounds: {trial.refused}"
+                f"  look: {_columns(trial.bounds)} are not used as bounds: {trial.refused}{hint}"
             )
     told = {best.bounds.start, best.bounds.last} if best else set()
     told |= {n for t in refused[:1] for n in (t.bounds.start, t.bounds.last) if not best}
@@ -103,9 +115,12 @@ def choose(rows: Rows) -> Chosen:
 
 
 def _numeric(cells: list[str]) -> bool:
-    """Whether most of the filled cells are numbers or clock times."""
+    """Whether most of the filled cells are numbers, clock times or dates with a time."""
     filled = [cell for cell in cells if cell.strip()]
-    held = sum(number(cell) is not None or is_clock(cell) for cell in filled)
+    held = sum(
+        number(cell) is not None or is_clock(cell) or DATED.match(cell) is not None
+        for cell in filled
+    )
     return 2 * held > len(filled)
 
 
@@ -154,7 +169,7 @@ def _trials(
     plain = _trial(rows, Bounds(start, last, is_duration, tuple(unit or "s" for unit in own)))
     yield plain
     if own == [None, None]:
-        fitting = units_that_fit(plain.spans) if 2 * plain.late > len(plain.spans) else []
+        fitting = plain.fitting()
         for unit in fitting:
             bounds = replace(plain.bounds, units=(unit, unit))
             others = [other for other in fitting if other != unit]
@@ -174,9 +189,13 @@ def _unit(cells: list[str], meaning: Meaning) -> str | None:
 
 
 def _trial(rows: Rows, bounds: Bounds) -> _Trial:
-    spans, ordered, unread = [], 0, 0
+    spans, ordered, unread, empty = [], 0, 0, 0
+    slack = max(SLACK_S, _step(rows.columns[bounds.last], bounds.units[1]))
     cells = zip(rows.columns[bounds.start], rows.columns[bounds.last], rows.headers, strict=True)
     for start, last, header in cells:
+        if not start.strip() and not last.strip():
+            empty += 1
+            continue
         try:
             span = bounds.seconds(start, last, _rate(header))
         except ValueError:
@@ -186,13 +205,13 @@ def _trial(rows: Rows, bounds: Bounds) -> _Trial:
             unread += 1
         else:
             spans.append(Span(*span, header.samplerate, header.duration))
-    late = [span for span in spans if span.end > span.length + SLACK_S]
+    late = [span for span in spans if span.end > span.length + slack]
     windows = [span for span in late if span.start < span.length]
     # a program that pads cuts all recordings into windows of one length
     padded = len({round(span.end - span.start, 2) for span in windows}) == 1
     padded = padded and len(set(rows.files)) < len(rows.files)
     lost = len(late) - (len(windows) if padded else 0)
-    refused, total = None, len(rows.files)
+    refused, total = None, len(rows.files) - empty
     if ordered < FIT_SHARE * total:
         refused = f"{total - ordered} of {total} rows hold no start with an end after it"
     elif ordered - lost < FIT_SHARE * total:
@@ -203,7 +222,19 @@ def _trial(rows: Rows, bounds: Bounds) -> _Trial:
         )
     elif not bounds.is_duration and _are_ends_of_recordings(spans):
         refused = f"{bounds.last!r} is the end of the recording in nearly all rows"
-    return _Trial(bounds, spans, refused, len(late), len(windows))
+    if not ordered:
+        dated = any(map(DATED.match, rows.columns[bounds.start]))
+        refused = (
+            "they are dates, not times in a recording" if dated else refused or "no row has both"
+        )
+    return _Trial(bounds, spans, refused, len(late), len(windows), empty)
+
+
+def _step(cells: list[str], unit: str) -> float:
+    """The step to which times are rounded, in s: a second for 00:00:05, 0.1 s for 2.5."""
+    ends = [re.split("[.,]", cell.strip()) for cell in cells if cell.strip()]
+    decimals = max((len(parts[1]) for parts in ends if len(parts) == 2), default=0)
+    return FACTORS.get(unit, 1.0 if unit == CLOCK else 0.0) * 10.0**-decimals
 
 
 def _rate(header: object | None) -> Callable[[], int]:
@@ -244,6 +275,8 @@ def _use(chosen: Chosen, trial: _Trial) -> None:
             f"  look: {trial.windows} clips go on after the end of their file, as windows that a "
             "program pads: they end with it"
         )
+    if trial.empty:
+        say(f"  look: {trial.empty} rows have neither, and cannot be used")
     lengths = [span.end - span.start for span in trial.spans]
     if lengths and median(lengths) < SHORT_S:
         say(f"  look: the middle clip lasts {median(lengths) * 1000:.3g} ms: is the unit {one}?")
