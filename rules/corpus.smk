@@ -86,7 +86,7 @@ rule manifest:
             "corpus.manifest",
             lambda wildcards: PLAN.manifest(wildcards.dataset),
             places=lambda wildcards: PLAN.tables(wildcards.dataset),
-            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+            code=lambda wildcards: PLAN.manifest_code(wildcards.dataset),
         ),
     shell:
         COMMAND

@@ -60,6 +60,7 @@ HYGIENE = {
     "share_above_8khz": {"median": 0.0123, "max": 0.41},
     "channel_policy": "mean",
     "channels_differ": 0,
+    "cut_at_file_end": [],
     "trimmed": None,
     "join": None,
 }

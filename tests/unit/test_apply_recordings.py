@@ -154,7 +154,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path):
 def test_segments_are_what_reading_each_gives(tmp_path, monkeypatch, form):
     monkeypatch.setattr(stream, "BLOCK", 5000)
     path = put(tmp_path, f"a.{form}", noise(3.0, 22050, channels=2), 22050)
-    several = [(0.0, 0.5), (0.25, 1.0), (0.3, 0.35), (1.5, 2.0), (1.5, 3.0), (2.9, 4.0)]
+    several = [(0.0, 0.5), (0.25, 1.0), (0.3, 0.35), (1.5, 2.0), (1.5, 3.0), (2.9, 4.0), (3.5, 4.0)]
     read = list(stream.segments(path, several, trim_zeros=False))
     for (start, end), segment in zip(several[:-1], read, strict=False):
         alone = sound.read(path, start, end)

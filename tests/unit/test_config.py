@@ -70,7 +70,7 @@ def long(**entry) -> dict:
             {"datasets__chorus__source": "archive", "datasets__chorus__start": "on"},
             [
                 "datasets.chorus.start: only with source: folder",
-                "datasets.chorus: the key 'end' is missing",
+                "datasets.chorus: a start needs the key end or the key duration",
                 "datasets.chorus: the key 'archive' is missing",
             ],
         ),
@@ -116,7 +116,7 @@ def long(**entry) -> dict:
         ),
         (
             {"datasets__chorus": long(format="csv", label="x", start="on")},
-            ["annotations: the key 'end' is missing (names of columns, with format: csv)"],
+            ["annotations: a start needs the key end or the key duration, one of the two"],
         ),
         (
             {"datasets__chorus": long(format="audacity", tier="x", start="on")},

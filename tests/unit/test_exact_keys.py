@@ -15,7 +15,7 @@ FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__
 CLIPS = {"identity", "tables", "audio", "sound", "containers", "expansion"}
 LABELS = {"identity", "tables", "labels", "user_table", "join", "values"}
 LISTING = {"identity", "tables", "listing", "reasons", "files", "user_table"}
-LISTING |= {"recorder", "containers", "expansion"}
+LISTING |= {"recorder", "containers", "expansion", "named_times"}
 
 
 def closure(*modules: str) -> set[str]:
@@ -53,6 +53,7 @@ def test_a_dataset_with_a_table_alone_needs_no_further_reader():
 def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
     modules = labels.reader_code({"annotations": {"format": form}})
     own = {"table", "box", "recordings", "match", "walk", "reasons", "user_table", form}
+    own |= {"bounds", "time_names"} if form == "csv" else set()
     assert closure(*modules) == own
 
 

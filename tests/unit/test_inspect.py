@@ -76,14 +76,19 @@ def test_a_bad_file_is_rejected_with_its_reason_and_the_others_are_kept(data, wh
         assert rows[name]["duration_s"] == 0.5
 
 
-def test_a_segment_past_the_files_end_is_rejected_and_the_files_others_are_kept(data):
+def test_a_window_that_goes_on_after_its_file_ends_there_and_one_that_begins_there_is_rejected(
+    data,
+):
     put(data, "a.wav", tone(seconds=1))
-    rows = inspected(data, [["a.wav", "0", "0.5"], ["a.wav", "0.5", "1.2"], ["a.wav", "0.5", "1"]])
+    windows = [["a.wav", "0", "0.5"], ["a.wav", "0.5", "1.2"], ["a.wav", "1", "1.5"]]
+    rows = inspected(data, windows)
     assert list(rows) == sorted(rows)
-    past = rows.pop("a.wav@0.500000-1.200000")
-    assert past["reason"] == "ends at 1.200000 s, past the file's end at 1.000000 s"
-    assert [r["reason"] for r in rows.values()] == [None, None]
-    assert [r["duration_s"] for r in rows.values()] == [0.5, 0.5]
+    past = rows.pop("a.wav@1.000000-1.500000")
+    assert past["reason"] == "starts at 1.000000 s, past the file's end at 1.000000 s"
+    assert [(r["reason"], r["duration_s"], r["end_s"]) for r in rows.values()] == [
+        (None, 0.5, 0.5),
+        (None, 0.5, 1.0),
+    ]
 
 
 def test_a_part_has_its_shards_clips_only_in_order(data):

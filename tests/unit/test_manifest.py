@@ -79,6 +79,7 @@ def test_the_hygiene_report_counts_and_names(data):
         "duration_s": {"min": 0.5, "median": 0.5, "max": 1.0, "total": 3.5},
         "channel_policy": "mean",
         "channels_differ": 1,
+        "cut_at_file_end": [],
         "trimmed": None,
         "join": None,
         "identical_audio": {"sets": 0, "clips": 0, "differing": {}, "first": []},

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,9 +21,10 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import keys, tables
-from stratavox.corpus import archives, join, labels, listing, names, scan
+from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
+from stratavox.corpus.reasons import TOO_SHORT
 from stratavox.corpus.user_table import UserTable
 from stratavox.corpus.values import Spellings
 from stratavox.encoders import catalogue
@@ -227,8 +229,8 @@ class Plan:
     def tables(self, dataset: str) -> dict:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
-        keys = ("path", "table", "file", "start", "end", "annotations", "join", "archive")
-        keys += ("missing", "sets", "name")
+        keys = ("path", "table", "file", "start", "end", "duration", "units", "annotations", "join")
+        keys += ("archive", "missing", "sets", "name")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:
@@ -268,8 +270,23 @@ class Plan:
             **self.labels(dataset, columns),
             **used,
             "recording": recording,
+            **self._too_short(dataset, entry["target"]),
             **self.probes(dataset, "max_clips", "folds", "inner_folds", "repeats", "seed"),
         }
+
+    def _too_short(self, dataset: str, column: str) -> dict:
+        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none."""
+        annotations = self.datasets[dataset].get("annotations")
+        reasons = self._scans[dataset]["reason"].to_pylist() if annotations else []
+        if not any(reason and reason.startswith(TOO_SHORT) for reason in reasons):
+            return {}
+        cells = self._labels[dataset][column].to_pylist()
+        lost = Counter(
+            cell
+            for cell, reason in zip(cells, reasons, strict=True)
+            if cell and reason and reason.startswith(TOO_SHORT)
+        )
+        return {"too_short": {"min_s": annotations["min_s"], "clips": dict(sorted(lost.items()))}}
 
     def confounds(self, dataset: str, task: str) -> dict:
         """The columns whose association with the task's target is reported."""
@@ -308,6 +325,11 @@ class Plan:
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
         return labels.reader_code(self.datasets[dataset])
+
+    def manifest_code(self, dataset: str) -> list[str]:
+        """The same, and what checks the bounds of clips, where they have some."""
+        bounded = not {"start", "annotations"}.isdisjoint(self.datasets[dataset])
+        return self.reader_code(dataset) + ([manifest.BEYOND] if bounded else [])
 
     def family_code(self, encoder: str) -> list[str]:
         """The module that loads the encoder's family."""

@@ -13,6 +13,7 @@ from stratavox.corpus import listing, locate, sound, user_table, values
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.annotations.formats import raven
 from stratavox.corpus.annotations.recordings import Recordings
+from stratavox.corpus.bounds import KEYS
 from stratavox.corpus.clips import GROUP_S
 from stratavox.corpus.match import SUFFIXES
 from stratavox.corpus.reasons import REPEATS
@@ -142,7 +143,9 @@ def _listed(request: Request, dataset: dict) -> tuple[UserTable, dict]:
         raise StratavoxError(f"--table: {request.table}: no such file; give a .csv or .tsv table")
     table = user_table.read(request.table)
     names = {"file": dataset.get("file", "file")}
-    bounds = {"start": dataset.get("start", "start_s"), "end": dataset.get("end", "end_s")}
+    bounds = {key: dataset[key] for key in KEYS if key in dataset}
+    bounds = bounds or {"start": "start_s", "end": "end_s"}
+    units = {"units": dataset["units"]} if "units" in dataset else {}
     if names["file"] not in table.columns:
         raise StratavoxError(
             f"--table: {request.table}: no column {names['file']!r}, which names the files (as in "
@@ -154,7 +157,7 @@ def _listed(request: Request, dataset: dict) -> tuple[UserTable, dict]:
             f"--table: {request.table}: column {there[0]!r} without the other of "
             f"{' and '.join(bounds.values())}; give both bounds of each clip, or neither"
         )
-    return table, names | (bounds if there else {})
+    return table, names | (bounds | units if there else {})
 
 
 def _annotations(form: str, own: dict) -> dict:

@@ -47,25 +47,27 @@ class _Forward(sf.SoundFile):
 def _decoded_once(
     file: _Forward, header: Header, bounds: list[Bounds], trim_zeros: bool
 ) -> Iterator[Sound | AudioError]:
-    rate, slack = file.samplerate, sound.END_SLACK_S * file.samplerate
-    held, at, broken = np.zeros((0, file.channels), np.float32), 0, None
+    rate = file.samplerate
+    held, at, broken, ended = np.zeros((0, file.channels), np.float32), 0, None, False
     for start_s, end_s in bounds:
         start, stop = round(start_s * rate), round(end_s * rate)
-        while broken is None and at + len(held) < stop:
+        while broken is None and not ended and at + len(held) < stop:
             gone = min(max(0, start - at), len(held))
             try:
                 block = file.read(BLOCK, dtype="float32", always_2d=True)
             except sf.LibsndfileError as error:
                 broken = AudioError(f"damaged or truncated ({error.error_string})")
                 break
-            if not len(block):
-                end_of_file = (at + len(held)) / rate
-                broken = AudioError(f"ends past the file's end at {end_of_file:.6f} s")
-                break
+            ended = not len(block)
             held, at = np.concatenate([held[gone:], block]), at + gone
-        samples = held[max(0, start - at) : max(0, stop - at)]
-        if len(samples) < stop - start - slack or not len(samples):
-            yield broken
+        try:
+            if broken is not None and at + len(held) < stop:
+                raise broken
+            if ended:
+                start, stop = sound.frames_between(at + len(held), header, start_s, end_s)
+        except AudioError as error:
+            yield error
             continue
+        samples = held[max(0, start - at) : max(0, stop - at)]
         kept = sound.without_zeros(samples) if trim_zeros else samples
         yield Sound(kept, file.subtype, header, len(samples) - len(kept))

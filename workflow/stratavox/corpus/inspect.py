@@ -13,7 +13,7 @@ from scipy.signal import welch
 
 from stratavox import audio, columns, tables
 from stratavox.corpus.identity import channel_to_use, check_unchanged, good, shard_digest
-from stratavox.corpus.sound import Sound, read
+from stratavox.corpus.sound import END_SLACK_S, Sound, read
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
@@ -35,7 +35,8 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
     """Write the shard's part (schema `SCHEMA`, sorted by clip_id) to ``out``.
 
     ``settings`` holds path, channel and trim_zeros, and for a folder content: the shard's digest
-    when the run began. A clip that cannot be used keeps its row, with a reason and no measures.
+    when the run began. A clip that cannot be used keeps its row, with a reason and no measures;
+    ``end_s`` is the file's end for a window that goes on after it.
     Raises `StratavoxError` when a file is not the one that was scanned, or the scan is another.
     """
     scanned = tables.read_table(scan)
@@ -54,6 +55,7 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
                 bounds = clip["start_s"], clip["end_s"]
                 sound = read(path, *bounds, trim_zeros=settings["trim_zeros"])
                 measures = measure(sound, channel_to_use(settings, clip["channel"]))
+                measures |= _end(sound, *bounds)
             except audio.AudioError as error:
                 measures = {"reason": str(error)}
             records.append(dict.fromkeys(SCHEMA.names) | clip | measures)
@@ -63,6 +65,14 @@ def inspect_shard(settings: dict, scan: Path, shard: int, out: Path, provenance:
     progress.close()
     part = pa.Table.from_pylist(records, schema=SCHEMA).sort_by("clip_id")
     tables.write_table(part, out, provenance)
+
+
+def _end(sound: Sound, start_s: float | None, end_s: float | None) -> dict:
+    """The end of a segment whose window goes on after the end of its file; else nothing."""
+    if end_s is None:
+        return {}
+    held_s = start_s + (len(sound.samples) + sound.trimmed) / sound.rate
+    return {"end_s": round(held_s, 6)} if end_s - held_s > END_SLACK_S else {}
 
 
 def measure(sound: Sound, channel: str | int) -> dict:

@@ -5,7 +5,8 @@ Decodes nothing and imports little: it also runs whenever the Snakefile is parse
 
 from __future__ import annotations
 
-import math
+import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,11 +45,11 @@ def list_clips(
 ) -> pa.Table:
     """A record (`SCHEMA`) for each row of ``table``, whose files are below ``folder``.
 
-    ``settings`` holds file, shards, and for segments start and end; ``known`` is what `files.look`
-    takes, ``labels`` are the columns in which rows of one clip may not differ, and ``located`` is
-    what `locate.rows` returns: by default a cell is a path relative to ``folder``. A row that
-    cannot be used has a ``reason`` and no shard. Raises `StratavoxError` for a missing column, and
-    a file outside the folder.
+    ``settings`` holds file, shards, and for segments what `bounds.of_settings` takes; ``known`` is
+    what `files.look` takes, ``labels`` are the columns in which rows of one clip may not differ,
+    and ``located`` is what `locate.rows` returns: by default a cell is a path relative to
+    ``folder``. A row that cannot be used has a ``reason`` and no shard. Raises `StratavoxError` for
+    a missing column, and a file outside the folder.
     """
     records = _records(settings, folder, table, located)
     usable = [record for record in records if record["reason"] is None]
@@ -67,13 +68,16 @@ def _records(
 ) -> list[dict]:
     """One record for each row, with what the table alone gives."""
     cells = table.column(settings["file"], "file")
-    starts = ends = [None] * len(cells)
+    starts = lasts = [None] * len(cells)
+    of_clips = None
     if "start" in settings:
-        starts = table.column(settings["start"], "start")
-        ends = table.column(settings["end"], "end")
+        # loaded by name, so that sets that a rule generates do not depend on it
+        bounds = importlib.import_module("stratavox.corpus.bounds")
+        of_clips, headers = bounds.of_settings(settings, table), bounds.Headers(folder)
+        starts, lasts = table.columns[of_clips.start], table.columns[of_clips.last]
     records = []
-    for place, (row, cell, start, end) in enumerate(
-        zip(table.rows, cells, starts, ends, strict=True)
+    for place, (row, cell, start, last) in enumerate(
+        zip(table.rows, cells, starts, lasts, strict=True)
     ):
         record = dict.fromkeys(SCHEMA.names) | {"row": row, "file": cell}
         record["reason"] = table.ragged.get(row)
@@ -85,7 +89,7 @@ def _records(
             where = f"{table.path}: row {table.place(row)}"
             record["file"] = _inside(folder, record["file"], where)
             if start is not None:
-                _bound(record, start, end)
+                _bound(record, of_clips, start, last, headers.rate)
         if record["reason"] is None:
             names = ("file", "start_s", "end_s", "channel")
             record["clip_id"] = clip_name(*(record[name] for name in names))
@@ -104,23 +108,14 @@ def _inside(folder: Path, cell: str, where: str) -> str:
     return file
 
 
-def _bound(record: dict, start: str, end: str) -> None:
+def _bound(record: dict, of_clips, start: str, last: str, rate: Callable[[str], int]) -> None:
     """Set start_s and end_s in whole microseconds, or the reason why that cannot be."""
-    bounds = []
-    for what, text in (("start", start), ("end", end)):
-        try:
-            seconds = round(float(text), 6)
-        except ValueError:
-            seconds = math.nan
-        if not math.isfinite(seconds):
-            record["reason"] = f"{what} {text!r} is not a number of seconds"
-            return
-        bounds.append(seconds)
-    record["start_s"], record["end_s"] = bounds
-    if bounds[0] < 0:
-        record["reason"] = f"start {start} is negative"
-    elif bounds[0] >= bounds[1]:
-        record["reason"] = f"start {start} is not before end {end}"
+    try:
+        span = of_clips.seconds(start, last, lambda: rate(record["file"]))
+    except ValueError as error:
+        record["reason"] = str(error)
+        return
+    record["start_s"], record["end_s"] = span
 
 
 def _settle_repeats(

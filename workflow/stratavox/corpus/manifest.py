@@ -5,6 +5,7 @@ Stops when a larger share of rows than max_bad cannot be used.
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from stratavox.stage import Job
 
 SHOWN = 10
 HEADER = ("file", "header_s", "file_s", "time_expansion")
+# Loaded by name, so that its code is in the keys of only those datasets whose clips have bounds.
+BEYOND = "corpus.beyond"
 
 
 def make(
@@ -44,6 +47,10 @@ def make(
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
     table = scanned_rows(settings, scan, root)
+    has_bounds = len(scanned) > scanned["start_s"].null_count
+    if has_bounds:
+        beyond = importlib.import_module(f"stratavox.{BEYOND}")
+        beyond.refuse_most(settings, scanned, measured, table, root)
     rejected = _rejected(scanned, measured, table)
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
@@ -54,6 +61,7 @@ def make(
     spellings = label_columns_as_written(settings, root)[1]
     hygiene["identical_audio"] = _identical(clips, labels, table.locating(settings))
     hygiene |= {"missing": spellings.missing, "spellings": spellings.joined}
+    hygiene["cut_at_file_end"] = beyond.cut(scanned, clips) if has_bounds else []
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
     return clips, labels, hygiene
@@ -64,10 +72,12 @@ def _rejected(scanned: pa.Table, measured: pa.Table, table: UserTable) -> list[d
     reasons = dict(
         zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True)
     )
-    rejected = []
-    for row in scanned.select(["row", "file", "clip_id", "reason"]).to_pylist():
+    rejected, rows = [], scanned.select(["row", "file", "clip_id", "reason"]).to_pylist()
+    # where nothing is left, what is no fault of the data is the reason
+    no_fault = NO_FAULT if any(row["reason"] is None for row in rows) else (UNANNOTATED,)
+    for row in rows:
         reason = row["reason"] or reasons[row["clip_id"]]
-        if reason and not reason.startswith(NO_FAULT):
+        if reason and not reason.startswith(no_fault):
             place = table.place(row["row"])
             rejected.append({"row": place, "file": row["file"], "reason": reason})
     return rejected
@@ -178,3 +188,8 @@ def run(job: Job) -> None:
     tables.write_json(hygiene, job.output.hygiene)
     for line in headers.statements(hygiene):
         print(f"{job.wildcards.dataset}: {line}")
+    if cut := hygiene["cut_at_file_end"]:
+        print(
+            f"{job.wildcards.dataset}: {len(cut)} clips go on after the ends of their recordings "
+            f"and end there, such as {cut[0]['clip_id']} at {cut[0]['file_end_s']} s"
+        )

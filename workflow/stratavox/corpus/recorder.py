@@ -1,9 +1,8 @@
 """Time and device of a recording, from its file's header or name.
 
 Sources are GUANO metadata of bat detectors and others (the chunk ``guan``; GUANO specification
-1.0), AudioMoth's comment (ICMT in the chunk LIST of a WAV file) and the names of AudioMoth and Song
-Meter, such as ``24E1440360371F71_20230512_063000T.WAV``. Only headers are read,
-about a hundred bytes for each chunk of the file.
+1.0), AudioMoth's comment (ICMT in the chunk LIST of a WAV file) and the file's name
+(named_times.py). Only headers are read, about a hundred bytes for each chunk of the file.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from pathlib import Path
 
 from stratavox.corpus import containers
 from stratavox.corpus.expansion import guano_of
+from stratavox.corpus.named_times import of_name
 
 COLUMNS = ("recorded_at", "recorder")
-# T: triggered recording; SYNC: clock corrected by GPS
-NAME = re.compile(r"(?:.*_)?((?:19|20)\d{6})_(\d{6})(?:T|_SYNC)?")
 COMMENT = re.compile(
     r"Recorded at (\d\d:\d\d:\d\d)(?:\.\d+)? (\d\d/\d\d/\d{4}) "
     r"\(UTC(?:([+-])(\d{1,2})(?::(\d\d))?)?\)"
@@ -38,7 +36,7 @@ def of(path: Path) -> dict[str, str | None]:
     comment, artist = texts.get(b"ICMT", ""), texts.get(b"IART", "")
     moth = AUDIOMOTH.search(artist) or AUDIOMOTH.search(comment)
     return {
-        "recorded_at": _iso(guano.get("Timestamp")) or _commented(comment) or _named(path.stem),
+        "recorded_at": _iso(guano.get("Timestamp")) or _commented(comment) or of_name(path.stem),
         "recorder": _device(guano) or (moth[0] if moth else None),
     }
 
@@ -80,11 +78,3 @@ def _commented(comment: str) -> str | None:
     except ValueError:
         return None
     return at.replace(tzinfo=zone).isoformat()
-
-
-def _named(stem: str) -> str | None:
-    match = NAME.fullmatch(stem)
-    try:
-        return match and datetime.strptime("".join(match.groups()), "%Y%m%d%H%M%S").isoformat()
-    except ValueError:
-        return None

@@ -17,6 +17,7 @@ from stratavox.corpus.containers import Layout
 
 # How far an end in the user's table, rounded to milliseconds, may be past the file's end.
 END_SLACK_S = 0.001
+PAST_END = "past the file's end"
 # libsndfile's seek is inexact in some Vorbis and variable-rate MP3 files, and soundfile seeks after
 # each read: only one read from the start is exact.
 INEXACT_SEEK = {"OGG", "MP3"}
@@ -83,14 +84,15 @@ def read(
 
     ``trim_zeros`` applies `without_zeros`. Raises `AudioError` for a file that is no audio, empty,
     truncated (as far as header or decoder show it), holds NaN or infinite samples, or ends before
-    ``end_s``. A segment of an OGG or MP3 file, or in a format in which libsndfile cannot seek
+    ``start_s``. A segment that begins in the file ends with it at the latest: programs pad their
+    last window. A segment of an OGG or MP3 file, or in a format in which libsndfile cannot seek
     (GSM 6.10, G.721), requires decoding all that precedes it.
     """
     with _opened(Path(path)) as (file, layout):
         facts = _header(file, layout)
-        if end_s is None:
+        if end_s is None or end_s > facts.duration + END_SLACK_S:
             _refuse_truncated(file, layout)
-        start, stop = _frames(file.frames, facts, start_s, end_s)
+        start, stop = frames_between(file.frames, facts, start_s, end_s)
         samples = _decode(file, start, stop - start)
         subtype = file.subtype
     if len(samples) < stop - start:
@@ -164,20 +166,21 @@ def _header(file: sf.SoundFile, layout: Layout | None) -> Header:
     return Header(rate, file.channels, duration, header_s, factor)
 
 
-def _frames(
+def frames_between(
     frames: int, facts: Header, start_s: float | None, end_s: float | None
 ) -> tuple[int, int]:
-    """First frame and the one after the last; checks them against what the file holds."""
+    """First frame and the one after the last of a segment, of the ``frames`` that a file holds.
+
+    Raises `AudioError` where it begins after them.
+    """
     rate = facts.samplerate
     start = 0 if start_s is None else round(start_s * rate)
     stop = frames if end_s is None else round(end_s * rate)
-    if stop > frames + END_SLACK_S * rate:
+    if stop > frames + END_SLACK_S * rate and start >= frames:
         slow = ""
         if facts.time_expansion != 1:
             slow = f" in true time (it plays {facts.time_expansion:g} times slower)"
-        raise AudioError(
-            f"ends at {end_s:.6f} s, past the file's end at {frames / rate:.6f} s{slow}"
-        )
+        raise AudioError(f"starts at {start_s:.6f} s, {PAST_END} at {frames / rate:.6f} s{slow}")
     stop = min(stop, frames)
     if stop <= start:
         raise AudioError(f"no samples between {start / rate:.6f} s and {stop / rate:.6f} s")

@@ -42,7 +42,7 @@ class UserTable:
 
     def locating(self, settings: dict) -> set[str]:
         """The columns that say where a clip is: its values are no labels and are not changed."""
-        named = {settings.get(key) for key in ("file", "start", "end")}
+        named = {settings.get(key) for key in ("file", "start", "end", "duration")}
         if isinstance(settings.get("channel"), dict):
             named.add(settings["channel"]["column"])
         return {*self.no_labels, *named} & set(self.columns)

@@ -66,7 +66,8 @@ def _describe(summary: dict) -> list[str]:
         whole = summary["drawn_from"]["clips"]
         messages.append(f"    drawn by class from {whole} clips (probes.max_clips)")
     left_out = [
-        f"    left out: {row['label']!r}: {row['clips']} clips, {row['why']}"
+        f"    {'' if row['clips'] else 'look: '}left out: {row['label']!r}: {row['clips']} clips, "
+        f"{row['why']}"
         for row in summary["left_out"]
     ]
     messages += first(left_out, "    and")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+
+from stratavox.corpus.time_names import words
 
 # Words in the names of columns of each kind, the most specific first. A compound has the kind of
 # its last word (call_type, recording_site), without fillers such as id (bird_id).
@@ -120,12 +121,6 @@ class Column:
     def is_nested_in(self, other: Column) -> bool:
         """Whether each value of this one occurs with a single value of ``other``."""
         return len(set(zip(self.cells, other.cells, strict=True))) == len(set(self.cells))
-
-
-def words(name: str) -> list[str]:
-    """The lower-case words of a column's name: ``CallType (s)`` is call, type, s."""
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return [word for word in re.split(r"[\W_]+", apart.lower()) if word]
 
 
 def number(cell: str) -> float | None:

@@ -8,18 +8,15 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from stratavox.corpus import match, user_table
+from stratavox.corpus.bounds import KEYS
 from stratavox.errors import StratavoxError
-from stratavox.init import channels, sniff
-from stratavox.init.columns import Column, number, words
+from stratavox.init import bounds, channels, sniff
+from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.named import MIN_SHARE, Finder, Named, refuse_unclear
 from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
-# Share of bounds that must lie in their files; the run reports a few wrong ones.
-FIT_SHARE = 0.95
-STARTS = {"start", "begin", "onset", "from"}
-ENDS = {"end", "stop", "offset", "to"}
 WRONG_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
@@ -84,8 +81,13 @@ def of_table(contents: Contents) -> Source | None:
     if best.template:
         entry["file_name"] = best.template
         notes["file_name"] = "how a recording is called whose cell takes the place of {}"
-    bounds, notices = _bounds(contents, best)
-    used = {*bounds, *(m.column for m in also)}
+    headers = [contents.headers.get(file) for file in best.files]
+    bounded = bounds.choose(bounds.Rows(best.table.columns, best.files, headers))
+    entry |= bounded.entry
+    notes |= bounded.notes
+    notices = [*bounded.messages, *_repeats(best.files, bounded.entry)]
+    used = {bounded.entry[key] for key in KEYS if key in bounded.entry}
+    used |= {m.column for m in also}
     others = [name for name in best.table.columns if name not in {*used, best.column}]
     if name := channels.column_of(others, contents):
         chosen, lines = channels.choose(name, best.table.columns[name], contents)
@@ -93,7 +95,12 @@ def of_table(contents: Contents) -> Source | None:
         notices += lines
         used |= {name} if chosen else set()
     columns = [
-        Column(name, cells, "file" if name == best.column else None)
+        Column(
+            name,
+            cells,
+            "file" if name == best.column else None,
+            "a time or a frequency" if name in bounded.aside else None,
+        )
         for name, cells in best.table.columns.items()
         if name not in used
     ]
@@ -102,9 +109,6 @@ def of_table(contents: Contents) -> Source | None:
     columns += [c for c in recorded(contents.folder, own_files) if c.name not in own]
     columns, further, recognised = recognise(columns, {best.column})
     entry |= further
-    if bounds:
-        entry |= dict(zip(("start", "end"), bounds, strict=True))
-        notes |= {"start": "start of a clip in its file, in seconds", "end": "its end"}
     return Source(entry, notes, columns, [*messages, *notices, *recognised], best.rows)
 
 
@@ -157,37 +161,12 @@ def _read(path: Path) -> user_table.UserTable:
     return table
 
 
-def _bounds(contents: Contents, match: Named) -> tuple[tuple[str, ...], list[str]]:
-    """The columns of a clip's start and end in its file, in seconds, and messages on them."""
-    names = list(match.table.columns)
-    starts = [name for name in names if STARTS & set(words(name))]
-    ends = [name for name in names if ENDS & set(words(name))]
-    files = match.files
-    messages = []
-    for start, end in ((start, end) for start in starts for end in ends):
-        bounds = ([number(cell) for cell in match.table.columns[name]] for name in (start, end))
-        rows = list(zip(files, *bounds, strict=True))
-        ordered = [row for row in rows if None not in row and 0 <= row[1] < row[2]]
-        if len(ordered) < FIT_SHARE * len(rows):
-            continue
-        fitting = sum(_fits(contents, *row) for row in ordered)
-        if fitting >= FIT_SHARE * len(rows):
-            return (start, end), [f"  columns {start!r} and {end!r} bound the clips, in seconds"]
-        messages.append(
-            f"  columns {start!r} and {end!r} are not used as bounds: {len(rows) - fitting} "
-            f"of {len(rows)} clips would end after their file (the files hold the cut clips, or "
-            "the unit is not seconds)"
-        )
-    if len(set(files)) < len(files):
-        messages.append(
-            f"  check: {len(files) - len(set(files))} rows name a file that another row also "
-            "names, and no columns bound the clips: rows with one file and different labels are "
-            "rejected"
-        )
-    return (), messages
-
-
-def _fits(contents: Contents, file: str | None, start: float, end: float) -> bool:
-    """Whether a clip lies in its file, where its header was read."""
-    header = contents.headers.get(file)
-    return header is None or end <= header.duration + 0.01
+def _repeats(files: list[str | None], entry: dict) -> list[str]:
+    named = [file for file in files if file]
+    repeats = len(named) - len(set(named))
+    if "start" in entry or not repeats:
+        return []
+    return [
+        f"  check: {repeats} rows name a file that another row also names, and no columns bound "
+        "the clips: rows with one file and different labels are rejected"
+    ]

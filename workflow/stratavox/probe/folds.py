@@ -42,6 +42,9 @@ def run(job: Job) -> None:
     rows, summary["regimes"], summary["regimes_left_out"] = assign(clips, job.settings)
     tables.write_table(rows, job.output.folds, job.provenance)
     tables.write_json(summary, job.output.summary)
+    for row in summary["left_out"]:
+        if not row["clips"]:
+            print(f"class {row['label']!r} is left out: {row['why']}", flush=True)
 
 
 def choose_clips(
@@ -92,9 +95,10 @@ def choose_clips(
     counted = limits.in_classes(usable)
     left_out = limits.left_out(usable, settings)
     classes = [label for label in counted if label not in {row["label"] for row in left_out}]
+    of_column = {*counted, *(row["label"] for row in left_out)}
     if len(classes) < 2:
         raise StratavoxError(
-            f"{where}: {len(classes)} of {len(counted)} classes of column "
+            f"{where}: {len(classes)} of {len(of_column)} classes of column "
             f"{settings['target']!r} can be tested ({', '.join(map(repr, classes)) or 'none'}); a "
             f"probe needs at least 2 with min_clips: {settings['min_clips']} and min_groups: "
             f"{settings['min_groups']}. Left out: "

@@ -19,7 +19,11 @@ def in_classes(clips: pd.DataFrame) -> dict[str, dict]:
 
 
 def left_out(clips: pd.DataFrame, settings: dict) -> list[dict]:
-    """The classes that cannot be tested, their clips and groups, and why."""
+    """The classes that cannot be tested, their clips and groups, and why.
+
+    With ``settings["too_short"]`` (min_s, and by label the clips that it leaves out) also those
+    that lost all their clips.
+    """
     none = {"clips": 0, "groups": 0}
     parts = transfer.parts(clips, settings.get("transfer"))
     counts = {where: in_classes(part) for where, part in parts.items()}
@@ -35,7 +39,32 @@ def left_out(clips: pd.DataFrame, settings: dict) -> list[dict]:
                 why.append(f"fewer than {settings['min_groups']} groups ({of_group}){where}")
         if why:
             rows.append({"label": label, **count, "why": " and ".join(why)})
-    return rows
+    return _with_too_short(rows, in_classes(clips), settings)
+
+
+def _with_too_short(rows: list[dict], kept: dict[str, dict], settings: dict) -> list[dict]:
+    """``rows`` where classes that are left out name the clips that min_s took."""
+    if "too_short" not in settings:
+        return rows
+    lost = settings["too_short"]["clips"]
+    shorter = f"shorter than annotations.min_s ({settings['too_short']['min_s']:g} s)"
+    rows = [
+        row | {"why": f"{row['why']} ({lost[row['label']]} others are {shorter})"}
+        if row["label"] in lost
+        else row
+        for row in rows
+    ]
+    gone = [
+        {
+            "label": label,
+            "clips": 0,
+            "groups": None if settings["group"] is None else 0,
+            "why": f"no clip is left: {count} are {shorter}",
+        }
+        for label, count in lost.items()
+        if label not in kept
+    ]
+    return sorted(rows + gone, key=lambda row: row["label"])
 
 
 def refuse_few_groups(clips: pd.DataFrame, settings: dict) -> None:

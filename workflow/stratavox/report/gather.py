@@ -85,6 +85,9 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     if hygiene["join"]:
         missed = f"{hygiene['join']['clips_not_mentioned']} of {hygiene['clips']}"
         optional.append([f"Clips that {hygiene['join']['table']} does not mention", missed])
+    if hygiene["cut_at_file_end"]:
+        windows = str(len(hygiene["cut_at_file_end"]))
+        optional.append(["Windows that end with their recording before their own end", windows])
     if hygiene["trimmed"]:
         cut = f"{hygiene['trimmed']['clips']} clips, {hygiene['trimmed']['seconds']:.2f} s in all"
         optional.append(["Zeros trimmed from head and tail", cut])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,3 +26,4 @@ class Box:
     sound: str = ""
     reopened: bool = False
     reason: str | None = None
+    in_seconds: Callable[[Box, Path], Box] | None = None

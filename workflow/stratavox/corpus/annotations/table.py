@@ -82,6 +82,8 @@ def read(annotations: dict, folder: Path) -> BoxTable:
                 box = replace(_unread(reason, box.row), sound=box.sound)
             else:
                 annotated.setdefault(file, annotation)
+                if box.in_seconds and not box.reason:
+                    box = box.in_seconds(box, folder / file)
             rows.append((file or "", annotation, box))
     _refuse_nothing(annotations, folder, rows, annotated)
     for file in recordings.files:
@@ -285,7 +287,7 @@ def _too_short(box: Box, min_s: float) -> str | None:
     bounds = _bounds(box)
     if bounds is None or not 0 <= round(bounds[1] - bounds[0], 6) < min_s:
         return None
-    return f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s"
+    return f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s, less than {min_s:g} s"
 
 
 def _overlaps(bounds: dict[int, tuple[str, float, float]], left_out: dict) -> dict[int, str]:
