@@ -13,8 +13,9 @@ from stratavox.corpus.annotations import formats
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
 CLIPS = {"identity", "tables", "audio"}
-LABELS = {"identity", "tables", "labels", "user_table", "join"}
-LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder", "user_table"}
+TEXT = {"user_table", "text_table"}
+LABELS = {"identity", "tables", "labels", "join"} | TEXT
+LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder"} | TEXT
 
 
 def closure(*modules: str) -> set[str]:
@@ -45,10 +46,17 @@ def test_a_dataset_with_a_table_alone_needs_no_further_reader():
     assert labels.reader_code({"path": "data", "table": "metadata.csv", "file": "file"}) == []
 
 
+def test_tables_that_are_no_text_bring_their_readers_alone():
+    entry = {"table": "a.parquet", "join": {"table": "b.jsonl", "by": "bird"}}
+    readers = labels.reader_code(entry)
+    assert readers == ["corpus.table_formats.parquet", "corpus.table_formats.jsonl"]
+    assert labels.reader_code({"table": "a.tsv", "join": {"table": "b.csv", "by": "bird"}}) == []
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
     modules = labels.reader_code({"annotations": {"format": form}})
-    own = {"table", "box", "recordings", "reasons", "user_table", form}
+    own = {"table", "box", "recordings", "reasons", form} | TEXT
     assert closure(*modules) == own
 
 

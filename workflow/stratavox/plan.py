@@ -201,7 +201,7 @@ class Plan:
     def tables(self, dataset: str) -> dict:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
-        keys = ("path", "table", "file", "annotations", "join", "archive")
+        keys = ("path", "table", "file", "text", "annotations", "join", "archive")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:

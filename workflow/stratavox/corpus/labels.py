@@ -17,10 +17,18 @@ ANNOTATIONS = "corpus.annotations.table"
 
 
 def reader_code(settings: dict) -> list[str]:
-    """The modules below stratavox that read a dataset's annotations; none if it has a table."""
-    if "annotations" not in settings:
-        return []
-    return [ANNOTATIONS, f"corpus.annotations.formats.{settings['annotations']['format']}"]
+    """The modules below stratavox that read a dataset's annotations and tables that are no text."""
+    entries = [settings, settings.get("join", {}), {"table": _list_of(settings)}]
+    readers = [user_table.reader_of(entry["table"]) for entry in entries if entry.get("table")]
+    modules = [reader for reader in dict.fromkeys(readers) if reader]
+    if "annotations" in settings:
+        form = settings["annotations"]["format"]
+        modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
+    return modules
+
+
+def _list_of(settings: dict) -> str | None:
+    return settings.get("annotations", {}).get("list")
 
 
 def user_rows(settings: dict, root: Path) -> user_table.UserTable:
@@ -34,7 +42,7 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
     if "annotations" in settings:
         reader = importlib.import_module(f"stratavox.{ANNOTATIONS}")
         return reader.read(settings["annotations"], folder)
-    return user_table.read(folder / settings["table"])
+    return user_table.read(folder / settings["table"], text=settings.get("text"))
 
 
 def label_columns(settings: dict, root: Path) -> pa.Table:

@@ -124,7 +124,7 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     if "join" not in settings:
         return None
     joined = {key: settings["join"][key] for key in ("table", "by")}
-    return joined | {"clips_not_mentioned": join.unmentioned(joined, labels, root)}
+    return joined | {"clips_not_mentioned": join.unmentioned(settings["join"], labels, root)}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

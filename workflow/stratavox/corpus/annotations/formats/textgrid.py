@@ -7,13 +7,12 @@ else.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stratavox.corpus import user_table
+from stratavox.corpus import text_table
 from stratavox.corpus.annotations.box import Box
 from stratavox.errors import StratavoxError
 
@@ -38,25 +37,13 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     `StratavoxError` for a file that is no complete TextGrid, and where the tier is missing or two
     have its name.
     """
-    tier = _chosen(path, tiers(path, data), settings.get("tier"))
+    encoding = settings.get("text", {}).get("encoding")
+    tier = _chosen(path, tiers(path, data, encoding), settings.get("tier"))
     return [
         Box(number, start, end, {settings["label"]: text.strip()})
         for number, (start, end, text) in enumerate(tier.intervals, start=1)
         if text.strip()
     ]
-
-
-def _text(path: Path, data: bytes) -> str:
-    """The text in UTF-16 with its byte order mark, as Praat writes all but ASCII, or in UTF-8."""
-    if not data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
-        return user_table.decode(path, data)
-    try:
-        return data.decode("utf-16")
-    except UnicodeDecodeError as error:
-        raise StratavoxError(
-            f"{path}: its byte order mark says UTF-16, but the text breaks off at "
-            f"byte {error.start}; save the TextGrid from Praat again"
-        ) from None
 
 
 def _chosen(path: Path, present: list[Tier], name: str | None) -> Tier:
@@ -72,9 +59,12 @@ def _chosen(path: Path, present: list[Tier], name: str | None) -> Tier:
     )
 
 
-def tiers(path: Path, data: bytes) -> list[Tier]:
-    """All tiers of a file; raises `StratavoxError` where it is no complete TextGrid."""
-    tokens = _tokens(_text(path, data))
+def tiers(path: Path, data: bytes, encoding: str | None = None) -> list[Tier]:
+    """All tiers of a file, in ``encoding`` where it is neither UTF-8 nor UTF-16.
+
+    Raises `StratavoxError` where it is no complete TextGrid.
+    """
+    tokens = _tokens(text_table.decode(path, data, encoding))
 
     def take(wanted: str) -> str:
         kind, value = next(tokens, ("the end of the file", ""))
