@@ -33,7 +33,7 @@ def closure(*modules: str) -> set[str]:
         ("corpus.acoustics", {"audio", "tables", "targets", "descriptors", "voice"}),
         ("corpus.generate", LISTING | {"chorus", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
-        ("corpus.manifest", LABELS | {"reasons"}),
+        ("corpus.manifest", LABELS | {"reasons", "lost"}),
         ("probe.folds", LABELS | {"sampling", "splits", "limits", "linked", "transfer", "regimes"}),
         ("probe.confounds", LABELS),
     ],

@@ -12,12 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import join
+from stratavox.corpus import join, lost
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import inspected, labels_of, scanned_rows
-from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
-from stratavox.corpus.user_table import UserTable
-from stratavox.errors import StratavoxError
+from stratavox.corpus.reasons import REPEATS, TOO_SHORT, UNANNOTATED
 from stratavox.stage import Job
 
 SHOWN = 10
@@ -36,10 +34,12 @@ def make(
     """
     scanned = tables.read_table(scan)
     measured = inspected(scanned, parts)
-    rejected = _rejected(scanned, measured, scanned_rows(settings, scan, root))
+    rejected = lost.rejected(scanned, scanned_rows(settings, scan, root), _reasons(measured))
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
-    _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
+    where = f"{settings['path']}/{settings['table']}"
+    rows = len(scanned) - bare
+    lost.refuse_too_many(where, rows, rejected, len(clips), settings["max_bad"])
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
@@ -48,33 +48,8 @@ def make(
     return clips, labels, hygiene
 
 
-def _rejected(scanned: pa.Table, measured: pa.Table, table: UserTable) -> list[dict]:
-    """Row, file and reason of every row that is lost, in the table's order."""
-    reasons = dict(
-        zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True)
-    )
-    rejected = []
-    for row in scanned.select(["row", "file", "clip_id", "reason"]).to_pylist():
-        reason = row["reason"] or reasons[row["clip_id"]]
-        if reason and not reason.startswith(NO_FAULT):
-            place = table.place(row["row"])
-            rejected.append({"row": place, "file": row["file"], "reason": reason})
-    return rejected
-
-
-def _refuse_too_bad(settings: dict, rows: int, rejected: list[dict], clips: int) -> None:
-    share = len(rejected) / rows
-    if share <= settings["max_bad"] and clips:
-        return
-    shown = [f"row {r['row']}: {r['file']!r}: {r['reason']}" for r in rejected[:SHOWN]]
-    if len(rejected) > SHOWN:
-        shown.append(f"and {len(rejected) - SHOWN} more")
-    raise StratavoxError(
-        f"{settings['path']}/{settings['table']}: {len(rejected)} of {rows} rows cannot be used "
-        f"({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be left):\n  "
-        + "\n  ".join(shown)
-        + "\nCorrect or remove them, or raise max_bad."
-    )
+def _reasons(measured: pa.Table) -> dict[str, str | None]:
+    return dict(zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True))
 
 
 def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[dict]) -> dict:
