@@ -12,7 +12,8 @@ from stratavox.corpus import labels
 from stratavox.corpus.annotations import formats
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
-CLIPS = {"identity", "tables", "audio"}
+AUDIO = {"audio", "ffmpeg"}
+CLIPS = {"identity", "tables"} | AUDIO
 TEXT = {"user_table", "text_table"}
 LABELS = {"identity", "tables", "labels", "join"} | TEXT
 LISTING = {"identity", "tables", "listing", "reasons", "files", "recorder"} | TEXT
@@ -30,7 +31,7 @@ def closure(*modules: str) -> set[str]:
     [
         ("corpus.inspect", CLIPS),
         ("corpus.clips", CLIPS),
-        ("corpus.acoustics", {"audio", "tables", "targets", "descriptors", "voice"}),
+        ("corpus.acoustics", {"tables", "targets", "descriptors", "voice"} | AUDIO),
         ("corpus.generate", LISTING | {"chorus", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
         ("corpus.manifest", LABELS | {"reasons", "lost"}),
@@ -56,7 +57,7 @@ def test_tables_that_are_no_text_bring_their_readers_alone():
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
     modules = labels.reader_code({"annotations": {"format": form}})
-    own = {"table", "box", "recordings", "reasons", form} | TEXT
+    own = {"table", "box", "recordings", "reasons", "ffmpeg", form} | TEXT
     assert closure(*modules) == own
 
 

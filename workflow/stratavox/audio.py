@@ -16,6 +16,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from stratavox import ffmpeg
 from stratavox.errors import StratavoxError
 
 # How far an end in the user's table, rounded to milliseconds, may be past the file's end.
@@ -65,7 +66,7 @@ def read(
     try:
         if path.stat().st_size == 0:
             raise AudioError("empty file (0 bytes)")
-        file = sf.SoundFile(path)
+        file = sf.SoundFile(readable(path))
     except FileNotFoundError:
         raise AudioError("missing file") from None
     except sf.LibsndfileError as error:
@@ -81,6 +82,19 @@ def read(
         raise AudioError(f"{bad} of {samples.size} samples are NaN or infinite")
     kept = without_zeros(samples) if trim_zeros else samples
     return Audio(kept, rate, subtype, len(samples) - len(kept))
+
+
+def readable(path: Path) -> Path:
+    """``path``, or a WAV file of its sound where libsndfile does not read its format.
+
+    Raises `AudioError` where that cannot be made.
+    """
+    if path.suffix.lower() not in ffmpeg.SUFFIXES:
+        return path
+    try:
+        return ffmpeg.as_wav(path)
+    except StratavoxError as error:
+        raise AudioError(str(error)) from None
 
 
 def without_zeros(samples: np.ndarray) -> np.ndarray:

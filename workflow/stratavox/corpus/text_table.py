@@ -34,9 +34,7 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
     A byte order mark decides first; UTF-16 without one shows by its zero bytes. Raises
     `StratavoxError` for any other file without an ``encoding``, or in another one.
     """
-    chosen = next((name for bom, name in BOMS.items() if data.startswith(bom)), None)
-    if chosen is None and 0 in data[:2] and len(data) % 2 == 0:
-        chosen = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    chosen = _marked(data)
     try:
         return data.decode(chosen or "utf-8")
     except UnicodeDecodeError as error:
@@ -63,6 +61,22 @@ def decode(path: Path, data: bytes, encoding: str | None = None) -> str:
         ) from None
 
 
+def encoding_of(data: bytes) -> str | None:
+    """UTF-8 or UTF-16, where the file shows it; None where the config must state the encoding."""
+    try:
+        data.decode(chosen := _marked(data) or "utf-8")
+    except UnicodeDecodeError:
+        return _marked(data)
+    return chosen
+
+
+def _marked(data: bytes) -> str | None:
+    chosen = next((name for bom, name in BOMS.items() if data.startswith(bom)), None)
+    if chosen is None and 0 in data[:2] and len(data) % 2 == 0:
+        chosen = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    return chosen
+
+
 def cells(
     path: Path, text: str, separator: str | None = None, quoting: int = csv.QUOTE_MINIMAL
 ) -> tuple[str, list[tuple[int, list[str]]]]:
@@ -80,7 +94,8 @@ def cells(
     if separator is None or separator not in header:
         separator = _separator(path, text, header, quoting)
     rows = [(n + skipped, row) for n, row in _rows(path, text, separator, quoting)]
-    if separator == ",":
+    if separator == "," and rows:
+        rows = _without_unnamed(rows)
         _refuse_decimals_between_commas(path, rows)
     return separator, rows
 
@@ -127,6 +142,25 @@ def _separator(path: Path, text: str, header: str, quoting: int) -> str:
         f"{path}: its cells may be separated by {shown or 'commas or semicolons'}; state it in the "
         'config, such as text: {separator: ";"}, or save the table with tabs'
     )
+
+
+def _without_unnamed(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """``rows`` without the last columns where these have no name.
+
+    A row with parts of numbers keeps them: its decimal commas may have shifted its cells, which
+    then shows, as it has too many.
+    """
+    (first, header), *others = rows
+    named = max((place for place, name in enumerate(header, start=1) if name.strip()), default=0)
+    wide = len(header)
+    if named == wide:
+        return rows
+
+    def shifted(row: list[str]) -> bool:
+        return any(row[wide:]) or (any(row[named:]) and _holds_parts_of_numbers(row))
+
+    kept = [(n, row if shifted(row) else row[:named]) for n, row in others]
+    return [(first, header[:named]), *kept]
 
 
 def _refuse_decimals_between_commas(path: Path, rows: list[tuple[int, list[str]]]) -> None:

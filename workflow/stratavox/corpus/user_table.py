@@ -66,7 +66,7 @@ def read(path: Path, key: str = "table", text: dict | None = None) -> UserTable:
     missing, cannot be read, has no rows, or a name twice.
     """
     reader = reader_of(path.name)
-    if reader is None and path.suffix.lower() not in TEXTS:
+    if not is_table(path.name):
         raise StratavoxError(
             f"{path}: a table must be text ({', '.join(TEXTS)}), JSON lines or Parquet "
             f"({', '.join(READERS)}); save it as CSV"
@@ -83,6 +83,12 @@ def read(path: Path, key: str = "table", text: dict | None = None) -> UserTable:
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
     return table
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of this name is read as a table."""
+    suffix = Path(name).suffix.lower()
+    return suffix in TEXTS or suffix in READERS
 
 
 def reader_of(name: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from stratavox.corpus.annotations.formats import audacity, raven, textgrid
 from stratavox.errors import StratavoxError
-from stratavox.init import guess, sniff
+from stratavox.init import encoding, guess, sniff
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.source import Source
@@ -27,11 +27,13 @@ def of_annotations(contents: Contents) -> Source | None:
     if not contents.annotations:
         return None
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
-    cells = _read(kind, contents.folder, names)
+    text, doubts = encoding.text_of([contents.folder / name for name in names])
+    cells = _read(kind, contents.folder, names, text)
     recorded = {_stem(name) for name in contents.recordings}
     paired = sum(_stem(name) in recorded for name in names)
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
+    messages += doubts
     matched = len(list(contents.folder.glob(pattern)))
     if matched > len(names):
         others = matched - len(names)
@@ -44,6 +46,7 @@ def of_annotations(contents: Contents) -> Source | None:
     except StratavoxError as error:
         raise StratavoxError(f"{contents.folder}: {sniff.NAMES[kind]}: {error}") from None
     annotations = {"format": kind, "files": pattern, "label": label}
+    annotations |= {"text": text} if text else {}
     if kind == "textgrid":
         annotations |= {"tier": label, "label": LABEL}
         columns = [Column(LABEL if c.name == label else c.name, c.cells) for c in columns]
@@ -52,31 +55,31 @@ def of_annotations(contents: Contents) -> Source | None:
     return Source(entry, {}, columns, messages, len(columns[0].cells))
 
 
-def _read(kind: str, folder: Path, names: list[str]) -> dict[str, list[str]]:
+def _read(kind: str, folder: Path, names: list[str], text: dict) -> dict[str, list[str]]:
     """Columns that can be label or group, one cell for each clip; ``file`` is its recording."""
     rows: list[dict[str, str]] = []
     for name in names:
-        labels = _labels(kind, folder / name, (folder / name).read_bytes())
+        labels = _labels(kind, folder / name, (folder / name).read_bytes(), text)
         rows += [{RECORDING: _stem(name)} | row for row in labels]
     columns = dict.fromkeys(column for row in rows for column in row)
     return {column: [row.get(column) or "" for row in rows] for column in columns}
 
 
-def _labels(kind: str, path: Path, data: bytes) -> list[dict[str, str]]:
+def _labels(kind: str, path: Path, data: bytes, text: dict) -> list[dict[str, str]]:
     """One row for each clip of a file: its labels, and its recording where the file names it.
 
     Of a TextGrid all interval tiers are read, each as a column.
     """
     if kind == "textgrid":
-        tiers = textgrid.tiers(path, data)
+        tiers = textgrid.tiers(path, data, text.get("encoding"))
         return [{t.name: text} for t in tiers for *_, text in t.intervals or [] if text.strip()]
     if kind == "audacity":
-        return [box.further for box in audacity.boxes(path, data, {"label": LABEL})]
+        return [box.further for box in audacity.boxes(path, data, {"label": LABEL, "text": text})]
     return [
         {name: cell for name, cell in box.further.items() if not RAVEN_OWN.match(name)}
         | ({RECORDING: box.sound} if box.sound else {})
         # any column serves as label here: all are read
-        for box in raven.boxes(path, data, {"label": raven.BEGIN})
+        for box in raven.boxes(path, data, {"label": raven.BEGIN, "text": text})
     ]
 
 

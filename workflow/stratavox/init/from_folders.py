@@ -8,6 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from stratavox.errors import StratavoxError
+from stratavox.init import foreign
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.source import Source
@@ -31,10 +32,11 @@ def of_folders(contents: Contents, table: Path) -> Source:
     if len({row[1] for row in rows if depth}) < 2:
         raise StratavoxError(
             f"{contents.folder}: {len(contents.recordings)} recordings, but no labels for them: no "
-            "table (.csv or .tsv) with a column of file names, no annotation files and no "
+            "table with a column of file names, no annotation files and no "
             "sub-folders that name classes. Write a table such as\n  file,label,individual\n"
             f"  {contents.recordings[0]},song,bird_1\ninto this folder, one row for each "
             "clip, or give the folder above if the table is there"
+            + "".join(f"\n{line}" for line in foreign.describe(contents.foreign))
         )
     header = ["file", *(["label"] if depth == 1 else [f"folder_{n + 1}" for n in range(depth)])]
     text = io.StringIO()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stratavox.corpus import user_table
 from stratavox.errors import StratavoxError
+from stratavox.init import encoding, foreign
 from stratavox.init.columns import Column, number, words
 from stratavox.init.look import Contents
 from stratavox.init.source import Source
@@ -18,7 +19,6 @@ MIN_SHARE = 0.5
 FIT_SHARE = 0.95
 STARTS = {"start", "begin", "onset", "from"}
 ENDS = {"end", "stop", "offset", "to"}
-WRONG_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def of_table(contents: Contents) -> Source | None:
@@ -49,7 +49,8 @@ def of_table(contents: Contents) -> Source | None:
     also = [match for match in matches[1:] if match.name == best.name]
     messages += [f"  {match.column!r} also names files: {match}" for match in also]
     messages += [f"  table {name} is not used: it names fewer recordings" for name in unused]
-    messages += [f"  table not used: {message}" for message in refused.values()]
+    messages += [f"  look: table not used: {message}" for message in refused.values()]
+    messages += _program(best)
     path = Path(os.path.normpath(contents.folder / os.path.relpath(best.base, folder)))
     table = Path(os.path.relpath(contents.folder / best.name, path)).as_posix()
     entry = {"path": path.as_posix(), "table": table, "file": best.column}
@@ -57,6 +58,10 @@ def of_table(contents: Contents) -> Source | None:
     notes["file"] = "; ".join(
         [f"names the files: {best}", *(f"{m.column} does so too" for m in also)]
     )
+    stated, doubts = encoding.text_of([contents.folder / best.name])
+    if stated:
+        entry["text"] = stated
+        messages += doubts
     bounds, notices = _bounds(contents, best)
     columns = [
         Column(name, cells)
@@ -67,6 +72,15 @@ def of_table(contents: Contents) -> Source | None:
         entry |= dict(zip(("start", "end"), bounds, strict=True))
         notes |= {"start": "start of a clip in its file, in seconds", "end": "its end"}
     return Source(entry, notes, columns, [*messages, *notices], best.rows)
+
+
+def _program(best: _Match) -> list[str]:
+    """That the table is a program's result, whose labels nobody checked."""
+    program = foreign.program_of(list(best.table.columns))
+    if program is None:
+        return []
+    line = f"  look: {best.name} is a result table of {program}"
+    return [line + ("" if program == "BORIS" else ": its labels are the program's, not a person's")]
 
 
 @dataclass(frozen=True)
@@ -88,17 +102,7 @@ class _Match:
 
 
 def _read(path: Path) -> user_table.UserTable:
-    table = user_table.read(path)
-    if len(table.columns) == 1:
-        header = next(iter(table.columns))
-        for sign, called in WRONG_DELIMITERS.items():
-            if sign in header:
-                kind = "commas" if path.suffix.lower() == ".csv" else "tabs"
-                raise StratavoxError(
-                    f"{path}: its cells seem to be separated by {called} (header {header!r}); "
-                    f"a {path.suffix.lower()} table is read with {kind}: save it with these"
-                )
-    return table
+    return user_table.read(path, text=encoding.text_of([path])[0])
 
 
 def _matches(

@@ -12,13 +12,13 @@ from typing import Any
 import soundfile as sf
 
 from stratavox import audio
+from stratavox.corpus import user_table
 from stratavox.corpus.annotations.recordings import SUFFIXES, files_below
-from stratavox.corpus.user_table import DELIMITERS
 from stratavox.errors import StratavoxError
-from stratavox.init import sniff
+from stratavox.init import foreign, sniff
 
-# Formats of audio that soundfile does not read.
-UNREAD_SUFFIXES = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".wac", ".mov"}
+# Formats of audio that neither libsndfile nor ffmpeg reads: Wildlife Acoustics' own.
+UNREAD_SUFFIXES = {".wac"}
 # A header takes 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
 SHOWN = 5
@@ -29,7 +29,8 @@ class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
     ``headers`` (by soundfile) and ``unreadable`` (reasons) are of all recordings or a sample of
-    `MAX_HEADERS`; ``annotations`` maps a format to its files.
+    `MAX_HEADERS`; ``annotations`` maps a format to its files; ``foreign`` are files of programs
+    that hold labels and are not read.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Contents:
     unread: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     annotations: dict[str, list[str]] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
 
 
 def look(folder: Path) -> Contents:
@@ -58,10 +60,12 @@ def look(folder: Path) -> Contents:
             contents.recordings.append(name)
         elif suffix in UNREAD_SUFFIXES:
             contents.unread.append(name)
-        elif suffix in DELIMITERS:
-            contents.tables.append(name)
         elif suffix in sniff.SUFFIXES and (kind := sniff.kind_of(folder / name)):
             contents.annotations.setdefault(kind, []).append(name)
+        elif user_table.is_table(name) and (suffix != ".txt" or sniff.is_table(folder / name)):
+            contents.tables.append(name)
+        elif foreign.what(name):
+            contents.foreign.append(name)
         else:
             others[suffix or "no suffix"] += 1
     if not contents.recordings:
@@ -92,8 +96,12 @@ def describe(contents: Contents) -> list[str]:
         f"{sum(lengths) / 60:.1f} min in all",
     ]
     if contents.unreadable:
-        messages.append(f"  {len(contents.unreadable)} cannot be read:")
-        unreadable = list(contents.unreadable.items())[:SHOWN]
+        name, reason = next(iter(contents.unreadable.items()))
+        messages.append(
+            f"  look: {len(contents.unreadable)} recordings cannot be read, the first: "
+            f"{name}: {reason}"
+        )
+        unreadable = list(contents.unreadable.items())[1:SHOWN]
         messages += [f"    {name}: {reason}" for name, reason in unreadable]
     if contents.unread:
         messages.append(
@@ -103,7 +111,7 @@ def describe(contents: Contents) -> list[str]:
     messages.append(f"  tables: {', '.join(contents.tables[:SHOWN]) or 'none'}")
     for kind, names in contents.annotations.items():
         messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
-    return messages
+    return messages + [f"  {line}" for line in foreign.describe(contents.foreign)]
 
 
 def counts(counter: Counter) -> str:
@@ -121,7 +129,10 @@ def _read_headers(contents: Contents) -> None:
     step = max(1, -(-len(contents.recordings) // MAX_HEADERS))
     for name in contents.recordings[::step]:
         try:
-            info = sf.info(contents.folder / name)
+            info = sf.info(audio.readable(contents.folder / name))
+        except audio.AudioError as error:
+            contents.unreadable[name] = str(error)
+            continue
         except sf.LibsndfileError as error:
             contents.unreadable[name] = f"not audio that can be read ({error.error_string})"
             continue

@@ -100,11 +100,11 @@ def _dataset(
     lines = ["source: folder"]
     notes = {"path": "folder of the recordings, relative to where you run"} | notes
     for key, value in entry.items():
-        if isinstance(value, dict):
+        if key == "annotations":
             lines += _comment("labelled segments of the recordings, from their annotation files")
-            lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
+            lines += [f"{key}:", *[f"  {k}: {_flow(v)}" for k, v in value.items()]]
         else:
-            lines += _line(f"{key}: {scalar(value)}", notes.get(key, ""))
+            lines += _line(f"{key}: {_flow(value)}", notes.get(key, ""))
     lines += _recording(guess.recordings(source.columns, tasks[0].group), tasks[0].group)
     stereo = any(header.channels > 1 for header in contents.headers.values())
     lines += _line("channel: mean", "mean of all channels, or the number of one")
@@ -181,6 +181,13 @@ def scalar(value: str) -> str:
     if safe and yaml.safe_load(value) == value:
         return value
     return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).strip()
+
+
+def _flow(value: str | dict) -> str:
+    """A text, or keys and texts in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {scalar(text)}' for key, text in value.items())}}}"
+    return scalar(value)
 
 
 def _line(text: str, note: str) -> list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePosixPath
 
+from stratavox import ffmpeg
 from stratavox.errors import StratavoxError
 
-# Formats that libsndfile reads and that recorders or archives use.
+# Formats that libsndfile or ffmpeg reads and that recorders or archives use.
 SUFFIXES = {
+    *ffmpeg.SUFFIXES,
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
     *(".au", ".caf", ".rf64", ".w64"),
 }
