@@ -220,6 +220,8 @@ def test_parquet_that_holds_the_recordings_says_what_to_do(tmp_path):
     pq.write_table(pa.table({"audio": sounds, "label": ["x"]}), tmp_path / "train.parquet")
     with pytest.raises(StratavoxError, match="'audio' holds the recordings themselves, .* WAV"):
         user_table.read(tmp_path / "train.parquet")
+    with pytest.raises(StratavoxError, match="no recordings; .*'audio' holds the recordings"):
+        look(tmp_path)
     (tmp_path / "half.parquet").write_bytes((tmp_path / "train.parquet").read_bytes()[:80])
     with pytest.raises(StratavoxError, match="not a whole Parquet file"):
         user_table.read(tmp_path / "half.parquet")
@@ -240,6 +242,15 @@ def test_init_and_the_run_read_a_table_in_cp1252_alike(here, capsys):  # noqa: F
     assert re.search(r"w00\.wav +whole file +Mönchsgrasmücke +b0 +mean\n", printed)
     cells = labels.label_columns(entry, here).to_pydict()
     assert cells["species"] == [row[2] for row in ROWS]
+
+
+def test_commas_that_may_be_thousands_are_pointed_out(here, capsys):  # noqa: F811
+    spoken(here / "data")
+    rows = [[row[0], row[2], row[3], f"{k + 1},500"] for k, row in enumerate(ROWS)]
+    put_text(here / "data", "t.tsv", text_of(rows, ("file", "call", "bird", "start"), "\t"))
+    _, printed = begun("data", capsys)
+    end = printed[printed.index("not sure of") :]
+    assert "look: column 'start' holds 1,500: if that is a decimal comma, add text:" in end
 
 
 def test_old_macs_and_windows_are_told_apart(tmp_path):

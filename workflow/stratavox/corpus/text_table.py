@@ -204,6 +204,14 @@ def with_points(
     return {name: _points(column, certain) for name, column in columns.items()}
 
 
+def undecided(column: list[str]) -> bool:
+    """Whether `with_points` left numbers with commas: decimal ones, or between thousands."""
+    filled = {cell.strip() for cell in column} - {""}
+    return any(map(COMMA.fullmatch, filled)) and all(
+        COMMA.fullmatch(cell) or POINT.fullmatch(cell) for cell in filled
+    )
+
+
 def _has_points(column: list[str]) -> bool:
     filled = {cell.strip() for cell in column} - {""}
     return any("." in cell for cell in filled) and all(map(POINT.fullmatch, filled))

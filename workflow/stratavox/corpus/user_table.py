@@ -72,14 +72,12 @@ def read(path: Path, key: str = "table", text: dict | None = None) -> UserTable:
             f"({', '.join(READERS)}); save it as CSV"
         )
     try:
+        # before all bytes are read: a file that holds recordings can be large
+        records = importlib.import_module(f"stratavox.{reader}").records(path) if reader else None
         data = path.read_bytes()
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such table; correct the config's key {key!r}") from None
-    if reader is None:
-        table = parse(path, data, text=text)
-    else:
-        records = importlib.import_module(f"stratavox.{reader}").records(path, data)
-        table = _arrange(path, data, records)
+    table = _arrange(path, data, records) if reader else parse(path, data, text=text)
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
     return table

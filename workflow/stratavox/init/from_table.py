@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stratavox.corpus import user_table
+from stratavox.corpus import text_table, user_table
 from stratavox.errors import StratavoxError
 from stratavox.init import encoding, foreign
 from stratavox.init.columns import Column, number, words
@@ -63,6 +63,7 @@ def of_table(contents: Contents) -> Source | None:
         entry["text"] = stated
         messages += doubts
     bounds, notices = _bounds(contents, best)
+    notices += _commas(best)
     columns = [
         Column(name, cells)
         for name, cells in best.table.columns.items()
@@ -72,6 +73,16 @@ def of_table(contents: Contents) -> Source | None:
         entry |= dict(zip(("start", "end"), bounds, strict=True))
         notes |= {"start": "start of a clip in its file, in seconds", "end": "its end"}
     return Source(entry, notes, columns, [*messages, *notices], best.rows)
+
+
+def _commas(best: _Match) -> list[str]:
+    """The columns of numbers whose commas may be decimal marks, or between thousands."""
+    undecided = {n: c for n, c in best.table.columns.items() if text_table.undecided(c)}
+    return [
+        f"  look: column {name!r} holds {next(c for c in cells if ',' in c)}: if that is a decimal "
+        'comma, add text: {decimal: ","} to the config, or save the table with decimal points'
+        for name, cells in undecided.items()
+    ]
 
 
 def _program(best: _Match) -> list[str]:

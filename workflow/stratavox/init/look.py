@@ -149,6 +149,11 @@ def _no_recordings(contents: Contents, others: Counter) -> str:
             f"There are {len(contents.unread)} others, such as {contents.unread[0]}: convert them "
             "to WAV or FLAC"
         )
+    for name in contents.tables:
+        try:
+            user_table.read(contents.folder / name)
+        except StratavoxError as error:
+            return f"{message}{error}"
     others.update(Path(name).suffix.lower() for name in contents.tables)
     summary = (
         f"Found: {counts(others)}" if others or contents.annotations else "The folder is empty"

@@ -9,14 +9,14 @@ from stratavox.corpus import text_table
 from stratavox.errors import StratavoxError
 
 
-def records(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
+def records(path: Path) -> list[tuple[int, list[str]]]:
     """The number of each line and its cells; names of columns come first, as line 0.
 
     Lists and objects within a row are written as JSON. Raises `StratavoxError` for a line that is
     no object.
     """
     rows: list[tuple[int, dict]] = []
-    for number, line in enumerate(text_table.decode(path, data).splitlines(), start=1):
+    for number, line in enumerate(text_table.decode(path, path.read_bytes()).split("\n"), start=1):
         if not line.strip():
             continue
         try:

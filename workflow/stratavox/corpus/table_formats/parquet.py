@@ -13,14 +13,14 @@ from stratavox.errors import StratavoxError
 NO_CELLS = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary)
 
 
-def records(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
+def records(path: Path) -> list[tuple[int, list[str]]]:
     """The names of the columns and the cells of each row, numbered as if the header were row 1.
 
     Lists, structs and bytes are left out. Raises `StratavoxError` for a file that is no whole
     Parquet file, and for one that holds the recordings themselves.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
+        file = pq.ParquetFile(path)
         sounds = [field.name for field in file.schema_arrow if _is_audio(field)]
         kept = [
             field.name
@@ -28,6 +28,8 @@ def records(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
             if not any(kind(field.type) for kind in NO_CELLS)
         ]
         table = None if sounds else file.read(columns=kept)
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise StratavoxError(
             f"{path}: not a whole Parquet file ({error}); save it again, or as CSV"
