@@ -116,10 +116,10 @@ def test_cells_that_are_no_times_reject_their_boxes_alone(data):
     put_raven(data, "a.txt", boxes, ["File Offset (s)"])
     rows = scanned(data)
     assert all("not all are numbers of seconds" in row["reason"] for row in rows[:2])
-    put_raven(data, "a.txt", [("1,5", "2", "owl"), ("3", "2", "owl"), ("1", "2", "owl")])
+    put_raven(data, "a.txt", [("1;5", "2", "owl"), ("3", "2", "owl"), ("1", "2", "owl")])
     table_rows = [row["reason"] for row in scanned(data)[:3]]
     assert table_rows == [
-        "start '1,5' is not a number of seconds",
+        "start '1;5' is not a number of seconds",
         "start 3 is not before end 2",
         None,
     ]

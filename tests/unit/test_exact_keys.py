@@ -12,9 +12,10 @@ from stratavox.corpus import labels
 from stratavox.corpus.annotations import formats
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
-CLIPS = {"identity", "tables", "audio", "sound", "containers", "expansion"}
-LABELS = {"identity", "tables", "labels", "user_table", "join", "values"}
-LISTING = {"identity", "tables", "listing", "reasons", "files", "user_table"}
+CLIPS = {"identity", "tables", "audio", "sound", "containers", "expansion", "ffmpeg"}
+TEXT = {"user_table", "text_table"}
+LABELS = {"identity", "tables", "labels", "join", "values"} | TEXT
+LISTING = {"identity", "tables", "listing", "reasons", "files"} | TEXT
 LISTING |= {"recorder", "containers", "expansion", "named_times"}
 
 
@@ -33,7 +34,7 @@ def closure(*modules: str) -> set[str]:
         ("corpus.acoustics", {"audio", "tables", "targets", "descriptors", "voice"}),
         ("corpus.generate", LISTING | {"chorus", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
-        ("corpus.manifest", LABELS | {"reasons", "headers"}),
+        ("corpus.manifest", LABELS | {"reasons", "headers", "lost"}),
         (
             "probe.folds",
             LABELS | {"alike", "sampling", "splits", "limits", "linked", "transfer", "regimes"},
@@ -49,10 +50,17 @@ def test_a_dataset_with_a_table_alone_needs_no_further_reader():
     assert labels.reader_code({"path": "data", "table": "metadata.csv", "file": "file"}) == []
 
 
+def test_tables_that_are_no_text_bring_their_readers_alone():
+    entry = {"table": "a.parquet", "join": {"table": "b.jsonl", "by": "bird"}}
+    readers = labels.reader_code(entry)
+    assert readers == ["corpus.table_formats.parquet", "corpus.table_formats.jsonl"]
+    assert labels.reader_code({"table": "a.tsv", "join": {"table": "b.csv", "by": "bird"}}) == []
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_dataset_with_annotations_needs_the_reader_of_its_format_alone(form):
     modules = labels.reader_code({"annotations": {"format": form}})
-    own = {"table", "box", "recordings", "match", "walk", "reasons", "user_table", form}
+    own = {"table", "box", "recordings", "match", "walk", "reasons", "ffmpeg", form} | TEXT
     own |= {"bounds", "time_names"} if form == "csv" else set()
     assert closure(*modules) == own
 

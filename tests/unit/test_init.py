@@ -234,8 +234,14 @@ def test_other_tasks_in_comments_are_usable_as_they_stand(here, capsys):
 @pytest.mark.parametrize(
     ("content", "printed"),
     [
-        ("\ufefffile;call\na.wav;x\nb.wav;y\n", "separated by semicolons .* read with commas"),
-        ("file\tcall\na.wav\tx\n", "separated by tabs .* read with commas"),
+        (
+            "\ufefffile;call,bird\na.wav;x,1\nb.wav;y,2\n",
+            "may be separated by commas .* or semicol",
+        ),
+        (
+            "file,start,end\na.wav,0,5,1,5\nb.wav,1,5,2\n",
+            "commas are both between its cells and in",
+        ),
         ("file,call\n", "an empty table"),
     ],
 )
@@ -432,10 +438,10 @@ def test_folder_missing_empty_and_without_audio(here):
     with pytest.raises(StratavoxError, match=r"Found: \.pdf \(1\)"):
         look(Path("data"))
     Path("data/x.m4a").write_text("x")
-    with pytest.raises(StratavoxError, match=r"x\.m4a: convert them to WAV"):
+    with pytest.raises(StratavoxError, match=r"x\.m4a: .*, or convert the file to WAV"):
         look(Path("data"))
     Path("data/x.wav").write_text("x")
-    with pytest.raises(StratavoxError, match=r"none of its 1 recordings .* x\.wav: not audio"):
+    with pytest.raises(StratavoxError, match=r"none of its 2 recordings .* x\.m4a: \.m4a files"):
         look(Path("data"))
 
 

@@ -24,6 +24,9 @@ def main() -> None:
         action="store_true",
         help="replace an existing config (and its table of sub-folders)",
     )
+    init.add_argument(
+        "--listen", action="store_true", help="write the first clips as WAV files, to hear them"
+    )
     verify = commands.add_parser("verify", help="name the tables in results/ that are stale")
     verify.add_argument(
         "--configfile", type=Path, default=PROJECT / "config.yaml", help="the run's config"
@@ -60,7 +63,7 @@ def main() -> None:
     if options.command == "init":
         from stratavox.init.command import start
 
-        start(options.folder, options.out, options.force)
+        start(options.folder, options.out, options.force, options.listen)
     elif options.command == "verify":
         from stratavox.verify import verify as compare
 

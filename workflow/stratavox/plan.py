@@ -229,8 +229,8 @@ class Plan:
     def tables(self, dataset: str) -> dict:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
-        keys = ("path", "table", "file", "start", "end", "duration", "units", "annotations", "join")
-        keys += ("archive", "missing", "sets", "name")
+        keys = ("path", "table", "text", "file", "start", "end", "duration", "units", "annotations")
+        keys += ("join", "archive", "missing", "sets", "name")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:

@@ -140,8 +140,8 @@ def _listed(request: Request, dataset: dict) -> tuple[UserTable, dict]:
         rows = list(range(1, len(files) + 1))
         return UserTable(request.folder, "", rows, {"file": files}, {}), {"file": "file"}
     if not request.table.is_file():
-        raise StratavoxError(f"--table: {request.table}: no such file; give a .csv or .tsv table")
-    table = user_table.read(request.table)
+        raise StratavoxError(f"--table: {request.table}: no such file; give a table")
+    table = user_table.read(request.table, "--table", dataset.get("text"))
     names = {"file": dataset.get("file", "file")}
     bounds = {key: dataset[key] for key in KEYS if key in dataset}
     bounds = bounds or {"start": "start_s", "end": "end_s"}

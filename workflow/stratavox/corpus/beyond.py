@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from stratavox.corpus import sound
 from stratavox.corpus.bounds import Headers, Span, units_that_fit
-from stratavox.corpus.user_table import UserTable
+from stratavox.corpus.user_table import UserTable, label_of
 from stratavox.errors import StratavoxError
 
 # Recordings whose headers are read for the advice.
@@ -56,8 +56,8 @@ def refuse_most(
     first = beyond[0]
     headers = Headers(root / settings["path"])
     raise StratavoxError(
-        f"{settings['path']}/{settings['table']}: {len(beyond)} of {len(rows)} clips go on after "
-        f"the ends of their recordings, such as row {table.place(first['row'])}: "
+        f"{settings['path']}/{label_of(settings['table'])}: {len(beyond)} of {len(rows)} clips go "
+        f"on after the ends of their recordings, such as row {table.place(first['row'])}: "
         f"{first['start_s']:g} to {first['end_s']:g} s of {first['file']!r}, which lasts "
         f"{headers.length(first['file']):g} s. {_advice(settings, beyond, headers)}"
     )

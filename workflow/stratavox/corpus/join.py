@@ -15,12 +15,12 @@ SHOWN = 5
 
 
 def read(settings: dict, root: Path) -> UserTable:
-    """The table that ``settings`` name: table, relative to ``root``, and by, its key column.
+    """The table that ``settings`` name: table, relative to ``root``, by, its key column, and text.
 
     Raises `StratavoxError` when it cannot be read, lacks the column, or has a row with too few or
     too many cells, with an empty key, or with the key of another row.
     """
-    table = user_table.read(root / settings["table"], "join.table")
+    table = user_table.read(root / settings["table"], "join.table", settings.get("text"))
     by, first = settings["by"], {}
     for row, cell in zip(table.rows, table.column(by, "join.by"), strict=True):
         where = f"{table.path}: row {row}"

@@ -18,12 +18,19 @@ NAMES = "corpus.names"
 
 
 def reader_code(settings: dict) -> list[str]:
-    """The modules below stratavox that read a dataset's annotations or the names of its files."""
-    modules = [NAMES] if "name" in settings else []
+    """The modules below stratavox that read annotations, names of files, and tables of no text."""
+    modules = user_table.reader_code(
+        [settings.get("table"), settings.get("join", {}).get("table"), _list_of(settings)]
+    )
+    modules += [NAMES] if "name" in settings else []
     if "annotations" in settings:
         form = settings["annotations"]["format"]
         modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
     return modules
+
+
+def _list_of(settings: dict) -> str | None:
+    return settings.get("annotations", {}).get("list")
 
 
 def user_rows(settings: dict, root: Path) -> user_table.UserTable:
@@ -40,7 +47,7 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
     elif settings.get("name") == settings["table"]:
         return importlib.import_module(f"stratavox.{NAMES}").read(settings["name"], folder)
     else:
-        table = user_table.read_all(folder, settings["table"])
+        table = user_table.read_all(folder, settings["table"], settings.get("text"))
     if "name" in settings:
         names = importlib.import_module(f"stratavox.{NAMES}")
         return names.added(settings["name"], table, settings["file"])

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stratavox import tables
-from stratavox.corpus import headers, join
+from stratavox.corpus import headers, join, lost
 from stratavox.corpus.identity import same_audio, usable
 from stratavox.corpus.labels import (
     inspected,
@@ -21,9 +21,8 @@ from stratavox.corpus.labels import (
     labels_of,
     scanned_rows,
 )
-from stratavox.corpus.reasons import NO_FAULT, REPEATS, TOO_SHORT, UNANNOTATED
-from stratavox.corpus.user_table import UserTable, label_of
-from stratavox.errors import StratavoxError
+from stratavox.corpus.reasons import REPEATS, TOO_SHORT, UNANNOTATED
+from stratavox.corpus.user_table import label_of
 from stratavox.stage import Job
 
 SHOWN = 10
@@ -51,10 +50,12 @@ def make(
     if has_bounds:
         beyond = importlib.import_module(f"stratavox.{BEYOND}")
         beyond.refuse_most(settings, scanned, measured, table, root)
-    rejected = _rejected(scanned, measured, table)
+    rejected = lost.rejected(scanned, table, _reasons(measured))
     clips = usable(measured)
     bare = scanned["reason"].to_pylist().count(UNANNOTATED)
-    _refuse_too_bad(settings, len(scanned) - bare, rejected, len(clips))
+    where = f"{settings['path']}/{label_of(settings['table'])}"
+    rows = len(scanned) - bare
+    lost.refuse_too_many(where, rows, rejected, len(clips), settings["max_bad"])
     labels = labels_of(settings, scan, clips, root)
     hygiene = _hygiene(settings, scanned, clips, rejected)
     hygiene["join"] = _joined(settings, labels, root)
@@ -67,34 +68,8 @@ def make(
     return clips, labels, hygiene
 
 
-def _rejected(scanned: pa.Table, measured: pa.Table, table: UserTable) -> list[dict]:
-    """Row, file and reason of every row that is lost, in the table's order."""
-    reasons = dict(
-        zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True)
-    )
-    rejected, rows = [], scanned.select(["row", "file", "clip_id", "reason"]).to_pylist()
-    # where nothing is left, what is no fault of the data is the reason
-    no_fault = NO_FAULT if any(row["reason"] is None for row in rows) else (UNANNOTATED,)
-    for row in rows:
-        reason = row["reason"] or reasons[row["clip_id"]]
-        if reason and not reason.startswith(no_fault):
-            place = table.place(row["row"])
-            rejected.append({"row": place, "file": row["file"], "reason": reason})
-    return rejected
-
-
-def _refuse_too_bad(settings: dict, rows: int, rejected: list[dict], clips: int) -> None:
-    share = len(rejected) / rows
-    if share <= settings["max_bad"] and clips:
-        return
-    shown = [f"row {r['row']}: {r['file']!r}: {r['reason']}" for r in rejected[:SHOWN]]
-    if len(rejected) > SHOWN:
-        shown.append(f"and {len(rejected) - SHOWN} more")
-    raise StratavoxError(
-        f"{settings['path']}/{label_of(settings['table'])}: {len(rejected)} of {rows} rows cannot "
-        f"be used ({share:.1%}; max_bad allows {settings['max_bad']:.1%}, and one clip must be "
-        "left):\n  " + "\n  ".join(shown) + "\nCorrect or remove them, or raise max_bad."
-    )
+def _reasons(measured: pa.Table) -> dict[str, str | None]:
+    return dict(zip(measured["clip_id"].to_pylist(), measured["reason"].to_pylist(), strict=True))
 
 
 def _hygiene(settings: dict, scanned: pa.Table, clips: pa.Table, rejected: list[dict]) -> dict:
@@ -162,7 +137,7 @@ def _joined(settings: dict, labels: pa.Table, root: Path) -> dict | None:
     if "join" not in settings:
         return None
     joined = {key: settings["join"][key] for key in ("table", "by")}
-    missed = join.unmentioned(settings | joined, labels, root)
+    missed = join.unmentioned(settings | settings["join"], labels, root)
     return joined | {"clips_not_mentioned": missed}
 
 

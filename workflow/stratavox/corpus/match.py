@@ -16,17 +16,19 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from stratavox import ffmpeg
 from stratavox.corpus.user_table import inside
 from stratavox.corpus.walk import files_below
 from stratavox.errors import StratavoxError
 
-# Formats that libsndfile reads and that recorders or archives use.
+# Formats that libsndfile or ffmpeg reads and that recorders or archives use.
 SUFFIXES = {
+    *ffmpeg.SUFFIXES,
     *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
     *(".au", ".caf", ".rf64", ".w64"),
 }
-# Formats of audio that soundfile does not read.
-UNREAD_SUFFIXES = {".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".wac", ".mov"}
+# Formats of audio that neither libsndfile nor ffmpeg reads: Wildlife Acoustics' own.
+UNREAD_SUFFIXES = {".wac"}
 FROM_ROOT = re.compile(r"[A-Za-z]:|[/\\]|file:")
 
 

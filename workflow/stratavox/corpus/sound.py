@@ -1,4 +1,4 @@
-"""Reads recordings: any file that soundfile reads, in true time, as far as it holds audio."""
+"""Reads recordings: any file that soundfile or ffmpeg reads, in true time, as far as it goes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from stratavox import ffmpeg
 from stratavox.audio import AudioError
 from stratavox.corpus import containers, expansion
 from stratavox.corpus.containers import Layout
+from stratavox.errors import StratavoxError
 
 # How far an end in the user's table, rounded to milliseconds, may be past the file's end.
 END_SLACK_S = 0.001
@@ -123,8 +125,11 @@ def _opened(path: Path) -> Iterator[tuple[sf.SoundFile, Layout | None]]:
         try:
             if path.stat().st_size == 0:
                 raise AudioError("empty file (0 bytes)")
-            layout = containers.layout(path)
             source = path
+            if path.suffix.lower() in ffmpeg.SUFFIXES:
+                source = _through_ffmpeg(path)
+            else:
+                layout = containers.layout(path)
             if layout and layout.misread:
                 source = stack.enter_context(containers.Whole(path, layout))
             file = stack.enter_context(sf.SoundFile(source))
@@ -133,6 +138,13 @@ def _opened(path: Path) -> Iterator[tuple[sf.SoundFile, Layout | None]]:
         except sf.LibsndfileError as error:
             raise AudioError(_unreadable(layout, error)) from None
         yield file, layout
+
+
+def _through_ffmpeg(path: Path) -> Path:
+    try:
+        return ffmpeg.as_wav(path)
+    except StratavoxError as error:
+        raise AudioError(str(error)) from None
 
 
 def _unreadable(layout: Layout | None, error: sf.LibsndfileError) -> str:

@@ -1,17 +1,25 @@
-"""The user's table of clips: CSV or TSV, every cell a string."""
+"""The user's table of clips, every cell a string."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
-import io
+import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from stratavox.corpus import text_table
 from stratavox.errors import StratavoxError
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TEXTS = (".csv", ".tsv", ".tab", ".txt")
+# Loaded by name, so that their code is in the keys of only those datasets that need it.
+READERS = {
+    ".jsonl": "corpus.table_formats.jsonl",
+    ".ndjson": "corpus.table_formats.jsonl",
+    ".parquet": "corpus.table_formats.parquet",
+}
 RESERVED = {"row", "clip_id"}
 # The column that names the file of a row where several tables are read together.
 TABLE = "table"
@@ -67,19 +75,26 @@ class UserTable:
         return self.columns[name]
 
 
-def read(path: Path, key: str = "table") -> UserTable:
-    """Read a .csv or .tsv table in UTF-8, with or without a byte order mark.
+def read(path: Path, key: str = "table", text: dict | None = None) -> UserTable:
+    """Read a table: text (.csv, .tsv, .tab, .txt), JSON lines or Parquet.
 
-    ``key`` is the config's key that names it. Empty lines are skipped, columns without a name
-    dropped. Raises `StratavoxError` when the file is missing, not UTF-8, not well-formed, has no
-    rows, or a name twice.
+    ``key`` is the config's key that names it, ``text`` what the config says of text tables. Empty
+    lines are skipped, columns without a name dropped. Raises `StratavoxError` when the file is
+    missing, cannot be read, has no rows, or a name twice.
     """
-    separator = delimiter(path)
+    reader = reader_of(path.name)
+    if not is_table(path.name):
+        raise StratavoxError(
+            f"{path}: a table must be text ({', '.join(TEXTS)}), JSON lines or Parquet "
+            f"({', '.join(READERS)}); save it as CSV"
+        )
     try:
+        # before all bytes are read: a file that holds recordings can be large
+        records = importlib.import_module(f"stratavox.{reader}").records(path) if reader else None
         data = path.read_bytes()
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such table; correct the config's key {key!r}") from None
-    table = parse(path, data, separator)
+    table = _arrange(path, data, records) if reader else parse(path, data, text=text)
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
     return table
@@ -104,14 +119,14 @@ class SeveralTables(UserTable):
         return f"{number} of {path.name}"
 
 
-def read_all(folder: Path, names: str | list[str]) -> UserTable:
+def read_all(folder: Path, names: str | list[str], text: dict | None = None) -> UserTable:
     """The table ``names`` below ``folder``, or the rows of several with the same columns.
 
     Raises `StratavoxError` as `read` does, and where their columns differ.
     """
     if isinstance(names, str):
-        return read(folder / names)
-    tables = {name: read(folder / name) for name in names}
+        return read(folder / names, text=text)
+    tables = {name: read(folder / name, text=text) for name in names}
     first, *others = tables.values()
     for table in others:
         differ = sorted(set(first.columns) ^ set(table.columns))
@@ -163,46 +178,48 @@ def label_of(names: str | list[str]) -> str:
     return names if isinstance(names, str) else " and ".join(names)
 
 
-def delimiter(path: Path) -> str:
-    """The character between the cells of a table with this suffix."""
-    if path.suffix.lower() not in DELIMITERS:
-        raise StratavoxError(f"{path}: a table must be a .csv (commas) or a .tsv (tabs) file")
-    return DELIMITERS[path.suffix.lower()]
+def is_table(name: str) -> bool:
+    """Whether a file of this name is read as a table."""
+    suffix = Path(name).suffix.lower()
+    return suffix in TEXTS or suffix in READERS
 
 
-def decode(path: Path, data: bytes) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StratavoxError(
-            f"{path}: not UTF-8 (byte {error.object[error.start]:#04x} at position {error.start}); "
-            "save the table as UTF-8"
-        ) from None
+def reader_of(name: str) -> str | None:
+    """The module below stratavox that reads a table that is no text; None for text."""
+    return READERS.get(Path(name).suffix.lower())
 
 
-def parse(path: Path, data: bytes, separator: str, quoting: int = csv.QUOTE_MINIMAL) -> UserTable:
-    """The table in ``data``, the content of ``path``; it may consist of a header alone."""
-    reader = csv.reader(
-        io.StringIO(decode(path, data), newline=""),
-        delimiter=separator,
-        quoting=quoting,
-        strict=True,
-    )
-    try:
-        records = [(number, cells) for number, cells in enumerate(reader, start=1) if any(cells)]
-    except csv.Error as error:
-        raise StratavoxError(
-            f"{path}: line {reader.line_num}: {error}; correct the table"
-        ) from None
+def reader_code(named: list[str | list[str] | None]) -> list[str]:
+    """The modules below stratavox that read those of the tables ``named`` that are no text."""
+    names = [name for one in named if one for name in ([one] if isinstance(one, str) else one)]
+    return list(dict.fromkeys(filter(None, map(reader_of, names))))
+
+
+def parse(
+    path: Path,
+    data: bytes,
+    separator: str | None = None,
+    quoting: int = csv.QUOTE_MINIMAL,
+    text: dict | None = None,
+) -> UserTable:
+    """The text table in ``data``, the content of ``path``; it may consist of a header alone.
+
+    ``text`` holds what the config says: encoding, separator, decimal.
+    """
+    stated = text or {}
+    content = text_table.decode(path, data, stated.get("encoding"))
+    separator = stated.get("separator", separator)
+    separator, records = text_table.cells(path, content, separator, quoting)
     if not records:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")
-    return _arrange(path, hashlib.sha256(data).hexdigest(), records[0][1], records[1:])
+    table = _arrange(path, data, records)
+    points = text_table.with_points(table.columns, separator, stated.get("decimal"))
+    return dataclasses.replace(table, columns=points)
 
 
-def _arrange(
-    path: Path, sha256: str, header: list[str], records: list[tuple[int, list[str]]]
-) -> UserTable:
+def _arrange(path: Path, data: bytes, records: list[tuple[int, list[str]]]) -> UserTable:
+    """The table of ``records``, the numbers and cells of the rows, the first of them the header."""
+    header, rows = [name.strip() for name in records[0][1]], records[1:]
     named = [name for name in header if name]
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
@@ -211,13 +228,16 @@ def _arrange(
         raise StratavoxError(
             f"{path}: the column name {name!r} is taken by Stratavox's tables; rename the column"
         )
+    # programs write one separator more at the end of the header or of each row
+    least = max((place for place, name in enumerate(header, start=1) if name), default=0)
     ragged = {
         number: f"{len(cells)} cells, but the header has {len(header)}"
-        for number, cells in records
-        if len(cells) != len(header)
+        for number, cells in rows
+        if len(cells) < least or any(cell.strip() for cell in cells[len(header) :])
     }
-    padded = [cells + [""] * len(header) for _, cells in records]
+    padded = [cells + [""] * len(header) for _, cells in rows]
     columns = {
         name: [cells[place] for cells in padded] for place, name in enumerate(header) if name
     }
-    return UserTable(path, sha256, [number for number, _ in records], columns, ragged)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return UserTable(path, sha256, [number for number, _ in rows], columns, ragged)

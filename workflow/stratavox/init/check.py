@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
 
 from stratavox import tables
+from stratavox.corpus import lost
 from stratavox.corpus.identity import good
-from stratavox.corpus.labels import labels_of
+from stratavox.corpus.labels import labels_of, scanned_rows
 from stratavox.corpus.reasons import NO_FAULT
+from stratavox.corpus.user_table import label_of
 from stratavox.errors import StratavoxError
 from stratavox.init.look import counts, first
 from stratavox.init.write import DEFAULT_DESIGN
@@ -25,7 +30,9 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
     Raises `StratavoxError` where none does.
     """
     scan = plan.root / f"results/corpus/{dataset}/scan.parquet"
-    clips = good(tables.read_table(scan))
+    scanned = tables.read_table(scan)
+    clips = good(scanned)
+    _refuse_nothing(plan, dataset, scan, scanned)
     settings = plan.tables(dataset) | plan.folds(dataset, task)
     labels = labels_of(settings, scan, clips, plan.root)
     for outer, inner in DESIGNS:
@@ -38,6 +45,16 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
             continue
         return (outer, inner), _describe(summary)
     raise refused
+
+
+def _refuse_nothing(plan: Plan, dataset: str, scan: Path, scanned: pa.Table) -> None:
+    """Raise what the run would raise where no row can be used."""
+    if len(good(scanned)):
+        return
+    settings = plan.tables(dataset)
+    bad = lost.rejected(scanned, scanned_rows(settings, scan, plan.root), {})
+    where = f"{settings['path']}/{label_of(settings['table'])}"
+    lost.refuse_too_many(where, len(bad), bad, 0, plan.datasets[dataset]["max_bad"])
 
 
 def rejected(plan: Plan, dataset: str) -> list[str]:

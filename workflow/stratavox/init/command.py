@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.init import check, guess, write
+from stratavox.init import check, guess, preview, write
 from stratavox.init.columns import Column
 from stratavox.init.from_annotations import of_annotations
 from stratavox.init.from_folders import of_folders, unlabelled
@@ -18,13 +18,14 @@ from stratavox.init.look import SHOWN, describe, look
 from stratavox.plan import PROJECT, plan_of
 
 
-def start(folder: Path, out: Path | None, force: bool) -> None:
+def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> None:
     """Write a config for the recordings in ``folder`` to ``out`` and check it.
 
     ``out`` is {folder's name}.yaml where it is None. Where sub-folders are the labels, a table
     {config's name}_clips.csv is written beside it; the check leaves
-    results/corpus/{name}/scan.parquet, which the run uses. Nothing is written into
-    ``folder``. Raises `StratavoxError`; a config that does not pass the check is not written.
+    results/corpus/{name}/scan.parquet, which the run uses. With ``listen`` the first clips are
+    written into the folder {config's name}_listen. Nothing is written into ``folder``. Raises
+    `StratavoxError`; a config that does not pass the check is not written.
     """
     name = write.name_of(folder.resolve().name, "my_calls")
     out = out or Path(f"{name}.yaml")
@@ -39,13 +40,16 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
     source = source or of_names(contents)
     if source is None:
         raise StratavoxError(unlabelled(contents))
-    for path in [out, table] if source.table else [out]:
+    sounds = out.with_name(f"{out.stem}_listen")
+    written = [out, *([table] if source.table else []), *([sounds] if listen else [])]
+    for path in written:
         if path.exists() and not force:
             raise StratavoxError(
                 f"{path}: exists already; choose another name with --out, or --force to replace it"
             )
     tasks, why = guess.tasks(source.columns)
-    say([*source.messages, "", *columns(source.columns), "", *choice(tasks[0], why)])
+    chosen = choice(tasks[0], why)
+    say([*source.messages, "", *columns(source.columns), "", *chosen])
     command = run_command(out)
     if source.table:
         tables.write_text(source.table, table)
@@ -53,15 +57,50 @@ def start(folder: Path, out: Path | None, force: bool) -> None:
     plan = plan_of(write.config(*settings), Path())
     (outer, inner), clips = check.design(plan, name, plan.tasks(name)[0])
     tables.write_text(write.config(*settings, (outer, inner)), out)
+    shown = preview.clips(plan, name, plan.tasks(name)[0])
+    checks = [*check.rejected(plan, name), *clips]
     say(
         [
             *["", f"{out}: written, and checked as a run would:"],
-            *[*check.rejected(plan, name), *clips],
+            *checks,
             f"  {outer} outer and {inner} inner folds",
             f"  shards: {plan.datasets[name]['shards']} ({write.SHARDS_RULE})",
+            *["", "the first clips (to hear them: --listen):", *preview.describe(shown)],
+        ]
+    )
+    if listen:
+        entry = plan.datasets[name]
+        say(preview.listen(shown, Path(entry["path"]), entry["trim_zeros"], sounds))
+    # what decides which sound is heard comes first, then labels, groups, and what is left out
+    doubts = [*source.messages, *doubtful(tasks[0], why), *checks, *describe(contents)]
+    say(
+        [
+            *unsure(doubts),
             *["", "Check it, the line `group` first. Then run:", f"  {command}"],
         ]
     )
+
+
+def unsure(messages: list[str]) -> list[str]:
+    """Of ``messages``, the most dangerous first, those that a person has to look at."""
+    stripped = (line.strip() for line in messages)
+    doubts = [line for line in stripped if line.startswith(("look: ", "check: "))]
+    if not doubts:
+        return []
+    return ["", "not sure of, the most dangerous first:", *(f"  {line}" for line in doubts)]
+
+
+def doubtful(task: guess.Task, why: str) -> list[str]:
+    """What is doubtful about the chosen label and group."""
+    lines = []
+    if task.target.kind not in ("label", "individual"):
+        lines.append(f"look: the label is {task.target.name}: {why}")
+    if task.group is None:
+        lines.append(
+            f"look: the group is unknown ({task.why}): clips of one animal may be in both training "
+            "and test data"
+        )
+    return lines
 
 
 def say(lines: list[str]) -> None:

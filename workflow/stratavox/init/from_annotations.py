@@ -11,7 +11,7 @@ from stratavox.corpus.annotations.recordings import Recordings
 from stratavox.corpus.annotations.table import matching
 from stratavox.corpus.match import NoRecording
 from stratavox.errors import StratavoxError
-from stratavox.init import channels, guess, sniff
+from stratavox.init import channels, encoding, guess, sniff
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents, first
 from stratavox.init.recognise import recognise, recorded
@@ -31,13 +31,14 @@ def of_annotations(contents: Contents) -> Source | None:
     if not contents.annotations:
         return None
     kind, names = max(contents.annotations.items(), key=lambda item: len(item[1]))
+    text, doubts = encoding.text_of([contents.folder / name for name in names])
     recordings = Recordings(contents.folder)
     homes = {name: _home(recordings, name) for name in names}
-    cells, notices = _read(kind, contents.folder, homes, recordings)
+    cells, notices = _read(kind, contents.folder, homes, recordings, text)
     paired = sum(home is not None for home in homes.values())
     pattern = _pattern(names)
     messages = [f"{len(names)} {sniff.NAMES[kind]} ({pattern}), {paired} named as a recording is"]
-    messages += notices
+    messages += doubts + notices
     matched = len(matching(contents.folder, pattern))
     if matched > len(names):
         others = matched - len(names)
@@ -50,9 +51,10 @@ def of_annotations(contents: Contents) -> Source | None:
     except StratavoxError as error:
         raise StratavoxError(f"{contents.folder}: {sniff.NAMES[kind]}: {error}") from None
     annotations = {"format": kind, "files": pattern, "label": label}
+    annotations |= {"text": text} if text else {}
     if kind == "textgrid":
         annotations |= {"tier": label, "label": LABEL}
-        cells, _ = _read(kind, contents.folder, homes, recordings, label)
+        cells, _ = _read(kind, contents.folder, homes, recordings, text, label)
         columns, further, recognised = _columns(contents, cells)
     entry = {"path": contents.folder.as_posix(), "annotations": annotations} | further
     if raven.CHANNEL in cells and channels.several(contents):
@@ -82,6 +84,7 @@ def _read(
     folder: Path,
     homes: dict[str, str | None],
     recordings: Recordings,
+    text: dict,
     tier: str | None = None,
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Columns that can be label or group, one cell for each clip, and messages on recordings.
@@ -91,7 +94,7 @@ def _read(
     rows: list[dict[str, str]] = []
     named, clips, unnamed = 0, 0, []
     for name, home in homes.items():
-        labels = _labels(kind, folder / name, (folder / name).read_bytes(), tier)
+        labels = _labels(kind, folder / name, (folder / name).read_bytes(), text, tier)
         sounds = {row[RECORDING] for row in labels if RECORDING in row}
         matches, refused = recordings.named(sounds, name)
         unnamed += [f"{name}: {reason}" for reason in refused.values()]
@@ -112,18 +115,21 @@ def _read(
     return cells, messages
 
 
-def _labels(kind: str, path: Path, data: bytes, tier: str | None) -> list[dict[str, str]]:
+def _labels(
+    kind: str, path: Path, data: bytes, text: dict, tier: str | None
+) -> list[dict[str, str]]:
     """One row for each clip of a file: its labels, and its recording where the file names it.
 
     Of a TextGrid the clips are those of ``tier``, or of all its interval tiers, each a column.
     """
     if tier is not None:
-        return [b.further for b in textgrid.boxes(path, data, {"label": LABEL, "tier": tier})]
+        settings = {"label": LABEL, "tier": tier, "text": text}
+        return [box.further for box in textgrid.boxes(path, data, settings)]
     if kind == "textgrid":
-        tiers = textgrid.tiers(path, data)
-        return [{t.name: text} for t in tiers for *_, text in t.intervals or [] if text.strip()]
+        tiers = textgrid.tiers(path, data, text.get("encoding"))
+        return [{t.name: word} for t in tiers for *_, word in t.intervals or [] if word.strip()]
     if kind == "audacity":
-        return [box.further for box in audacity.boxes(path, data, {"label": LABEL})]
+        return [box.further for box in audacity.boxes(path, data, {"label": LABEL, "text": text})]
     return [
         {
             name: cell
@@ -132,7 +138,7 @@ def _labels(kind: str, path: Path, data: bytes, tier: str | None) -> list[dict[s
         }
         | ({RECORDING: box.sound} if box.sound else {})
         # any column serves as label here: all are read
-        for box in raven.boxes(path, data, {"label": raven.BEGIN})
+        for box in raven.boxes(path, data, {"label": raven.BEGIN, "text": text})
     ]
 
 

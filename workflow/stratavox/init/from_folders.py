@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path, PurePosixPath
 
+from stratavox.init import foreign
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.recognise import recognise, recorded
@@ -17,11 +18,12 @@ def unlabelled(contents: Contents) -> str:
     """The message where nothing labels the recordings."""
     return (
         f"{contents.folder}: {len(contents.recordings)} recordings, but no labels for them: no "
-        "table (.csv or .tsv) with a column of file names, no annotation files, no "
+        "table with a column of file names, no annotation files, no "
         "sub-folders that name classes and no common form of the files' names. Write a table such "
         "as\n  file,label,individual\n"
         f"  {contents.recordings[0]},song,bird_1\ninto this folder, one row for each "
         "clip, or give the folder above if the table is there"
+        + "".join(f"\n{line}" for line in foreign.describe(contents.foreign))
     )
 
 

@@ -7,17 +7,15 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from stratavox.corpus import match, user_table
+from stratavox.corpus import match, text_table, user_table
 from stratavox.corpus.bounds import KEYS
 from stratavox.errors import StratavoxError
-from stratavox.init import bounds, channels, sniff
+from stratavox.init import bounds, channels, encoding, foreign, sniff
 from stratavox.init.columns import Column
 from stratavox.init.look import Contents
 from stratavox.init.named import MIN_SHARE, Finder, Named, refuse_unclear
 from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
-
-WRONG_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def of_table(contents: Contents) -> Source | None:
@@ -63,13 +61,14 @@ def of_table(contents: Contents) -> Source | None:
         *_notices(best),
         *messages_on_others,
         *(f"  table {name} is not used: it names no recordings" for name in unused),
-        *(f"  table not used: {message}" for message in refused.values()),
+        *(f"  look: table not used: {message}" for message in refused.values()),
         *(
             f"  look: {len(files)} {sniff.NAMES[kind]} are not used, as a table names the "
             "recordings; to use them, move the table away"
             for kind, files in contents.annotations.items()
         ),
     ]
+    messages += _program(best)
     path = Path(os.path.normpath(contents.folder / os.path.relpath(best.base, folder)))
     names = [Path(os.path.relpath(contents.folder / n, path)).as_posix() for n in best.names]
     table = names[0] if len(names) == 1 else names
@@ -78,6 +77,10 @@ def of_table(contents: Contents) -> Source | None:
     notes["file"] = "; ".join(
         [f"names the files: {best}", *(f"{m.column} does so too" for m in also)]
     )
+    stated, doubts = encoding.text_of([contents.folder / name for name in best.names])
+    if stated:
+        entry["text"] = stated
+        messages += doubts
     if best.template:
         entry["file_name"] = best.template
         notes["file_name"] = "how a recording is called whose cell takes the place of {}"
@@ -85,7 +88,7 @@ def of_table(contents: Contents) -> Source | None:
     bounded = bounds.choose(bounds.Rows(best.table.columns, best.files, headers))
     entry |= bounded.entry
     notes |= bounded.notes
-    notices = [*bounded.messages, *_repeats(best.files, bounded.entry)]
+    notices = [*bounded.messages, *_repeats(best.files, bounded.entry), *_commas(best)]
     used = {bounded.entry[key] for key in KEYS if key in bounded.entry}
     used |= {m.column for m in also}
     others = [name for name in best.table.columns if name not in {*used, best.column}]
@@ -132,6 +135,22 @@ def _notices(best: Named) -> list[str]:
     ]
 
 
+def _commas(best: Named) -> list[str]:
+    """The columns of numbers whose commas may be decimal marks, or between thousands."""
+    undecided = {n: c for n, c in best.table.columns.items() if text_table.undecided(c)}
+    return [
+        f"  look: column {name!r} holds {next(c for c in cells if ',' in c)}: if that is a decimal "
+        'comma, add text: {decimal: ","} to the config, or save the table with decimal points'
+        for name, cells in undecided.items()
+    ]
+
+
+def _program(best: Named) -> list[str]:
+    """That the table is a program's result."""
+    program = foreign.program_of(list(best.table.columns))
+    return [f"  {best.name} is a result table of {program}"] if program else []
+
+
 def _difference(cell: str, file: str) -> str:
     """How a cell differs from the path of the recording that it means."""
     kinds = {
@@ -148,17 +167,7 @@ def _difference(cell: str, file: str) -> str:
 
 
 def _read(path: Path) -> user_table.UserTable:
-    table = user_table.read(path)
-    if len(table.columns) == 1:
-        header = next(iter(table.columns))
-        for sign, called in WRONG_DELIMITERS.items():
-            if sign in header:
-                kind = "commas" if path.suffix.lower() == ".csv" else "tabs"
-                raise StratavoxError(
-                    f"{path}: its cells seem to be separated by {called} (header {header!r}); "
-                    f"a {path.suffix.lower()} table is read with {kind}: save it with these"
-                )
-    return table
+    return user_table.read(path, text=encoding.text_of([path])[0])
 
 
 def _repeats(files: list[str | None], entry: dict) -> list[str]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from statistics import median
 
 from stratavox.audio import AudioError
-from stratavox.corpus import sound
+from stratavox.corpus import sound, user_table
 from stratavox.corpus.headers import statements, summary
 from stratavox.corpus.match import SUFFIXES, UNREAD_SUFFIXES
-from stratavox.corpus.user_table import DELIMITERS
 from stratavox.corpus.walk import files_below, links_below
 from stratavox.errors import StratavoxError
-from stratavox.init import sniff
+from stratavox.init import foreign, sniff
 
 # A header takes 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
@@ -27,8 +26,9 @@ class Contents:
     """All files are named relative to ``folder``, with slashes, sorted.
 
     ``headers`` and ``unreadable`` (reasons) are of all recordings or a sample of
-    `MAX_HEADERS`; ``annotations`` maps a format to its files. ``links`` lead to folders, whose
-    files are among the others; ``broken`` links lead nowhere.
+    `MAX_HEADERS`; ``annotations`` maps a format to its files; ``foreign`` are files of programs
+    that hold labels and are not read. ``links`` lead to folders, whose files are among the others;
+    ``broken`` links lead nowhere.
     """
 
     folder: Path
@@ -40,6 +40,7 @@ class Contents:
     broken: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     annotations: dict[str, list[str]] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
 
 
 def look(folder: Path) -> Contents:
@@ -61,10 +62,12 @@ def look(folder: Path) -> Contents:
             contents.recordings.append(name)
         elif suffix in UNREAD_SUFFIXES:
             contents.unread.append(name)
-        elif suffix in DELIMITERS:
-            contents.tables.append(name)
         elif suffix in sniff.SUFFIXES and (kind := sniff.kind_of(folder / name)):
             contents.annotations.setdefault(kind, []).append(name)
+        elif user_table.is_table(name) and (suffix != ".txt" or sniff.is_table(folder / name)):
+            contents.tables.append(name)
+        elif foreign.what(name):
+            contents.foreign.append(name)
         else:
             others[suffix or "no suffix"] += 1
     contents.links = links_below(folder)
@@ -96,8 +99,12 @@ def describe(contents: Contents) -> list[str]:
         f"{sum(lengths) / 60:.1f} min in all",
     ]
     if contents.unreadable:
-        messages.append(f"  {len(contents.unreadable)} cannot be read:")
-        unreadable = list(contents.unreadable.items())[:SHOWN]
+        name, reason = next(iter(contents.unreadable.items()))
+        messages.append(
+            f"  look: {len(contents.unreadable)} recordings cannot be read, the first: "
+            f"{name}: {reason}"
+        )
+        unreadable = list(contents.unreadable.items())[1:SHOWN]
         messages += [f"    {name}: {reason}" for name, reason in unreadable]
     facts = summary(
         (name, header.header_s, header.duration, header.time_expansion)
@@ -116,7 +123,7 @@ def describe(contents: Contents) -> list[str]:
     messages.append(f"  tables: {', '.join(contents.tables[:SHOWN]) or 'none'}")
     for kind, names in contents.annotations.items():
         messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
-    return messages
+    return messages + [f"  {line}" for line in foreign.describe(contents.foreign)]
 
 
 def counts(counter: Counter) -> str:
@@ -156,6 +163,11 @@ def _no_recordings(contents: Contents, others: Counter) -> str:
         )
     if contents.broken:
         message += f"{_broken(contents)}. "
+    for name in contents.tables:
+        try:
+            user_table.read(contents.folder / name)
+        except StratavoxError as error:
+            return f"{message}{error}"
     others.update(Path(name).suffix.lower() for name in contents.tables)
     summary = (
         f"Found: {counts(others)}" if others or contents.annotations else "The folder is empty"

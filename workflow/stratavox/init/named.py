@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from stratavox.corpus import match, user_table
 from stratavox.errors import StratavoxError
+from stratavox.init import encoding
 from stratavox.init.look import Contents
 
 # A column names the clips' files where at least this share of its cells names a recording.
@@ -185,7 +186,8 @@ class Finder:
                 if levelled != part.files:
                     return None
         names = [part.names[0] for part in parts]
-        table = user_table.read_all(self._contents.folder, names)
+        paths = [self._contents.folder / name for name in names]
+        table = user_table.read_all(self._contents.folder, names, encoding.text_of(paths)[0])
         files = [file for part in parts for file in part.files]
         exact = sum(part.exact for part in parts)
         return Named(names, table, parts[0].column, base, files, exact)

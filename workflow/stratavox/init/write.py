@@ -19,6 +19,12 @@ WIDTH = 100
 SHARD_CLIPS, MOST_SHARDS = 500, 64
 SHARDS_RULE = f"about {SHARD_CLIPS} clips each, at most {MOST_SHARDS} shards"
 DEFAULT_DESIGN = (default("probes", "folds"), default("probes", "inner_folds"))
+# Comments above keys of the dataset.
+ABOVE = {
+    "annotations": "labelled segments of the recordings, from their annotation files",
+    "sets": "columns whose cells hold several labels: each set is a class",
+    "missing": "cells that mean no label and no group: remove what is a class here",
+}
 NUISANCES = ("device", "site", "session", "day", "file", "recordist")
 NO_GROUP = (
     "Unknown. Consequence: clips of one animal, day or recording may be on both sides of a split, "
@@ -102,21 +108,11 @@ def _dataset(
     for key, value in entry.items():
         if key == "channel":
             continue
-        if key == "sets":
-            lines += _comment("columns whose cells hold several labels: each set is a class")
-            lines.append(
-                f"sets: {{{', '.join(f'{scalar(k)}: {scalar(v)}' for k, v in value.items())}}}"
-            )
-        elif key == "missing":
-            lines += _comment("cells that mean no label and no group: remove what is a class here")
-            lines.append(f"missing: [{', '.join(map(scalar, value))}]")
-        elif isinstance(value, dict):
-            lines += _comment("labelled segments of the recordings, from their annotation files")
-            lines += [f"{key}:", *[f"  {k}: {scalar(v)}" for k, v in value.items()]]
+        lines += _comment(ABOVE.get(key, ""))
+        if key == "annotations":
+            lines += [f"{key}:", *[f"  {k}: {_flow(v)}" for k, v in value.items()]]
         else:
-            several = isinstance(value, list)
-            text = f"[{', '.join(map(scalar, value))}]" if several else scalar(value)
-            lines += _line(f"{key}: {text}", notes.get(key, ""))
+            lines += _line(f"{key}: {_flow(value)}", notes.get(key, ""))
     lines += _recording(guess.recordings(source.columns, tasks[0].group), tasks[0].group)
     stereo = any(header.channels > 1 for header in contents.headers.values())
     if "channel" in entry:
@@ -200,6 +196,15 @@ def scalar(value: str) -> str:
     if safe and yaml.safe_load(value) == value:
         return value
     return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).strip()
+
+
+def _flow(value: str | list[str] | dict[str, str]) -> str:
+    """A text, several texts, or keys and texts, in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{scalar(key)}: {scalar(text)}' for key, text in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(scalar, value))}]"
+    return scalar(value)
 
 
 def _line(text: str, note: str) -> list[str]:

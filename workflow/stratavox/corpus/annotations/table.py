@@ -131,7 +131,7 @@ def _boxes(
     """The file's boxes; a file without a recording is not read and gives one box."""
     reader = _reader(annotations)
     names_sounds = getattr(reader, "names_sounds", None)
-    if not has_home and not (names_sounds and names_sounds(path, data)):
+    if not has_home and not (names_sounds and names_sounds(path, data, annotations)):
         return [_unread("")]
     boxes = reader.boxes(path, data, annotations)
     sounds = sorted({box.sound for box in boxes} - {""})
@@ -154,7 +154,7 @@ def _pattern(annotations: dict) -> str:
 def _annotation_files(annotations: dict, folder: Path) -> Iterator[tuple[str, str | None]]:
     """Each annotation file, relative to ``folder``, and the recording that the list gives it."""
     if "list" in annotations:
-        pairs = user_table.read(folder / annotations["list"])
+        pairs = user_table.read(folder / annotations["list"], text=annotations.get("text"))
         columns = [
             _files_of(folder, pairs, name, wanted)
             for name, wanted in (("annotation", _no_recording), ("recording", is_recording))

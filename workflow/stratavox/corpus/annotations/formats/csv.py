@@ -1,4 +1,4 @@
-"""Tables of boxes, CSV or TSV with a header, one for each recording."""
+"""Tables of boxes, text with a header, one for each recording."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     Columns that are called low_hz and high_hz hold the frequencies. Raises `StratavoxError` for a
     table that cannot be read or lacks a column.
     """
-    table = user_table.parse(path, data, user_table.delimiter(path))
+    table = user_table.parse(path, data, text=settings.get("text"))
     of_boxes = bounds.of_settings(settings, table, "annotations.")
     table.column(settings["label"], "annotations.label")
     starts, lasts = table.columns[of_boxes.start], table.columns[of_boxes.last]

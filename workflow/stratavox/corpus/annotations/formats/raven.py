@@ -32,7 +32,7 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     missing column, and for a table of several sound files without the columns that locate a
     selection in its file.
     """
-    table = _table(path, data)
+    table = _table(path, data, settings.get("text"))
     if not table.rows:
         return []
     for name in (BEGIN, END):
@@ -69,13 +69,15 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     return selections
 
 
-def names_sounds(path: Path, data: bytes) -> bool:
+def names_sounds(path: Path, data: bytes, settings: dict) -> bool:
     """Whether the table itself names the sound file of each selection."""
-    return not set(BEGIN_FILE).isdisjoint(_table(path, data).columns)
+    return not set(BEGIN_FILE).isdisjoint(_table(path, data, settings.get("text")).columns)
 
 
-def _table(path: Path, data: bytes) -> user_table.UserTable:
-    return user_table.parse(path, data, "\t", csv.QUOTE_NONE)
+def _table(path: Path, data: bytes, text: dict | None) -> user_table.UserTable:
+    """Raven writes no commas between thousands, so a comma in a number is a decimal mark."""
+    stated = {"decimal": ","} | (text or {})
+    return user_table.parse(path, data, "\t", csv.QUOTE_NONE, stated)
 
 
 def _sounds(table: user_table.UserTable, names: tuple[str, str]) -> list[str]:

@@ -7,7 +7,6 @@ else.
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 from bisect import bisect_right
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from stratavox.corpus import user_table
+from stratavox.corpus import text_table
 from stratavox.corpus.annotations.box import Box
 from stratavox.errors import StratavoxError
 
@@ -42,7 +41,7 @@ def boxes(path: Path, data: bytes, settings: dict) -> list[Box]:
     have its name. Each other interval tier is a column: the text that shares most time with the
     box, such as the caller's name.
     """
-    present = tiers(path, data)
+    present = tiers(path, data, settings.get("text", {}).get("encoding"))
     tier = _chosen(path, present, settings.get("tier"))
     others = {
         other.name: [(float(start), float(end), text) for start, end, text in other.intervals]
@@ -74,19 +73,6 @@ def _beside(
     return texts
 
 
-def _text(path: Path, data: bytes) -> str:
-    """The text in UTF-16 with its byte order mark, as Praat writes all but ASCII, or in UTF-8."""
-    if not data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
-        return user_table.decode(path, data)
-    try:
-        return data.decode("utf-16")
-    except UnicodeDecodeError as error:
-        raise StratavoxError(
-            f"{path}: its byte order mark says UTF-16, but the text breaks off at "
-            f"byte {error.start}; save the TextGrid from Praat again"
-        ) from None
-
-
 def _chosen(path: Path, present: list[Tier], name: str | None) -> Tier:
     of_intervals = [tier for tier in present if tier.intervals is not None]
     matches = [tier for tier in of_intervals if name in (None, tier.name)]
@@ -100,9 +86,12 @@ def _chosen(path: Path, present: list[Tier], name: str | None) -> Tier:
     )
 
 
-def tiers(path: Path, data: bytes) -> list[Tier]:
-    """All tiers of a file; raises `StratavoxError` where it is no complete TextGrid."""
-    tokens = _tokens(_text(path, data))
+def tiers(path: Path, data: bytes, encoding: str | None = None) -> list[Tier]:
+    """All tiers of a file, in ``encoding`` where it is neither UTF-8 nor UTF-16.
+
+    Raises `StratavoxError` where it is no complete TextGrid.
+    """
+    tokens = _tokens(text_table.decode(path, data, encoding))
 
     def take(wanted: str) -> str:
         kind, value = next(tokens, ("the end of the file", ""))
