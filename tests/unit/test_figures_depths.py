@@ -97,7 +97,7 @@ def results(**changed) -> Results:
         **{"dataset": "zoo", "task": NASTY, "source": "folder", "estimates": scores()},
         **{"explained_variance": explained(), "encoders": encoders},
         **{"trends": trend_rows(), "depths": depth_rows(), "robustness": pd.DataFrame()},
-        **dict.fromkeys(("layer_weights", "contrasts", "claims"), pd.DataFrame()),
+        **dict.fromkeys(("layer_weights", "contrasts", "claims", "recommendation"), pd.DataFrame()),
         facts={**facts, "repeats": 2, "permutations": 20, "draws": {}},
     )
     return replace(default, **changed)
