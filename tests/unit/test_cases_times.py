@@ -301,6 +301,14 @@ def test_columns_of_programs(columns, entry):
     assert entry or any("look: " in message for message in chosen.messages)
 
 
+def test_recordings_whose_headers_were_not_read_hide_no_bounds():
+    cells = {"start_sample": ["100"] * 24, "end_sample": ["4000"] * 24}
+    files = [f"r{k}.wav" for k in range(24)]
+    headers = [SimpleNamespace(samplerate=16000, duration=20.0), *[None] * 23]
+    chosen = chosen_bounds.choose(chosen_bounds.Rows(cells, files, headers))
+    assert chosen.entry == {"start": "start_sample", "end": "end_sample", "units": "samples"}
+
+
 def test_a_unit_that_the_name_denies_is_suggested_and_not_taken():
     chosen = looked_at(start_s=lambda k: 1000 * (k % 5 + 1), end_s=lambda k: 1000 * (k % 5 + 2))
     assert chosen.entry == {}

@@ -189,7 +189,7 @@ def _unit(cells: list[str], meaning: Meaning) -> str | None:
 
 
 def _trial(rows: Rows, bounds: Bounds) -> _Trial:
-    spans, ordered, unread, empty = [], 0, 0, 0
+    spans, ordered, empty = [], 0, 0
     slack = max(SLACK_S, _step(rows.columns[bounds.last], bounds.units[1]))
     cells = zip(rows.columns[bounds.start], rows.columns[bounds.last], rows.headers, strict=True)
     for start, last, header in cells:
@@ -201,9 +201,7 @@ def _trial(rows: Rows, bounds: Bounds) -> _Trial:
         except ValueError:
             continue
         ordered += 1
-        if header is None:
-            unread += 1
-        else:
+        if header is not None:
             spans.append(Span(*span, header.samplerate, header.duration))
     late = [span for span in spans if span.end > span.length + slack]
     windows = [span for span in late if span.start < span.length]
@@ -238,12 +236,8 @@ def _step(cells: list[str], unit: str) -> float:
 
 
 def _rate(header: object | None) -> Callable[[], int]:
-    def rate() -> int:
-        if header is None:
-            raise ValueError("its header was not read")
-        return header.samplerate
-
-    return rate
+    """The rate of a recording; any where it was not read, as its length is not known either."""
+    return lambda: header.samplerate if header else 1
 
 
 def _are_ends_of_recordings(spans: list[Span]) -> bool:
