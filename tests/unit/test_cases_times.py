@@ -372,8 +372,8 @@ def test_clock_times_are_read_as_they_are_written(ms, hours, mark):
     minutes, seconds = divmod(seconds, 60)
     text = f"{seconds:02d}{mark}{rest:03d}"
     text = f"{minutes // 60}:{minutes % 60:02d}:{text}" if hours else f"{minutes % 60}:{text}"
-    told = bounds.to_seconds("start", text, "hh:mm:ss")
-    assert round(told * 1000) == (ms if hours else ms % 3_600_000)
+    read = bounds.to_seconds("start", text, "hh:mm:ss")
+    assert round(read * 1000) == (ms if hours else ms % 3_600_000)
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**6), st.sampled_from([8000, 44100, 250_000]))
