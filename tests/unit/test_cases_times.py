@@ -457,7 +457,7 @@ def bats(folder, short=("Pipistrellus",)):
 def test_a_class_that_min_s_wipes_out_is_named(here, capsys):
     bats(here)
     _, printed = begun(capsys)
-    why = "no clip is left: 16 are shorter than annotations.min_s (0.02 s)"
+    why = "no clip is left: 16 are shorter than annotations.min_s (0.02 s); lower it"
     assert f"look: left out: 'Pipistrellus': 0 clips, {why}" in printed
     # what the run writes into Species.json comes from the same settings
     plan = plan_of(Path("data.yaml").read_text(encoding="utf-8"), here)
