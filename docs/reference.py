@@ -71,22 +71,30 @@ def _resolved(rules: dict, rule: dict) -> dict:
 def _allowed(rules: dict, rule: dict) -> str:
     rule = _resolved(rules, rule)
     if "const" in rule or "enum" in rule:
-        return ", ".join(f"`{value}`" for value in rule.get("enum", [rule.get("const")]))
+        values = rule.get("enum", [rule.get("const")])
+        return ", ".join(f"`{value}`".replace("\t", r"\t") for value in values)
     if "oneOf" in rule:
-        return " or ".join(_allowed(rules, one) for one in rule["oneOf"])
+        return _forms(rules, rule["oneOf"])
     types = rule.get("type", [])
     if types == "array":
         return f"list of {_allowed(rules, rule['items'])}"
-    if types == "object" and "required" in rule and "description" not in rule:
-        # one of several forms: its keys have no lines of their own
-        keys = ", ".join(
-            f"{key}: {_allowed(rules, own)}" for key, own in rule["properties"].items()
-        )
-        return f"mapping ({keys})"
     types = [types] if isinstance(types, str) else types
     words = " or ".join(kind for kind in types if kind != "object")
     limits = (f"{word} {rule[key]}" for key, word in LIMITS.items() if key in rule)
     return " ".join([words, *limits])
+
+
+def _forms(rules: dict, forms: list[dict]) -> str:
+    """One of several forms; the keys of a mapping have no lines of their own."""
+    texts: list[str] = []
+    for form in forms:
+        if form.get("type") != "object":
+            texts.append(_allowed(rules, form))
+            continue
+        keys = {key: _allowed(rules, own) for key, own in form["properties"].items()}
+        shown = (key if text in texts else f"{key}: {text}" for key, text in keys.items())
+        texts.append(f"mapping ({', '.join(shown)})")
+    return " or ".join(texts)
 
 
 if __name__ == "__main__":

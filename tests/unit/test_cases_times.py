@@ -301,6 +301,14 @@ def test_columns_of_programs(columns, entry):
     assert entry or any("look: " in message for message in chosen.messages)
 
 
+def test_recordings_whose_headers_were_not_read_hide_no_bounds():
+    cells = {"start_sample": ["100"] * 24, "end_sample": ["4000"] * 24}
+    files = [f"r{k}.wav" for k in range(24)]
+    headers = [SimpleNamespace(samplerate=16000, duration=20.0), *[None] * 23]
+    chosen = chosen_bounds.choose(chosen_bounds.Rows(cells, files, headers))
+    assert chosen.entry == {"start": "start_sample", "end": "end_sample", "units": "samples"}
+
+
 def test_a_unit_that_the_name_denies_is_suggested_and_not_taken():
     chosen = looked_at(start_s=lambda k: 1000 * (k % 5 + 1), end_s=lambda k: 1000 * (k % 5 + 2))
     assert chosen.entry == {}
@@ -364,8 +372,8 @@ def test_clock_times_are_read_as_they_are_written(ms, hours, mark):
     minutes, seconds = divmod(seconds, 60)
     text = f"{seconds:02d}{mark}{rest:03d}"
     text = f"{minutes // 60}:{minutes % 60:02d}:{text}" if hours else f"{minutes % 60}:{text}"
-    told = bounds.to_seconds("start", text, "hh:mm:ss")
-    assert round(told * 1000) == (ms if hours else ms % 3_600_000)
+    read = bounds.to_seconds("start", text, "hh:mm:ss")
+    assert round(read * 1000) == (ms if hours else ms % 3_600_000)
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**6), st.sampled_from([8000, 44100, 250_000]))
@@ -449,7 +457,7 @@ def bats(folder, short=("Pipistrellus",)):
 def test_a_class_that_min_s_wipes_out_is_named(here, capsys):
     bats(here)
     _, printed = begun(capsys)
-    why = "no clip is left: 16 are shorter than annotations.min_s (0.02 s)"
+    why = "no clip is left: 16 are shorter than annotations.min_s (0.02 s); lower it"
     assert f"look: left out: 'Pipistrellus': 0 clips, {why}" in printed
     # what the run writes into Species.json comes from the same settings
     plan = plan_of(Path("data.yaml").read_text(encoding="utf-8"), here)

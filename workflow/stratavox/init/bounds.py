@@ -92,25 +92,20 @@ def choose(rows: Rows) -> Chosen:
     times = {name: meaning for name, meaning in means.items() if meaning.is_time}
     # from and to may also be animals
     chosen.aside |= {name for name in times if not {"from", "to"} & set(time_names.words(name))}
-    best, refused = None, []
+    best, refused = None, None
     for start, last, is_duration in _pairs(times):
         trials = list(_trials(rows, start, last, is_duration, times))
         best = next((trial for trial in trials if trial.refused is None), None)
         if best:
             break
-        refused.append(trials[0])
+        refused = refused or trials[0]
     if best:
         _use(chosen, best)
-    else:
-        for trial in refused[:1]:
-            units = trial.fitting() if trial.bounds.units == ("s", "s") else []
-            hint = f"; in {units[0]} they would lie in their files" if units else ""
-            chosen.messages.append(
-                f"  look: {_columns(trial.bounds)} are not used as bounds: {trial.refused}{hint}"
-            )
-    told = {best.bounds.start, best.bounds.last} if best else set()
-    told |= {n for t in refused[:1] for n in (t.bounds.start, t.bounds.last) if not best}
-    _name_unused(chosen, rows, best, {n: m for n, m in times.items() if n not in told})
+    elif refused:
+        _name_refused(chosen, refused)
+    named = best or refused
+    used = {named.bounds.start, named.bounds.last} if named else set()
+    _name_unused(chosen, rows, best, {n: m for n, m in times.items() if n not in used})
     return chosen
 
 
@@ -189,7 +184,7 @@ def _unit(cells: list[str], meaning: Meaning) -> str | None:
 
 
 def _trial(rows: Rows, bounds: Bounds) -> _Trial:
-    spans, ordered, unread, empty = [], 0, 0, 0
+    spans, ordered, empty = [], 0, 0
     slack = max(SLACK_S, _step(rows.columns[bounds.last], bounds.units[1]))
     cells = zip(rows.columns[bounds.start], rows.columns[bounds.last], rows.headers, strict=True)
     for start, last, header in cells:
@@ -201,9 +196,7 @@ def _trial(rows: Rows, bounds: Bounds) -> _Trial:
         except ValueError:
             continue
         ordered += 1
-        if header is None:
-            unread += 1
-        else:
+        if header is not None:
             spans.append(Span(*span, header.samplerate, header.duration))
     late = [span for span in spans if span.end > span.length + slack]
     windows = [span for span in late if span.start < span.length]
@@ -238,12 +231,8 @@ def _step(cells: list[str], unit: str) -> float:
 
 
 def _rate(header: object | None) -> Callable[[], int]:
-    def rate() -> int:
-        if header is None:
-            raise ValueError("its header was not read")
-        return header.samplerate
-
-    return rate
+    """The rate of a recording; any where it was not read, as its length is not known either."""
+    return lambda: header.samplerate if header else 1
 
 
 def _are_ends_of_recordings(spans: list[Span]) -> bool:
@@ -288,6 +277,14 @@ def _use(chosen: Chosen, trial: _Trial) -> None:
         )
 
 
+def _name_refused(chosen: Chosen, trial: _Trial) -> None:
+    units = trial.fitting() if trial.bounds.units == ("s", "s") else []
+    hint = f"; in {units[0]} they would lie in their files" if units else ""
+    chosen.messages.append(
+        f"  look: {_columns(trial.bounds)} are not used as bounds: {trial.refused}{hint}"
+    )
+
+
 def _name_unused(
     chosen: Chosen, rows: Rows, best: _Trial | None, times: dict[str, Meaning]
 ) -> None:
@@ -324,12 +321,12 @@ def _is_known(rows: Rows, name: str, best: _Trial | None, meaning: Meaning) -> b
                 cells = (rows.columns[n][place] for n in (best.bounds.start, best.bounds.last))
                 start, end = best.bounds.seconds(*cells, _rate(header))
                 length = end - start
-            told = to_seconds("duration", cell, unit, _rate(header))
+            own = to_seconds("duration", cell, unit, _rate(header))
         except ValueError:
             continue
         # clock times are often in whole seconds
         near = max(SAME_S, SAME_SHARE * length) if unit != CLOCK else 1
-        same += abs(told - length) <= near or abs(told - header.duration) <= near
+        same += abs(own - length) <= near or abs(own - header.duration) <= near
     return same >= FIT_SHARE * known
 
 

@@ -59,7 +59,7 @@ def _with_too_short(rows: list[dict], kept: dict[str, dict], settings: dict) -> 
             "label": label,
             "clips": 0,
             "groups": None if settings["group"] is None else 0,
-            "why": f"no clip is left: {count} are {shorter}",
+            "why": f"no clip is left: {count} are {shorter}; lower it to keep them",
         }
         for label, count in lost.items()
         if label not in kept

@@ -287,7 +287,10 @@ def _too_short(box: Box, min_s: float) -> str | None:
     bounds = _bounds(box)
     if bounds is None or not 0 <= round(bounds[1] - bounds[0], 6) < min_s:
         return None
-    return f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s, less than {min_s:g} s"
+    return (
+        f"{TOO_SHORT}: lasts {bounds[1] - bounds[0]:.6f} s, and annotations.min_s is {min_s:g} s: "
+        "lower it to keep such boxes"
+    )
 
 
 def _overlaps(bounds: dict[int, tuple[str, float, float]], left_out: dict) -> dict[int, str]:
