@@ -89,6 +89,7 @@ def choose(rows: Rows) -> Chosen:
     }
     chosen = Chosen()
     _name_others(chosen, means)
+    _name_unread(chosen, rows, means)
     times = {name: meaning for name, meaning in means.items() if meaning.is_time}
     # from and to may also be animals
     chosen.aside |= {name for name in times if not {"from", "to"} & set(time_names.words(name))}
@@ -133,6 +134,21 @@ def _name_others(chosen: Chosen, means: dict[str, Meaning]) -> None:
         chosen.aside.update(names)
         if names:
             chosen.messages.append("  " + message.format(_listed(names)))
+
+
+def _name_unread(chosen: Chosen, rows: Rows, means: dict[str, Meaning]) -> None:
+    """Columns that are named as times and hold digits, but neither numbers nor clock times."""
+    for name in rows.columns.keys() - means.keys():
+        meaning, cells = time_names.meaning(name), list(filter(str.strip, rows.columns[name]))
+        digits = sum(any(sign.isdigit() for sign in cell) for cell in cells)
+        bounds = meaning.is_time and meaning.role != "time" and not meaning.whole
+        # from and to may also be animals
+        if bounds and 2 * digits > len(cells) and not {"from", "to"} & set(time_names.words(name)):
+            chosen.aside.add(name)
+            chosen.messages.append(
+                f"  look: {name!r} is not used, though named as times: its cells, such as "
+                f"{cells[0]!r}, are neither numbers nor clock times"
+            )
 
 
 def _pairs(times: dict[str, Meaning]) -> Iterator[tuple[str, str, bool]]:

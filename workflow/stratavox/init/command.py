@@ -10,7 +10,7 @@ from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.init import check, guess, preview, write
 from stratavox.init.columns import Column
-from stratavox.init.from_annotations import of_annotations
+from stratavox.init.from_annotations import of_annotations, unnamed
 from stratavox.init.from_folders import of_folders, unlabelled
 from stratavox.init.from_names import of_names
 from stratavox.init.from_table import of_table
@@ -33,13 +33,16 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
     contents = look(folder)
     say(describe(contents))
     source = of_table(contents)
+    passed = []
     if source is None and contents.tables:
         names = ", ".join(contents.tables[:SHOWN])
         say([f"no column of {names} names recordings such as {contents.recordings[0]!r}: not used"])
+        passed = unnamed(contents)
+        say(passed)
     source = source or of_annotations(contents) or of_folders(contents, table)
     source = source or of_names(contents)
     if source is None:
-        raise StratavoxError(unlabelled(contents))
+        raise StratavoxError(unlabelled(contents, passed))
     sounds = out.with_name(f"{out.stem}_listen")
     written = [out, *([table] if source.table else []), *([sounds] if listen else [])]
     for path in written:
@@ -72,7 +75,7 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
         entry = plan.datasets[name]
         say(preview.listen(shown, Path(entry["path"]), entry["trim_zeros"], sounds))
     # what decides which sound is heard comes first, then labels, groups, and what is left out
-    doubts = [*source.messages, *doubtful(tasks[0], why), *checks, *describe(contents)]
+    doubts = [*passed, *source.messages, *doubtful(tasks[0], why), *checks, *describe(contents)]
     say(
         [
             *unsure(doubts),
@@ -105,7 +108,8 @@ def doubtful(task: guess.Task, why: str) -> list[str]:
 
 def say(lines: list[str]) -> None:
     """Print lines."""
-    print("\n".join(lines), flush=True)
+    if lines:
+        print("\n".join(lines), flush=True)
 
 
 def columns(present: list[Column]) -> list[str]:

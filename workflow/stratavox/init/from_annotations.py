@@ -64,6 +64,20 @@ def of_annotations(contents: Contents) -> Source | None:
     return Source(entry, {}, columns, messages + recognised, len(columns[0].cells))
 
 
+def unnamed(contents: Contents) -> list[str]:
+    """That tables are named as recordings are: annotations in one table for each recording."""
+    recordings = Recordings(contents.folder)
+    named = [name for name in contents.tables if _home(recordings, name)]
+    if not named:
+        return []
+    more = f" and {len(named) - 1} more are" if named[1:] else " is"
+    return [
+        f"look: {named[0]}{more} named as recordings are, and not read: for one table of times for "
+        "each recording, write annotations: {format: csv, start: ..., end: ..., label: ...}, with "
+        "the names of its columns (docs/annotations.md)"
+    ]
+
+
 def _columns(contents: Contents, cells: dict[str, list[str]]) -> tuple[list[Column], dict, list]:
     """As `recognise`, with what the recordings' own metadata give."""
     columns = [Column(name, values) for name, values in cells.items() if name != raven.CHANNEL]

@@ -14,8 +14,8 @@ from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
 
 
-def unlabelled(contents: Contents) -> str:
-    """The message where nothing labels the recordings."""
+def unlabelled(contents: Contents, notices: list[str]) -> str:
+    """The message where nothing labels the recordings; ``notices`` are on what is there."""
     return (
         f"{contents.folder}: {len(contents.recordings)} recordings, but no labels for them: no "
         "table with a column of file names, no annotation files, no "
@@ -23,7 +23,7 @@ def unlabelled(contents: Contents) -> str:
         "as\n  file,label,individual\n"
         f"  {contents.recordings[0]},song,bird_1\ninto this folder, one row for each "
         "clip, or give the folder above if the table is there"
-        + "".join(f"\n{line}" for line in foreign.describe(contents.foreign))
+        + "".join(f"\n{line}" for line in [*notices, *foreign.describe(contents.foreign)])
     )
 
 

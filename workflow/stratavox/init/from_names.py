@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from stratavox.corpus import names
 from stratavox.init.columns import Column
+from stratavox.init.guess import is_target
 from stratavox.init.look import Contents, counts
 from stratavox.init.recognise import recognise, recorded
 from stratavox.init.source import Source
@@ -28,7 +29,10 @@ SHOWN = 3
 
 
 def of_names(contents: Contents) -> Source | None:
-    """One clip a recording, labelled by its name; None where the names have no common form."""
+    """One clip a recording, labelled by its name.
+
+    None where the names have no common form, or none of their parts can be a label.
+    """
     text = guess(contents.recordings)
     if text is None:
         return None
@@ -39,6 +43,8 @@ def of_names(contents: Contents) -> Source | None:
     columns = [Column(name, of_field) for name, of_field in cells.items()]
     columns += recorded(contents.folder, files)
     columns, further, recognised = recognise(columns)
+    if not any(column.useless is None and is_target(column) for column in columns):
+        return None
     unfit = len(contents.recordings) - len(files)
     messages = [
         f"  look: no table: {text!r} is guessed from the names of the files; correct it (key name)"
