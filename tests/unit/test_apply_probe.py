@@ -35,7 +35,8 @@ def folds_of(y, group, count=4, regime="grouped"):
     number = np.array([int(name.split()[1]) % count for name in group], np.int32)
     n = len(y)
     rows = [[regime] * n, [0] * n, number, [f"c{k:04d}" for k in range(n)]]
-    return pa.table([*rows, [f"call {k}" for k in y], group, [None] * n], schema=SCHEMA)
+    more = [[f"call {k}" for k in y], group, [None] * n, [None] * n]
+    return pa.table([*rows, *more], schema=SCHEMA)
 
 
 def fitted(seed=0, **provenance):
@@ -226,3 +227,7 @@ def test_an_unknown_group_is_said():
     about = trained.train(x, folds, SETTINGS, {}).provenance
     assert about["regime"] == "random" and about["groups"] is None
     assert about["held_out"]["accuracy_of_groups"] is None
+    # clips with the same audio are kept together, and are no group
+    twice = pa.array([f"c{k // 2:04d}" for k in range(len(y))])
+    about = trained.train(x, folds.set_column(7, "audio", twice), SETTINGS, {}).provenance
+    assert about["groups"] is None

@@ -141,7 +141,7 @@ def test_what_cannot_be_read_at_all_is_refused(tmp_path, monkeypatch, request_, 
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path):
-    with pytest.raises(StratavoxError, match="no recordings below it; read are .aif"):
+    with pytest.raises(StratavoxError, match="no recordings below it; read are .3gp"):
         wanted(tmp_path)
     with pytest.raises(StratavoxError, match="no such folder"):
         wanted(tmp_path / "none")

@@ -18,6 +18,7 @@ from stratavox.apply import calibration, distance, linear
 from stratavox.errors import BrokenFile
 from stratavox.probe.metrics import metric_rows
 from stratavox.probe.readouts import clips_of, strictest
+from stratavox.probe.regimes import APART
 from stratavox.probe.repeats import repeats
 
 PROVENANCE = "stratavox"
@@ -67,7 +68,7 @@ def train(x: np.ndarray, folds: pa.Table, settings: dict, provenance: dict) -> T
     far = distance.limit(apart)
     provenance = provenance | {
         "clips": len(y),
-        "groups": None if group is None else len(set(group)),
+        "groups": len(set(group)) if APART[repeat.regime] else None,
         "regime": repeat.regime,
         "classes": {name: int((y == number).sum()) for number, name in enumerate(classes)},
         "c": whole.c,
