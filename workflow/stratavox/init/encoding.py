@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +49,7 @@ def text_of(paths: list[Path]) -> tuple[dict, list[str]]:
     path = next(path for path, name in encodings.items() if name == chosen)
     words = dict.fromkeys(
         word
-        for word in path.read_bytes().decode(chosen, "replace").replace(",", " ").split()
+        for word in re.split(r'[\s,;|"]+', path.read_bytes().decode(chosen, "replace"))
         if not word.isascii()
     )
     messages = [
