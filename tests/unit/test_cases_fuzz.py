@@ -28,14 +28,14 @@ from stratavox.init.from_table import of_table
 from stratavox.init.look import look
 from stratavox.plan import plan_of
 
-RATE, SECONDS = 8000, 20
+RATE, SECONDS = 2000, 100
 # names of recorders recur in folders; others have letters beyond ASCII and a blank
 FILES = ["north/0430.wav", "north/0530.wav", "south/0430.wav", "south/0530.wav"]
 FILES += ["east/Tümpel 1.wav", "east/Tümpel 2.wav"]
 LABELS, BIRDS = ("Río", "wren", None), ("b0", "b1", "b2", "b3", None)
 # (file, start in ms, end in ms, label, bird): no two clips overlap, and each file has all labels
 TRUTH = [
-    (FILES[k % 6], 3000 * (k // 6) + 137 * (k % 7), 3000 * (k // 6) + 137 * (k % 7) + 400 + 77 * k)
+    (FILES[k % 6], 15000 * (k // 6) + 137 * k, 15000 * (k // 6) + 137 * k + 400 + 77 * k)
     + (LABELS[k % 7 % 3], BIRDS[k % 5])
     for k in range(36)
 ]
