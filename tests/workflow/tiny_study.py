@@ -126,7 +126,8 @@ def blocks(printed: str) -> dict[str, dict[str, list[str]]]:
             lines = dict(re.findall(r"\n    (\w+): (.*)", block))
             values = dict(re.findall(r"(\w+)=([^,]+)", lines.get("wildcards", "")))
             name = " ".join([rule.group(1), *(values[k] for k in WILDCARDS if k in values)])
-            described[name] = {k: lines.get(k, "").split(", ") for k in ("input", "output")}
+            listed = {k: lines.get(k, "").split(", ") for k in ("input", "output")}
+            described[name] = {k: [*filter(None, paths)] for k, paths in listed.items()}
     return described
 
 

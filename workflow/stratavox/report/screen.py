@@ -34,6 +34,8 @@ SYMBOLS = {
     **{"P": "cross", "X": "x", "*": "star", "p": "pentagon", "x": "x-thin", "|": "line-ns"},
 }
 HOVER = "%{customdata}<extra></extra>"
+# A browser keeps 16 WebGL contexts, and a figure takes several: SVG as long as it is quick.
+MOST_AS_SVG = 1500
 # pixels of an inch of a panel
 INCH = 150
 # significant digits of numbers in a spec: more than a screen can show
@@ -213,7 +215,7 @@ def _points(series: Points, drawn: dict, axes: tuple[str, str], shown: set[str])
         more["ids"] = list(series.ids)
     _trace(
         drawn,
-        "scattergl" if series.cloud else "scatter",
+        "scattergl" if len(series.x) > MOST_AS_SVG else "scatter",
         axes,
         x=list(series.x) or [None],
         y=list(series.y) or [None],
