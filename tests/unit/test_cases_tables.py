@@ -238,7 +238,7 @@ def test_init_and_the_run_read_a_table_in_cp1252_alike(here, capsys):  # noqa: F
     entry, printed = begun("data", capsys)
     assert (entry["table"], entry["text"]) == ("rufe.txt", {"encoding": "cp1252"})
     end = printed[printed.index("not sure of, the most dangerous first:") :]
-    assert "read as cp1252, a guess (key text)" in end and "Mönchsgrasmücke;b0" in end
+    assert "read as cp1252, a guess (key text)" in end and "right? Mönchsgrasmücke, Zaun" in end
     assert re.search(r"w00\.wav +whole file +Mönchsgrasmücke +b0 +mean\n", printed)
     cells = labels.label_columns(entry, here).to_pydict()
     assert cells["species"] == [row[2] for row in ROWS]

@@ -491,3 +491,10 @@ def test_recorders_that_write_utc_give_the_day(here):
     assert with_days["recorded_on"].to_pylist() == ["2021-05-10", "2021-05-11"]
     assert with_days["recorded_at"].to_pylist()[0] == "2021-05-10T23:00:00+00:00"
     assert tables.read_table(here / "scan.parquet")["recorded_at"].null_count == 0
+
+
+def test_times_with_words_in_their_cells_are_named():
+    chosen = looked_at(begin=lambda k: f"{k}.5 Uhr", end=lambda k: f"{k + 1} Uhr")
+    assert chosen.entry == {}
+    line = "look: 'begin' is not used, though named as times: its cells, such as '0.5 Uhr', are"
+    assert any(line in message for message in chosen.messages)

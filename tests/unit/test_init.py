@@ -481,3 +481,14 @@ def test_shards(clips, shards):
 @pytest.mark.parametrize("value", ["yes", "1", "2024-01-01", "a: b", "#x", "../x y", "é", "a,b"])
 def test_texts_come_back_from_yaml(value):
     assert yaml.safe_load(f"{{key: {write.scalar(value)}}}") == {"key": value}
+
+
+def test_tables_named_as_recordings_are_named_with_the_key_for_them(here):
+    for k in range(12):
+        put(here / "data", f"BAT{k}.wav", tone(0.05))
+        put_table(here / "data", [["start_time", "end_time", "class"]] + [["0", "1", "x"]] * 3)
+        (here / "data/metadata.csv").rename(here / f"data/BAT{k}.wav.csv")
+    with pytest.raises(StratavoxError, match="but no labels for them") as error:
+        start(Path("data"), None, False)
+    assert "look: BAT0.wav.csv and 11 more are named as recordings are" in str(error.value)
+    assert "annotations: {format: csv, start: ..., end: ..., label: ...}" in str(error.value)
