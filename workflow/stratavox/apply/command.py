@@ -20,6 +20,7 @@ from stratavox.apply.recordings import LeftOut, Request, listed
 from stratavox.apply.write import Outputs, table, write
 from stratavox.embed.part import load
 from stratavox.errors import StratavoxError
+from stratavox.init.command import say
 from stratavox.init.write import name_of
 from stratavox.probe.metrics import metric_rows
 from stratavox.probe.readouts import clips_of, matrix
@@ -63,15 +64,15 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     settings = run.plan.corpus_settings(dataset)
     wanted, left_out = listed(request, settings, target, _longest(run, dataset, row["encoder"]))
     probe = _probe(run, dataset, question.task, row)
-    _say(_described(row, probe))
+    say(_described(row, probe))
     encoder = load(run.plan.encoder(row["encoder"]), os.cpu_count() or 1)
     of = predict(request.folder, wanted, run.plan.audio(dataset), encoder, row["readout"], probe)
     rows = table(of, probe.classes, probe.far, target)
     about = {"probe": probe.provenance, "folder": str(request.folder.resolve())}
     write(rows, of, left_out + of.left_out, to, target, about)
-    _say(_outcome(rows, of.log_p, probe, [s.label for s in of.segments], target))
-    _say(_listed(left_out + of.left_out, to))
-    _say([f"written: {to.csv}, {to.parquet.name}, {to.raven.name}/, {to.audacity.name}/"])
+    say(_outcome(rows, of.log_p, probe, [s.label for s in of.segments], target))
+    say(_listed(left_out + of.left_out, to))
+    say([f"written: {to.csv}, {to.parquet.name}, {to.raven.name}/, {to.audacity.name}/"])
 
 
 def _refuse_existing(to: Outputs, read: Path | None, force: bool) -> None:
@@ -124,11 +125,6 @@ def _longest(run: Finished, dataset: str, encoder: str) -> float:
     path = run.table(f"{folder}/windows.parquet", f"{folder}/encoder.json")
     samples = tables.read_table(path, ["n_samples"])["n_samples"]
     return pc.max(samples).as_py() / run.plan.rate(encoder)
-
-
-def _say(lines: list[str]) -> None:
-    if lines:
-        print("\n".join(lines), flush=True)
 
 
 def _described(row: dict, probe: trained.Trained) -> list[str]:

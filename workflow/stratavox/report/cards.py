@@ -49,7 +49,7 @@ def card(results: Results, verdicts: pd.DataFrame, confounds: list[dict]) -> dic
 
 def verdict(results: Results, table: pd.DataFrame) -> str:
     """What task and acoustic targets do with depth, once for encoders that agree."""
-    rows = _own(results, table)
+    rows = results.of_run(table)
     parts = ["verdict", "task_direction", "acoustics_direction"]
     sentences = []
     for (verdict, task, acoustics), own in rows.groupby(parts, dropna=False, sort=False):
@@ -69,7 +69,7 @@ def verdict(results: Results, table: pd.DataFrame) -> str:
 
 def short_verdict(results: Results, table: pd.DataFrame) -> str:
     """The verdicts alone, for the console: "refuted (beats, whisper)"."""
-    verdicts = _own(results, table).groupby("verdict", sort=False)["encoder"].agg(", ".join)
+    verdicts = results.of_run(table).groupby("verdict", sort=False)["encoder"].agg(", ".join)
     return "; ".join(f"{verdict} ({names})" for verdict, names in verdicts.items()) or "none"
 
 
@@ -81,11 +81,6 @@ def short_readout(results: Results) -> str:
         for row in rows[rows["recommended"]].itertuples()
     ]
     return "; ".join(chosen) or "none"
-
-
-def _own(results: Results, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of this task in a table of the run."""
-    return table[(table["dataset"] == results.dataset) & (table["task"] == results.task)]
 
 
 def recommended(results: Results) -> tuple[str, list[str]]:
@@ -109,10 +104,9 @@ def cell(results: Results, encoder: str) -> dict:
     """One encoder in the table of all: readout in words, score with interval, and its value."""
     readout = "nested" if results.encoders[encoder]["blocks"] else results.compared(encoder)[0]
     row = results.one(encoder, readout)
-    counts = results.facts["nested"].get(encoder)
-    place = words.readout(max(sorted(counts), key=counts.get)) if counts else ""
+    block = results.chosen_most(encoder)
     return {
-        "readout": place,
+        "readout": words.readout(block) if block else "",
         "score": words.estimate(row, 2),
         "value": float(row["value"]),
     }

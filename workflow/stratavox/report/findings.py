@@ -132,8 +132,8 @@ def _p(row: dict) -> str:
 
 def verdicts(results: Results, table: pd.DataFrame) -> list[str]:
     """Acoustics early, task late? A sentence for each encoder, from the verdicts of the run."""
-    rows = table[(table["dataset"] == results.dataset) & (table["task"] == results.task)]
-    return [f"{results.label(row.encoder)}: {row.sentence}" for row in rows.itertuples()]
+    rows = results.of_run(table).itertuples()
+    return [f"{results.label(row.encoder)}: {row.sentence}" for row in rows]
 
 
 def robustness_rows(results: Results) -> list[dict]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from stratavox import words
 from stratavox.errors import StratavoxError
 from stratavox.report import cards, confounds, figures, findings
@@ -17,7 +19,8 @@ def content(index: dict) -> dict:
 
     Only strings, numbers, lists and objects; raises `StratavoxError` where a table is missing.
     """
-    datasets = [dataset(name, entry, index) for name, entry in index["datasets"].items()]
+    verdicts = read_table(index["verdicts"]).to_pandas()
+    datasets = [dataset(name, entry, index, verdicts) for name, entry in index["datasets"].items()]
     used = encoders(index)
     for number, entry in enumerate(datasets, start=1):
         for place, one in enumerate(entry["tasks"], start=1):
@@ -36,7 +39,7 @@ def content(index: dict) -> dict:
     }
 
 
-def dataset(name: str, entry: dict, index: dict) -> dict:
+def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict:
     """One dataset: its hygiene report, its tasks, and its figures."""
     hygiene, label = read_json(entry["hygiene"]), words.dataset(name, entry["source"])
     return {
@@ -47,7 +50,7 @@ def dataset(name: str, entry: dict, index: dict) -> dict:
         "facts": hygiene_facts(hygiene),
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
-        "tasks": [task(name, entry, key, index) for key in in_order(entry["tasks"])],
+        "tasks": [task(name, entry, key, index, verdicts) for key in in_order(entry["tasks"])],
         "figures": [
             shown(figure, stem, {"dataset": label}, label)
             for figure, stem in entry["stems"].items()
@@ -182,13 +185,12 @@ def checked(file: dict) -> str:
     return f"{how}; sha256 {file['sha256']}"
 
 
-def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
+def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.DataFrame) -> dict:
     """One task: verdicts, sentences, figures and tables."""
     paths = entry["tasks"][name]
     folders = {key: value["dirs"][dataset_name] for key, value in index["encoders"].items()}
     results = load(dataset_name, name, entry["source"], Path(paths["answers"]), folders)
     folds = read_json(paths["folds_json"])
-    run_verdicts = read_table(index["verdicts"]).to_pandas()
     confounded = confounds.rows(paths["confounds"], folds["target"])
     pictures = [
         shown(figure, stem, results.heading, data=results)
@@ -199,7 +201,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
     ]
     first = {}
     if paths["role"] == "target":
-        card = cards.card(results, run_verdicts, confounded)
+        card = cards.card(results, verdicts, confounded)
         first = {
             "card": card | {"figure": next(one for one in pictures if one["topic"] == "answer")}
         }
@@ -219,7 +221,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict) -> dict:
             *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
         ],
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
-        "verdicts": findings.verdicts(results, run_verdicts),
+        "verdicts": findings.verdicts(results, verdicts),
         "robustness": findings.robustness_rows(results),
         "claims": findings.claim_rows(results),
         "leads": [findings.lead(results, name) for name in results.listed],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 from markupsafe import Markup
 
+from stratavox.report.templating import script_json
 from stratavox.tables import read_provenance, read_table
 
 FIELDS = ("stem", "label", "start_s", "shown_s", "duration_s", "highest_hz")
@@ -34,4 +34,4 @@ def clips(index: dict, page: Path) -> dict:
 
 def as_script(value: dict) -> Markup:
     """``value`` as JSON that can stand in a script element: no text in it can end the element."""
-    return Markup(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
+    return Markup(script_json(value))

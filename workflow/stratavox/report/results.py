@@ -184,11 +184,20 @@ class Results:
             "one."
         )
 
+    def of_run(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of this task in a table of the whole run."""
+        return table[(table["dataset"] == self.dataset) & (table["task"] == self.task)]
+
+    def chosen_most(self, encoder: str) -> str | None:
+        """The block that training folds chose most often; None where none was chosen."""
+        counts = self.facts["nested"].get(encoder)
+        return max(sorted(counts), key=counts.get) if counts else None
+
     def _representative(self, encoder: str) -> tuple[str, str]:
         """The readout that represents an encoder, and why."""
-        facts, counts = self.encoders[encoder], self.facts["nested"].get(encoder)
-        if counts:
-            return max(sorted(counts), key=counts.get), " (chosen most often in training folds)"
+        facts, block = self.encoders[encoder], self.chosen_most(encoder)
+        if block:
+            return block, " (chosen most often in training folds)"
         return (facts["blocks"][-1], " (last)") if facts["blocks"] else (facts["readouts"][0], "")
 
     def group_line(self) -> str:

@@ -25,7 +25,7 @@ from stratavox import words
 from stratavox.errors import StratavoxError
 from stratavox.report import style
 from stratavox.report.figure import Band, Figure, Heat, Label, Panel, Points, Rule
-from stratavox.report.templating import TEMPLATES, environment
+from stratavox.report.templating import TEMPLATES, environment, script_json
 from stratavox.tables import write_text
 
 # matplotlib's marker -> plotly's
@@ -78,8 +78,7 @@ def spec(stem: Path) -> str:
 
 def as_json(drawn: dict) -> str:
     """Compact JSON with rounded numbers, safe inside a script element; a missing value is null."""
-    text = json.dumps(_short(drawn), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", r"\u003c")
+    return script_json(_short(drawn))
 
 
 def _short(value):

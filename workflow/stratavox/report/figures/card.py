@@ -8,9 +8,9 @@ acoustic targets, so that the verdict on both can be seen.
 from __future__ import annotations
 
 from stratavox import words
-from stratavox.inference.answers.trends import ACOUSTIC, ACOUSTICS
 from stratavox.report import curves, style
 from stratavox.report.figure import Axis, Figure, Panel, Points, Rule
+from stratavox.report.figures.trends import acoustic_means
 from stratavox.report.results import Results
 
 FACTS = {
@@ -105,15 +105,11 @@ def _recommended(results: Results, places: dict[str, float]) -> list[Points]:
 
 def _acoustics(results: Results, encoder: str, look: style.Look) -> list[Points]:
     """The mean curve of the acoustic targets that the verdict is about."""
-    trends, table = results.trends, results.explained_variance
-    own = trends[(trends["encoder"] == encoder) & (trends["kind"] == ACOUSTIC)]
-    targets = own.loc[own["target"] != ACOUSTICS, "target"]
-    rows = table[(table["encoder"] == encoder) & table["target"].isin(targets)]
-    means = rows[rows["depth"].notna()].groupby("depth")["value"].mean()
+    means, targets = acoustic_means(results, encoder)
     if means.empty:
         return []
     hover = [
-        f"{encoder}\nmean of {len(targets)} acoustic targets: {value:.2f} of variance explained"
+        f"{encoder}\nmean of {targets} acoustic targets: {value:.2f} of variance explained"
         for value in means
     ]
     random = results.encoders[encoder]["weights"] == "random"

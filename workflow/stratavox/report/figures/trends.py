@@ -119,6 +119,15 @@ def lines(results: Results, encoder: str) -> list[tuple[str, str, pd.Series]]:
     return [line for kind in listed.values() for line in kind]
 
 
+def acoustic_means(results: Results, encoder: str) -> tuple[pd.Series, int]:
+    """Depth -> mean of the acoustic targets that the verdict is about, and their number."""
+    own, table = results.trends, results.explained_variance
+    own = own[(own["encoder"] == encoder) & (own["kind"] == ACOUSTIC)]
+    targets = own.loc[own["target"] != ACOUSTICS, "target"]
+    rows = table[(table["encoder"] == encoder) & table["target"].isin(targets)]
+    return rows[rows["depth"].notna()].groupby("depth")["value"].mean(), len(targets)
+
+
 def _panels(results: Results, encoder: str) -> list[Panel]:
     rows = lines(results, encoder)
     tall = ROW_IN * max(8, len(rows) + 1)
@@ -127,10 +136,7 @@ def _panels(results: Results, encoder: str) -> list[Panel]:
 
 def _curves(results: Results, encoder: str, tall: float) -> Panel:
     task, facts = results.curve(encoder), results.encoders[encoder]
-    table, own = results.explained_variance, results.trends[results.trends["encoder"] == encoder]
-    targets = own.loc[(own["kind"] == ACOUSTIC) & (own["target"] != ACOUSTICS), "target"]
-    table = table[(table["encoder"] == encoder) & table["target"].isin(targets)]
-    means = table[table["depth"].notna()].groupby("depth")["value"].mean()
+    means, targets = acoustic_means(results, encoder)
     low, high = min(-0.12, *means - 0.1, *task["value"] - 0.1), 1.03
     depth = task["depth"].tolist()
     size = third(len(depth))
@@ -145,7 +151,7 @@ def _curves(results: Results, encoder: str, tall: float) -> Panel:
         curves.points(task, name=f"task {encoder}", colour=style.VERMILION, **look),
     ]
     if len(means):
-        hover = [f"mean of {len(targets)} acoustic targets: {value:.2f}" for value in means]
+        hover = [f"mean of {targets} acoustic targets: {value:.2f}" for value in means]
         look = {"marker": KINDS[ACOUSTICS][2], "size": 4, "dash": "dash", "hover": hover}
         series.append(Points(means.index, means, style.BLUE, f"acoustics {encoder}", **look))
     series += _blocks(results, encoder, low + 0.04)
