@@ -6,9 +6,11 @@ The order of a tensor's axes is declared, never guessed from its shape.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
-# What runs a graph on one window (samples,): the wanted tensors, by name.
+# What runs a graph on samples: those of its wanted tensors that it stores, by name.
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
@@ -66,7 +68,7 @@ class Readout:
 
 
 @dataclass(frozen=True)
-class Window(Grid):
+class WholeWindow(Grid):
     """A window of ``context`` samples, padded with zeros, of which the clip's samples count.
 
     Each readout has its own steps, so what a window counts for is its number of samples.
@@ -79,24 +81,36 @@ class Window(Grid):
         return n_samples
 
     @classmethod
-    def of(cls, samples: int) -> Window:
-        return cls(size=samples, hop=samples, context=samples, fixed=True)
+    def of(cls, samples: int) -> WholeWindow:
+        return cls(size=samples, hop=1, context=samples, fixed=True)
 
 
 def graph_encoder(
-    run: Run, readouts: list[Readout], rate: int, window: int, provenance: dict
+    graph: Graph,
+    readouts: list[Readout],
+    rate: int,
+    window: int,
+    threads: int,
+    provenance: dict,
 ) -> Encoder:
-    """The `Encoder` whose pass is ``run``, on the CPU, a window at a time.
+    """The `Encoder` that runs ``graph`` on the CPU, a window of ``window`` samples at a time.
 
     More windows at once are not faster on a CPU (BirdNET: 36 ms each for 1, 4, 8 and 16) and take
     more memory, as a graph's tensors are all kept (0.4 GB for 1, 3.9 GB for 16). ``provenance``
     comes from the family; the rest is added here. Raises `StratavoxError` for a tensor whose shape
     is not the declared one.
     """
+    run = graph.runner(window, [readout.tensor for readout in readouts], threads)
     tried = run(np.random.default_rng(0).uniform(-0.1, 0.1, window).astype(np.float32))
     widths = {}
     for readout in readouts:
-        value = tried[readout.tensor]
+        value = tried.get(readout.tensor)
+        if value is None or not np.issubdtype(value.dtype, np.floating):
+            raise StratavoxError(
+                f"readout {readout.name}: the tensor {readout.tensor!r} is "
+                f"{'not stored' if value is None else f'of {value.dtype}'}; allowed: those that "
+                f"`python -m stratavox tensors {graph.path}` lists"
+            )
         readout.check(value.shape)
         widths[readout.name] = value.shape[readout.axes.index("width")]
 
@@ -110,7 +124,7 @@ def graph_encoder(
 
     return Encoder(
         rate=rate,
-        grid=Window.of(window),
+        grid=WholeWindow.of(window),
         widths=widths,
         forward=forward,
         batch_s=window / rate,
@@ -140,41 +154,98 @@ def content(path: str | Path, sha256: str | None = None) -> tuple[bytes, str]:
     return data, digest
 
 
-def shape_of_input(declared: Sequence[int | None], window: int, path: str | Path) -> list[int]:
-    """The shape in which a graph takes one window; ``declared`` has None for free lengths.
+class Input(NamedTuple):
+    """The input of a graph: ``shape`` has None for free lengths."""
 
-    Raises `StratavoxError` for a graph that does not take ``window`` samples at once.
+    name: str
+    shape: tuple[int | None, ...]
+
+    def taking(self, window: int, path: str | Path, windows: int = 1) -> list[int]:
+        """The shape in which it takes ``windows`` windows of ``window`` samples.
+
+        Raises `StratavoxError` where it takes no such windows.
+        """
+        known = self.samples
+        shape = [1 if length is None else length for length in self.shape]
+        free = [place for place, length in enumerate(self.shape) if length is None]
+        if free and not window % known:
+            shape[free[-1]] = window // known
+        if math.prod(shape) != window:
+            raise StratavoxError(
+                f"{path}: its input {self.name} has the shape {self}, which {window} samples do "
+                f"not fill{f'; allowed: {known} samples' if known > 1 else ''}"
+            )
+        if windows > 1:
+            shape[0] *= windows
+        return shape
+
+    @property
+    def samples(self) -> int:
+        """The product of the lengths that are not free."""
+        return math.prod(length for length in self.shape if length is not None)
+
+    @property
+    def batched(self) -> bool:
+        """Whether it takes any number of windows at once."""
+        return len(self.shape) > 1 and self.shape[0] is None
+
+    def __str__(self) -> str:
+        return f"({', '.join('any' if length is None else str(length) for length in self.shape)})"
+
+
+class Graph(Protocol):
+    """The graph in a file of some format; ``path`` is named in errors."""
+
+    path: str
+    input: Input
+    # the names of the tensors that it computes, in its order
+    computed: list[str]
+
+    def runner(self, window: int, wanted: list[str], threads: int = 1, windows: int = 1) -> Run:
+        """What runs it on ``windows`` windows of ``window`` samples and returns ``wanted``.
+
+        Raises `StratavoxError` for a graph that cannot be run on them or does not compute these.
+        """
+
+    def permuted(self, seed: int, kept: tuple[str, ...]) -> Graph:
+        """The same graph with the values of each of its weights in another order.
+
+        Weights are the constants of floating point with more than one value, but for those whose
+        names begin with one of ``kept``: windows and filter banks, which nothing has trained.
+        Raises `StratavoxError` for a graph without weights of floating point.
+        """
+
+
+def one_input(inputs: list[tuple[str, bool, Sequence[int | None]]], path: str | Path) -> Input:
+    """The only input of a graph; of each is given its name, whether it is float32, and its shape.
+
+    Raises `StratavoxError` for another input than one of float32.
     """
-    known = int(np.prod([length for length in declared if length is not None]))
-    free = [place for place, length in enumerate(declared) if length is None]
-    shape = [1 if length is None else length for length in declared]
-    if free and known and not window % known:
-        shape[free[-1]] = window // known
-    if int(np.prod(shape)) != window:
-        raise StratavoxError(
-            f"{path}: its input is {words_of_shape(declared)}; window: found {window}; allowed: "
-            f"{known if known > 1 else 'the number of samples that the graph takes'}"
-        )
-    return shape
+    if len(inputs) != 1 or not inputs[0][1]:
+        there = ", ".join(f"{name}{'' if real else ' (not float32)'}" for name, real, _ in inputs)
+        raise StratavoxError(f"{path}: its inputs are: {there}; allowed: one, samples in float32")
+    name, _, shape = inputs[0]
+    return Input(name, tuple(shape))
 
 
-def words_of_shape(shape: Sequence[int | None]) -> str:
-    """A shape in words: "(any, 96, 511, 2)"."""
-    return f"({', '.join('any' if length is None else str(length) for length in shape)})"
-
-
-def permuted_values(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """The values of a tensor in another order, with its shape."""
+def in_another_order(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The values of a tensor in another order, in its shape."""
     return generator.permutation(values.reshape(-1)).reshape(values.shape)
 
 
-def refuse_unknown(wanted: Iterable[str], known: Iterable[str], path: str | Path) -> None:
+def refuse_unknown(graph: Graph, wanted: list[str]) -> None:
     """Raise `StratavoxError` for a tensor that the graph does not compute."""
-    known = set(known)
-    missing = [name for name in wanted if name not in known]
+    missing = [name for name in wanted if name not in set(graph.computed)]
     if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise StratavoxError(
-            f"{path}: it does not compute the tensor {missing[0]!r}"
-            f"{f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''}; "
-            f"python -m stratavox tensors {path} lists those that it does"
+            f"{graph.path}: it does not compute the tensor {missing[0]!r}{more}; "
+            f"`python -m stratavox tensors {graph.path}` lists those that it does"
         )
+
+
+def no_weights(path: str | Path) -> StratavoxError:
+    return StratavoxError(
+        f"weights: permuted: {path} has no weights of floating point, which could be put in "
+        "another order; use a file that is not quantised"
+    )

