@@ -1,4 +1,4 @@
-"""The command line of Stratavox: init, verify, apply, tensors, and the stages that the workflow runs."""
+"""The command line of Stratavox: its commands, and the stages that the workflow runs."""
 
 from __future__ import annotations
 

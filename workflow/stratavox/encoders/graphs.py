@@ -172,8 +172,9 @@ class Input(NamedTuple):
             shape[free[-1]] = window // known
         if math.prod(shape) != window:
             raise StratavoxError(
-                f"{path}: its input {self.name} has the shape {self}, which {window} samples do "
-                f"not fill{f'; allowed: {known} samples' if known > 1 else ''}"
+                f"{path}: its input {self.name} has the shape {self}, which a window of {window} "
+                "samples does not fill"
+                + (f"; allowed: {known} samples (context_s times rate)" if known > 1 else "")
             )
         if windows > 1:
             shape[0] *= windows
@@ -242,6 +243,11 @@ def refuse_unknown(graph: Graph, wanted: list[str]) -> None:
             f"{graph.path}: it does not compute the tensor {missing[0]!r}{more}; "
             f"`python -m stratavox tensors {graph.path}` lists those that it does"
         )
+
+
+def cannot_run(path: str, error: Exception) -> StratavoxError:
+    """What a library says of a graph that it cannot run, in one line."""
+    return StratavoxError(f"{path}: its graph cannot be run: {' '.join(str(error).split())}")
 
 
 def no_weights(path: str | Path) -> StratavoxError:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 
-from stratavox.encoders.graphs import Run, in_another_order, no_weights, one_input, refuse_unknown
+from stratavox.encoders.graphs import (
+    Run,
+    cannot_run,
+    in_another_order,
+    no_weights,
+    one_input,
+    refuse_unknown,
+)
 from stratavox.errors import StratavoxError
 
 # Operators that are part of onnxruntime; others would be code of a library that must be loaded.
@@ -33,23 +43,20 @@ class OnnxGraph:
         if not graph.node:
             raise StratavoxError(f"{path}: not an .onnx file: there is no graph in it")
         elsewhere = [
-            one.name
-            for one in graph.initializer
-            if onnx.external_data_helper.uses_external_data(one)
+            one.name for one in _inside(self.model, onnx.TensorProto) if uses_external_data(one)
         ]
         if elsewhere:
             raise StratavoxError(
-                f"{path}: its weights are in other files ({elsewhere[0]} and "
-                f"{len(elsewhere) - 1} more); save the model as one file"
+                f"{path}: some of its tensors are in other files ({elsewhere[0]!r}); save the "
+                "model as one file"
             )
-        own = {function.domain for function in self.model.functions}
-        foreign = sorted(
-            {f"{n.domain}.{n.op_type}" for n in graph.node if n.domain not in DOMAINS | own}
-        )
+        known = DOMAINS | {function.domain for function in self.model.functions}
+        nodes = _inside(self.model, onnx.NodeProto)
+        foreign = {f"{one.op_type} of {one.domain}" for one in nodes if one.domain not in known}
         if foreign:
             raise StratavoxError(
-                f"{path}: it has operators that are not onnxruntime's: {', '.join(foreign)}. They "
-                "are code of a library, which is not loaded"
+                f"{path}: onnxruntime does not have its operators {', '.join(sorted(foreign))}; "
+                "they are code of a library, which is not loaded"
             )
         constants = {one.name for one in graph.initializer}
         self.input = one_input(
@@ -79,7 +86,7 @@ class OnnxGraph:
                 shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its classes share no other base
-            raise StratavoxError(f"{self.path}: its graph cannot be run: {error}") from None
+            raise cannot_run(self.path, error) from None
 
         def run(waves: np.ndarray) -> dict[str, np.ndarray]:
             values = session.run(wanted, {self.input.name: waves.reshape(shape)})
@@ -104,3 +111,13 @@ class OnnxGraph:
 def _lengths(value: onnx.ValueInfoProto) -> list[int | None]:
     dimensions = value.type.tensor_type.shape.dim
     return [one.dim_value if one.HasField("dim_value") else None for one in dimensions]
+
+
+def _inside(message: Message, kind: type) -> Iterator[Message]:
+    """The messages of a kind in another, at any depth: graphs are also in attributes of nodes."""
+    if isinstance(message, kind):
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type:
+            for one in value if field.is_repeated else [value]:
+                yield from _inside(one, kind)

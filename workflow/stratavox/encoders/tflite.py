@@ -8,7 +8,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from stratavox.encoders.graphs import Run, in_another_order, no_weights, one_input, refuse_unknown
+from stratavox.encoders.graphs import (
+    Run,
+    cannot_run,
+    in_another_order,
+    no_weights,
+    one_input,
+    refuse_unknown,
+)
 from stratavox.errors import StratavoxError
 
 IDENTIFIER = b"TFL3"
@@ -52,7 +59,7 @@ class TfliteGraph:
             interpreter.resize_tensor_input(entry, shape)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise StratavoxError(f"{self.path}: its graph cannot be run: {error}") from None
+            raise cannot_run(self.path, error) from None
         places = {one["name"]: one["index"] for one in interpreter.get_tensor_details()}
 
         def run(waves: np.ndarray) -> dict[str, np.ndarray]:
