@@ -265,7 +265,7 @@ def test_entries_that_cannot_be(tmp_path):
     path = make_tflite(tmp_path / "tiny.tflite")
     for settings, message in (
         (BIRDNET | {"seed": 1}, "seed: only with weights"),
-        (BIRDNET | {"weights": "permuted"}, "need a seed"),
+        (BIRDNET | {"weights": "permuted"}, "weights: permuted needs a seed"),
         (BIRDNET | {"weights": "model.pt"}, None),
         (entry(path) | {"weights": "random", "seed": 1}, "allowed: file, permuted"),
         (entry(path) | {"readouts": []}, "readouts"),

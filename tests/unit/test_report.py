@@ -448,7 +448,7 @@ def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(def
     shown, content = default_page
     rows = content["datasets"][0]["tasks"][0]["claims"]
     assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined", "supported"]
-    assert rows[1]["random_weights"] == ["noise"]
+    assert rows[1]["untrained"] == {"noise": "random weights"}
     for row in (
         "supported +0.314 0.205 to 0.423 < 0.001 (Holm) 0.151 40, 8",
         "refuted -0.112 -0.213 to -0.011 0.033 (equivalence) 0.141 40, 8",

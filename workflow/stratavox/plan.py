@@ -20,7 +20,7 @@ import pyarrow as pa
 import yaml
 
 from stratavox import config as configs
-from stratavox import keys, tables
+from stratavox import keys, tables, words
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
@@ -350,7 +350,11 @@ class Plan:
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
-        trained = [name for name in self.deep() if self.encoders[name].get("weights") != "random"]
+        trained = [
+            name
+            for name in self.deep()
+            if self.encoders[name].get("weights") not in words.UNTRAINED
+        ]
         return trained if task in self.targets(dataset) else []
 
     def erased_columns(self, dataset: str, task: str) -> list[str]:

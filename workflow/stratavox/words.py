@@ -62,8 +62,10 @@ INTERVALS_SHORT = INTERVALS | {
     "t over groups": "95 % t interval over groups",
     "range over groups": "range over groups",
 }
-# What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
-WEIGHTS = {"random": "random weights", "none": "baseline"}
+# Weights that nothing has trained, by the key `weights` in encoder.json: controls.
+UNTRAINED = {"random": "random weights", "permuted": "permuted weights"}
+# What an encoder's name gets by the same key; the others get nothing.
+WEIGHTS = UNTRAINED | {"none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
     "onset": "onset (first block shown to be no more than the margin below the block chosen in "

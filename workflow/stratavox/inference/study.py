@@ -50,7 +50,8 @@ class Encoder:
 
     @property
     def random(self) -> bool:
-        return self.description["weights"] == "random"
+        """Whether nothing has trained its weights."""
+        return self.description["weights"] in words.UNTRAINED
 
     @property
     def compared(self) -> str:

@@ -19,7 +19,7 @@ def rows(study: Study) -> list[dict]:
     """Rows from the answer ``contrasts``; for the order of depth see `inference.verdicts`."""
     rows = []
     for row in rows_of(study, "contrasts"):
-        claim = _claim(row, study.settings["task"])
+        claim = _claim(study, row)
         if claim:
             rows.append(_of_contrast(row, claim, _at_chance(study, row)))
     return rows
@@ -34,12 +34,14 @@ def _at_chance(study: Study, row: dict) -> bool:
     return score.error is None or not score.low > study.chance
 
 
-def _claim(row: dict, task: str) -> str | None:
+def _claim(study: Study, row: dict) -> str | None:
     """The claim that a contrast is evidence for or against; None where it only describes."""
-    encoder, block = row["a_encoder"], row["a_readout"]
+    task, encoder, block = study.settings["task"], row["a_encoder"], row["a_readout"]
+    weights = {one.name: one.description["weights"] for one in study.encoders}
+    twins = words.UNTRAINED.get(weights.get(row["b_encoder"]), "")
     return {
         c.ABOVE_CHANCE: f"{task} is linearly decodable from {encoder}",
-        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from random weights "
+        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from {twins} "
         f"({row['draws']} draws)",
         c.BASELINE: f"{task} is more linearly decodable from {encoder} than from "
         f"{row['b_encoder']}",
