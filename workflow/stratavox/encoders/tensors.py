@@ -40,7 +40,7 @@ def start(path: Path, window: int | None) -> None:
         print(f"{', '.join(axes) or '-':<12}{str(shape):<28}{dtype:<10}{name}")
     others = len(set(graph.computed)) - len(one)
     if others:
-        print(f"{others} more are whole, complex or single numbers, or are not stored in a run")
+        print(f"{others} more are whole or single numbers")
 
 
 def shapes(graph: Graph, samples: int, windows: int) -> dict[str, tuple[tuple[int, ...], str]]:

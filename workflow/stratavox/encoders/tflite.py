@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import struct
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -19,6 +19,8 @@ from stratavox.encoders.graphs import (
 from stratavox.errors import StratavoxError
 
 IDENTIFIER = b"TFL3"
+# Where the schema's table of a graph has the offset of its outputs.
+OUTPUTS = 8
 FLOATS = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.FLOAT16: np.float16}
 
 
@@ -32,46 +34,46 @@ class TfliteGraph:
         self.data, self.path = data, path
         if data[4:8] != IDENTIFIER:
             raise StratavoxError(f"{path}: not a .tflite file")
-        interpreter = self._interpreter()
+        # checks that the file is whole, as reading it by its schema does not
         self.input = one_input(
             [
                 (one["name"], one["dtype"] is np.float32, _lengths(one["shape_signature"]))
-                for one in interpreter.get_input_details()
+                for one in _interpreter(data, path).get_input_details()
             ],
             path,
         )
         model = schema.Model.GetRootAsModel(data, 0)
         graph = model.Subgraphs(0)
-        tensors = map(graph.Tensors, range(graph.TensorsLength()))
-        self.computed = [
-            name
-            for tensor in tensors
-            if (name := tensor.Name().decode()) != self.input.name
+        tensors = list(map(graph.Tensors, range(graph.TensorsLength())))
+        self.places = {
+            tensor.Name().decode(): place
+            for place, tensor in enumerate(tensors)
+            if tensor.Type() in FLOATS
             and not model.Buffers(tensor.Buffer()).DataLength()
-        ]
+            and place not in graph.InputsAsNumpy()
+        }
+
+    @property
+    def computed(self) -> list[str]:
+        return list(self.places)
 
     def runner(self, window: int, wanted: list[str], threads: int = 1, windows: int = 1) -> Run:
         refuse_unknown(self, wanted)
         shape = self.input.taking(window, self.path, windows)
-        interpreter = self._interpreter(threads)
+        places = {name: self.places[name] for name in wanted}
+        shown = _with_outputs(self.data, list(places.values()))
+        interpreter = _interpreter(shown, self.path, threads)
         entry = interpreter.get_input_details()[0]["index"]
         try:
             interpreter.resize_tensor_input(entry, shape)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise cannot_run(self.path, error) from None
-        places = {one["name"]: one["index"] for one in interpreter.get_tensor_details()}
 
         def run(waves: np.ndarray) -> dict[str, np.ndarray]:
             interpreter.set_tensor(entry, waves.reshape(shape))
             interpreter.invoke()
-            return {name: value for name in wanted if (value := kept(name)) is not None}
-
-        def kept(name: str) -> np.ndarray | None:
-            try:
-                return interpreter.get_tensor(places[name])
-            except ValueError:  # it was never stored, as between parts of a fused operator
-                return None
+            return {name: interpreter.get_tensor(place) for name, place in places.items()}
 
         return run
 
@@ -90,18 +92,26 @@ class TfliteGraph:
             raise no_weights(self.path)
         return TfliteGraph(bytes(changed), self.path)
 
-    def _interpreter(self, threads: int = 1) -> Interpreter:
-        try:
-            with warnings.catch_warnings():
-                # it warns that all tensors are kept, which takes memory
-                warnings.simplefilter("ignore")
-                return Interpreter(
-                    model_content=self.data,
-                    num_threads=threads,
-                    experimental_preserve_all_tensors=True,
-                )
-        except (ValueError, RuntimeError) as error:
-            raise StratavoxError(f"{self.path}: not a whole .tflite file ({error})") from None
+
+def _interpreter(data: bytes, path: str, threads: int = 1) -> Interpreter:
+    try:
+        return Interpreter(model_content=data, num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+        raise StratavoxError(f"{path}: not a whole .tflite file ({error})") from None
+
+
+def _with_outputs(data: bytes, places: list[int]) -> bytes:
+    """A file's content whose graph has other outputs: the tensors at ``places``.
+
+    To keep all tensors of a graph is an option of the library, but makes BirdNET a tenth slower and
+    takes more memory. A list of outputs is added at the end, to which the graph then points:
+    a flatbuffer's offsets are relative and lead forward.
+    """
+    changed = bytearray(data) + bytes(-len(data) % 4)
+    table = schema.Model.GetRootAsModel(changed, 0).Subgraphs(0)._tab
+    pointer = table.Pos + table.Offset(OUTPUTS)
+    struct.pack_into("<I", changed, pointer, len(changed) - pointer)
+    return bytes(changed + struct.pack(f"<I{len(places)}i", len(places), *places))
 
 
 def _lengths(signature: np.ndarray) -> list[int | None]:

@@ -22,7 +22,7 @@ properties:
 TABLE = (
     (
         f"BirdNET V2.4 (weights: {LICENCE})",
-        "`input`, `block_00` ... `block_15`, `post_conv`, `embedding`, `logits`",
+        "`input`, `block_00` ... `block_15`, `conv`, `embedding`, `logits`",
         "tested with the real weights",
     ),
 )

@@ -4,7 +4,7 @@ Its input is 3 s at 48 kHz. The graph scales each window from its minimum and ma
 the level is lost; then it makes two mel spectrograms. Readouts: ``input``, what enters the first
 block (the graph's POOL_0_CONV); ``block_00`` ... ``block_15``, the graph's BLOCK_1-1 ... BLOCK_4-4,
 where a block ends at its sum, or in the first block of a stage, which has none, at its last
-convolution; ``post_conv``, the convolution after them; ``embedding``, its mean over the window; and
+convolution; ``conv``, the convolution after them; ``embedding``, its mean over the window; and
 ``logits``, one number for each species.
 """
 
@@ -74,7 +74,7 @@ def _readouts(graph: TfliteGraph) -> list[Readout]:
         for number, (stage, place, bands, steps) in enumerate(stages)
         for site in ["CONV_3/Conv2D" if place == 1 else "ADD/add"]
     ]
-    maps += [("post_conv", "model/POST_ACT_1/Relu", 1, 6)]
+    maps += [("conv", "model/POST_ACT_1/Relu", 1, 6)]
 
     def named(start: str) -> str:
         found = [name for name in graph.computed if name.startswith(start)]
