@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -18,7 +19,8 @@ from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.sites import blocks
 from stratavox.errors import StratavoxError
 
-# What runs a graph on samples: its wanted tensors, by name.
+# What runs a graph on samples: its wanted tensors, by name, which must be dropped before the next
+# run, as they may be the memory of this one.
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
@@ -60,11 +62,22 @@ class Readout:
         Step k lies over the samples from k / steps to (k + 1) / steps of the window. Of a clip
         shorter than a step the first step is taken.
         """
-        if self.steps is not None:
-            inside = max(1, samples * self.steps // window)
-            value = value.take(range(inside), self.axes.index("time"))
-        others = tuple(place for place, axis in enumerate(self.axes) if axis != "width")
-        return value.mean(axis=others, dtype=np.float64).astype(np.float32)
+        axes = tuple(axis for axis in self.axes if axis != "width")
+        inside = 1 if self.steps is None else max(1, samples * self.steps // window)
+        lengths = {"bands": self.bands or 1, "time": self.steps or 1}
+        shares = _shares(tuple(lengths.get(axis, 1) for axis in axes), axes, inside)
+        rows = value.transpose(*(self.axes.index(axis) for axis in (*axes, "width")))
+        # a product of matrices is five times as fast as a mean over axes
+        return shares @ rows.reshape(len(shares), -1)
+
+
+@lru_cache(maxsize=512)
+def _shares(lengths: tuple[int, ...], axes: tuple[str, ...], inside: int) -> np.ndarray:
+    """The share of each place along ``axes``, flattened, in the mean over ``inside`` steps."""
+    shares = np.ones(lengths, np.float32)
+    if "time" in axes:
+        shares.swapaxes(0, axes.index("time"))[inside:] = 0
+    return shares.reshape(-1) / shares.sum()
 
 
 @dataclass(frozen=True)
@@ -101,25 +114,26 @@ def graph_encoder(
     is not the declared one.
     """
     run = graph.runner(window, [readout.tensor for readout in readouts], threads)
-    tried = run(np.random.default_rng(0).uniform(-0.1, 0.1, window).astype(np.float32))
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, window).astype(np.float32)
+    shapes = {name: (value.shape, value.dtype) for name, value in run(noise).items()}
     widths = {}
     for readout in readouts:
-        value = tried[readout.tensor]
-        if not np.issubdtype(value.dtype, np.floating):
+        shape, dtype = shapes[readout.tensor]
+        if not np.issubdtype(dtype, np.floating):
             raise StratavoxError(
-                f"readout {readout.name}: the tensor {readout.tensor!r} is of {value.dtype}; "
+                f"readout {readout.name}: the tensor {readout.tensor!r} is of {dtype}; "
                 f"allowed: those that `python -m stratavox tensors {graph.path}` lists"
             )
-        readout.check(value.shape)
-        widths[readout.name] = value.shape[readout.axes.index("width")]
+        readout.check(shape)
+        widths[readout.name] = shape[readout.axes.index("width")]
+
+    def pooled(wave: np.ndarray, samples: int) -> list[np.ndarray]:
+        values = run(wave)
+        return [one.pooled(values[one.tensor], samples, window) for one in readouts]
 
     def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
-        means = {name: np.empty((len(waves), width), "f4") for name, width in widths.items()}
-        for row, (wave, samples) in enumerate(zip(waves, counts, strict=True)):
-            values = run(wave)
-            for one in readouts:
-                means[one.name][row] = one.pooled(values[one.tensor], samples, window)
-        return means
+        rows = zip(*map(pooled, waves, counts), strict=True)
+        return {name: np.stack(means) for name, means in zip(widths, rows, strict=True)}
 
     return Encoder(
         rate=rate,
