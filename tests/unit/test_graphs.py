@@ -278,3 +278,12 @@ def test_entries_that_cannot_be(tmp_path):
             continue
         with pytest.raises(StratavoxError, match=message):
             config.check(run)
+
+
+def test_rows_of_a_batch_of_8_are_those_of_8_batches(path):
+    encoder = load(entry(path))
+    waves, counts = np.stack(noise(*[WINDOW] * 8)), [WINDOW, 1, 700, *[WINDOW] * 4, 9000]
+    together = encoder.forward(waves, counts)
+    for row, (wave, samples) in enumerate(zip(waves, counts, strict=True)):
+        for name, values in encoder.forward(wave[None], [samples]).items():
+            np.testing.assert_array_equal(together[name][row], values[0], err_msg=name)
