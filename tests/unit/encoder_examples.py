@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -182,6 +182,15 @@ def _module(changes: dict, folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example(settings, partial(_filled, settings), 2e-5)
 
 
+def _batdetect2(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    from stratavox.encoders.batdetect2 import load
+
+    # windows of a quarter of a second, which are fast
+    patch.setattr(load, "GRID", replace(load.GRID, context=load.RATE // 4))
+    settings = {"family": "batdetect2", "weights": "batdetect2"}
+    return Example(settings, partial(_filled, settings), 2e-5, relative=True)
+
+
 def _baseline(family: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example({"family": family}, tolerance=1e-4)
 
@@ -210,6 +219,7 @@ EXAMPLES: dict[str, Callable[[Path, pytest.MonkeyPatch], Example]] = {
             "grid": {"size": 16000, "hop": 16000, "per_step": 1},
         },
     ),
+    "batdetect2": _batdetect2,
     "logmel": partial(_baseline, "logmel"),
     "duration_level": partial(_baseline, "duration_level"),
 }

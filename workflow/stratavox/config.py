@@ -55,7 +55,8 @@ def default(part: str, key: str) -> object:
 def entry(family: str) -> dict:
     """The schema of an encoder's entry of ``family``."""
     rules = yaml.safe_load(catalogue.facts(family).ENTRY) or {}
-    keys = {"family": {"const": family}} | rules.get("properties", {})
+    shared = {"family": {"const": family}, "speed": {"$ref": "#/$defs/speed"}}
+    keys = shared | rules.get("properties", {})
     return rules | {"properties": keys, "additionalProperties": False}
 
 
