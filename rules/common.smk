@@ -22,7 +22,6 @@ from snakemake.exceptions import WorkflowError
 
 from stratavox import snakemake_internals as internals
 from stratavox.corpus.identity import sha256_of
-from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
 from stratavox.jobs import Jobs
@@ -233,9 +232,16 @@ def of_encoders(pattern, encoders):
 
 
 def clips_at_rate(wildcards):
-    """The shard of clips at the encoder's rate."""
-    rate = PLAN.rate(wildcards.encoder)
+    """The shard of clips at the rate that the encoder is fed."""
+    rate = PLAN.rate(wildcards.encoder, wildcards.dataset)
     return rules.clips.output.clips.format(rate=rate, **wildcards)
+
+
+def clips_described(wildcards):
+    """The clips that are described by acoustics, seen and heard: of the shard, or of all."""
+    shards = {"shard": PLAN.shards(wildcards.dataset)} | dict(wildcards.items())
+    rate = PLAN.described_rate(wildcards.dataset)
+    return expand(rules.clips.output.clips, rate=rate, **shards)
 
 
 def receipt_of_weights(wildcards):

@@ -17,7 +17,10 @@ properties:
     type: string
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
-  speed: {$ref: "#/$defs/speed", default: 1}
+  speed:
+    description: whatever the dataset's, as its weights were trained at this speed
+    $ref: "#/$defs/speed"
+    default: 1
 """
 TABLE = (
     (
