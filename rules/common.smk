@@ -238,10 +238,17 @@ def clips_at_rate(wildcards):
 
 
 def clips_described(wildcards):
-    """The clips that are described by acoustics, seen and heard: of the shard, or of all."""
-    shards = {"shard": PLAN.shards(wildcards.dataset)} | dict(wildcards.items())
+    """The shard of clips at the rate at which they are described, seen and heard."""
     rate = PLAN.described_rate(wildcards.dataset)
-    return expand(rules.clips.output.clips, rate=rate, **shards)
+    return rules.clips.output.clips.format(rate=rate, **wildcards)
+
+
+def all_clips_described(wildcards):
+    """Every shard of these clips."""
+    rate = PLAN.described_rate(wildcards.dataset)
+    return of_each_shard(rules.clips.output.clips.replace("{rate}", str(rate)))(
+        wildcards
+    )
 
 
 def receipt_of_weights(wildcards):
