@@ -146,6 +146,8 @@ def _described(row: dict, probe: trained.Trained) -> list[str]:
     if held["accuracy_of_groups"]:
         least, most = held["accuracy_of_groups"]
         lines.append(f"  accuracy in single held-out groups: {least:.2f} to {most:.2f}")
+    if "speed" in about["encoder"]:
+        lines.append(f"  recordings are played at {about['encoder']['speed']:g} times their speed")
     lines += [f"  beware: {warning}" for warning in row["beware"].splitlines()]
     if about["regime"] == "random":
         lines.append(
