@@ -27,7 +27,7 @@ rule part:
     params:
         **stage(
             "embed.part",
-            lambda wildcards: PLAN.encoder(wildcards.encoder),
+            lambda wildcards: PLAN.encoder(wildcards.encoder, wildcards.dataset),
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -213,6 +213,15 @@ def _birdnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example(settings, with_file, 1e-5, True, "permuted", "other.tflite", refused)
 
 
+def _batdetect2(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    from stratavox.encoders.batdetect2 import load
+
+    # windows of a quarter of a second, which are fast
+    patch.setattr(load, "GRID", replace(load.GRID, context=load.RATE // 4))
+    settings = {"family": "batdetect2", "weights": "batdetect2"}
+    return Example(settings, partial(_filled, settings), 2e-5, relative=True)
+
+
 def _baseline(family: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example({"family": family}, tolerance=1e-4)
 
@@ -244,6 +253,7 @@ EXAMPLES: dict[str, Callable[[Path, pytest.MonkeyPatch], Example]] = {
     "graph, tflite": partial(_graph, ".tflite"),
     "graph, onnx": partial(_graph, ".onnx"),
     "birdnet": _birdnet,
+    "batdetect2": _batdetect2,
     "logmel": partial(_baseline, "logmel"),
     "duration_level": partial(_baseline, "duration_level"),
 }

@@ -55,7 +55,9 @@ def default(part: str, key: str) -> object:
 def entry(family: str) -> dict:
     """The schema of an encoder's entry of ``family``."""
     rules = yaml.safe_load(catalogue.facts(family).ENTRY) or {}
+    speed = {"$ref": "#/$defs/speed", "description": "for this encoder, in place of the dataset's"}
     keys = {"family": {"const": family}} | rules.get("properties", {})
+    keys.setdefault("speed", speed)
     return rules | {"properties": keys, "additionalProperties": False}
 
 

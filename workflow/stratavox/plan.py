@@ -162,9 +162,22 @@ class Plan:
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
-    def rate(self, encoder: str) -> int:
-        """Sample rate in Hz of the encoder's input."""
-        return catalogue.rate(self.encoders[encoder])
+    def speed(self, dataset: str) -> float:
+        """How fast the dataset's clips are played where no encoder has a speed of its own."""
+        return self.datasets[dataset].get("speed", 1)
+
+    def speed_for(self, encoder: str, dataset: str) -> float:
+        """How fast the dataset's clips are played to the encoder."""
+        return self.encoders[encoder].get("speed", self.speed(dataset))
+
+    def rate(self, encoder: str, dataset: str) -> int:
+        """Sample rate in Hz of the dataset's clips that the encoder is fed."""
+        own = catalogue.rate(self.encoders[encoder])
+        return catalogue.clip_rate(own, self.speed_for(encoder, dataset))
+
+    def described_rate(self, dataset: str) -> int:
+        """Sample rate in Hz of the clips that are described by acoustics, seen and heard."""
+        return catalogue.clip_rate(catalogue.BASELINE_RATE, self.speed(dataset))
 
     def receipt(self, encoder: str) -> str | None:
         """The receipt of the published weights that the encoder needs; None if it needs none."""
@@ -176,7 +189,7 @@ class Plan:
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
-            if key not in ("tasks", "probes", "recording", "confounds")
+            if key not in ("tasks", "probes", "recording", "confounds", "speed")
         }
         if self.generated(dataset):
             settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
@@ -378,10 +391,16 @@ class Plan:
         about = {"dataset": dataset, "task": task, "columns": columns}
         return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
 
-    def encoder(self, encoder: str) -> dict:
-        """The encoder's entry, and the receipt of its published weights."""
+    def encoder(self, encoder: str, dataset: str) -> dict:
+        """The encoder's entry, its speed on the dataset, and the receipt of published weights."""
+        entry = {key: value for key, value in self.encoders[encoder].items() if key != "speed"}
         receipt = self.receipt(encoder)
-        return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
+        speed = _unless_true(self.speed_for(encoder, dataset))
+        return entry | speed | ({"receipt": receipt} if receipt else {})
+
+    def acoustics(self, dataset: str) -> dict:
+        """The rate and speed at which the dataset's clips are described."""
+        return {"rate": self.described_rate(dataset)} | _unless_true(self.speed(dataset))
 
     @cache
     def weights(self, encoder: str) -> list[str]:
@@ -394,7 +413,7 @@ class Plan:
         attention = self.datasets[dataset]["probes"]["attention"]
         settings = {key: attention[key] for key in ("readouts", "keep")}
         share = attention["budget_gb"] / self.datasets[dataset]["shards"]
-        return settings | {"budget_gb": share, "encoder": self.encoder(encoder)}
+        return settings | {"budget_gb": share, "encoder": self.encoder(encoder, dataset)}
 
     def attention(self, dataset: str) -> dict:
         """The settings of probes on tokens."""
@@ -421,7 +440,8 @@ class Plan:
         tasks = self.datasets[dataset]["tasks"]
         groups = {task: " and ".join(columns_of(tasks[task]["group"])) for task in targets}
         umap = self.config["figures"]["umap"]
-        return {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+        chosen = {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+        return chosen | _unless_true(self.speed(dataset))
 
     @cache
     def _shard_digests(self, dataset: str) -> list[str]:
@@ -454,6 +474,11 @@ def _columns(task: dict) -> list[tuple[str, str]]:
         *(("group", column) for column in columns_of(task["group"])),
         *crossing,
     ]
+
+
+def _unless_true(speed: float) -> dict:
+    """The key ``speed``; none for true speed, so that keys are as without it."""
+    return {} if speed == 1 else {"speed": speed}
 
 
 @contextmanager

@@ -330,7 +330,9 @@ def encoders(index: dict) -> list[dict]:
                     "weights": facts["weights"],
                     "licence": facts.get("licence"),
                     "file": f"sha256 {sha256}" if sha256 else "no file",
-                    "setup": f"{facts['family']}, {facts['rate']:,} Hz, {facts['precision']}, "
+                    "setup": f"{facts['family']}, {facts['rate']:,} Hz"
+                    + (f" at {facts['speed']:g} times the speed" if "speed" in facts else "")
+                    + f", {facts['precision']}, "
                     f"{facts['device']}, "
                     + (f"context {context} s, " if context else "")
                     + words.count(len(facts["readouts"]), "readout"),
