@@ -67,7 +67,7 @@ class Plan:
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
-                    self._archives[name] = self._archive(name, dataset)
+                    self._archive(name, dataset)
                 elif not self.generated(name):
                     self._look(name, look)
 
@@ -83,16 +83,16 @@ class Plan:
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
 
-    def _archive(self, name: str, dataset: dict) -> dict:
-        """The entry of the dataset's archive; checks the columns that its table will have."""
+    def _archive(self, name: str, dataset: dict) -> None:
+        """Read the entry of the dataset's archive, and check the columns of its table."""
         own = self.config["downloads"]["archives"]
         with _at("archive"):
             entry = archives.entry(dataset["archive"], self.root / own if own else None)
+        self._archives[name] = entry
         columns = list(archives.columns(entry))
         if name in self._joins:
             columns += [column for column in self._joins[name].columns if column not in columns]
         self._check_columns(name, columns)
-        return entry
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -180,6 +180,8 @@ class Plan:
         }
         if self.generated(dataset):
             settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
+            if dataset in self._archives:
+                settings |= archives.bounds(self._archives[dataset])
             if "join" in settings:
                 # the set's cells are not known yet, so all of the joined file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
@@ -316,11 +318,14 @@ class Plan:
         """How the archive's files become a folder of clips with a table."""
         keys = ("layout", "members", "unpacked_bytes", "unpacked_files")
         entry = self._archives[dataset]
-        return {key: entry[key] for key in keys} | {"shards": len(self.shards(dataset))}
+        shards = {"shards": len(self.shards(dataset))}
+        return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
 
     def layout_code(self, dataset: str) -> list[str]:
-        """The module that reads the archive's file names."""
-        return [f"corpus.{self._archives[dataset]['layout']}"]
+        """The modules that read the archive's file names, and the bounds of its clips."""
+        entry = self._archives[dataset]
+        bounded = ["corpus.bounds"] if archives.bounds(entry) else []
+        return [f"corpus.{entry['layout']}", *bounded]
 
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
@@ -328,7 +333,7 @@ class Plan:
 
     def manifest_code(self, dataset: str) -> list[str]:
         """The same, and what checks the bounds of clips, where they have some."""
-        bounded = not {"start", "annotations"}.isdisjoint(self.datasets[dataset])
+        bounded = not {"start", "annotations"}.isdisjoint(self.corpus_settings(dataset))
         return self.reader_code(dataset) + ([manifest.BEYOND] if bounded else [])
 
     def family_code(self, encoder: str) -> list[str]:

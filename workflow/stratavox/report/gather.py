@@ -163,6 +163,8 @@ def archive_facts(archive: dict) -> list[list[str]]:
     merged = words.count(counts["merged"], "duplicate") + " by name"
     if counts["merged_different"]:
         merged += f" ({counts['merged_different']} with other content)"
+    sampled = account["notes"]["sampled"]
+    taken, there = (sum(part[key] for part in sampled) for key in ("clips", "of"))
     return [
         *(["Source", f"{file['name']}, {file['address']}"] for file in account["files"]),
         *(["Checked against", checked(file)] for file in account["files"]),
@@ -170,11 +172,12 @@ def archive_facts(archive: dict) -> list[list[str]]:
         ["Citation", archive["citation"] + (f", doi {archive['doi']}" if archive["doi"] else "")],
         [
             "Files in the archive",
-            f"{counts['files']:,}: {words.count(counts['clips'], 'clip')}, {merged}, "
+            f"{counts['files']:,}: {words.count(counts['clips'], 'recording')} read, {merged}, "
             f"{words.count(counts['unread'], 'recording')} whose names do not fit, "
             f"{words.count(counts['not_used'], 'other file')}",
         ],
-        ["Clips with something irregular", f"{counts['irregular']}, in {archive['account']}"],
+        *([["Clips taken", f"{taken:,} of {there:,}: {sampled[0]['why']}"]] if sampled else []),
+        ["Files with something irregular", f"{counts['irregular']}, in {archive['account']}"],
     ]
 
 
