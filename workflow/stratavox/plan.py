@@ -168,7 +168,7 @@ class Plan:
 
     def receipt(self, encoder: str) -> str | None:
         """The receipt of the published weights that the encoder needs; None if it needs none."""
-        fetched = self.encoders[encoder].get("weights") == "pretrained"
+        fetched = catalogue.is_fetched(self.encoders[encoder])
         return f"results/downloads/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
