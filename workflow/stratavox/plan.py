@@ -20,7 +20,7 @@ import pyarrow as pa
 import yaml
 
 from stratavox import config as configs
-from stratavox import keys, tables
+from stratavox import instead, keys, tables
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
@@ -46,7 +46,8 @@ class Plan:
 
     def __init__(self, config: dict, root: Path, look: bool = True):
         self.root = root
-        self.config = configs.check(config)
+        # ``instead``: the local folders that are read in place of what would be fetched
+        self.config, self.instead = instead.local(configs.check(config), root)
         covered = self.config["run"]
         self.datasets = {name: self.config["datasets"][name] for name in covered["datasets"]}
         entries = {name: self.config["encoders"][name] for name in covered["encoders"]}

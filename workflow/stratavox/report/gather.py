@@ -47,7 +47,10 @@ def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict
         "label": label,
         "synthetic": entry["source"] == "chorus",
         "archive": archive_facts(entry["archive"]) if entry["archive"] else [],
-        "facts": hygiene_facts(hygiene),
+        "facts": [
+            *([["Recordings", entry["instead"]]] if entry["instead"] else []),
+            *hygiene_facts(hygiene),
+        ],
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
         "tasks": [task(name, entry, key, index, verdicts) for key in in_order(entry["tasks"])],

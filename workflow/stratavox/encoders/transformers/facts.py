@@ -28,6 +28,11 @@ ENTRY = """
 properties:
   path: {type: string, description: "folder with config.json, model.safetensors and the like"}
   model: {type: string, description: "a Whisper by its name on the hub, instead of path"}
+  local:
+    description: >-
+      a folder with the files of model: where it is there, it is used in the hub's place, as path
+      would be, and the log tells so
+    type: string
   weights:
     description: >-
       those in the folder (file), those of the model's name, fetched once (pretrained), or random
@@ -42,7 +47,10 @@ allOf:
     oneOf: [{required: [path]}, {required: [model]}]
   - if: {required: [model]}
     then: {properties: {weights: {enum: [pretrained, random], default: pretrained}}}
-    else: {properties: {weights: {enum: [file, random], default: file}}}
+    else:
+      properties:
+        weights: {enum: [file, random], default: file}
+        local: {description: "only with model", not: {}}
 """
 TABLE = (
     (
