@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def local(config: dict, root: Path) -> tuple[dict, dict[str, str]]:
-    """``config`` without ``local``, and where a folder is used: the entry's key -> what is told.
+    """``config`` without ``local``, and of the run's entries with a folder: key -> what is told.
 
-    An entry whose folder is below ``root`` reads it: a dataset becomes one of source folder, an
-    encoder one with path. Any other is left as it is, without the key.
+    An entry whose folder (relative to ``root``) is there reads it: a dataset becomes one of source
+    folder, an encoder one with path. Any other is left as it is, without the key.
     """
     told: dict[str, str] = {}
     used = {}
@@ -21,7 +21,8 @@ def local(config: dict, root: Path) -> tuple[dict, dict[str, str]]:
                 changed, path, other = place(kept, entry["local"])
                 if (root / path).is_dir():
                     kept = changed
-                    told[f"{kind}.{name}"] = f"the folder {path} is read in place of {other}"
+                    if name in config["run"][kind]:
+                        told[f"{kind}.{name}"] = f"the folder {path} is read in place of {other}"
             used[kind][name] = kept
     return config | used, told
 
