@@ -19,6 +19,7 @@ PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).pare
 sys.path.insert(0, f"{PROJECT}/workflow")
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from stratavox import snakemake_internals as internals
 from stratavox.corpus.identity import sha256_of
@@ -58,6 +59,9 @@ try:
     if internals.imported(workflow):
         config = over_default(config)
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
+    if workflow.is_main_process:
+        for key, place in PLAN.instead.items():
+            logger.info(f"{key}: {place}")
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
 
@@ -365,6 +369,7 @@ def index_of_dataset(dataset):
 
     return {
         "source": entry["source"],
+        "instead": PLAN.instead.get(f"datasets.{dataset}"),
         "chorus": entry.get("chorus"),
         "archive": (
             PLAN.archive_about(dataset) | {"account": of(rules.arrange.output.account)}

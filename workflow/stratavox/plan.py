@@ -20,7 +20,7 @@ import pyarrow as pa
 import yaml
 
 from stratavox import config as configs
-from stratavox import keys, tables, words
+from stratavox import instead, keys, tables, words
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
@@ -46,7 +46,8 @@ class Plan:
 
     def __init__(self, config: dict, root: Path, look: bool = True):
         self.root = root
-        self.config = configs.check(config)
+        # ``instead``: the local folders that are read in place of what would be fetched
+        self.config, self.instead = instead.local(configs.check(config), root)
         covered = self.config["run"]
         self.datasets = {name: self.config["datasets"][name] for name in covered["datasets"]}
         entries = {name: self.config["encoders"][name] for name in covered["encoders"]}
@@ -67,7 +68,7 @@ class Plan:
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
-                    self._archives[name] = self._archive(name, dataset)
+                    self._archive(name, dataset)
                 elif not self.generated(name):
                     self._look(name, look)
 
@@ -83,16 +84,16 @@ class Plan:
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
 
-    def _archive(self, name: str, dataset: dict) -> dict:
-        """The entry of the dataset's archive; checks the columns that its table will have."""
+    def _archive(self, name: str, dataset: dict) -> None:
+        """Read the entry of the dataset's archive, and check the columns of its table."""
         own = self.config["downloads"]["archives"]
         with _at("archive"):
             entry = archives.entry(dataset["archive"], self.root / own if own else None)
+        self._archives[name] = entry
         columns = list(archives.columns(entry))
         if name in self._joins:
             columns += [column for column in self._joins[name].columns if column not in columns]
         self._check_columns(name, columns)
-        return entry
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -181,7 +182,7 @@ class Plan:
 
     def receipt(self, encoder: str) -> str | None:
         """The receipt of the published weights that the encoder needs; None if it needs none."""
-        fetched = self.encoders[encoder].get("weights") == "pretrained"
+        fetched = catalogue.is_fetched(self.encoders[encoder])
         return f"results/downloads/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
@@ -193,6 +194,8 @@ class Plan:
         }
         if self.generated(dataset):
             settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
+            if dataset in self._archives:
+                settings |= archives.bounds(self._archives[dataset])
             if "join" in settings:
                 # the set's cells are not known yet, so all of the joined file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
@@ -329,11 +332,14 @@ class Plan:
         """How the archive's files become a folder of clips with a table."""
         keys = ("layout", "members", "unpacked_bytes", "unpacked_files")
         entry = self._archives[dataset]
-        return {key: entry[key] for key in keys} | {"shards": len(self.shards(dataset))}
+        shards = {"shards": len(self.shards(dataset))}
+        return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
 
     def layout_code(self, dataset: str) -> list[str]:
-        """The module that reads the archive's file names."""
-        return [f"corpus.{self._archives[dataset]['layout']}"]
+        """The modules that read the archive's file names, and the bounds of its clips."""
+        entry = self._archives[dataset]
+        bounded = ["corpus.bounds"] if archives.bounds(entry) else []
+        return [f"corpus.{entry['layout']}", *bounded]
 
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
@@ -341,7 +347,7 @@ class Plan:
 
     def manifest_code(self, dataset: str) -> list[str]:
         """The same, and what checks the bounds of clips, where they have some."""
-        bounded = not {"start", "annotations"}.isdisjoint(self.datasets[dataset])
+        bounded = not {"start", "annotations"}.isdisjoint(self.corpus_settings(dataset))
         return self.reader_code(dataset) + ([manifest.BEYOND] if bounded else [])
 
     def family_code(self, encoder: str) -> list[str]:
