@@ -14,7 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import attention, token_probes, training
+from stratavox.probe import attention, token_probes, token_store, training
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 
 torch.set_num_threads(1)
@@ -284,10 +284,10 @@ def test_folds_are_grouped_where_they_can_be_and_clips_must_be_there(tmp_path):
     clips = noise(12)
     parts = put_tokens(tmp_path, clips)
     names = [f"c{place:03d}" for place in (7, 0, 11)]
-    for name, tokens in zip(names, attention.read_tokens(parts, "block_00", names), strict=True):
-        assert np.array_equal(tokens, clips[int(name[1:])])
+    for name, tokens in zip(names, token_store.read(parts, ["block_00"], names), strict=True):
+        assert np.array_equal(tokens[:, 0], clips[int(name[1:])])
     with pytest.raises(StratavoxError, match="1 of 2 clips of the folds have no tokens.*'c099'"):
-        attention.read_tokens(parts, "block_00", ["c000", "c099"])
+        token_store.read(parts, ["block_00"], ["c000", "c099"])
 
 
 def test_heads_must_divide_the_width():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -78,8 +78,10 @@ class Study:
     """All measures of one task.
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
-    they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
-    probes, the last three by encoder; ``tested`` is whether each clip was right, by encoder, repeat
+    they are unknown. ``scores``, ``atlases``, ``layer_weights``, ``block_weights`` (of probes on
+    tokens) and ``samples`` are tables of the probes, all but the first by encoder. ``correct`` and
+    ``bits`` are the measures; ``seeded`` has those of each seed of a probe that has several;
+    ``tested`` is whether each clip was right, by encoder, repeat
     and fold (`Encoder.compared`, in the strictest regime); ``erased`` are the columns of
     probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
     """
@@ -90,10 +92,12 @@ class Study:
     scores: pd.DataFrame | None = None
     atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
     layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
+    block_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
     samples: dict[str, pd.DataFrame] = field(default_factory=dict)
     tested: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
+    seeded: dict[Key, list[Balanced]] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
@@ -131,6 +135,8 @@ class Study:
             target, group = part["target"].to_numpy(str), part["group"].to_numpy(str)
             self.correct[key] = Balanced.of(part["correct"].to_numpy(), target, group)
             self.bits[key] = Balanced.of(part["bits"].to_numpy(), target, group)
+            if "seed" in scored:
+                self.seeded[key] = _of_seeds(scored, parts, cell)
             if known and self.groups is None:
                 self.groups = Groups.of(self.correct[key].clips)
                 self.group_names = sorted(set(group))
@@ -169,6 +175,28 @@ class Study:
                 for key in [key for key in measures if key.encoder == encoder.members[0]]:
                     drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
+            for key in [key for key in self.seeded if key.encoder == encoder.members[0]]:
+                drawn = [self.seeded[key._replace(encoder=name)] for name in encoder.members]
+                mean = [Balanced.mean(several) for several in zip(*drawn, strict=True)]
+                self.seeded[key._replace(encoder=encoder.name)] = mean
+
+    def beside_seeds(self, estimate: Interval, a: Key, b: Key | None = None) -> Interval:
+        """The score of ``a``, or its difference to ``b``, with the error of a mean over few seeds.
+
+        The seeds are a random factor crossed with the groups. The standard error of their mean is
+        added to that of the groups, with one degree of freedom fewer than there are seeds. A part
+        of it is in the groups' error too, so the interval is rather too wide.
+        """
+        if a not in self.seeded:
+            return estimate
+        values = np.array([measure.value for measure in self.seeded[a]])
+        if b is not None:
+            values = values - np.array([measure.value for measure in self.seeded[b]])
+        error = float(values.std(ddof=1) / np.sqrt(len(values)))
+        wider = estimate.beside(error, len(values) - 1)
+        if b is None:
+            wider = replace(wider, low=max(0.0, wider.low), high=min(1.0, wider.high))
+        return wider
 
     def score(self, measure: Balanced) -> Interval:
         """A balanced accuracy in the strictest regime, with bounds where groups are known."""
@@ -235,3 +263,15 @@ class Study:
             & rows["fold"].notna()
         ]
         return rows.groupby(["repeat", "fold"])[column].mean()
+
+
+def _of_seeds(scored: pd.DataFrame, parts: list[str], cell: tuple) -> list[Balanced]:
+    """The measure of each seed of one probe, over the same clips; repeats are averaged."""
+    own = scored[(scored[parts] == list(cell)).all(axis=1)]
+    clips = own.groupby(["seed", "clip_id"], sort=True).agg(
+        {"correct": "mean", "target": "first", "group": "first"}
+    )
+    return [
+        Balanced.of(one["correct"].to_numpy(), *(one[c].to_numpy(str) for c in ("target", "group")))
+        for _, one in clips.groupby(level="seed")
+    ]

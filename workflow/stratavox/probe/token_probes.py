@@ -88,7 +88,7 @@ class OrderAware(nn.Module):
         self.classifier = nn.Linear(ORDER_WIDTH, classes)
 
     def forward(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        placed = self.reduce(x) + _positions(x.shape[1])
+        placed = self.reduce(x) + _positions(x.shape[1]).to(x.device)
         seen = self.layer(placed, src_key_padding_mask=~valid)
         weights = valid / valid.sum(dim=1, keepdim=True)
         return self.classifier(torch.bmm(weights[:, None], seen)[:, 0])
@@ -153,7 +153,7 @@ class Fitted:
 
     def log_probabilities(self, clips: list[np.ndarray]) -> np.ndarray:
         """Log-probability of each class (clips, classes) for clips of (tokens, width) each."""
-        fed = Clips(_fed(self.probe, clips), self.scaler)
+        fed = Clips.of(_fed(self.probe, clips), self.scaler)
         return training.log_probabilities(self.module, fed, self.module.equal_counts)
 
 
@@ -173,7 +173,7 @@ def fit(
     """
     fed = _fed(probe, clips)
     scaler = Scaler.of(fed)
-    fed = Clips(fed, scaler)
+    fed = Clips.of(fed, scaler)
     how = training.Training(**{name: settings[name] for name in TRAINED_WITH})
     with seeded(seed):
         width, classes = len(scaler.mean), int(y.max()) + 1

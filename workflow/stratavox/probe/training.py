@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -62,26 +63,59 @@ class Scaler:
         return cls(*(torch.from_numpy(part.reshape(shape)).float() for part in parts))
 
 
+@dataclass(frozen=True)
 class Clips:
-    """Clips as a probe is fed them: standardised once, and padded where they go together."""
+    """Clips as a probe is fed them: standardised once, and padded where they go together.
 
-    def __init__(self, tokens: Sequence[np.ndarray], scaler: Scaler, device: str = "cpu"):
-        self.tokens, self.scaler, self.device = tokens, scaler, device
-        self.counts = np.array([len(clip) for clip in tokens])
-        self.whole = None
-        width = int(np.prod(tokens[0].shape[1:]))
-        if self.counts.sum() * width * 4 <= WHOLE_BYTES:
-            self.whole = [self._standardised(clip) for clip in tokens]
+    ``tokens`` are arrays (tokens, ...); ``whole`` the same standardised, on ``device``, or None
+    where that is done batch by batch (`WHOLE_BYTES`).
+    """
+
+    tokens: Sequence[np.ndarray]
+    scaler: Scaler
+    whole: Sequence[torch.Tensor] | None
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, tokens: Sequence[np.ndarray], scaler: Scaler, device: str = "cpu") -> Clips:
+        clips = cls(tokens, scaler, None, device)
+        if 4 * sum(clip.size for clip in tokens) > WHOLE_BYTES:
+            return clips
+        return replace(clips, whole=[clips[place] for place in range(len(tokens))])
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self.tokens)
 
     def __getitem__(self, place: int) -> torch.Tensor:
-        return self._standardised(self.tokens[place]) if self.whole is None else self.whole[place]
-
-    def _standardised(self, clip: np.ndarray) -> torch.Tensor:
-        values = torch.from_numpy(clip.astype(np.float32))
+        if self.whole is not None:
+            return self.whole[place]
+        values = torch.from_numpy(self.tokens[place].astype(np.float32))
         return values.sub_(self.scaler.mean).div_(self.scaler.scale).to(self.device)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Tokens of each clip (clips,)."""
+        return np.array([len(clip) for clip in self.tokens])
+
+    def some(self, places: np.ndarray) -> Clips:
+        """The clips at ``places``."""
+        return self._each(lambda clips: [clips[place] for place in places])
+
+    def last(self) -> Clips:
+        """Clips of (tokens, blocks, width) with the last block alone: (tokens, 1, width)."""
+        scaler = Scaler(self.scaler.mean[-1:], self.scaler.scale[-1:])
+        return replace(self._each(lambda clips: [clip[:, -1:] for clip in clips]), scaler=scaler)
+
+    def shuffled(self, generator: np.random.Generator) -> Clips:
+        """The clips, each with its tokens in random order."""
+        orders = [generator.permutation(count) for count in self.counts]
+        return self._each(
+            lambda clips: [clip[order] for clip, order in zip(clips, orders, strict=True)]
+        )
+
+    def _each(self, change: Callable[[Sequence], list]) -> Clips:
+        whole = None if self.whole is None else change(self.whole)
+        return replace(self, tokens=change(self.tokens), whole=whole)
 
     def padded(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens (clips, tokens, ...) of the clips ``rows``, and which are the clips' own."""
