@@ -190,7 +190,7 @@ class Study:
         if a not in self.seeded:
             return estimate
         values = np.array([measure.value for measure in self.seeded[a]])
-        if b is not None:
+        if b in self.seeded:
             values = values - np.array([measure.value for measure in self.seeded[b]])
         error = float(values.std(ddof=1) / np.sqrt(len(values)))
         wider = estimate.beside(error, len(values) - 1)

@@ -55,6 +55,8 @@ def _claim(row: dict, task: str) -> str | None:
         f"{encoder} than from its last block",
         c.ATTENTION: f"attention decodes {task} better than a linear probe from {place} of "
         f"{encoder} ({protocol})",
+        c.TUNED: f"attention ({protocol}) decodes {task} better than a linear probe with a chosen "
+        f"penalty from {place} of {encoder}",
         c.NOT_SIZE: f"attention decodes {task} better than an MLP of its size from {place} of "
         f"{encoder} ({protocol})",
         c.IN_ORDER: f"the order of tokens of {encoder}, {place}, tells of {task} ({protocol})",

@@ -36,9 +36,10 @@ FUSIONS = {
 # Of probes on the tokens of all blocks; a family of their own for Holm's correction.
 ALL_BLOCKS = "probes on tokens: all blocks or the last"
 ATTENTION = "probes on tokens: attention or linear"
+TUNED = "probes on tokens: attention or the linear probe with a chosen penalty"
 NOT_SIZE = "probes on tokens: attention or MLP of its size"
 IN_ORDER = "probes on tokens: in order or shuffled"
-ON_BLOCKS = (ALL_BLOCKS, ATTENTION, NOT_SIZE, IN_ORDER)
+ON_BLOCKS = (ALL_BLOCKS, ATTENTION, TUNED, NOT_SIZE, IN_ORDER)
 # Which of two linear probes is better is asked only where one of them decodes the target.
 GATED = {TRAINED, BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
 ACCURACY, BITS = "balanced_accuracy", "bits"
@@ -158,6 +159,8 @@ def _on_blocks(encoder: str, last: str, protocol: str) -> Iterator[tuple[str, Ke
             yield ALL_BLOCKS, key(fusion, head), key(last, head)
     for readout in (last, "concat", "weighted"):
         yield ATTENTION, key(readout, "attention"), key(readout, "linear")
+        # a linear layer may not have converged after so many epochs; this one has
+        yield TUNED, key(readout, "attention"), Key(encoder, readout)
         yield NOT_SIZE, key(readout, "attention"), key(readout, "mlp")
         yield IN_ORDER, key(readout, "order"), key(readout, "order", "shuffled")
 
