@@ -80,7 +80,7 @@ class Study:
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
     they are unknown. ``scores``, ``atlases``, ``layer_weights``, ``block_weights`` (of probes on
     tokens) and ``samples`` are tables of the probes, all but the first by encoder. ``correct`` and
-    ``bits`` are the measures; ``seeded`` has those of each seed of a probe that has several;
+    ``bits`` are the measures; ``seeded`` has the parts of a score by seed and fold (`_of_seeds`);
     ``tested`` is whether each clip was right, by encoder, repeat
     and fold (`Encoder.compared`, in the strictest regime); ``erased`` are the columns of
     probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
@@ -97,7 +97,7 @@ class Study:
     tested: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
-    seeded: dict[Key, list[Balanced]] = field(default_factory=dict)
+    seeded: dict[Key, np.ndarray] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
@@ -177,23 +177,24 @@ class Study:
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
             for key in [key for key in self.seeded if key.encoder == encoder.members[0]]:
                 drawn = [self.seeded[key._replace(encoder=name)] for name in encoder.members]
-                mean = [Balanced.mean(several) for several in zip(*drawn, strict=True)]
-                self.seeded[key._replace(encoder=encoder.name)] = mean
+                self.seeded[key._replace(encoder=encoder.name)] = np.hstack(drawn) / len(drawn)
 
     def beside_seeds(self, estimate: Interval, a: Key, b: Key | None = None) -> Interval:
         """The score of ``a``, or its difference to ``b``, with the error of a mean over few seeds.
 
-        The seeds are a random factor crossed with the groups. The standard error of their mean is
-        added to that of the groups, with one degree of freedom fewer than there are seeds. A part
-        of it is in the groups' error too, so the interval is rather too wide.
+        Seeds are a random factor beside the groups. The probes of two folds have seeds of their
+        own, so the variance of the mean is the sum of those of the folds' parts of the score, each
+        with one degree of freedom fewer than there are seeds (Satterthwaite 1946, as in `Interval`,
+        for the sum). Some of it is in the groups' error too, so the interval is rather too wide.
         """
         if a not in self.seeded:
             return estimate
-        values = np.array([measure.value for measure in self.seeded[a]])
-        if b in self.seeded:
-            values = values - np.array([measure.value for measure in self.seeded[b]])
-        error = float(values.std(ddof=1) / np.sqrt(len(values)))
-        wider = estimate.beside(error, len(values) - 1)
+        parts = self.seeded[a] - self.seeded[b] if b in self.seeded else self.seeded[a]
+        variance = parts.var(axis=0, ddof=1) / len(parts)
+        if not variance.any():
+            return estimate
+        freedom = (len(parts) - 1) * variance.sum() ** 2 / np.square(variance).sum()
+        wider = estimate.beside(float(np.sqrt(variance.sum())), float(freedom))
         if b is None:
             wider = replace(wider, low=max(0.0, wider.low), high=min(1.0, wider.high))
         return wider
@@ -265,13 +266,12 @@ class Study:
         return rows.groupby(["repeat", "fold"])[column].mean()
 
 
-def _of_seeds(scored: pd.DataFrame, parts: list[str], cell: tuple) -> list[Balanced]:
-    """The measure of each seed of one probe, over the same clips; repeats are averaged."""
+def _of_seeds(scored: pd.DataFrame, parts: list[str], cell: tuple) -> np.ndarray:
+    """Each fold's part of the balanced accuracy of each seed of a probe (seeds, folds).
+
+    The parts of a seed add up to its score. Folds of all repeats are side by side.
+    """
     own = scored[(scored[parts] == list(cell)).all(axis=1)]
-    clips = own.groupby(["seed", "clip_id"], sort=True).agg(
-        {"correct": "mean", "target": "first", "group": "first"}
-    )
-    return [
-        Balanced.of(one["correct"].to_numpy(), *(one[c].to_numpy(str) for c in ("target", "group")))
-        for _, one in clips.groupby(level="seed")
-    ]
+    once = own.drop_duplicates("clip_id")["target"].value_counts()
+    share = own["correct"] / own["target"].map(once) / len(once) / own["repeat"].nunique()
+    return share.groupby([own["seed"], own["repeat"], own["fold"]]).sum().unstack([1, 2]).to_numpy()

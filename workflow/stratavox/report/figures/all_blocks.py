@@ -39,11 +39,14 @@ def figure(results: Results) -> Figure:
     protocols = [name for name in words.PROTOCOLS if name in set(scores["protocol"])]
     columns = len(protocols) + 1
     size = (curves.ROOM_IN + curves.APART_IN) / columns - 0.4, 2.1
+    # one scale for all panels of scores, and not for those of weights
+    ends = [*scores["low"].dropna(), *scores["high"].dropna(), *scores["value"]]
+    limits = min(results.facts["chance"], *ends) - 0.03, max(ends) + 0.03
     panels = []
     for encoder in [name for name in results.layered if name in set(scores["encoder"])]:
         own = scores[scores["encoder"] == encoder]
         for protocol in protocols:
-            panels.append(_scores(results, encoder, own, protocol, size))
+            panels.append(_scores(results, encoder, own, protocol, size, limits))
         panels.append(_weights(results, encoder, protocols[-1], size))
     panels[0].series.extend(_entries(scores))
     return Figure(panels, notes(results, scores, protocols), columns=columns)
@@ -86,7 +89,12 @@ def _entries(scores: pd.DataFrame) -> list[Points]:
 
 
 def _scores(
-    results: Results, encoder: str, own: pd.DataFrame, protocol: str, size: tuple[float, float]
+    results: Results,
+    encoder: str,
+    own: pd.DataFrame,
+    protocol: str,
+    size: tuple[float, float],
+    limits: tuple[float, float],
 ) -> Panel:
     own = own[own["protocol"] == protocol]
     readouts = [results.encoders[encoder]["blocks"][-1], "concat", "weighted"]
@@ -108,7 +116,7 @@ def _scores(
     ticks = dict(enumerate(["last\nblock", "all side\nby side", "weighted\nblocks"]))
     axis = Axis("", ticks, (-0.5, 2.5))
     title = f"{results.label(encoder)}: {protocol}"
-    return Panel(series, size, axis, Axis("balanced accuracy"), title)
+    return Panel(series, size, axis, Axis("balanced accuracy", limits=limits), title)
 
 
 def _weights(results: Results, encoder: str, protocol: str, size: tuple[float, float]) -> Panel:
@@ -136,4 +144,6 @@ def _weights(results: Results, encoder: str, protocol: str, size: tuple[float, f
     step = max(1, -(-len(blocks) // 7))
     ticks = {place: words.tick(name) for place, name in enumerate(blocks) if place % step == 0}
     axis = Axis("block", ticks, (-0.5, len(blocks) - 0.5))
-    return Panel(series, size, axis, Axis("learned weight"), f"{results.label(encoder)}: weights")
+    top = 1.15 * max(table["high"].max(), 1 / len(blocks))
+    title = f"{results.label(encoder)}: weights"
+    return Panel(series, size, axis, Axis("learned weight", limits=(0, top)), title)
