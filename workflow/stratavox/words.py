@@ -42,7 +42,7 @@ HEADS = {
     "order": "attention on tokens in order",
 }
 PROTOCOLS = {
-    "icassp2026": "icassp2026 (50 epochs)",
+    "icassp2026": "icassp2026 (Miron et al. 2026)",
     "early_stop": "early_stop (epochs chosen on inner groups)",
 }
 CHANCE = "chance"
