@@ -15,7 +15,8 @@ would be lost for training; where groups are few, the two protocols would differ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -131,6 +132,15 @@ class Fused(nn.Module):
         return self.scores.detach().softmax(dim=0).cpu().double().numpy()
 
 
+@contextmanager
+def _seeded(seed: int, device: str) -> Iterator[None]:
+    """`seeded`, also for dropout on a GPU."""
+    with seeded(seed):
+        if device != "cpu":
+            torch.cuda.manual_seed(seed)
+        yield
+
+
 def fit(
     fusion: str,
     head: str,
@@ -145,7 +155,7 @@ def fit(
 
     It ends after ``epochs`` where these are fewer than those of ``how``, whose rates stay.
     """
-    with seeded(seed):
+    with _seeded(seed, clips.device):
         module = Fused.of(fusion, head, clips, int(y.max()) + 1)
         for epoch in training.train(module, clips, y, how):
             done()
@@ -172,7 +182,7 @@ def choose_epochs(
     known = np.flatnonzero(np.isin(y[1], classes))
     held, column = clips[1].some(known), np.searchsorted(classes, y[1][known])
     least, best = math.inf, 1
-    with seeded(seed):
+    with _seeded(seed, clips[0].device):
         module = Fused.of(fusion, head, clips[0], len(classes))
         for epoch in training.train(module, clips[0], trained, how):
             done()
