@@ -175,10 +175,14 @@ def test_confound_of_a_joined_table(study):
 def test_tokens_of_an_encoder(study):
     """Attention probes read tokens of their own: no readout is taken anew."""
     config = study.config
-    config["datasets"]["wood"]["probes"] = {"attention": {"encoders": ["tiny"], "epochs": 2}}
+    config["datasets"]["wood"]["probes"] = {
+        "attention": {"encoders": ["tiny"], "epochs": 2},
+        "all_blocks": {"encoders": ["tiny"]},
+    }
     study.config = config
-    expected = study.after("tokens tiny wood")
-    assert "attention tiny wood kind" in expected and "collect tiny wood" not in expected
+    expected = study.after("tokens tiny wood", "all_tokens tiny wood")
+    assert "collect tiny wood" not in expected
+    assert {"attention tiny wood kind", "all_blocks tiny wood kind"} <= expected
     assert study.stale() == expected
 
 

@@ -185,10 +185,15 @@ def _unmatched(config: dict) -> Iterator[str]:
                 "[block, ffn] for every encoder of family beats "
                 f"({lacking or 'none of run.encoders is of family beats'})"
             )
-        for name in (probes.get("attention") or {}).get("encoders", []):
+        asked = [
+            (section, name)
+            for section in ("attention", "all_blocks")
+            for name in (probes.get(section) or {}).get("encoders", [])
+        ]
+        for section, name in asked:
             if name not in tokened:
                 yield (
-                    f"{key}.attention.encoders: found {name!r}; allowed, encoders with tokens: "
+                    f"{key}.{section}.encoders: found {name!r}; allowed, encoders with tokens: "
                     f"{', '.join(tokened)}"
                 )
 

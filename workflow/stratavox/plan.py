@@ -134,10 +134,17 @@ class Plan:
 
     def attended(self, dataset: str, task: str) -> list[str]:
         """The encoders whose tokens are probed for the task."""
-        attention = self.datasets[dataset]["probes"]["attention"]
-        if not attention or task not in self.targets(dataset):
+        return self._on_tokens("attention", dataset, task)
+
+    def on_all_blocks(self, dataset: str, task: str) -> list[str]:
+        """The encoders with probes on the tokens of all blocks for the task."""
+        return self._on_tokens("all_blocks", dataset, task)
+
+    def _on_tokens(self, section: str, dataset: str, task: str) -> list[str]:
+        settings = self.datasets[dataset]["probes"][section]
+        if not settings or task not in self.targets(dataset):
             return []
-        names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
+        names = [new for name in settings["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
 
     def sampled(self, dataset: str, task: str) -> list[str]:
@@ -414,19 +421,31 @@ class Plan:
         files = catalogue.weight_files(self.encoders[encoder])
         return [sha256_of(self.root / file) for file in files]
 
-    def tokens(self, encoder: str, dataset: str) -> dict:
-        """Which tokens of an encoder are kept, with a shard's share of the budget."""
-        attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: attention[key] for key in ("readouts", "keep")}
-        share = attention["budget_gb"] / self.datasets[dataset]["shards"]
-        return settings | {"budget_gb": share, "encoder": self.encoder(encoder, dataset)}
+    def tokens(self, section: str, encoder: str, dataset: str) -> dict:
+        """Which tokens a section of ``probes`` keeps, with a shard's share of its budget."""
+        settings = self.datasets[dataset]["probes"][section]
+        return {
+            "section": f"probes.{section}",
+            "readouts": settings.get("readouts", ["blocks"]),
+            "keep": settings["keep"],
+            "budget_gb": settings["budget_gb"] / self.datasets[dataset]["shards"],
+            "encoder": self.encoder(encoder, dataset),
+        }
 
     def attention(self, dataset: str) -> dict:
         """The settings of probes on tokens."""
-        of_tokens = ("encoders", "readouts", "keep", "budget_gb")
-        attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: value for key, value in attention.items() if key not in of_tokens}
-        return settings | self.probes(dataset, "seed")
+        return self._of_tokens("attention", dataset) | self.probes(dataset, "seed")
+
+    def all_blocks(self, dataset: str) -> dict:
+        """The settings of probes on the tokens of all blocks."""
+        own = self._of_tokens("all_blocks", dataset)
+        return own | self.probes(dataset, "seed", "inner_folds")
+
+    def _of_tokens(self, section: str, dataset: str) -> dict:
+        """The settings of a section of ``probes``, less those of `tokens`."""
+        stored = ("encoders", "readouts", "keep", "budget_gb")
+        settings = self.datasets[dataset]["probes"][section]
+        return {key: value for key, value in settings.items() if key not in stored}
 
     def mapped(self, dataset: str, task: str) -> list[str]:
         """The encoders with UMAP panels of the task: of several random draws only the first."""

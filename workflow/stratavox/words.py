@@ -33,6 +33,18 @@ PROBES = {
     "attention_order": "attention on tokens in order",
     "mlp": "MLP on the mean",
 }
+# Between the two parts of the name of a probe on all blocks: its head and its protocol.
+BY_PROTOCOL = ":"
+HEADS = {
+    "linear": "linear on the mean of tokens",
+    "mlp": "MLP on the mean of tokens",
+    "attention": "attention on tokens",
+    "order": "attention on tokens in order",
+}
+PROTOCOLS = {
+    "icassp2026": "icassp2026 (Miron et al. 2026)",
+    "early_stop": "early_stop (epochs chosen on inner groups)",
+}
 CHANCE = "chance"
 # The question of the verdict.
 ORDER = "Acoustics early, {task} late"
@@ -107,7 +119,8 @@ def most_often(readouts: Iterable[str]) -> str:
 
 def probe(name: str) -> str:
     """A probe in words; one without a label by its name."""
-    return PROBES.get(name, name)
+    head, _, protocol = name.partition(BY_PROTOCOL)
+    return f"{HEADS[head]}, {protocol}" if protocol else PROBES.get(name, name)
 
 
 def encoder(name: str, weights: str, draws: int = 0) -> str:

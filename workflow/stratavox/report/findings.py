@@ -176,6 +176,7 @@ def weight_rows(results: Results) -> list[dict]:
     return [
         {
             "encoder": results.label(row.encoder),
+            "probe": words.probe(row.probe),
             "readout": words.readout(row.readout),
             "weight": words.number(row.weight),
             "bounds": words.bounds(row.low, row.high),
