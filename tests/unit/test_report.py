@@ -208,7 +208,8 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         {"name": "b.zip", "address": "https://a/b.zip", "verified": "nothing", "sha256": "def"},
     ]
     account = tmp_path / "archive.json"
-    write_json({"files": files, "counts": counts}, account)
+    notes = {"sampled": [{"clips": 1500, "of": 3000, "why": "the first of each song"}]}
+    write_json({"files": files, "counts": counts, "notes": notes}, account)
     about = {"licence": "CC <BY> 4.0", "citation": "A Person (2016)", "doi": "10.1/x"}
     index["datasets"]["zoo"]["archive"] = about | {"account": str(account)}
     content = gather.content(index)
@@ -219,7 +220,8 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         "Checked against nothing, as no checksum is published; sha256 def",
         "Licence CC <BY> 4.0",
         "Citation A Person (2016), doi 10.1/x",
-        "3,434: 3,405 clips, 28 duplicates by name (3 with other content)",
+        "3,434: 3,405 recordings read, 28 duplicates by name (3 with other content)",
+        "1,500 of 3,000: the first of each song",
         "0 recordings whose names do not fit, 1 other file",
         "180, in " + str(account),
     ):
