@@ -188,7 +188,7 @@ def test_tokens_of_an_encoder(study):
 
 def test_an_encoders_setting_or_weights(study, planned):
     config = study.config
-    expected = study.after("part tiny", "tokens tiny", printed=planned)
+    expected = study.after("part tiny", "tokens tiny", "all_tokens tiny", printed=planned)
     assert not {job for job in expected if job.split()[1:2] == ["logmel"]}
     config["encoders"]["tiny"]["context_s"] = 0.5
     study.config = config
@@ -291,7 +291,7 @@ def test_dependency_upgraded(study, planned, tmp_path):
     newer = tmp_path / "site" / "torch-99.0.dist-info"
     newer.mkdir(parents=True)
     (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 99.0\n")
-    expected = study.after("part tiny", "tokens tiny", printed=planned)
+    expected = study.after("part tiny", "tokens tiny", "all_tokens tiny", printed=planned)
     assert study.stale(path=tmp_path / "site") == expected
 
 
