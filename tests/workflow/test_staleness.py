@@ -227,7 +227,7 @@ def test_a_line_of_code(study, planned):
             "SIGNIFICANT, POWER = 0.05, 0.8",
             "SIGNIFICANT, POWER = 0.05, 0.9",
         ): ("infer",),
-        ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens"),
+        ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens", "all_tokens"),
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
             *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
         ),
@@ -237,7 +237,9 @@ def test_a_line_of_code(study, planned):
         ("corpus/annotations/formats/textgrid.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/zebra_finch.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/chorus.py", r"\Z", "CHANGED = 1\n"): (),
-        ("encoders/transformers/load.py", r"\Z", "CHANGED = 1\n"): ("part tiny", "tokens tiny"),
+        ("encoders/transformers/load.py", r"\Z", "CHANGED = 1\n"): (
+            *("part tiny", "tokens tiny", "all_tokens tiny"),
+        ),
         ("encoders/logmel/load.py", r"\Z", "CHANGED = 1\n"): ("part logmel",),
     }
     for (module, old, new), first in lines.items():
