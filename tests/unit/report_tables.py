@@ -397,6 +397,7 @@ def write(
                 "source": source,
                 "chorus": {"confounded": False} if source == "chorus" else None,
                 "archive": None,
+                "instead": None,
                 "clips": None,
                 "hygiene": str(hygiene),
                 "similarity": str(alike),
