@@ -23,7 +23,6 @@ from snakemake.logging import logger
 
 from stratavox import snakemake_internals as internals
 from stratavox.corpus.identity import sha256_of
-from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
 from stratavox.jobs import Jobs
@@ -237,9 +236,23 @@ def of_encoders(pattern, encoders):
 
 
 def clips_at_rate(wildcards):
-    """The shard of clips at the encoder's rate."""
-    rate = PLAN.rate(wildcards.encoder)
+    """The shard of clips at the rate that the encoder is fed."""
+    rate = PLAN.rate(wildcards.encoder, wildcards.dataset)
     return rules.clips.output.clips.format(rate=rate, **wildcards)
+
+
+def clips_described(wildcards):
+    """The shard of clips at the rate at which they are described, seen and heard."""
+    rate = PLAN.described_rate(wildcards.dataset)
+    return rules.clips.output.clips.format(rate=rate, **wildcards)
+
+
+def all_clips_described(wildcards):
+    """Every shard of these clips."""
+    rate = PLAN.described_rate(wildcards.dataset)
+    return of_each_shard(rules.clips.output.clips.replace("{rate}", str(rate)))(
+        wildcards
+    )
 
 
 def receipt_of_weights(wildcards):

@@ -273,7 +273,7 @@ def test_the_page_fetches_nothing(default_page):
     shown, _ = default_page
     assert shown.fetched() == []
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
-    assert len(images) == 13
+    assert len(images) == 14
     assert all(image["src"].startswith("data:image/svg+xml,") for image in images)
     assert all(len(image["alt"]) > 30 for image in images)
 
@@ -367,7 +367,7 @@ def test_figures_past_the_pages_size_are_linked_and_not_shown(tmp_path, monkeypa
     monkeypatch.setattr(summary, "PAGE_BYTES", 350)
     shown, content = page(tmp_path)
     images = [attrs["alt"] for tag, attrs in shown.tags if tag == "img"]
-    assert images[0] == content["cards"][0]["figure"]["alt"] and len(images) == 3  # of thirteen
+    assert images[0] == content["cards"][0]["figure"]["alt"] and len(images) == 3  # of fourteen
     assert "in its own file, to keep this page small" in shown.text
     assert "../figures/zoo/deep/umap_call.html" in [a.get("href") for _, a in shown.tags]
 
@@ -453,7 +453,7 @@ def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(def
     shown, content = default_page
     rows = content["datasets"][0]["tasks"][0]["claims"]
     assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined", "supported"]
-    assert rows[1]["random_weights"] == ["noise"]
+    assert rows[1]["untrained"] == {"noise": "random weights"}
     for row in (
         "supported +0.314 0.205 to 0.423 < 0.001 (Holm) 0.151 40, 8",
         "refuted -0.112 -0.213 to -0.011 0.033 (equivalence) 0.141 40, 8",

@@ -127,6 +127,21 @@ def test_settings_of_one_dataset(study, planned):
     assert study.stale() == study.after("inspect field", printed=planned)
 
 
+def test_speed_of_one_dataset(study):
+    """Its clips at another rate, and what hears them: not its folds, nor the other dataset."""
+    config = study.config
+    config["datasets"]["field"]["speed"] = 0.5
+    study.config = config
+    expected = study.after("clips field", printed=study.snakemake("--dry-run", "--forceall"))
+    assert "clips field 32000 000" in expected and "acoustics field 000" in expected
+    assert not [job for job in expected if job.startswith(("folds", "manifest")) or "wood" in job]
+    assert study.stale() == expected
+    config["datasets"]["field"]["speed"] = 1
+    study.config = config
+    # the page shows the config
+    assert study.stale() == {"summary"}
+
+
 def test_nuisance_task_added(study):
     """Of a nuisance no more is computed than how well it is decoded."""
     config = study.config
@@ -160,10 +175,14 @@ def test_confound_of_a_joined_table(study):
 def test_tokens_of_an_encoder(study):
     """Attention probes read tokens of their own: no readout is taken anew."""
     config = study.config
-    config["datasets"]["wood"]["probes"] = {"attention": {"encoders": ["tiny"], "epochs": 2}}
+    config["datasets"]["wood"]["probes"] = {
+        "attention": {"encoders": ["tiny"], "epochs": 2},
+        "all_blocks": {"encoders": ["tiny"]},
+    }
     study.config = config
-    expected = study.after("tokens tiny wood")
-    assert "attention tiny wood kind" in expected and "collect tiny wood" not in expected
+    expected = study.after("tokens tiny wood", "all_tokens tiny wood")
+    assert "collect tiny wood" not in expected
+    assert {"attention tiny wood kind", "all_blocks tiny wood kind"} <= expected
     assert study.stale() == expected
 
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 import yaml
 
 from stratavox import config as configs
-from stratavox import instead, keys, tables
+from stratavox import instead, keys, tables, words
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
@@ -134,10 +134,17 @@ class Plan:
 
     def attended(self, dataset: str, task: str) -> list[str]:
         """The encoders whose tokens are probed for the task."""
-        attention = self.datasets[dataset]["probes"]["attention"]
-        if not attention or task not in self.targets(dataset):
+        return self._on_tokens("attention", dataset, task)
+
+    def on_all_blocks(self, dataset: str, task: str) -> list[str]:
+        """The encoders with probes on the tokens of all blocks for the task."""
+        return self._on_tokens("all_blocks", dataset, task)
+
+    def _on_tokens(self, section: str, dataset: str, task: str) -> list[str]:
+        settings = self.datasets[dataset]["probes"][section]
+        if not settings or task not in self.targets(dataset):
             return []
-        names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
+        names = [new for name in settings["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
 
     def sampled(self, dataset: str, task: str) -> list[str]:
@@ -163,9 +170,22 @@ class Plan:
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
-    def rate(self, encoder: str) -> int:
-        """Sample rate in Hz of the encoder's input."""
-        return catalogue.rate(self.encoders[encoder])
+    def speed(self, dataset: str) -> float:
+        """How fast the dataset's clips are played where no encoder has a speed of its own."""
+        return self.datasets[dataset].get("speed", 1)
+
+    def speed_for(self, encoder: str, dataset: str) -> float:
+        """How fast the dataset's clips are played to the encoder."""
+        return self.encoders[encoder].get("speed", self.speed(dataset))
+
+    def rate(self, encoder: str, dataset: str) -> int:
+        """Sample rate in Hz of the dataset's clips that the encoder is fed."""
+        own = catalogue.rate(self.encoders[encoder])
+        return catalogue.clip_rate(own, self.speed_for(encoder, dataset))
+
+    def described_rate(self, dataset: str) -> int:
+        """Sample rate in Hz of the clips that are described by acoustics, seen and heard."""
+        return catalogue.clip_rate(catalogue.BASELINE_RATE, self.speed(dataset))
 
     def receipt(self, encoder: str) -> str | None:
         """The receipt of the published weights that the encoder needs; None if it needs none."""
@@ -177,7 +197,7 @@ class Plan:
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
-            if key not in ("tasks", "probes", "recording", "confounds")
+            if key not in ("tasks", "probes", "recording", "confounds", "speed")
         }
         if self.generated(dataset):
             settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
@@ -356,7 +376,11 @@ class Plan:
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
-        trained = [name for name in self.deep() if self.encoders[name].get("weights") != "random"]
+        trained = [
+            name
+            for name in self.deep()
+            if self.encoders[name].get("weights") not in words.UNTRAINED
+        ]
         return trained if task in self.targets(dataset) else []
 
     def erased_columns(self, dataset: str, task: str) -> list[str]:
@@ -380,10 +404,16 @@ class Plan:
         about = {"dataset": dataset, "task": task, "columns": columns}
         return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
 
-    def encoder(self, encoder: str) -> dict:
-        """The encoder's entry, and the receipt of its published weights."""
+    def encoder(self, encoder: str, dataset: str) -> dict:
+        """The encoder's entry, its speed on the dataset, and the receipt of published weights."""
+        entry = {key: value for key, value in self.encoders[encoder].items() if key != "speed"}
         receipt = self.receipt(encoder)
-        return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
+        speed = _unless_true(self.speed_for(encoder, dataset))
+        return entry | speed | ({"receipt": receipt} if receipt else {})
+
+    def acoustics(self, dataset: str) -> dict:
+        """The rate and speed at which the dataset's clips are described."""
+        return {"rate": self.described_rate(dataset)} | _unless_true(self.speed(dataset))
 
     @cache
     def weights(self, encoder: str) -> list[str]:
@@ -391,19 +421,31 @@ class Plan:
         files = catalogue.weight_files(self.encoders[encoder])
         return [sha256_of(self.root / file) for file in files]
 
-    def tokens(self, encoder: str, dataset: str) -> dict:
-        """Which tokens of an encoder are kept, with a shard's share of the budget."""
-        attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: attention[key] for key in ("readouts", "keep")}
-        share = attention["budget_gb"] / self.datasets[dataset]["shards"]
-        return settings | {"budget_gb": share, "encoder": self.encoder(encoder)}
+    def tokens(self, section: str, encoder: str, dataset: str) -> dict:
+        """Which tokens a section of ``probes`` keeps, with a shard's share of its budget."""
+        settings = self.datasets[dataset]["probes"][section]
+        return {
+            "section": f"probes.{section}",
+            "readouts": settings.get("readouts", ["blocks"]),
+            "keep": settings["keep"],
+            "budget_gb": settings["budget_gb"] / self.datasets[dataset]["shards"],
+            "encoder": self.encoder(encoder, dataset),
+        }
 
     def attention(self, dataset: str) -> dict:
         """The settings of probes on tokens."""
-        of_tokens = ("encoders", "readouts", "keep", "budget_gb")
-        attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: value for key, value in attention.items() if key not in of_tokens}
-        return settings | self.probes(dataset, "seed")
+        return self._of_tokens("attention", dataset) | self.probes(dataset, "seed")
+
+    def all_blocks(self, dataset: str) -> dict:
+        """The settings of probes on the tokens of all blocks."""
+        own = self._of_tokens("all_blocks", dataset)
+        return own | self.probes(dataset, "seed", "inner_folds")
+
+    def _of_tokens(self, section: str, dataset: str) -> dict:
+        """The settings of a section of ``probes``, less those of `tokens`."""
+        stored = ("encoders", "readouts", "keep", "budget_gb")
+        settings = self.datasets[dataset]["probes"][section]
+        return {key: value for key, value in settings.items() if key not in stored}
 
     def mapped(self, dataset: str, task: str) -> list[str]:
         """The encoders with UMAP panels of the task: of several random draws only the first."""
@@ -423,7 +465,8 @@ class Plan:
         tasks = self.datasets[dataset]["tasks"]
         groups = {task: " and ".join(columns_of(tasks[task]["group"])) for task in targets}
         umap = self.config["figures"]["umap"]
-        return {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+        chosen = {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+        return chosen | _unless_true(self.speed(dataset))
 
     @cache
     def _shard_digests(self, dataset: str) -> list[str]:
@@ -456,6 +499,11 @@ def _columns(task: dict) -> list[tuple[str, str]]:
         *(("group", column) for column in columns_of(task["group"])),
         *crossing,
     ]
+
+
+def _unless_true(speed: float) -> dict:
+    """The key ``speed``; none for true speed, so that keys are as without it."""
+    return {} if speed == 1 else {"speed": speed}
 
 
 @contextmanager

@@ -83,6 +83,11 @@ def rate(settings: dict) -> int:
     return _fact(settings, "rate", BASELINE_RATE)
 
 
+def clip_rate(hertz: int, speed: float) -> int:
+    """Rate in Hz of clips that are fed at ``speed`` as if they were at ``hertz``."""
+    return round(hertz / speed)
+
+
 def has_blocks(settings: dict) -> bool:
     """Whether the encoder has ``block_NN`` readouts; a baseline has one readout, ``features``."""
     return _fact(settings, "has_blocks", False)

@@ -33,10 +33,20 @@ def content(index: dict) -> dict:
         "datasets": datasets,
         "encoders": used,
         "synthetic": [entry["name"] for entry in datasets if entry["synthetic"]],
-        "random_weights": sorted({row["name"] for row in used if row["weights"] == "random"}),
+        "random_weights": _named(used, "weights", "random"),
+        "permuted_weights": _named(used, "weights", "permuted"),
+        "licences": {
+            licence: _named(used, "licence", licence)
+            for licence in sorted({row["licence"] for row in used if row["licence"]})
+        },
         "files": files(index),
         "config": index["config"],
     }
+
+
+def _named(used: list[dict], key: str, value: str) -> list[str]:
+    """The names of the encoders whose row has ``value``, sorted."""
+    return sorted({row["name"] for row in used if row[key] == value})
 
 
 def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict:
@@ -324,8 +334,11 @@ def encoders(index: dict) -> list[dict]:
                     "label": words.encoder(name, facts["weights"]),
                     "dataset": dataset_name,
                     "weights": facts["weights"],
+                    "licence": facts.get("licence"),
                     "file": f"sha256 {sha256}" if sha256 else "no file",
-                    "setup": f"{facts['family']}, {facts['rate']:,} Hz, {facts['precision']}, "
+                    "setup": f"{facts['family']}, {facts['rate']:,} Hz"
+                    + (f" at {facts['speed']:g} times the speed" if "speed" in facts else "")
+                    + f", {facts['precision']}, "
                     f"{facts['device']}, "
                     + (f"context {context} s, " if context else "")
                     + words.count(len(facts["readouts"]), "readout"),
