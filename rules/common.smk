@@ -150,8 +150,8 @@ def needs(mb, minutes, at_most=lambda wildcards: math.inf):
     """Resources of a job: memory and time as (what it starts with, what each clip adds).
 
     More at each new attempt; a job of one shard has its share of the clips, one that takes a sample
-    ``at_most`` so many. Measured on the runs of config/real_calls.yaml and config/paper.yaml on one
-    slow core, and rounded up twice.
+    ``at_most`` so many. Measured on runs of real calls and of config/paper.yaml on one slow core,
+    and rounded up twice.
     """
 
     def clips(wildcards):

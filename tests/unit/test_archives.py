@@ -305,6 +305,11 @@ def test_real_names_give_what_another_read_in_them(
     assert odd["file"].endswith("a_name_that_does_not_fit.wav") and "name" in odd["why"]
 
 
+# ten entities, each ten of the one before
+LAUGHS = b"<!DOCTYPE S [<!ENTITY a0 'ha'>" + b"".join(
+    b"<!ENTITY a%d '%s'>" % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 10)
+)
+LAUGHS += b"]><S>&a9;</S>"
 # the first notes that the published Annotation.xml of Bird0 has
 BIRD0 = [
     ("0.wav", 32000, [(2240, 2688, "0"), (8256, 2784, "0"), (21088, 2336, "1")]),
@@ -361,6 +366,8 @@ def test_of_many_notes_a_sample_from_all_songs_is_taken_and_told(tmp_path, monke
         (b"<Sequences><Sequence>", "no element found"),
         (data.annotation([("0.wav", 0, [(1, 2, "")])]), "a Note without Label"),
         (data.annotation([("0.wav", 0, [("x", 2, "a")])]), "'x'"),
+        (b'<!DOCTYPE S [<!ENTITY e SYSTEM "file:///etc/hostname">]><S>&e;</S>', "undefined entity"),
+        (LAUGHS, "amplification"),
     ],
 )
 def test_an_annotation_that_is_none_is_named(tmp_path, monkeypatch, content, part):

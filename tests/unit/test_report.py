@@ -208,10 +208,12 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         {"name": "b.zip", "address": "https://a/b.zip", "verified": "nothing", "sha256": "def"},
     ]
     account = tmp_path / "archive.json"
-    notes = {"sampled": [{"clips": 1500, "of": 3000, "why": "the first of each song"}]}
-    write_json({"files": files, "counts": counts, "notes": notes}, account)
+    why = "at most 40 of each label"
+    sampled = [{"file": f"{n}.xml", "clips": 1500, "of": 2000 * n, "why": why} for n in (1, 2)]
+    write_json({"files": files, "counts": counts, "notes": {"sampled": sampled}}, account)
     about = {"licence": "CC <BY> 4.0", "citation": "A Person (2016)", "doi": "10.1/x"}
     index["datasets"]["zoo"]["archive"] = about | {"account": str(account)}
+    index["datasets"]["zoo"]["instead"] = "the folder <x> is read in place of the archive y"
     content = gather.content(index)
     text = Page(summary.render(content, {}, tmp_path / "results/report", tmp_path / "tables")).text
     for sentence in (
@@ -221,7 +223,8 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         "Licence CC <BY> 4.0",
         "Citation A Person (2016), doi 10.1/x",
         "3,434: 3,405 recordings read, 28 duplicates by name (3 with other content)",
-        "1,500 of 3,000: the first of each song",
+        "Clips taken 3,000 of 6,000: at most 40 of each label",
+        "Recordings the folder <x> is read in place of the archive y",
         "0 recordings whose names do not fit, 1 other file",
         "180, in " + str(account),
     ):

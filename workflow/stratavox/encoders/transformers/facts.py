@@ -54,7 +54,7 @@ allOf:
 """
 TABLE = (
     (
-        "Whisper's encoder",
+        "Whisper's encoder, by name or from a folder",
         "`input`, `block_NN`",
         "tested against the library, also with real weights",
     ),
