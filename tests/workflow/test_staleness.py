@@ -220,7 +220,7 @@ def test_an_encoder_or_a_dataset_added(study):
 def test_a_line_of_code(study, planned):
     """Costs the stages that run it, and what follows: each line here is changed and put back."""
     lines = {
-        # nothing to ridge regression, probes on one block's tokens, neighbours and the notebook's way
+        # nothing to ridge regression, attention on a block, neighbours and the notebook's way
         ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional", "all_blocks"),
         (
             "inference/paired.py",
