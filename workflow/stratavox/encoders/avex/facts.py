@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stratavox.encoders import weights_entry
 from stratavox.encoders.avex import AVES, AVES_RATE
 from stratavox.encoders.catalogue import Published
 from stratavox.errors import StratavoxError
@@ -21,15 +22,18 @@ NOT_LOADED = {
     "surfperch": "it needs tensorflow; family: graph reads an .onnx or .tflite file of it",
     "birdnet": "it needs tensorflow; family: birdnet reads all its stages without it",
 }
-WEIGHTS = ("random", "pretrained")
+WEIGHTS = ("pretrained",)
 
 ENTRY = """
 required: [model, weights]
 properties:
   model: {type: string, description: "avex's name of an EfficientNet, or aves_bio"}
   weights:
-    description: random, pretrained (fetched once by the model's name) or a .safetensors file
+    description: >-
+      random, pretrained (fetched once by the model's name), a .safetensors file, or permuted
+      (trained values in another order within each tensor, a control)
     type: string
+  of: {$ref: "#/$defs/permuted_of"}
   sha256: {$ref: "#/$defs/sha256"}
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
@@ -59,7 +63,7 @@ def check(settings: dict) -> None:
             f"model: found {model!r}{f', not supported: {why}' if why else ''}; allowed: "
             f"{', '.join((*MODELS, AVES))} (for avex's BEATs: family: beats)"
         )
-    if model == AVES and settings["weights"] == "pretrained":
+    if model == AVES and weights_entry.source(settings) == "pretrained":
         raise StratavoxError(
             "weights: pretrained: AVES is published as a .pt file, which runs whatever code it "
             "holds when opened; convert one you trust with safetensors.torch.save_file and give "
