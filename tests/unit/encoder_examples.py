@@ -107,7 +107,8 @@ class Example:
 
     ``tolerance`` is how much an embedding may differ from that of the clip alone: float32 sums in
     another order. With ``relative`` it is a share of the largest value. ``control`` are its weights
-    by a seed. ``refused`` is what is said of another model's file, called ``other``.
+    by a seed. ``trained`` are settings with trained weights, where they need no file of the test.
+    ``refused`` is what is said of another model's file, called ``other``.
     """
 
     settings: dict
@@ -116,6 +117,7 @@ class Example:
     relative: bool = False
     control: str = "random"
     other: str = "other.safetensors"
+    trained: dict | None = None
     refused: str = r"(other|model)\.safetensors: none of its tensors"
 
 
@@ -157,7 +159,8 @@ def _filled(settings: dict, path: Path) -> dict:
 
 def _beats(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     official = {"family": "beats", "model": "esp_aves2_sl_beats_all"}
-    return Example(BEATS | {"sites": SITES}, partial(_filled, official))
+    trained = {"family": "beats", "weights": "bundled"}
+    return Example(BEATS | {"sites": SITES}, partial(_filled, official), trained=trained)
 
 
 def _effnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -178,7 +181,7 @@ def _transformer(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
         (other / "model.safetensors").write_bytes(weights.read_bytes())
         return settings | {"path": str(other)}
 
-    return Example(settings, with_file)
+    return Example(settings, with_file, trained=settings)
 
 
 def _module(changes: dict, folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -199,7 +202,8 @@ def _graph(ending: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
         return settings | {"path": str(make(path)), "readouts": changed}
 
     refused = rf"other\{ending}: it does not compute the tensor 'another'"
-    return Example(settings, with_file, 1e-5, True, "permuted", f"other{ending}", refused)
+    other = f"other{ending}"
+    return Example(settings, with_file, 1e-5, True, "permuted", other, settings, refused)
 
 
 def _birdnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -210,7 +214,8 @@ def _birdnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
         return settings | {"weights": str(path), "sha256": digest}
 
     refused = r"other\.tflite: 0 of the tensors that it computes begin with"
-    return Example(settings, with_file, 1e-5, True, "permuted", "other.tflite", refused)
+    other = "other.tflite"
+    return Example(settings, with_file, 1e-5, True, "permuted", other, settings, refused)
 
 
 def _batdetect2(folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -219,7 +224,7 @@ def _batdetect2(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     # windows of a quarter of a second, which are fast
     patch.setattr(load, "GRID", replace(load.GRID, context=load.RATE // 4))
     settings = {"family": "batdetect2", "weights": "batdetect2"}
-    return Example(settings, partial(_filled, settings), 2e-5, relative=True)
+    return Example(settings, partial(_filled, settings), 2e-5, relative=True, trained=settings)
 
 
 def _baseline(family: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:

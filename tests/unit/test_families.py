@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -139,6 +141,63 @@ def test_random_weights_are_those_of_the_seed(example, encoder):
         StratavoxError, match=f"encoders.example: weights: {example.control} needs a seed"
     ):
         checked(without)
+
+
+def test_permuted_weights_are_the_same_values_in_another_order(example, tmp_path):
+    """Another seed gives another order. Of graphs: test_graphs.py, and the test above."""
+    if example.with_file is None or example.control == "permuted":
+        pytest.skip("no weights, or a graph's")
+    trained = example.trained or of_random_values(example, tmp_path / "trained.safetensors")
+    permuted = trained | {"weights": "permuted"}
+    if trained.get("weights", "batdetect2") != "batdetect2":
+        with pytest.raises(StratavoxError, match="example: weights: permuted needs of|'of'"):
+            checked(permuted | {"seed": 5})
+        permuted |= {"of": trained["weights"]}
+    clips, means, values = noise(8000), {}, {}
+    digest = load(trained).provenance["weights_sha256"]
+    for name, seed in (("trained", None), ("first", 5), ("again", 5), ("other", 6)):
+        settings = trained if seed is None else permuted | {"seed": seed}
+        encoder, values[name] = watched(settings)
+        means[name] = pool(encoder, clips).means[encoder.readouts[-1]]
+        provenance = encoder.provenance
+        assert provenance["weights_sha256"] == digest is not None
+        if seed is not None:
+            assert (provenance["weights"], provenance["seed"]) == ("permuted", seed)
+            catalogue.check(checked(settings))
+    np.testing.assert_array_equal(means["first"], means["again"])
+    for one, other in (("trained", "first"), ("first", "other")):
+        apart = np.abs(means[one] - means[other]).max()
+        assert apart > 1e-3 * scale_of(example, means["trained"])
+        for tensor, same in zip(values[one].values(), values[other].values(), strict=True):
+            np.testing.assert_array_equal(np.sort(tensor), np.sort(same))
+    with pytest.raises(StratavoxError, match="encoders.example: weights: permuted needs a seed"):
+        checked(permuted)
+    with pytest.raises(StratavoxError, match="encoders.example.of: only with weights: permuted"):
+        checked(trained | {"of": "other.safetensors"})
+
+
+def of_random_values(example, path) -> dict:
+    """The settings of a file that has the values of the example's random weights."""
+    _, values = watched(example.settings, flat=False)
+    save_file(values, path)
+    return example.with_file(path)
+
+
+def watched(settings: dict, flat: bool = True) -> tuple:
+    """The encoder, and the tensors of its model just after they were filled."""
+    values = {}
+
+    def watch(own, model, *args, **kwargs):
+        result = own(model, *args, **kwargs)
+        values.update({key: tensor.clone() for key, tensor in model.state_dict().items()})
+        return result
+
+    module = importlib.import_module(f"stratavox.encoders.{settings['family']}.load")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {"fill", "fit", "permute"} & set(vars(module)):
+            patch.setattr(module, name, partial(watch, getattr(module, name)))
+        encoder = load(settings)
+    return encoder, {key: t.flatten().numpy() if flat else t for key, t in values.items()}
 
 
 def keys(example) -> dict:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from stratavox.encoders import weights_entry
+
 # Readouts made of several blocks, or of none, as used inside a sentence.
 READOUTS = {
     "nested": "the block chosen in training",
@@ -75,7 +77,7 @@ INTERVALS_SHORT = INTERVALS | {
     "range over groups": "range over groups",
 }
 # Weights that nothing has trained, by the key `weights` in encoder.json: controls.
-UNTRAINED = {"random": "random weights", "permuted": "permuted weights"}
+UNTRAINED = {weights: f"{weights} weights" for weights in weights_entry.UNTRAINED}
 # What an encoder's name gets by the same key; the others get nothing.
 WEIGHTS = UNTRAINED | {"none": "baseline"}
 # Measures of the depths table.

@@ -7,7 +7,7 @@ has
 ``ENTRY``    JSON schema of an entry in the config, as YAML; a ``$ref`` is to a definition of
              config.schema.yaml;
 ``TABLE``    rows for docs/encoders.md: model, readouts, how it was tested;
-``WEIGHTS``  what the key ``weights`` allows other than a .safetensors file, if there is such a key;
+``WEIGHTS``  words for trained weights other than a .safetensors file, if it has a key ``weights``;
 ``MODELS``   name -> `Published`, if ``weights: pretrained`` is allowed;
 
 and functions of an entry that replace the defaults below of the same name.
@@ -123,7 +123,9 @@ def published(settings: dict) -> dict:
 
 def is_fetched(settings: dict) -> bool:
     """Whether files of the encoder are fetched from the hub."""
-    return _fact(settings, "is_fetched", settings.get("weights") == "pretrained")
+    return _fact(
+        settings, "is_fetched", "pretrained" in (settings.get("weights"), settings.get("of"))
+    )
 
 
 def _fact(settings: dict, name: str, default):

@@ -49,9 +49,22 @@ class Encoder:
         return self.description["blocks"]
 
     @property
-    def random(self) -> bool:
+    def untrained(self) -> bool:
         """Whether nothing has trained its weights."""
         return self.description["weights"] in words.UNTRAINED
+
+    def twin_of(self, other: Encoder) -> bool:
+        """Whether it is ``other`` without what training gave it.
+
+        Permuted weights must be those of the other's file.
+        """
+        own, trained = self.description, other.description
+        return (
+            self.untrained
+            and not other.untrained
+            and self.architecture == other.architecture
+            and (own["weights"] != "permuted" or own["weights_sha256"] == trained["weights_sha256"])
+        )
 
     @property
     def compared(self) -> str:

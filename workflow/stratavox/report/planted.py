@@ -22,7 +22,7 @@ AS_PLANTED, NOT_SO, OPEN = "as expected", "not as expected", "undetermined"
 # Averages over frames, or over patches that end inside a gap, cannot contain call type.
 ORDER = "call type (order of syllables) is not decodable without mixing over time"
 MIXED = "call type is decodable after blocks that mix over time"
-LEARNED = "call type is decoded better than from the same network untrained"
+LEARNED = "call type is decoded better than from the same network with {weights}"
 LATE = "call type needs mixing over time: it rises with depth"
 EVIDENT = {
     "species": "species (which syllables) is decodable",
@@ -72,7 +72,9 @@ def _order(results: Results) -> Iterator[dict]:
             yield _scored(results, ORDER, row, above=False)
     for encoder in trained(results):
         yield _scored(results, MIXED, results.one(encoder, "nested"), above=True)
-    yield from _claimed(results, LEARNED, contrasts.TRAINED, trained(results))
+    for weights, question in contrasts.TWINS.items():
+        learned = LEARNED.format(weights=words.UNTRAINED[weights])
+        yield from _claimed(results, learned, question, trained(results))
     table = results.trends
     for row in table[table["kind"] == TASK].to_dict("records"):
         if row["encoder"] in trained(results):

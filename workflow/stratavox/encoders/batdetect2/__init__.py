@@ -7,6 +7,8 @@ from stratavox.errors import StratavoxError
 FILE = "Net2DFast_UK_same.pth.tar"
 LICENCE = "CC BY-NC 4.0"
 RATE = 256000
+# Where weights come from that are the package's: permuted ones without another file too.
+PACKAGED = ("batdetect2", "permuted")
 
 
 def installed() -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from stratavox.encoders import weights_entry
-from stratavox.encoders.batdetect2 import LICENCE, RATE, installed
+from stratavox.encoders.batdetect2 import LICENCE, PACKAGED, RATE, installed
 
-PACKAGED = ("batdetect2", "permuted")
-WEIGHTS = (*PACKAGED, "random")
+WEIGHTS = ("batdetect2",)
 ENTRY = """
 required: [weights]
 properties:
@@ -15,6 +14,9 @@ properties:
       batdetect2 (the file in the installed package), permuted (its values in another order within
       each tensor, a control), random, or a .safetensors file of a model that was trained further
     type: string
+  of:
+    description: "with weights: permuted, such a file; by default the package's is permuted"
+    $ref: "#/$defs/permuted_of"
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
   speed:
@@ -32,8 +34,7 @@ TABLE = (
 
 
 def check(settings: dict) -> None:
-    if settings["weights"] in PACKAGED:
-        installed()
+    _packaged(settings)
 
 
 def rate(settings: dict) -> int:
@@ -45,6 +46,9 @@ def has_blocks(settings: dict) -> bool:
 
 
 def weight_files(settings: dict) -> list[str]:
-    if settings["weights"] in PACKAGED:
-        return [installed()]
-    return weights_entry.files(settings, WEIGHTS)
+    return _packaged(settings) or weights_entry.files(settings, WEIGHTS)
+
+
+def _packaged(settings: dict) -> list[str]:
+    """The package's file, if the values come from it."""
+    return [installed()] if weights_entry.source(settings) in PACKAGED else []

@@ -26,10 +26,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from stratavox.encoders.batdetect2 import FILE, LICENCE, RATE, installed
+from stratavox.encoders.batdetect2 import FILE, LICENCE, PACKAGED, RATE, installed
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.taps import Tap, torch_encoder
-from stratavox.encoders.weights import fill, fit, seeded
+from stratavox.encoders.weights import fill, fit, permute, seeded
+from stratavox.encoders.weights_entry import source
 from stratavox.errors import StratavoxError
 
 # Frames of the spectrogram in samples, and those of its bins that are kept, lowest first.
@@ -43,8 +44,6 @@ PCEN_SCALE, PCEN_RATE = 2.0**31, RATE / 10
 CPU_BATCH_S = 1.0
 # Detections are no readouts.
 HEADS = ("conv_size_op.", "conv_classes_op.")
-# Nothing has trained them: a band's place from top to bottom.
-COORDINATES = "coords"
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,10 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     torch.set_num_threads(threads)
     with seeded(settings.get("seed", 0)):
         model = Net2D()
-    if settings["weights"] in ("batdetect2", "permuted"):
-        source = _packaged(model, settings)
+    if source(settings) in PACKAGED:
+        filled = _packaged(model, settings)
     else:
-        source = fill(model, settings, heads=HEADS)
+        filled = fill(model, settings, heads=HEADS)
     encoder = torch_encoder(
         model,
         model,
@@ -84,7 +83,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
             "family": "batdetect2",
             "kind": "batdetect2",
             "model": FILE.partition(".")[0],
-            **source,
+            **filled,
             "versions": {"librosa": librosa.__version__},
         },
     )
@@ -106,7 +105,7 @@ def _packaged(model: nn.Module, settings: dict) -> dict:
     about = {}
     if settings["weights"] == "permuted":
         about = {"seed": settings["seed"]}
-        _permute(model, settings["seed"])
+        permute(model, settings["seed"])
     print(f"weights: BatDetect2, {FILE}; licence: {LICENCE}, not for commercial use")
     return {
         "weights": settings["weights"],
@@ -115,15 +114,6 @@ def _packaged(model: nn.Module, settings: dict) -> dict:
         "licence": LICENCE,
         **about,
     }
-
-
-def _permute(model: nn.Module, seed: int) -> None:
-    """Put the values of each trained tensor in another order."""
-    generator = np.random.default_rng(seed)
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not name.endswith(COORDINATES):
-            order = torch.from_numpy(generator.permutation(tensor.numel()))
-            tensor.copy_(tensor.flatten()[order].view_as(tensor))
 
 
 def spectrogram(waves: np.ndarray) -> torch.Tensor:
@@ -152,6 +142,7 @@ class Stage(nn.Module):
 
     def __init__(self, width_in: int, width: int, bands: int):
         super().__init__()
+        # a band's place from top to bottom, which nothing has trained
         places = torch.linspace(-1, 1, bands)[None, None, :, None]
         self.coords = nn.Parameter(places, requires_grad=False)
         self.conv = nn.Conv2d(width_in + 1, width, 3, padding=1)

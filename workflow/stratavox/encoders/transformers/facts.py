@@ -35,8 +35,9 @@ properties:
     type: string
   weights:
     description: >-
-      those in the folder (file), those of the model's name, fetched once (pretrained), or random
-      ones of the sizes in config.json
+      those in the folder (file), those of the model's name, fetched once (pretrained), random
+      ones of the sizes in config.json, or permuted (the trained values in another order within each
+      tensor, a control)
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
   context_s: {$ref: "#/$defs/context_s"}
@@ -46,10 +47,10 @@ allOf:
   - description: give either path (a folder) or model (a name)
     oneOf: [{required: [path]}, {required: [model]}]
   - if: {required: [model]}
-    then: {properties: {weights: {enum: [pretrained, random], default: pretrained}}}
+    then: {properties: {weights: {enum: [pretrained, random, permuted], default: pretrained}}}
     else:
       properties:
-        weights: {enum: [file, random], default: file}
+        weights: {enum: [file, random, permuted], default: file}
         local: {description: "only with model", not: {}}
 """
 TABLE = (

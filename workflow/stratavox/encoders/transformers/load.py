@@ -58,6 +58,7 @@ from stratavox.encoders.transformers.windows import (
     whisper_token,
 )
 from stratavox.encoders.weights import fill, received, seeded
+from stratavox.encoders.weights_entry import UNTRAINED
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -128,7 +129,7 @@ KINDS = {
 
 
 def load(settings: dict, threads: int = 1) -> Encoder:
-    """The model in the folder ``path``: weights (file, or random of a seed), context_s, precision.
+    """The model in the folder ``path``: weights, seed, context_s, precision.
 
     With ``model`` the folder is that of the receipt of `hub`. Raises `StratavoxError` where the
     weights do not fit exactly.
@@ -142,10 +143,11 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     config = kind.config.from_pretrained(folder)
     with seeded(settings.get("seed", 0)):
         model = kind.model(config)
-    of_file = {"weights": f"{folder}/model.safetensors"}
+    trained = "pretrained" if "model" in settings else f"{folder}/model.safetensors"
+    weights = settings.get("weights")
     source = fill(
         model,
-        settings if settings.get("weights") in ("random", "pretrained") else of_file,
+        settings | {"weights": weights if weights in UNTRAINED else trained, "of": trained},
         *(kind.prefixes, kind.optional, kind.heads),
         renames=kind.renames,
     )

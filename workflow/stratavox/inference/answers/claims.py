@@ -19,7 +19,7 @@ def rows(study: Study) -> list[dict]:
     """Rows from the answer ``contrasts``; for the order of depth see `inference.verdicts`."""
     rows = []
     for row in rows_of(study, "contrasts"):
-        claim = _claim(study, row)
+        claim = _claim(row, study.settings["task"])
         if claim:
             rows.append(_of_contrast(row, claim, _at_chance(study, row)))
     return rows
@@ -38,17 +38,18 @@ def _at_chance(study: Study, row: dict) -> bool:
     return score.error is None or not score.low > study.chance
 
 
-def _claim(study: Study, row: dict) -> str | None:
+def _claim(row: dict, task: str) -> str | None:
     """The claim that a contrast is evidence for or against; None where it only describes."""
-    task, encoder, block = study.settings["task"], row["a_encoder"], row["a_readout"]
-    weights = {one.name: one.description["weights"] for one in study.encoders}
-    twins = words.UNTRAINED.get(weights.get(row["b_encoder"]), "")
+    encoder, block = row["a_encoder"], row["a_readout"]
     head, _, protocol = row["a_probe"].partition(words.BY_PROTOCOL)
     place = words.READOUTS.get(block, block)
     return {
         c.ABOVE_CHANCE: f"{task} is linearly decodable from {encoder}",
-        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from {twins} "
-        f"({row['draws']} draws)",
+        **{
+            question: f"{task} is more linearly decodable from {encoder} than from "
+            f"{words.UNTRAINED[weights]} ({row['draws']} draws)"
+            for weights, question in c.TWINS.items()
+        },
         c.BASELINE: f"{task} is more linearly decodable from {encoder} than from "
         f"{row['b_encoder']}",
         c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",

@@ -15,7 +15,9 @@ from stratavox.inference.multiplicity import holm
 from stratavox.inference.study import Encoder, Key, Study
 
 ABOVE_CHANCE = "above chance"
-TRAINED = "trained or random weights"
+TRAINED, PERMUTED = "trained or random weights", "trained or permuted weights"
+# The question about a twin, by its weights.
+TWINS = {"random": TRAINED, "permuted": PERMUTED}
 BASELINE = "encoder or baseline"
 LEAKAGE = "random or grouped split"
 TRANSFER = "trained on the tested side or on the other"
@@ -41,7 +43,7 @@ NOT_SIZE = "probes on tokens: attention or MLP of its size"
 IN_ORDER = "probes on tokens: in order or shuffled"
 ON_BLOCKS = (ALL_BLOCKS, ATTENTION, TUNED, NOT_SIZE, IN_ORDER)
 # Which of two linear probes is better is asked only where one of them decodes the target.
-GATED = {TRAINED, BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
+GATED = {*TWINS.values(), BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
 ACCURACY, BITS = "balanced_accuracy", "bits"
 # Probes that are not compared with the linear probe: itself, and two with other questions.
 NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
@@ -112,10 +114,10 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
         alike = best._replace(regime="within") if study.task.get("transfer") else best
         yield LEAKAGE, best._replace(regime="random"), alike
         yield TRANSFER, best._replace(regime="within"), best
-        if not encoder.random:
+        if not encoder.untrained:
             for twin in deep:
-                if twin.random and twin.architecture == encoder.architecture:
-                    yield TRAINED, best, Key(twin.name, "nested")
+                if twin.twin_of(encoder):
+                    yield TWINS[twin.description["weights"]], best, Key(twin.name, "nested")
             yield from _within(study, encoder)
     for baseline in flat:
         key = Key(baseline.name, baseline.compared)
@@ -185,7 +187,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         columns_of_b = dict.fromkeys(Key._fields) | {"readout": b.kind}
     else:
         columns_of_b = b._asdict()
-        if question == TRAINED:
+        if question in TWINS.values():
             drawn = [
                 study.correct[b._replace(encoder=name)] for name in study.named(b.encoder).members
             ]
@@ -262,8 +264,10 @@ def sentence(row: dict) -> str:
         a, b = f"{a}, trained on the tested side", f"{a}, trained on the other side"
     if row["question"] in (ORDER, IN_ORDER):
         b += ", tokens shuffled"
-    if row["question"] == TRAINED:
-        b += f" ({row['draws']} draws)" if row["draws"] > 1 else " (one draw)"
+    for weights, question in TWINS.items():
+        if row["question"] == question:
+            draws = f"{row['draws']} draws" if row["draws"] > 1 else "one draw"
+            b += f" ({words.UNTRAINED[weights]}, {draws})"
     if row["identical"]:
         return f"{a} is the block chosen in training in every fold: {row['a_value']:.3f}."
     unit = " bits" if row["metric"] == BITS else ""

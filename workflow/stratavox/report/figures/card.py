@@ -47,7 +47,7 @@ def notes(results: Results) -> list[str]:
         *results.about,
         results.interval_line("Whiskers"),
         *(["Bands: 95 %, for all points of a curve at once."] if banded else []),
-        *results.draws_line("Curves of random weights"),
+        *results.draws_line("Thin curves"),
     ]
 
 
