@@ -27,6 +27,20 @@ rule task_figures:
         COMMAND
 
 
+rule regression_figures:
+    input:
+        answers=rules.infer.output.summary,
+        encoders=of_each_encoder(rules.collect.output.encoder),
+    output:
+        **drawn("{dataset}/regression/{task}/{figure}", "regression"),
+    resources:
+        **needs(mb=(1500, 0.01), minutes=(15, 0)),
+    params:
+        **in_report("regression"),
+    shell:
+        COMMAND
+
+
 rule protocol_figure:
     input:
         answers=rules.infer.output.summary,
@@ -137,6 +151,13 @@ use rule task_figures as task_figures_for_paper with:
         **drawn_for_paper("{dataset}/{task}/{figure}", "target"),
     params:
         **drawing("target", "report.journal"),
+
+
+use rule regression_figures as regression_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/regression/{task}/{figure}", "regression"),
+    params:
+        **drawing("regression", "report.journal"),
 
 
 use rule protocol_figure as protocol_figure_for_paper with:

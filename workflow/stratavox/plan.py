@@ -24,15 +24,17 @@ from stratavox import keys, tables
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
+from stratavox.corpus.numbers import numbers
 from stratavox.corpus.reasons import TOO_SHORT
 from stratavox.corpus.user_table import UserTable
 from stratavox.corpus.values import Spellings
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
+from stratavox.probe import kinds
 from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
-FOLDS = ("target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
+FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -82,6 +84,9 @@ class Plan:
         self._labels[name] = labels.with_recorders(cells, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
+        for task, entry in self.datasets[name]["tasks"].items():
+            if entry["kind"] == "regression":
+                numbers(self._labels[name], entry["target"], f"tasks.{task}")
 
     def _archive(self, name: str, dataset: dict) -> dict:
         """The entry of the dataset's archive; checks the columns that its table will have."""
@@ -118,8 +123,17 @@ class Plan:
         tasks = self.datasets[dataset]["tasks"]
         return [name for name, entry in tasks.items() if entry["role"] == "target"]
 
+    def kind(self, dataset: str, task: str) -> kinds.Kind:
+        return kinds.of(self.datasets[dataset]["tasks"][task])
+
+    def _tested(self, dataset: str, task: str, stage: str) -> bool:
+        """Whether a stage that is only for targets is made for the task."""
+        return task in self.targets(dataset) and self.kind(dataset, task).has(stage)
+
     def confound_columns(self, dataset: str, task: str) -> list[str]:
         """The columns whose association with the task's target is reported."""
+        if not self.kind(dataset, task).has("confounds"):
+            return []
         entry = self.datasets[dataset]
         target = columns_of(entry["tasks"][task]["target"])
         return [name for name in entry["confounds"] if name not in target]
@@ -135,7 +149,7 @@ class Plan:
     def attended(self, dataset: str, task: str) -> list[str]:
         """The encoders whose tokens are probed for the task."""
         attention = self.datasets[dataset]["probes"]["attention"]
-        if not attention or task not in self.targets(dataset):
+        if not attention or not self._tested(dataset, task, "attention"):
             return []
         names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
@@ -143,12 +157,12 @@ class Plan:
     def sampled(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored with few clips for the task."""
         requested = self.datasets[dataset]["probes"]["samples"] is not None
-        return list(self.encoders) if requested and task in self.targets(dataset) else []
+        return list(self.encoders) if requested and self._tested(dataset, task, "samples") else []
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
         requested = self.datasets[dataset]["probes"]["protocol"] == "notebook"
-        return list(self.encoders) if requested and task in self.targets(dataset) else []
+        return list(self.encoders) if requested and self._tested(dataset, task, "notebook") else []
 
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
@@ -293,6 +307,11 @@ class Plan:
         )
         return {"too_short": {"min_s": annotations["min_s"], "clips": dict(sorted(lost.items()))}}
 
+    def linear(self, dataset: str, task: str) -> dict:
+        """The settings of linear probes."""
+        keys = ("inner_folds", "c_grid", "permutations", "control_tasks", "fusions", "seed")
+        return self.probes(dataset, *keys) | {kinds.KEY: self.kind(dataset, task).name}
+
     def confounds(self, dataset: str, task: str) -> dict:
         """The columns whose association with the task's target is reported."""
         columns = self.confound_columns(dataset, task)
@@ -350,13 +369,17 @@ class Plan:
         return self.probes(dataset, *keys) | {"task": task, "draws": self.draws}
 
     def described(self, dataset: str, task: str) -> list[str]:
-        """The encoders with an acoustic atlas and neighbours for the task."""
+        """The encoders with an acoustic atlas for the task."""
         return list(self.encoders) if task in self.targets(dataset) else []
+
+    def neighboured(self, dataset: str, task: str) -> list[str]:
+        """The encoders whose clips are retrieved by their neighbours for the task."""
+        return list(self.encoders) if self._tested(dataset, task, "neighbours") else []
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
         trained = [name for name in self.deep() if self.encoders[name].get("weights") != "random"]
-        return trained if task in self.targets(dataset) else []
+        return trained if self._tested(dataset, task, "conditional") else []
 
     def erased_columns(self, dataset: str, task: str) -> list[str]:
         """The columns to erase from readouts before the task is probed."""
@@ -370,7 +393,7 @@ class Plan:
 
     def erased(self, dataset: str, task: str) -> list[str]:
         """The encoders that the task is also probed on with columns erased."""
-        wanted = task in self.targets(dataset) and self.erased_columns(dataset, task)
+        wanted = self._tested(dataset, task, "erasure") and self.erased_columns(dataset, task)
         return self.deep() if wanted else []
 
     def erasure(self, dataset: str, task: str) -> dict:
@@ -406,7 +429,7 @@ class Plan:
 
     def mapped(self, dataset: str, task: str) -> list[str]:
         """The encoders with UMAP panels of the task: of several random draws only the first."""
-        if task not in self.targets(dataset):
+        if not self._tested(dataset, task, "umap"):
             return []
         later = {name for drawn in self.draws.values() for name in drawn[1:]}
         return [name for name in self.deep() if name not in later]

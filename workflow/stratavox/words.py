@@ -33,6 +33,30 @@ PROBES = {
     "attention_order": "attention on tokens in order",
     "mlp": "MLP on the mean",
 }
+# Metrics of the table of scores; the first of each kind of task is what answers are about.
+METRICS = {
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "r2": "variance explained (R²)",
+    "spearman": "Spearman's rho",
+}
+# Kinds of tasks, in a sentence.
+KINDS = {"classification": "a classification", "regression": "a regression"}
+NOT_COMPUTED = "not computed"
+# Stages, controls and fusions that are made for classes alone (probe/kinds.py).
+OF_CLASSES = {
+    "confounds": "association of columns with the label",
+    "samples": "samples to accuracy",
+    "notebook": "the notebook's protocol",
+    "conditional": "bits beyond acoustic descriptors",
+    "erasure": "erasure",
+    "attention": "probes on tokens",
+    "control_task": "control task",
+    "weighted": "weighted blocks",
+    "neighbours": "neighbours and clusters",
+    "umap": "maps",
+}
 CHANCE = "chance"
 # The question of the verdict.
 ORDER = "Acoustics early, {task} late"
@@ -127,6 +151,11 @@ def grouping(group: str | list[str]) -> str:
 def side(transfer: dict, name: str) -> str:
     """The side "train" or "test" of a task's transfer: "site A", "site B and C"."""
     return f"{transfer['column']} {' and '.join(transfer[name])}"
+
+
+def sentence(text: str) -> str:
+    """The same text at the start of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def missing(value: float | None) -> bool:

@@ -71,6 +71,23 @@ class Explained:
         return 1.0 - ratio
 
 
+@dataclass(frozen=True)
+class Predicted(Explained):
+    """`Explained` of the target of a task; ``clips`` (groups, 1) are the clips of each group."""
+
+    clips: np.ndarray
+
+    @classmethod
+    def mean(cls, several: list[Predicted]) -> Predicted:
+        """The mean error of several random draws on the same clips."""
+        error = np.mean([one.error for one in several], axis=0)
+        return cls(error, several[0].spread, several[0].clips)
+
+    @property
+    def value(self) -> float:
+        return float(self(np.ones((1, len(self.clips))))[0])
+
+
 def third(readouts: int) -> int:
     """How many readouts a third of a curve has: the whole part of it, and at least one."""
     return max(1, readouts // 3)

@@ -96,13 +96,16 @@ class Joint:
         variance = sum(part * np.square(drawn()) for part in parts) / parts.sum()
         return float(np.quantile(np.abs(drawn() / np.sqrt(variance)).max(axis=1), LEVEL))
 
-    def bands(self) -> list[tuple[float, float]] | None:
-        """Bounds of shares that hold for all at once with 95 %; None where groups are too few."""
+    def bands(self, share: bool = True) -> list[tuple[float, float]] | None:
+        """Bounds that hold for all at once with 95 %; None where groups are too few.
+
+        ``share``: the values lie between 0 and 1.
+        """
         if self.groups.kind == RANGE:
             return None
-        times = self.times
+        times, bounds = self.times, share_bounds if share else plain_bounds
         return [
-            share_bounds(value, error, self.groups, times)
+            bounds(value, error, self.groups, times)
             for value, error in zip(self.values.tolist(), self.errors.tolist(), strict=True)
         ]
 

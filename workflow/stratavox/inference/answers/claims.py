@@ -30,7 +30,7 @@ def _at_chance(study: Study, row: dict) -> bool:
     if row["question"] != c.ORDER:
         return False
     key = Key(*(row[f"a_{name}"] for name in Key._fields))
-    score = interval(study.correct[key], study.groups, share=True)
+    score = interval(study.correct[key], study.groups, share=study.kind.share)
     return score.error is None or not score.low > study.chance
 
 
@@ -82,7 +82,7 @@ def _of_contrast(row: dict, claim: str, at_chance: bool) -> dict:
         "claim": claim,
         "encoder": row["a_encoder"],
         "evidence": f"contrasts: {row['question']}",
-        "quantity": "bits a clip" if row["metric"] == c.BITS else "balanced accuracy",
+        "quantity": "bits a clip" if row["metric"] == c.BITS else words.METRICS[row["metric"]],
         **{key: row[key] for key in same},
         "value": row["difference"],
         **_evidence(row, verdict),
