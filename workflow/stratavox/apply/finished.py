@@ -43,7 +43,8 @@ class Finished:
         kind = self.plan.kind(dataset, task).name if task in targets else None
         if kind not in (None, "classification"):
             raise StratavoxError(
-                f"--task: {task!r} of {dataset} is {words.KINDS[kind]}; apply predicts one class for each clip. Give a task of kind: classification"
+                f"--task: {task!r} of {dataset} is {words.KINDS[kind]}; apply predicts one class "
+                "for each clip. Give a task of kind: classification"
             )
         if task not in targets:
             raise StratavoxError(

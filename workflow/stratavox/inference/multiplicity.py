@@ -14,6 +14,7 @@ from stratavox.inference.groups import (
     NO_SPREAD,
     RANGE,
     STUDENT,
+    Bounds,
     Groups,
     Interval,
     Statistic,
@@ -96,14 +97,11 @@ class Joint:
         variance = sum(part * np.square(drawn()) for part in parts) / parts.sum()
         return float(np.quantile(np.abs(drawn() / np.sqrt(variance)).max(axis=1), LEVEL))
 
-    def bands(self, share: bool = True) -> list[tuple[float, float]] | None:
-        """Bounds that hold for all at once with 95 %; None where groups are too few.
-
-        ``share``: the values lie between 0 and 1.
-        """
+    def bands(self, bounds: Bounds = share_bounds) -> list[tuple[float, float]] | None:
+        """Bounds that hold for all at once with 95 %; None where groups are too few."""
         if self.groups.kind == RANGE:
             return None
-        times, bounds = self.times, share_bounds if share else plain_bounds
+        times = self.times
         return [
             bounds(value, error, self.groups, times)
             for value, error in zip(self.values.tolist(), self.errors.tolist(), strict=True)

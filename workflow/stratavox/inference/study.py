@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stratavox import words
-from stratavox.inference.groups import Groups, Interval, interval
+from stratavox.inference.groups import Bounds, Groups, Interval, interval
 from stratavox.inference.measures import Balanced, Explained, Predicted
 from stratavox.probe import kinds
 
@@ -112,6 +112,11 @@ class Study:
         return kinds.of(self.task)
 
     @property
+    def bounds(self) -> Bounds:
+        """How the score of this kind of task is bounded."""
+        return self.kind.module("inference").BOUNDS
+
+    @property
     def metric(self) -> str:
         """The metric that the answers are about, in words."""
         return words.METRICS[self.kind.metric]
@@ -178,7 +183,7 @@ class Study:
         """A score in the strictest regime, with bounds where groups are known."""
         if self.groups is None or self.regime == "random":
             return Interval(measure.value)
-        return interval(measure, self.groups, share=self.kind.share)
+        return interval(measure, self.groups, self.bounds)
 
     def chosen(self, encoders: list[str], control: str = "none") -> pd.DataFrame:
         """The block chosen in training (readout) in each fold of each of ``encoders``.
@@ -210,10 +215,14 @@ class Study:
         each = rows.groupby("repeat")["value"].mean()
         if each.empty:
             return Interval(self.chance, kind=words.CHANCE, error=0.0, freedom=1.0)
+        least = self.kind.module("inference").LEAST_NULL
         error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
         freedom = float(max(1, len(each) - 1))
         return Interval(
-            float(each.mean()), kind=words.CONTROLS[PERMUTED], error=error, freedom=freedom
+            max(float(each.mean()), least),
+            kind=words.CONTROLS[PERMUTED],
+            error=error,
+            freedom=freedom,
         )
 
     def chosen_block(self, encoder: Encoder) -> str | None:

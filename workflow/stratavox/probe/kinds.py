@@ -19,7 +19,7 @@ class Kind:
     """A kind of task.
 
     ``metric`` is the score that answers are about, a value of the column metric of the table
-    scores; ``share``: it lies between 0 and 1. ``folds`` is the module, below stratavox, that
+    scores. ``folds`` is the module, below stratavox, that
     reads targets and makes folds, ``probe`` the one that fits and scores probes, ``inference`` the
     one that measures scores by group. ``lacks`` are the stages (with their figures), controls and
     fusions that are made for classes alone.
@@ -27,7 +27,6 @@ class Kind:
 
     name: str
     metric: str
-    share: bool
     folds: str
     probe: str
     inference: str
@@ -55,7 +54,6 @@ KINDS = {
         Kind(
             "classification",
             metric="balanced_accuracy",
-            share=True,
             folds="probe.classes",
             probe="probe.crossvalidate",
             inference="inference.scoring.classes",
@@ -63,7 +61,6 @@ KINDS = {
         Kind(
             "regression",
             metric="r2",
-            share=False,
             folds="probe.numbers",
             probe="probe.regression",
             inference="inference.scoring.numbers",

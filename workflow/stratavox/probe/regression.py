@@ -59,7 +59,7 @@ def cross_validate(
             values = x[test], predicted[test], mean[test]
             scores += metric_rows(*values, named | of_repeat | fit)
             if null:
-                _fit_null(own, null, k, place, drawn, drawn_mean)
+                _fit_null(own, null, k, repeat.apart, settings, drawn, drawn_mean)
         tested = repeat.tested
         scores += metric_rows(x[tested], predicted[tested], mean[tested], named | of_repeat)
         for number in range(len(drawn) if null else 0):
@@ -87,17 +87,23 @@ def _fit_null(
     source: Source,
     null: permute.Null,
     k: int,
-    place: int,
+    apart: np.ndarray | None,
+    settings: dict,
     predicted: np.ndarray,
     mean: np.ndarray,
 ) -> None:
-    """Fill in what each draw (draws, clips) predicts for its fold ``k``, at the true penalty."""
+    """Fill in what each draw (draws, clips) predicts for its fold ``k``.
+
+    Each has a penalty of its own: at that of the true target noise is overfitted, and scores far
+    below 0.
+    """
     x, components = source.columns, source.components
     together = [slice(n, n + 1) for n in range(len(null.fold))] if null.remade else [slice(None)]
     for draws in together:
         test = null.fold[draws][0] == k
         targets = null.target[draws].T
-        predicted[draws, test] = ridge.fitted(x, targets, test, place, components).T
+        outer = ridge.outer_fold(x, targets, apart, test, settings, components)
+        predicted[draws, test] = outer.predicted.T
         mean[draws, test] = targets[~test].mean(axis=0)[:, None]
 
 

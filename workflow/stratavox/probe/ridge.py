@@ -71,19 +71,6 @@ def outer_fold(
     return Outer(predicted[test], chosen, inner_error)
 
 
-def fitted(
-    x: np.ndarray, y: np.ndarray, test: np.ndarray, place: int, components: int | None = None
-) -> np.ndarray:
-    """Predictions (tested clips, targets) at one penalty, that at ``place`` on `PENALTIES`.
-
-    As in `outer_fold`, but every target is defined for every clip.
-    """
-    problem = _Clips.of(x, ~test, components).problem(
-        y, np.flatnonzero(~test), np.flatnonzero(test)
-    )
-    return problem.solved(PENALTIES[place], np.arange(y.shape[1]))
-
-
 def cross_fitted(
     x: np.ndarray, y: np.ndarray, group: np.ndarray | None, test: np.ndarray, settings: dict
 ) -> np.ndarray:

@@ -30,7 +30,7 @@ def _at_chance(study: Study, row: dict) -> bool:
     if row["question"] != c.ORDER:
         return False
     key = Key(*(row[f"a_{name}"] for name in Key._fields))
-    score = interval(study.correct[key], study.groups, share=study.kind.share)
+    score = interval(study.correct[key], study.groups, study.bounds)
     return score.error is None or not score.low > study.chance
 
 

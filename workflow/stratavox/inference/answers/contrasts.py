@@ -144,7 +144,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
     )
     draws = 1
     if constant:
-        score = interval(first, study.groups, share=study.kind.share)
+        score = interval(first, study.groups, study.bounds)
         bounds = {"low": score.low - b.value, "high": score.high - b.value}
         difference = replace(difference, **bounds).beside(b.error, b.freedom)
         columns_of_b = dict.fromkeys(Key._fields) | {"readout": b.kind}

@@ -36,7 +36,7 @@ def _measured(study: Study, encoder: Encoder) -> Iterator[dict]:
             continue
         estimate = Interval(measure.value)
         if study.groups is not None and key.regime != "random":
-            estimate = interval(measure, study.groups, share=study.kind.share)
+            estimate = interval(measure, study.groups, study.bounds)
         low, high = simultaneous.get(key, (None, None))
         drawn = [study.correct[key._replace(encoder=name)].value for name in encoder.members]
         yield _row(encoder, key, study.kind.metric, estimate) | {
@@ -72,7 +72,7 @@ def _simultaneous(study: Study, encoder: Encoder) -> dict[Key, tuple[float, floa
     keys = [key for key in keys if key in study.correct]
     if study.groups is None or study.regime == "random" or not keys:
         return {}
-    bounds = Joint.of([study.correct[key] for key in keys], study.groups).bands(study.kind.share)
+    bounds = Joint.of([study.correct[key] for key in keys], study.groups).bands(study.bounds)
     return {} if bounds is None else dict(zip(keys, bounds, strict=True))
 
 

@@ -60,7 +60,7 @@ def _decodable(study: Study, encoder: Encoder) -> bool:
         return bool(row["resolved"] and row["difference"] > 0)
     measure, null = study.correct[key(study, encoder, encoder.compared)], study.null(encoder)
     groups = study.groups or Groups.of(measure.clips)
-    return interval(measure, groups, share=study.kind.share).low > null.value + 2 * null.error
+    return interval(measure, groups, study.bounds).low > null.value + 2 * null.error
 
 
 def _contrast(study: Study, question: str, a: Encoder, b: Encoder | None = None) -> dict | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
+from stratavox.inference.groups import share_bounds
 from stratavox.inference.measures import Balanced
 
+BOUNDS = share_bounds
+LEAST_NULL = -math.inf  # permuted labels may score below chance, as true ones without signal do
 COLUMNS = ("correct", "bits")
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from stratavox.inference.groups import explained_bounds
 from stratavox.inference.measures import Predicted
 
+BOUNDS = explained_bounds
+LEAST_NULL = 0.0  # below, the mean of the training clips predicts better
 COLUMNS = ("error", "spread")
 
 
