@@ -12,6 +12,7 @@ from benchmarks.calibration import (
     default_run,
     intervals,
     nulls,
+    numbers,
     recommendation,
     verdicts,
 )
@@ -28,5 +29,6 @@ SIMULATIONS = list(
         nulls.simulations(),
         bits.simulations(),
         recommendation.simulations(),
+        numbers.simulations(),
     )
 )

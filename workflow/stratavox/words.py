@@ -169,8 +169,11 @@ def none_if_missing(value):
 
 
 def number(value: float | None, decimals: int = 3) -> str:
-    """A score with three decimals; an empty one as a dash."""
-    return "–" if missing(value) else f"{value:.{decimals}f}"
+    """A score with three decimals, zero without a sign; an empty one as a dash."""
+    if missing(value):
+        return "–"
+    text = f"{value:.{decimals}f}"
+    return text if float(text) else text.removeprefix("-")
 
 
 def difference(value: float | None) -> str:
@@ -182,7 +185,7 @@ def bounds(low: float | None, high: float | None, decimals: int = 3) -> str:
     """ "0.551 to 0.692", or "no interval" where the table has none."""
     if missing(low) or missing(high):
         return INTERVALS["none"]
-    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+    return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
 def estimate(of, decimals: int = 3) -> str:
