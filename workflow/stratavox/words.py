@@ -52,10 +52,23 @@ OF_CLASSES = {
     "conditional": "bits beyond acoustic descriptors",
     "erasure": "erasure",
     "attention": "probes on tokens",
+    "all_blocks": "probes on the tokens of all blocks",
     "control_task": "control task",
     "weighted": "weighted blocks",
     "neighbours": "neighbours and clusters",
     "umap": "maps",
+}
+# Between the two parts of the name of a probe on all blocks: its head and its protocol.
+BY_PROTOCOL = ":"
+HEADS = {
+    "linear": "linear on the mean of tokens",
+    "mlp": "MLP on the mean of tokens",
+    "attention": "attention on tokens",
+    "order": "attention on tokens in order",
+}
+PROTOCOLS = {
+    "icassp2026": "icassp2026 (Miron et al. 2026)",
+    "early_stop": "early_stop (epochs chosen on inner groups)",
 }
 CHANCE = "chance"
 # The question of the verdict.
@@ -86,8 +99,10 @@ INTERVALS_SHORT = INTERVALS | {
     "t over groups": "95 % t interval over groups",
     "range over groups": "range over groups",
 }
-# What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
-WEIGHTS = {"random": "random weights", "none": "baseline"}
+# Weights that nothing has trained, by the key `weights` in encoder.json: controls.
+UNTRAINED = {"random": "random weights", "permuted": "permuted weights"}
+# What an encoder's name gets by the same key; the others get nothing.
+WEIGHTS = UNTRAINED | {"none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
     "onset": "onset (first block shown to be no more than the margin below the block chosen in "
@@ -129,7 +144,8 @@ def most_often(readouts: Iterable[str]) -> str:
 
 def probe(name: str) -> str:
     """A probe in words; one without a label by its name."""
-    return PROBES.get(name, name)
+    head, _, protocol = name.partition(BY_PROTOCOL)
+    return f"{HEADS[head]}, {protocol}" if protocol else PROBES.get(name, name)
 
 
 def encoder(name: str, weights: str, draws: int = 0) -> str:

@@ -77,13 +77,27 @@ def load_exact(
     another sha256, and for a tensor that is missing, unexpected, of another shape or not finite.
     """
     path = Path(path)
-    own = model.state_dict()
     read, digest = _read(path)
     if sha256 not in (None, digest):
         raise StratavoxError(
             f"{path}: changed since it was fetched (sha256 {digest}, not {sha256}); delete it and "
             "run the workflow again"
         )
+    fit(model, read, path, prefixes, optional, heads, renames)
+    return digest
+
+
+def fit(
+    model: nn.Module,
+    read: dict[str, torch.Tensor],
+    path: Path,
+    prefixes: tuple[str, ...] = ("",),
+    optional: frozenset[str] = frozenset(),
+    heads: tuple[str, ...] = (),
+    renames: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Fill ``model`` with the tensors ``read`` from ``path``, as `load_exact` does."""
+    own = model.state_dict()
     tensors = _named_as(own, read, prefixes, heads, renames, path)
     given = {own[name].data_ptr() for name in tensors if name in own}
     missing = [
@@ -118,7 +132,6 @@ def load_exact(
             if not torch.equal(loaded[name], tensor.to(loaded[name].dtype))
         ],
     )
-    return digest
 
 
 def received(receipt: str | Path) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +51,8 @@ class Encoder:
 
     @property
     def random(self) -> bool:
-        return self.description["weights"] == "random"
+        """Whether nothing has trained its weights."""
+        return self.description["weights"] in words.UNTRAINED
 
     @property
     def compared(self) -> str:
@@ -79,11 +80,13 @@ class Study:
     """All measures of one task.
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
-    they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
-    probes, the last three by encoder; ``correct`` are the measures of the kind's metric, such as
-    balanced accuracy, and ``bits`` those of classes alone; ``tested`` are the scored clips, by
-    encoder, repeat and fold (`Encoder.compared`, in the strictest regime); ``erased`` are the
-    columns of probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
+    they are unknown. ``scores``, ``atlases``, ``layer_weights``, ``block_weights`` (of probes on
+    tokens) and ``samples`` are tables of the probes, all but the first by encoder. ``correct`` are
+    the measures of the kind's metric, such as balanced accuracy, and ``bits`` those of classes
+    alone; ``seeded`` has the parts of a score by seed and fold (`_of_seeds`); ``tested`` are the
+    scored clips, by encoder, repeat and fold (`Encoder.compared`, in the strictest regime);
+    ``erased`` are the columns of probe.erasure; ``answers`` are the rows of the tables of answers
+    computed so far.
     """
 
     task: dict
@@ -92,10 +95,12 @@ class Study:
     scores: pd.DataFrame | None = None
     atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
     layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
+    block_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
     samples: dict[str, pd.DataFrame] = field(default_factory=dict)
     tested: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced | Predicted] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
+    seeded: dict[Key, np.ndarray] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
@@ -140,6 +145,8 @@ class Study:
             key = Key(encoder, *cell)
             for name, measure in own.measures(part).items():
                 getattr(self, name)[key] = measure
+            if "seed" in scored:
+                self.seeded[key] = _of_seeds(scored, parts, cell)
             if known and self.groups is None:
                 self.groups = Groups.of(self.correct[key].clips)
                 self.group_names = sorted(set(part["group"]))
@@ -178,6 +185,29 @@ class Study:
                 for key in [key for key in measures if key.encoder == encoder.members[0]]:
                     drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
+            for key in [key for key in self.seeded if key.encoder == encoder.members[0]]:
+                drawn = [self.seeded[key._replace(encoder=name)] for name in encoder.members]
+                self.seeded[key._replace(encoder=encoder.name)] = np.hstack(drawn) / len(drawn)
+
+    def beside_seeds(self, estimate: Interval, a: Key, b: Key | None = None) -> Interval:
+        """The score of ``a``, or its difference to ``b``, with the error of a mean over few seeds.
+
+        Seeds are a random factor beside the groups. The probes of two folds have seeds of their
+        own, so the variance of the mean is the sum of those of the folds' parts of the score, each
+        with one degree of freedom fewer than there are seeds (Satterthwaite 1946, as in `Interval`,
+        for the sum). Some of it is in the groups' error too, so the interval is rather too wide.
+        """
+        if a not in self.seeded:
+            return estimate
+        parts = self.seeded[a] - self.seeded[b] if b in self.seeded else self.seeded[a]
+        variance = parts.var(axis=0, ddof=1) / len(parts)
+        if not variance.any():
+            return estimate
+        freedom = (len(parts) - 1) * variance.sum() ** 2 / np.square(variance).sum()
+        wider = estimate.beside(float(np.sqrt(variance.sum())), float(freedom))
+        if b is None:
+            wider = replace(wider, low=max(0.0, wider.low), high=min(1.0, wider.high))
+        return wider
 
     def score(self, measure: Balanced | Predicted) -> Interval:
         """A score in the strictest regime, with bounds where groups are known."""
@@ -248,3 +278,14 @@ class Study:
             & rows["fold"].notna()
         ]
         return rows.groupby(["repeat", "fold"])[column].mean()
+
+
+def _of_seeds(scored: pd.DataFrame, parts: list[str], cell: tuple) -> np.ndarray:
+    """Each fold's part of the balanced accuracy of each seed of a probe (seeds, folds).
+
+    The parts of a seed add up to its score. Folds of all repeats are side by side.
+    """
+    own = scored[(scored[parts] == list(cell)).all(axis=1)]
+    once = own.drop_duplicates("clip_id")["target"].value_counts()
+    share = own["correct"] / own["target"].map(once) / len(once) / own["repeat"].nunique()
+    return share.groupby([own["seed"], own["repeat"], own["fold"]]).sum().unstack([1, 2]).to_numpy()

@@ -45,7 +45,7 @@ class Kind:
 
 
 OF_CLASSES = (
-    *("confounds", "samples", "notebook", "conditional", "erasure", "attention"),
+    *("confounds", "samples", "notebook", "conditional", "erasure", "attention", "all_blocks"),
     *("control_task", "weighted", "neighbours", "umap"),
 )
 KINDS = {

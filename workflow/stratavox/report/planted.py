@@ -45,8 +45,10 @@ def planted(results: Results, target: str, chorus: dict) -> list[dict]:
 
 
 def trained(results: Results) -> list[str]:
-    """The encoders with blocks and without random weights."""
-    return [name for name in results.layered if results.encoders[name]["weights"] != "random"]
+    """The encoders with blocks and trained weights."""
+    return [
+        name for name in results.layered if results.encoders[name]["weights"] not in words.UNTRAINED
+    ]
 
 
 def _controls(results: Results) -> list[str]:

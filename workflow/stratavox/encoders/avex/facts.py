@@ -17,9 +17,9 @@ NOT_LOADED = {
     "esp_aves2_sl_eat": EAT,
     "eat": EAT,
     "birdmae": "its code is fetched from the hub and run",
-    "perch": "it needs onnxruntime or tensorflow",
-    "surfperch": "it needs tensorflow",
-    "birdnet": "it needs tensorflow",
+    "perch": "it needs tensorflow; family: graph reads an .onnx or .tflite file of it",
+    "surfperch": "it needs tensorflow; family: graph reads an .onnx or .tflite file of it",
+    "birdnet": "it needs tensorflow; family: birdnet reads all its stages without it",
 }
 WEIGHTS = ("random", "pretrained")
 

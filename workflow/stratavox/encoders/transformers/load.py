@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ from stratavox.encoders.transformers.windows import (
     context_samples,
     whisper_token,
 )
-from stratavox.encoders.weights import fill, seeded
+from stratavox.encoders.weights import fill, received, seeded
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -129,9 +130,12 @@ KINDS = {
 def load(settings: dict, threads: int = 1) -> Encoder:
     """The model in the folder ``path``: weights (file, or random of a seed), context_s, precision.
 
-    Raises `StratavoxError` where the weights do not fit exactly.
+    With ``model`` the folder is that of the receipt of `hub`. Raises `StratavoxError` where the
+    weights do not fit exactly.
     """
     torch.set_num_threads(threads)
+    if "model" in settings:
+        settings = settings | {"path": Path(received(settings["receipt"])["path"]).parent}
     folder = settings["path"]
     name = read_json(f"{folder}/config.json")["model_type"]
     kind = KINDS[name]
@@ -141,7 +145,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     of_file = {"weights": f"{folder}/model.safetensors"}
     source = fill(
         model,
-        settings if settings.get("weights") == "random" else of_file,
+        settings if settings.get("weights") in ("random", "pretrained") else of_file,
         *(kind.prefixes, kind.optional, kind.heads),
         renames=kind.renames,
     )
