@@ -407,6 +407,7 @@ def index_of_task(dataset, task):
     drawn_by = {
         "classification": rules.task_figures,
         "regression": rules.regression_figures,
+        "multilabel": rules.multilabel_figures,
     }
     of_kind = drawn_by[PLAN.kind(dataset, task).name]
     target = task in PLAN.targets(dataset)

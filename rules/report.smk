@@ -41,6 +41,13 @@ rule regression_figures:
         COMMAND
 
 
+use rule regression_figures as multilabel_figures with:
+    output:
+        **drawn("{dataset}/multilabel/{task}/{figure}", "multilabel"),
+    params:
+        **in_report("multilabel"),
+
+
 rule protocol_figure:
     input:
         answers=rules.infer.output.summary,
@@ -158,6 +165,13 @@ use rule regression_figures as regression_figures_for_paper with:
         **drawn_for_paper("{dataset}/regression/{task}/{figure}", "regression"),
     params:
         **drawing("regression", "report.journal"),
+
+
+use rule multilabel_figures as multilabel_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/multilabel/{task}/{figure}", "multilabel"),
+    params:
+        **drawing("multilabel", "report.journal"),
 
 
 use rule protocol_figure as protocol_figure_for_paper with:

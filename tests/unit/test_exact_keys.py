@@ -52,7 +52,7 @@ def test_a_task_of_another_kind_has_its_own_modules_alone():
     kind = kinds.KINDS["regression"]
     own = closure("probe.linear", kind.folds, kind.probe, kind.inference)
     assert {"numbers", "regression", "ridge"} <= own
-    assert own.isdisjoint({"crossvalidate", "classes", "metrics"})
+    assert own.isdisjoint({"crossvalidate", "classes"})
 
 
 def test_a_dataset_with_a_table_alone_needs_no_further_reader():

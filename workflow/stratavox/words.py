@@ -40,9 +40,15 @@ METRICS = {
     "accuracy": "accuracy",
     "r2": "variance explained (R²)",
     "spearman": "Spearman's rho",
+    "map": "mean average precision (mAP)",
+    "auroc": "class-mean AUROC",
 }
 # Kinds of tasks, in a sentence.
-KINDS = {"classification": "a classification", "regression": "a regression"}
+KINDS = {
+    "classification": "a classification",
+    "regression": "a regression",
+    "multilabel": "a multilabel task",
+}
 NOT_COMPUTED = "not computed"
 # Stages, controls and fusions that are made for classes alone (probe/kinds.py).
 OF_CLASSES = {

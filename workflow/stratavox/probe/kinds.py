@@ -22,7 +22,7 @@ class Kind:
     scores. ``folds`` is the module, below stratavox, that
     reads targets and makes folds, ``probe`` the one that fits and scores probes, ``inference`` the
     one that measures scores by group. ``lacks`` are the stages (with their figures), controls and
-    fusions that are made for classes alone.
+    fusions that it does not have.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Kind:
         return importlib.import_module(f"stratavox.{getattr(self, part)}")
 
 
+# What is made for tasks where each clip has one class.
 OF_CLASSES = (
     *("confounds", "samples", "notebook", "conditional", "erasure", "attention", "all_blocks"),
     *("control_task", "weighted", "neighbours", "umap"),
@@ -64,6 +65,14 @@ KINDS = {
             folds="probe.numbers",
             probe="probe.regression",
             inference="inference.scoring.numbers",
+            lacks=frozenset(OF_CLASSES),
+        ),
+        Kind(
+            "multilabel",
+            metric="map",
+            folds="probe.sets",
+            probe="probe.multilabel",
+            inference="inference.scoring.sets",
             lacks=frozenset(OF_CLASSES),
         ),
     )

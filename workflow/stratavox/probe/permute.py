@@ -32,7 +32,7 @@ REDRAWS = 20
 class Null:
     """Labels without information, and the fold in which each clip is tested: (draws, clips) both.
 
-    ``remade``: each draw has folds of its own; otherwise all have the true labels' folds.
+    Label sets are (draws, clips, classes). ``remade``: each draw has folds of its own; otherwise all have the true labels' folds.
     """
 
     target: np.ndarray
@@ -72,14 +72,14 @@ def permutations(
     whole_groups = group is not None and moved_within(target, group) < LEAST_MOVED
     if whole_groups and fold.min() < 0:
         drawn = np.stack([_exchanged_on_sides(target, group, fold < 0, generator) for _ in draws])
-        return Null(drawn, np.broadcast_to(fold, drawn.shape), remade=False)
+        return Null(drawn, np.broadcast_to(fold, drawn.shape[:2]), remade=False)
     if whole_groups:
         count = fold.max() + 1
         drawn = [_with_folds(target, group, count, generator, settings, by_group) for _ in draws]
         return Null(*map(np.stack, zip(*drawn, strict=True)), remade=True)
     unit = fold if group is None else group
     drawn = np.stack([within(target, unit, generator) for _ in draws])
-    return Null(drawn, np.broadcast_to(fold, drawn.shape), remade=False)
+    return Null(drawn, np.broadcast_to(fold, drawn.shape[:2]), remade=False)
 
 
 def moved_within(target: np.ndarray, group: np.ndarray) -> float:

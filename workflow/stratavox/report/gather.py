@@ -229,7 +229,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
         "role": paths["role"],
         "heading": results.heading,
         "group": folds["group"],
-        "target": folds["target"],
+        "target": words.grouping(folds["target"]),
         "notes": [
             *results.about,
             results.interval_line("Intervals of the encoders' scores"),
@@ -286,7 +286,9 @@ def label_facts(folds: dict) -> list[str]:
             f"also tested: {transfer['straddling_clips']} ({words.count(len(groups), 'group')})."
         )
     if folds["empty_labels"]:
-        lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
+        lines.append(
+            f"Clips without {words.grouping(folds['target'])}, left out: {folds['empty_labels']}."
+        )
     for labels in folds["near_duplicates"]:
         listed = ", ".join(f"“{label}”" for label in labels)
         lines.append(

@@ -258,7 +258,9 @@ class Results:
         """The classes in numbers, or the range of a regression's target."""
         values = self.facts.get("values")
         if values is None:
-            return count(len(self.facts["classes"]), "class")
+            negatives = self.facts.get("negatives")
+            without = f", {count(negatives, 'clip')} without any" if negatives else ""
+            return count(len(self.facts["classes"]), "class") + without
         return f"{self.facts['target']} {values['min']:.4g} to {values['max']:.4g}"
 
     def counts_line(self) -> str:
