@@ -32,7 +32,8 @@ REDRAWS = 20
 class Null:
     """Labels without information, and the fold in which each clip is tested: (draws, clips) both.
 
-    Label sets are (draws, clips, classes). ``remade``: each draw has folds of its own; otherwise all have the true labels' folds.
+    Label sets are (draws, clips, classes). ``remade``: each draw has folds of its own; otherwise
+    all have the true labels' folds.
     """
 
     target: np.ndarray

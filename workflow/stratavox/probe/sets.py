@@ -67,14 +67,24 @@ def chosen(
 
 
 def summary(clips: pd.DataFrame) -> dict:
-    """Clips and groups of each class; the mean prevalence, which guessing scores; negatives."""
+    """Clips and groups of each class; mean average precision of guessing; clips without a class."""
     each = clips.explode("names").dropna(subset="names")
     present = np.array(clips["present"].tolist(), bool)
     return {
         "classes": limits.in_classes(each.assign(target=each["names"])),
-        "chance": float(present.mean()),
+        "chance": float(np.mean([of_guessing(int(n), len(clips)) for n in present.sum(axis=0)])),
         "negatives": int((~present.any(axis=1)).sum()),
     }
+
+
+def of_guessing(present: int, clips: int) -> float:
+    """The expected average precision of a random order of ``clips``, ``present`` with the class.
+
+    It is the prevalence and a little more. At place i, taken by a clip of the class, the expected
+    precision is (1 + (i - 1) (present - 1) / (clips - 1)) / i; each place is as likely.
+    """
+    first = (1 / np.arange(1, clips + 1)).mean()  # of the clip itself
+    return float(first + (1 - first) * (present - 1) / (clips - 1))
 
 
 def by_group(

@@ -1,4 +1,4 @@
-"""Each class of a multilabel task: its average precision and AUROC beside its prevalence."""
+"""Each class of a multilabel task: its average precision and AUROC beside what guessing scores."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from stratavox.inference.choice import key
 from stratavox.inference.groups import Groups, Interval, interval
 from stratavox.inference.measures import Ranked
 from stratavox.inference.study import Encoder, Study
+from stratavox.probe.sets import of_guessing
 
 
 def rows(study: Study) -> list[dict]:
@@ -31,12 +32,11 @@ def _of_encoder(study: Study, encoder: Encoder) -> Iterator[dict]:
         for place, name in enumerate(sorted(study.task["classes"]))
     ]
     of_each = ", ".join(
-        f"{row['class']} {words.number(row['value'], 2)} ({words.number(row['prevalence'], 2)})"
+        f"{row['class']} {words.number(row['value'], 2)} ({words.number(row['chance'], 2)})"
         for row in sorted(made, key=lambda row: -row["value"])
     )
     made[0]["sentence"] = (
-        f"{encoder.name}: average precision of each class, in brackets its prevalence, which "
-        f"guessing scores: {of_each}."
+        f"{encoder.name}: average precision of each class, in brackets that of guessing: {of_each}."
     )
     yield from made
 
@@ -53,6 +53,7 @@ def _row(study: Study, encoder: Encoder, measure: Ranked, place: int, name: str)
         "readout": encoder.compared,
         "class": name,
         "prevalence": float(present.mean()),
+        "chance": of_guessing(int(present.sum()), len(present)),
         **estimate.bounds(),
         "auroc": float(np.mean(auroc)),
         "n_clips": int(present.sum()),
