@@ -14,6 +14,7 @@ from benchmarks.calibration import (
     nulls,
     numbers,
     recommendation,
+    sets,
     verdicts,
 )
 
@@ -30,5 +31,6 @@ SIMULATIONS = list(
         bits.simulations(),
         recommendation.simulations(),
         numbers.simulations(),
+        sets.simulations(),
     )
 )

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from stratavox.inference.groups import Nudged
+
+LEFT_OUT = -1.0  # the step that takes a group's weight to 0
+
 
 @dataclass(frozen=True)
 class Balanced:
@@ -138,8 +142,17 @@ class Ranked:
         ]
         return np.array(each).mean(axis=1).T
 
-    def __call__(self, weights: np.ndarray) -> np.ndarray:
-        return np.nanmean(self.by_class(weights), axis=1)
+    def __call__(self, weights: np.ndarray | Nudged) -> np.ndarray:
+        """Values (draws,); a nudged weight has the effect that leaving the group out has.
+
+        This is the jackknife of Quenouille and Tukey (Efron 1982, chapter 3). Ranks are so far from
+        linear in the weights that the slope at 1 alone gives intervals that are too narrow.
+        """
+        if not isinstance(weights, Nudged) or weights.step == LEFT_OUT:
+            return np.nanmean(self.by_class(weights), axis=1)
+        n = len(weights)
+        without = self(Nudged(n, LEFT_OUT))
+        return self.value + weights.step * (n - 1) / n * (self.value - without)
 
     @property
     def value(self) -> float:
