@@ -29,6 +29,7 @@ from stratavox.jobs import Jobs
 from stratavox.keys import Stage, digest
 from stratavox.locks import hold, refuse_unwritable
 from stratavox.plan import Plan, over_default
+from stratavox.probe.kinds import KINDS
 from stratavox.report import figures as figure_facts
 from stratavox.remake import remake
 from stratavox.stage import canonical
@@ -296,7 +297,15 @@ def drawn_for_paper(stem, scope):
 
 
 def figures_of(scope):
-    """The figures of a scope; those that need the notebook's scores are a scope of their own."""
+    """The figures of a scope; those that need the notebook's scores are a scope of their own.
+
+    A kind of task other than classification is a scope too: its targets' figures.
+    """
+    if scope in KINDS:
+        names, kind = figure_facts.of("target"), KINDS[scope]
+        return [
+            name for name in names if all(map(kind.has, (name, *FIGURES[name].needs)))
+        ]
     names = figure_facts.of("target" if scope == "protocol" else scope)
     return [
         name
@@ -395,8 +404,14 @@ def index_of_task(dataset, task):
     def by_encoder(pattern, encoders):
         return {name: pattern.format(encoder=name, **names) for name in encoders}
 
+    drawn_by = {
+        "classification": rules.task_figures,
+        "regression": rules.regression_figures,
+        "multilabel": rules.multilabel_figures,
+    }
+    of_kind = drawn_by[PLAN.kind(dataset, task).name]
     target = task in PLAN.targets(dataset)
-    figures = stems(rules.task_figures if target else rules.nuisance_figures, **names)
+    figures = stems(of_kind if target else rules.nuisance_figures, **names)
     if PLAN.as_notebook(dataset, task):
         figures |= stems(rules.protocol_figure, **names)
     return {
@@ -412,7 +427,7 @@ def index_of_task(dataset, task):
             rules.notebook.output.scores, PLAN.as_notebook(dataset, task)
         ),
         "neighbours": by_encoder(
-            rules.neighbours.output.neighbours, PLAN.described(dataset, task)
+            rules.neighbours.output.neighbours, PLAN.neighboured(dataset, task)
         ),
         "stems": figures,
         "umap": {

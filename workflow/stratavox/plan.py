@@ -24,15 +24,17 @@ from stratavox import instead, keys, tables, words
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
+from stratavox.corpus.numbers import numbers
 from stratavox.corpus.reasons import TOO_SHORT
 from stratavox.corpus.user_table import UserTable
 from stratavox.corpus.values import Spellings
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
+from stratavox.probe import kinds
 from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
-FOLDS = ("target", "group", "transfer", "min_clips", "min_groups")
+FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -83,6 +85,9 @@ class Plan:
         self._labels[name] = labels.with_recorders(cells, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
+        for task, entry in self.datasets[name]["tasks"].items():
+            if entry["kind"] == "regression":
+                numbers(self._labels[name], entry["target"], f"tasks.{task}")
 
     def _archive(self, name: str, dataset: dict) -> None:
         """Read the entry of the dataset's archive, and check the columns of its table."""
@@ -119,10 +124,20 @@ class Plan:
         tasks = self.datasets[dataset]["tasks"]
         return [name for name, entry in tasks.items() if entry["role"] == "target"]
 
+    def kind(self, dataset: str, task: str) -> kinds.Kind:
+        return kinds.of(self.datasets[dataset]["tasks"][task])
+
+    def _tested(self, dataset: str, task: str, stage: str) -> bool:
+        """Whether a stage that is only for targets is made for the task."""
+        return task in self.targets(dataset) and self.kind(dataset, task).has(stage)
+
     def confound_columns(self, dataset: str, task: str) -> list[str]:
         """The columns whose association with the task's target is reported."""
+        if not self.kind(dataset, task).has("confounds"):
+            return []
         entry = self.datasets[dataset]
-        return [name for name in entry["confounds"] if name != entry["tasks"][task]["target"]]
+        target = columns_of(entry["tasks"][task]["target"])
+        return [name for name in entry["confounds"] if name not in target]
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, which cannot be scanned before."""
@@ -142,7 +157,7 @@ class Plan:
 
     def _on_tokens(self, section: str, dataset: str, task: str) -> list[str]:
         settings = self.datasets[dataset]["probes"][section]
-        if not settings or task not in self.targets(dataset):
+        if not settings or not self._tested(dataset, task, section):
             return []
         names = [new for name in settings["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
@@ -150,12 +165,12 @@ class Plan:
     def sampled(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored with few clips for the task."""
         requested = self.datasets[dataset]["probes"]["samples"] is not None
-        return list(self.encoders) if requested and task in self.targets(dataset) else []
+        return list(self.encoders) if requested and self._tested(dataset, task, "samples") else []
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
         requested = self.datasets[dataset]["probes"]["protocol"] == "notebook"
-        return list(self.encoders) if requested and task in self.targets(dataset) else []
+        return list(self.encoders) if requested and self._tested(dataset, task, "notebook") else []
 
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
@@ -297,11 +312,15 @@ class Plan:
             **self.probes(dataset, "max_clips", "folds", "inner_folds", "repeats", "seed"),
         }
 
-    def _too_short(self, dataset: str, column: str) -> dict:
-        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none."""
+    def _too_short(self, dataset: str, column: str | list[str]) -> dict:
+        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none.
+
+        Of several columns the values are no classes, and {} is returned.
+        """
         annotations = self.datasets[dataset].get("annotations")
         reasons = self._scans[dataset]["reason"].to_pylist() if annotations else []
-        if not any(reason and reason.startswith(TOO_SHORT) for reason in reasons):
+        lost = any(reason and reason.startswith(TOO_SHORT) for reason in reasons)
+        if not lost or not isinstance(column, str):
             return {}
         cells = self._labels[dataset][column].to_pylist()
         lost = Counter(
@@ -310,6 +329,11 @@ class Plan:
             if cell and reason and reason.startswith(TOO_SHORT)
         )
         return {"too_short": {"min_s": annotations["min_s"], "clips": dict(sorted(lost.items()))}}
+
+    def linear(self, dataset: str, task: str) -> dict:
+        """The settings of linear probes."""
+        keys = ("inner_folds", "c_grid", "permutations", "control_tasks", "fusions", "seed")
+        return self.probes(dataset, *keys) | {kinds.KEY: self.kind(dataset, task).name}
 
     def confounds(self, dataset: str, task: str) -> dict:
         """The columns whose association with the task's target is reported."""
@@ -371,8 +395,12 @@ class Plan:
         return self.probes(dataset, *keys) | {"task": task, "draws": self.draws}
 
     def described(self, dataset: str, task: str) -> list[str]:
-        """The encoders with an acoustic atlas and neighbours for the task."""
+        """The encoders with an acoustic atlas for the task."""
         return list(self.encoders) if task in self.targets(dataset) else []
+
+    def neighboured(self, dataset: str, task: str) -> list[str]:
+        """The encoders whose clips are retrieved by their neighbours for the task."""
+        return list(self.encoders) if self._tested(dataset, task, "neighbours") else []
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
@@ -381,7 +409,7 @@ class Plan:
             for name in self.deep()
             if self.encoders[name].get("weights") not in words.UNTRAINED
         ]
-        return trained if task in self.targets(dataset) else []
+        return trained if self._tested(dataset, task, "conditional") else []
 
     def erased_columns(self, dataset: str, task: str) -> list[str]:
         """The columns to erase from readouts before the task is probed."""
@@ -395,7 +423,7 @@ class Plan:
 
     def erased(self, dataset: str, task: str) -> list[str]:
         """The encoders that the task is also probed on with columns erased."""
-        wanted = task in self.targets(dataset) and self.erased_columns(dataset, task)
+        wanted = self._tested(dataset, task, "erasure") and self.erased_columns(dataset, task)
         return self.deep() if wanted else []
 
     def erasure(self, dataset: str, task: str) -> dict:
@@ -449,7 +477,7 @@ class Plan:
 
     def mapped(self, dataset: str, task: str) -> list[str]:
         """The encoders with UMAP panels of the task: of several random draws only the first."""
-        if task not in self.targets(dataset):
+        if not self._tested(dataset, task, "umap"):
             return []
         later = {name for drawn in self.draws.values() for name in drawn[1:]}
         return [name for name in self.deep() if name not in later]
@@ -495,7 +523,7 @@ def _columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
     crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
     return [
-        ("target", task["target"]),
+        *(("target", column) for column in columns_of(task["target"])),
         *(("group", column) for column in columns_of(task["group"])),
         *crossing,
     ]

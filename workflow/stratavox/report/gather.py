@@ -225,16 +225,18 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
         "cells": {encoder: cards.cell(results, encoder) for encoder in results.listed},
         "labels": {encoder: results.label(encoder) for encoder in results.listed},
         "name": name,
+        "metric": words.sentence(results.metric),
         "role": paths["role"],
         "heading": results.heading,
         "group": folds["group"],
-        "target": folds["target"],
+        "target": words.grouping(folds["target"]),
         "notes": [
             *results.about,
             results.interval_line("Intervals of the encoders' scores"),
             results.control_line(),
             *results.draws_line("Random weights"),
             *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
+            *results.not_computed(),
         ],
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
         "verdicts": findings.verdicts(results, verdicts),
@@ -284,7 +286,9 @@ def label_facts(folds: dict) -> list[str]:
             f"also tested: {transfer['straddling_clips']} ({words.count(len(groups), 'group')})."
         )
     if folds["empty_labels"]:
-        lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
+        lines.append(
+            f"Clips without {words.grouping(folds['target'])}, left out: {folds['empty_labels']}."
+        )
     for labels in folds["near_duplicates"]:
         listed = ", ".join(f"“{label}”" for label in labels)
         lines.append(
