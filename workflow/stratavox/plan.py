@@ -32,7 +32,7 @@ from stratavox.errors import StratavoxError
 from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
-FOLDS = ("target", "group", "transfer", "min_clips", "min_groups")
+FOLDS = ("target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -121,7 +121,8 @@ class Plan:
     def confound_columns(self, dataset: str, task: str) -> list[str]:
         """The columns whose association with the task's target is reported."""
         entry = self.datasets[dataset]
-        return [name for name in entry["confounds"] if name != entry["tasks"][task]["target"]]
+        target = columns_of(entry["tasks"][task]["target"])
+        return [name for name in entry["confounds"] if name not in target]
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, which cannot be scanned before."""
@@ -274,11 +275,15 @@ class Plan:
             **self.probes(dataset, "max_clips", "folds", "inner_folds", "repeats", "seed"),
         }
 
-    def _too_short(self, dataset: str, column: str) -> dict:
-        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none."""
+    def _too_short(self, dataset: str, column: str | list[str]) -> dict:
+        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none.
+
+        Of several columns the values are no classes, and {} is returned.
+        """
         annotations = self.datasets[dataset].get("annotations")
         reasons = self._scans[dataset]["reason"].to_pylist() if annotations else []
-        if not any(reason and reason.startswith(TOO_SHORT) for reason in reasons):
+        lost = any(reason and reason.startswith(TOO_SHORT) for reason in reasons)
+        if not lost or not isinstance(column, str):
             return {}
         cells = self._labels[dataset][column].to_pylist()
         lost = Counter(
@@ -446,7 +451,7 @@ def _columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
     crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
     return [
-        ("target", task["target"]),
+        *(("target", column) for column in columns_of(task["target"])),
         *(("group", column) for column in columns_of(task["group"])),
         *crossing,
     ]
