@@ -21,7 +21,7 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import keys, tables
-from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
+from stratavox.corpus import archives, join, labels, listing, manifest, names, scan, windows
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.reasons import TOO_SHORT
@@ -190,7 +190,7 @@ class Plan:
             settings |= annotated.as_table(settings["annotations"])
         elif "name" in settings and "table" not in settings:
             settings |= names.as_table(settings["name"])
-        return settings
+        return windows.as_table(settings) if "windows" in settings else settings
 
     def _used(self, dataset: str) -> list[str]:
         """The columns in which rows of one clip may not differ: those that the entry names.
@@ -231,7 +231,7 @@ class Plan:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
         keys = ("path", "table", "text", "file", "start", "end", "duration", "units", "annotations")
-        keys += ("join", "archive", "missing", "sets", "name")
+        keys += ("join", "archive", "missing", "sets", "name", "windows")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:
