@@ -22,6 +22,7 @@ import yaml
 from stratavox import config as configs
 from stratavox import keys, tables
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan, windows
+from stratavox.corpus import shards as parquet
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.reasons import TOO_SHORT
@@ -62,12 +63,16 @@ class Plan:
         self._spellings: dict[str, Spellings] = {}
         self._joins: dict[str, UserTable] = {}
         self._archives: dict[str, dict] = {}
+        self._parquet: dict[str, list[parquet.Shard]] = {}
+        self._digests: dict[str, dict[str, str]] = {}
         for name, dataset in self.datasets.items():
             with _at(f"datasets.{name}"):
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
                     self._archives[name] = self._archive(name, dataset)
+                elif dataset["source"] == "parquet":
+                    self._look_at_parquet(name, look)
                 elif not self.generated(name):
                     self._look(name, look)
 
@@ -93,6 +98,20 @@ class Plan:
             columns += [column for column in self._joins[name].columns if column not in columns]
         self._check_columns(name, columns)
         return entry
+
+    def _look_at_parquet(self, name: str, look: bool) -> None:
+        """Read the footers of the dataset's Parquet files, and hash those that changed."""
+        dataset = self.datasets[name]
+        shards = parquet.shards(self.root / dataset["path"], dataset.get("splits"))
+        audio = parquet.audio_column(shards[0], dataset.get("file"))
+        columns = [parquet.EXTRACTED["file"], *parquet.label_columns(shards[0], audio)]
+        if name in self._joins:
+            columns += [column for column in self._joins[name].columns if column not in columns]
+        columns += names.pattern(dataset["name"]).fields if "name" in dataset else ()
+        self._check_columns(name, columns)
+        self._parquet[name] = shards
+        seen = self.root / f"results/corpus/{name}/parquet.json"
+        self._digests[name] = parquet.digests(shards, seen, look)
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -126,7 +145,7 @@ class Plan:
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, which cannot be scanned before."""
-        return self.datasets[dataset]["source"] in ("chorus", "archive")
+        return self.datasets[dataset]["source"] in ("chorus", "archive", "parquet")
 
     def deep(self) -> list[str]:
         """The encoders with blocks."""
@@ -160,6 +179,8 @@ class Plan:
             return self._scans[dataset]["reason"].null_count  # fast: called for every job
         if dataset in self._archives:
             return self._archives[dataset]["unpacked_files"]  # an upper bound
+        if dataset in self._parquet:
+            return sum(shard.rows for shard in self._parquet[dataset])
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
@@ -180,7 +201,8 @@ class Plan:
             if key not in ("tasks", "probes", "recording", "confounds")
         }
         if self.generated(dataset):
-            settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
+            made = parquet.EXTRACTED if dataset in self._parquet else listing.GENERATED
+            settings |= made | {"path": f"results/corpus/{dataset}/raw"}
             if "join" in settings:
                 # the set's cells are not known yet, so all of the joined file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
@@ -323,13 +345,22 @@ class Plan:
         entry = self._archives[dataset]
         return {key: entry[key] for key in keys} | {"shards": len(self.shards(dataset))}
 
+    def extraction(self, dataset: str) -> dict:
+        """Which Parquet files hold the clips, by their content, and which of their columns."""
+        keys = {key: value for key, value in self.datasets[dataset].items() if key == "file"}
+        return keys | {"sha256": self._digests[dataset], "shards": len(self.shards(dataset))}
+
+    def parquet_files(self, dataset: str) -> dict:
+        """Where the Parquet files are, and which of them are read."""
+        return {key: self.datasets[dataset].get(key) for key in ("path", "splits")}
+
     def layout_code(self, dataset: str) -> list[str]:
         """The module that reads the archive's file names."""
         return [f"corpus.{self._archives[dataset]['layout']}"]
 
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
-        return labels.reader_code(self.datasets[dataset])
+        return labels.reader_code(self.corpus_settings(dataset))
 
     def manifest_code(self, dataset: str) -> list[str]:
         """The same, and what checks the bounds of clips, where they have some."""
