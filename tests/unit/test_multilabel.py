@@ -105,8 +105,8 @@ def test_classes_are_found_at_their_block_and_an_absent_one_scores_its_prevalenc
     found = {row["class"]: row for row in rows}
     assert all(found[name]["value"] > found[name]["prevalence"] + 0.4 for name in ("robin", "wren"))
     tit = found["tit"]
-    assert abs(tit["value"] - tit["chance"]) < 0.06 and abs(tit["auroc"] - 0.5) < 0.1
-    assert tit["low"] < tit["value"] < tit["high"]
+    assert abs(tit["value"] - tit["chance"]) < 0.1 and abs(tit["auroc"] - 0.5) < 0.1
+    assert tit["low"] < tit["chance"] < tit["high"]
     assert found["robin"]["low"] > found["robin"]["prevalence"]
     assert rows[0]["sentence"].startswith("enc: average precision of each class")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from stratavox.corpus.values import JSON
+from stratavox.corpus import window_keys
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
@@ -31,10 +31,7 @@ def check(config: dict) -> dict:
         dataset["probes"] = filled["probes"] | dataset.get("probes", {})
         if isinstance(dataset["recording"], str):
             dataset["recording"] = [dataset["recording"]]
-        for task in dataset["tasks"].values():
-            # the separator is said once, by the task; labels are sorted as those of sets are
-            if task.get("separator", JSON) != JSON:
-                dataset["sets"].setdefault(task["target"], task["separator"])
+        window_keys.fill(dataset)
         for crossing in (task.get("transfer", {}) for task in dataset["tasks"].values()):
             for side in {"train", "test"} & set(crossing):
                 if isinstance(crossing[side], str):
@@ -163,16 +160,8 @@ def _unmatched(config: dict) -> Iterator[str]:
     """Problems that a schema cannot express: names without an entry elsewhere in the config."""
     entries = config["encoders"]
     for name, dataset in config["datasets"].items():
-        separators = dict(dataset["sets"])
-        for task, entry in dataset["tasks"].items():
-            if "separator" in entry:
-                other = separators.setdefault(entry["target"], entry["separator"])
-                if other != entry["separator"]:
-                    yield (
-                        f"datasets.{name}.tasks.{task}.separator: found {entry['separator']!r}, "
-                        f"but the labels of column {entry['target']!r} are separated by {other!r} "
-                        "in another task or in sets; give both the same"
-                    )
+        for key, wrong in window_keys.problems(dataset):
+            yield f"datasets.{name}.{key}: {wrong}"
     for kind, names in config["run"].items():
         for name in names:
             if name not in config[kind]:

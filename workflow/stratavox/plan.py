@@ -21,7 +21,8 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import instead, keys, tables, words
-from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
+from stratavox.corpus import archives, join, labels, listing, manifest, names, scan, windows
+from stratavox.corpus import shards as parquet
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.numbers import numbers
@@ -65,12 +66,16 @@ class Plan:
         self._spellings: dict[str, Spellings] = {}
         self._joins: dict[str, UserTable] = {}
         self._archives: dict[str, dict] = {}
+        self._parquet: dict[str, list[parquet.Shard]] = {}
+        self._digests: dict[str, dict[str, str]] = {}
         for name, dataset in self.datasets.items():
             with _at(f"datasets.{name}"):
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
                     self._archive(name, dataset)
+                elif dataset["source"] == "parquet":
+                    self._look_at_parquet(name, look)
                 elif not self.generated(name):
                     self._look(name, look)
 
@@ -99,6 +104,20 @@ class Plan:
         if name in self._joins:
             columns += [column for column in self._joins[name].columns if column not in columns]
         self._check_columns(name, columns)
+
+    def _look_at_parquet(self, name: str, look: bool) -> None:
+        """Read the footers of the dataset's Parquet files, and hash those that changed."""
+        dataset = self.datasets[name]
+        shards = parquet.shards(self.root / dataset["path"], dataset.get("splits"))
+        audio = parquet.audio_column(shards[0], dataset.get("file"))
+        columns = [parquet.EXTRACTED["file"], *parquet.label_columns(shards[0], audio)]
+        if name in self._joins:
+            columns += [column for column in self._joins[name].columns if column not in columns]
+        columns += names.pattern(dataset["name"]).fields if "name" in dataset else ()
+        self._check_columns(name, columns)
+        self._parquet[name] = shards
+        seen = self.root / f"results/corpus/{name}/parquet.json"
+        self._digests[name] = parquet.digests(shards, seen, look)
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -141,7 +160,7 @@ class Plan:
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, which cannot be scanned before."""
-        return self.datasets[dataset]["source"] in ("chorus", "archive")
+        return self.datasets[dataset]["source"] in ("chorus", "archive", "parquet")
 
     def deep(self) -> list[str]:
         """The encoders with blocks."""
@@ -182,6 +201,8 @@ class Plan:
             return self._scans[dataset]["reason"].null_count  # fast: called for every job
         if dataset in self._archives:
             return self._archives[dataset]["unpacked_files"]  # an upper bound
+        if dataset in self._parquet:
+            return sum(shard.rows for shard in self._parquet[dataset])
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
@@ -215,7 +236,8 @@ class Plan:
             if key not in ("tasks", "probes", "recording", "confounds", "speed")
         }
         if self.generated(dataset):
-            settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
+            made = parquet.EXTRACTED if dataset in self._parquet else listing.GENERATED
+            settings |= made | {"path": f"results/corpus/{dataset}/raw"}
             if dataset in self._archives:
                 settings |= archives.bounds(self._archives[dataset])
             if "join" in settings:
@@ -227,7 +249,7 @@ class Plan:
             settings |= annotated.as_table(settings["annotations"])
         elif "name" in settings and "table" not in settings:
             settings |= names.as_table(settings["name"])
-        return settings
+        return windows.as_table(settings) if "windows" in settings else settings
 
     def _used(self, dataset: str) -> list[str]:
         """The columns in which rows of one clip may not differ: those that the entry names.
@@ -268,7 +290,7 @@ class Plan:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
         keys = ("path", "table", "text", "file", "start", "end", "duration", "units", "annotations")
-        keys += ("join", "archive", "missing", "sets", "name")
+        keys += ("join", "archive", "missing", "sets", "name", "windows")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:
@@ -366,6 +388,15 @@ class Plan:
         shards = {"shards": len(self.shards(dataset))}
         return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
 
+    def extraction(self, dataset: str) -> dict:
+        """Which Parquet files hold the clips, by their content, and which of their columns."""
+        keys = {key: value for key, value in self.datasets[dataset].items() if key == "file"}
+        return keys | {"sha256": self._digests[dataset], "shards": len(self.shards(dataset))}
+
+    def parquet_files(self, dataset: str) -> dict:
+        """Where the Parquet files are, and which of them are read."""
+        return {key: self.datasets[dataset].get(key) for key in ("path", "splits")}
+
     def layout_code(self, dataset: str) -> list[str]:
         """The modules that read the archive's file names, and the bounds of its clips."""
         entry = self._archives[dataset]
@@ -374,7 +405,7 @@ class Plan:
 
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
-        return labels.reader_code(self.datasets[dataset])
+        return labels.reader_code(self.corpus_settings(dataset))
 
     def manifest_code(self, dataset: str) -> list[str]:
         """The same, and what checks the bounds of clips, where they have some."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from stratavox.corpus.values import JSON
+from stratavox.corpus.window_keys import JSON
 from stratavox.errors import StratavoxError
 
 PRESENCE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

@@ -42,6 +42,8 @@ class UserTable:
     ragged: dict[int, str]
     # columns, beside file, start and end, that say where a clip is
     no_labels = frozenset()
+    # recordings that somebody looked through, with or without finding anything
+    annotated = ()
 
     @property
     def homes(self) -> list[Path]:

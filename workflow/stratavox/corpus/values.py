@@ -10,9 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-# The separator of cells that are lists: ["a", "b"] as JSON or Python writes them.
-JSON = "json"
-
 
 @dataclass(frozen=True)
 class Spellings:

@@ -97,6 +97,7 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
     annotated = "unannotated" in hygiene
     rows = "annotated boxes" if annotated else "rows of the table"
+    rows = "windows" if "windows" in hygiene else rows
     optional = []
     if hygiene["join"]:
         missed = f"{hygiene['join']['clips_not_mentioned']} of {hygiene['clips']}"
@@ -104,6 +105,9 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     if hygiene["cut_at_file_end"]:
         windows = str(len(hygiene["cut_at_file_end"]))
         optional.append(["Windows that end with their recording before their own end", windows])
+    if "windows" in hygiene:
+        held, clips = (hygiene["windows"][key] for key in ("with_box", "clips"))
+        optional.append(["Windows", f"{held} with a box, {clips - held} without any"])
     if hygiene["trimmed"]:
         cut = f"{hygiene['trimmed']['clips']} clips, {hygiene['trimmed']['seconds']:.2f} s in all"
         optional.append(["Zeros trimmed from head and tail", cut])

@@ -33,10 +33,12 @@ class BoxTable(user_table.UserTable):
     """A row for each box, numbered from 1 through all files, and for each recording without any.
 
     Its columns are `OWN` and then those of the files. ``overlaps`` is yes where a box shares time
-    with another one of its recording, and empty where the box is left out.
+    with another one of its recording, and empty where the box is left out. ``annotated`` are the
+    recordings with an annotation file, also one without any box.
     """
 
     no_labels = frozenset({*OWN, "Selection", "View", "Channel"})
+    annotated: tuple[str, ...] = ()
 
     def place(self, row: int) -> str:
         annotation, number = (self.columns[name][row - 1] for name in PLACE)
@@ -90,7 +92,8 @@ def read(annotations: dict, folder: Path) -> BoxTable:
         if file not in annotated:
             rows.append((file, "", _unread(UNANNOTATED)))
     path = folder / as_table(annotations)["table"]
-    return _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
+    table = _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
+    return replace(table, annotated=tuple(sorted(annotated)))
 
 
 def _of_sound(
