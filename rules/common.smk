@@ -12,6 +12,7 @@ import functools
 import math
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,6 +40,8 @@ FIGURES = figure_facts.facts()
 # what the report reads beside the jobs' tables, written before any job runs
 INDEX = "results/report/index.json"
 CAPTIONS = "results/report/captions"
+# the report of what is finished, after an error (rules/ending.smk)
+UNFINISHED = "results/report/unfinished"
 
 if set("{}") & set(str(PROJECT)):
     raise WorkflowError(
@@ -79,6 +82,7 @@ COMMAND = (
 
 onstart:
     internals.remove_rate_limit(workflow)
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
 
 
 wildcard_constraints:
@@ -337,6 +341,7 @@ def index():
             for encoder in PLAN.encoders
         },
         "verdicts": rules.verdicts.output.verdicts,
+        "unfinished": None,
         # less the place of the cache, which is this machine's business
         "config": PLAN.config
         | {"downloads": {"archives": PLAN.config["downloads"]["archives"]}},
