@@ -122,10 +122,25 @@ def stage(*module_and_settings, **further):
             "wildcards": dict(wildcards.items()),
             "provenance": JOBS.keys.of_stage(entry, wildcards),
         }
-        return {"stage": entry.module, "json": canonical(values)}
+        return {
+            "stage": entry.module,
+            "json": as_argument(canonical(values), output[0]),
+        }
 
     provenance.stage = entry
     return {"provenance": provenance, "job": job}
+
+
+def as_argument(job, output):
+    """A job for the command; one that names many files as @ and the path of a file with it.
+
+    Linux allows 131,071 bytes in an argument, and bash gets a whole command as one.
+    """
+    if len(job) < 15_000:
+        return job
+    path = f"results/jobs/{output.removeprefix('results/').replace('/', '.')}.json"
+    write_text(job, path)
+    return f"@{path}"
 
 
 def of_probes(*keys):

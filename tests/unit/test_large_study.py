@@ -1,7 +1,9 @@
 """A study of many tasks and encoders ends like a small one: no command outgrows the system."""
 
 import contextlib
+import json
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -33,24 +35,32 @@ def names(tmp_path_factory):
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with contextlib.chdir(folder):
-        yield snakemake_internals.load(
-            stage_jobs.ROOT / "Snakefile", folder / "run.yaml", folder
-        )
+        yield snakemake_internals.load(stage_jobs.ROOT / "Snakefile", folder / "run.yaml", folder)
 
 
 def test_no_command_is_longer_than_the_system_allows(names):
-    """With room for ten times as many tasks: one job of each rule."""
-    lengths = {}
-    rules = names["JOBS"]._rules
+    """One job of each rule; a job that grows with the tasks is in a file."""
+    lengths, in_files, rules = {}, {}, names["JOBS"]._rules
     for path in names["JOBS"].outputs:
         rule, wildcards = rules.producer(path)
         if rule.name not in lengths:
             wildcards = Wildcards(fromdict=wildcards)
             read, *_ = rule.expand_input(wildcards)
             written, _ = rule.expand_output(wildcards)
-            job = rule.params.job(wildcards, input=read, output=written)
-            # the words beside it: the prefix, the stage, the log
-            lengths[rule.name] = len(shlex.quote(job["json"])) + 2000
-    assert {"infer", "verdicts", "summary", "listen"} <= set(lengths)
-    print(sorted(lengths.items(), key=lambda x: -x[1])[:6])
-    assert max(lengths.values()) < LONGEST / 10, lengths
+            text = rule.params.job(wildcards, input=read, output=written)["json"]
+            lengths[rule.name] = len(shlex.quote(text))
+            if text.startswith("@"):
+                in_files[rule.name] = json.loads(Path(text[1:]).read_text(encoding="utf-8"))
+    assert {"infer", "verdicts", "summary"} <= set(lengths)
+    assert max(lengths.values()) < LONGEST / 5, lengths
+    assert len(in_files["verdicts"]["input"]["trends"]) == 120
+
+
+def test_a_stage_reads_its_job_from_a_file(tmp_path):
+    described = stage_jobs.as_json({}, {"script": tmp_path / "plotly.js"})
+    (tmp_path / "job.json").write_text(described, encoding="utf-8")
+    done = stage_jobs.stage("report.plotlyjs", "--job", f"@{tmp_path}/job.json")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "plotly.js").stat().st_size > 1_000_000
+    done = stage_jobs.stage("report.plotlyjs", "--job", f"@{tmp_path}/other.json")
+    assert "other.json: cannot be read" in done.stderr and "Traceback" not in done.stderr
