@@ -26,9 +26,10 @@ verify: $(READY)
 test-slurm: $(READY)
 	$(BIN)/python -m pytest -m slurm tests/slurm
 
-# Every stage's worker killed, every kind of table broken: whole runs, some ten minutes.
+# Every stage's worker killed, every kind of table broken: whole runs, some ten minutes. Thousands of
+# files and configs broken at random: some minutes.
 test-faults: $(READY)
-	$(BIN)/python -m pytest -m faults tests/workflow
+	$(BIN)/python -m pytest -m faults tests/workflow tests/unit/test_mutants.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .
