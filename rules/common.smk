@@ -481,6 +481,12 @@ def write_report_inputs():
 
 
 def templates(name):
-    """Digests of the templates whose names fit a pattern."""
+    """Digests of the templates whose names fit a pattern; what editors leave there is none."""
     folder = PROJECT / "workflow/stratavox/report/templates"
-    return [sha256_of(path) for path in sorted(folder.glob(name))]
+    kinds = (".j2", ".css", ".js")
+    paths = [path for path in folder.glob(name) if path.suffix in kinds]
+    return [
+        sha256_of(path)
+        for path in sorted(paths)
+        if path.is_file() and not path.name.startswith(".")
+    ]

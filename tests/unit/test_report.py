@@ -265,6 +265,17 @@ def test_names_are_escaped_everywhere(default_page):
     assert fake.UMLAUT in shown.text
 
 
+def test_a_label_does_not_turn_the_text_around_it(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    facts = Path(index["datasets"]["zoo"]["tasks"]["call"]["folds_json"])
+    odd = "a\u202egnos\u2066 b\u200f"
+    turned = facts.read_text(encoding="utf-8").replace("_hidden", odd)
+    facts.write_text(turned, encoding="utf-8")
+    text = summary.render(gather.content(index), {}, tmp_path, tmp_path)
+    assert "a\\u202egnos\\u2066 b\u200f" in text
+    assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") & set(text)
+
+
 def test_the_page_fetches_nothing(default_page):
     shown, _ = default_page
     assert shown.fetched() == []
