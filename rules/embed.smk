@@ -27,7 +27,8 @@ rule part:
     params:
         **stage(
             "embed.part",
-            lambda wildcards: PLAN.encoder(wildcards.encoder),
+            lambda wildcards: PLAN.encoder_in_key(wildcards.encoder),
+            places=lambda wildcards: PLAN.encoder(wildcards.encoder),
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),
@@ -61,6 +62,7 @@ rule tokens:
         **stage(
             "embed.tokens",
             lambda wildcards: PLAN.tokens(wildcards.encoder, wildcards.dataset),
+            places=lambda wildcards: {"encoder": PLAN.encoder(wildcards.encoder)},
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),

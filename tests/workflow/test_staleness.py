@@ -64,11 +64,14 @@ def test_nothing_that_says_nothing_of_a_result_makes_it_stale(study):
 
 
 def test_other_places_and_another_order_of_the_same_content(study):
-    """A renamed folder and table, rows and keys in another order: only the page names them."""
+    """Renamed folders and tables, rows and keys in another order: only the page names them."""
     config = study.config
     shutil.move(study.here / "data/wood", study.here / "data/forest")
     shutil.move(study.here / "data/forest/calls.csv", study.here / "data/forest/table.csv")
     config["datasets"]["wood"] |= {"path": "data/forest", "table": "table.csv"}
+    shutil.move(study.here / "encoder", study.here / "weights of mine")
+    config["encoders"]["tiny"]["path"] = "weights of mine"
+    config["downloads"] = {"folder": "elsewhere"}
     config["datasets"] = dict(reversed(config["datasets"].items()))
     study.write_rows("field", list(reversed(study.rows("field"))))
     study.config = config

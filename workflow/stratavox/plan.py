@@ -379,6 +379,17 @@ class Plan:
         receipt = self.receipt(encoder)
         return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
 
+    def encoder_in_key(self, encoder: str) -> dict:
+        """`encoder` less the places of its local files, whose content is in `weights`."""
+        entry = self.encoder(encoder)
+        files = list(map(Path, catalogue.weight_files(self.encoders[encoder])))
+        places = {
+            key
+            for key in {"path", "weights"} & entry.keys()
+            if any(Path(entry[key]) in (file, file.parent) for file in files)
+        }
+        return {key: value for key, value in entry.items() if key not in places}
+
     @cache
     def weights(self, encoder: str) -> list[str]:
         """Digests of the local files that the encoder's weights are read from."""
@@ -390,7 +401,7 @@ class Plan:
         attention = self.datasets[dataset]["probes"]["attention"]
         settings = {key: attention[key] for key in ("readouts", "keep")}
         share = attention["budget_gb"] / self.datasets[dataset]["shards"]
-        return settings | {"budget_gb": share, "encoder": self.encoder(encoder)}
+        return settings | {"budget_gb": share, "encoder": self.encoder_in_key(encoder)}
 
     def attention(self, dataset: str) -> dict:
         """The settings of probes on tokens."""
