@@ -12,6 +12,7 @@ import functools
 import math
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -40,6 +41,8 @@ FIGURES = figure_facts.facts()
 # what the report reads beside the jobs' tables, written before any job runs
 INDEX = "results/report/index.json"
 CAPTIONS = "results/report/captions"
+# the report of what is finished, after an error (rules/ending.smk)
+UNFINISHED = "results/report/unfinished"
 
 if set("{}") & set(str(PROJECT)):
     raise WorkflowError(
@@ -83,6 +86,7 @@ COMMAND = (
 
 onstart:
     internals.remove_rate_limit(workflow)
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
 
 
 wildcard_constraints:
@@ -122,10 +126,25 @@ def stage(*module_and_settings, **further):
             "wildcards": dict(wildcards.items()),
             "provenance": JOBS.keys.of_stage(entry, wildcards),
         }
-        return {"stage": entry.module, "json": canonical(values)}
+        return {
+            "stage": entry.module,
+            "json": as_argument(canonical(values), output[0]),
+        }
 
     provenance.stage = entry
     return {"provenance": provenance, "job": job}
+
+
+def as_argument(job, output):
+    """A job for the command; one that names many files as @ and the path of a file with it.
+
+    Linux allows 131,071 bytes in an argument, and bash gets a whole command as one.
+    """
+    if len(job) < 15_000:
+        return job
+    path = f"results/jobs/{output.removeprefix('results/').replace('/', '.')}.json"
+    write_text(job, path)
+    return f"@{path}"
 
 
 def of_probes(*keys):
@@ -363,6 +382,7 @@ def index():
             for encoder in PLAN.encoders
         },
         "verdicts": rules.verdicts.output.verdicts,
+        "unfinished": None,
         # less the place of the cache, which is this machine's business
         "config": PLAN.config
         | {"downloads": {"archives": PLAN.config["downloads"]["archives"]}},
@@ -494,6 +514,12 @@ def write_report_inputs():
 
 
 def templates(name):
-    """Digests of the templates whose names fit a pattern."""
+    """Digests of the templates whose names fit a pattern; what editors leave there is none."""
     folder = PROJECT / "workflow/stratavox/report/templates"
-    return [sha256_of(path) for path in sorted(folder.glob(name))]
+    kinds = (".j2", ".css", ".js")
+    paths = [path for path in folder.glob(name) if path.suffix in kinds]
+    return [
+        sha256_of(path)
+        for path in sorted(paths)
+        if path.is_file() and not path.name.startswith(".")
+    ]

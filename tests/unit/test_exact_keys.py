@@ -13,7 +13,7 @@ from stratavox.corpus.annotations import formats
 from stratavox.probe import kinds
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
-CLIPS = {"identity", "tables", "audio", "sound", "containers", "expansion", "ffmpeg"}
+CLIPS = {"identity", "tables", "audio", "sound", "from_start", "containers", "expansion", "ffmpeg"}
 TEXT = {"user_table", "text_table"}
 LABELS = {"identity", "tables", "labels", "join", "values"} | TEXT
 LISTING = {"identity", "tables", "listing", "reasons", "files"} | TEXT

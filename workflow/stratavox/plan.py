@@ -474,6 +474,17 @@ class Plan:
         """The rate and speed at which the dataset's clips are described."""
         return {"rate": self.described_rate(dataset)} | _unless_true(self.speed(dataset))
 
+    def encoder_in_key(self, encoder: str, dataset: str) -> dict:
+        """`encoder` less the places of its local files, whose content is in `weights`."""
+        entry = self.encoder(encoder, dataset)
+        files = list(map(Path, catalogue.weight_files(self.encoders[encoder])))
+        places = {
+            key
+            for key in {"path", "weights", "of"} & entry.keys()
+            if any(Path(entry[key]) in (file, file.parent) for file in files)
+        }
+        return {key: value for key, value in entry.items() if key not in places}
+
     @cache
     def weights(self, encoder: str) -> list[str]:
         """Digests of the local files that the encoder's weights are read from."""
@@ -488,7 +499,7 @@ class Plan:
             "readouts": settings.get("readouts", ["blocks"]),
             "keep": settings["keep"],
             "budget_gb": settings["budget_gb"] / self.datasets[dataset]["shards"],
-            "encoder": self.encoder(encoder, dataset),
+            "encoder": self.encoder_in_key(encoder, dataset),
         }
 
     def attention(self, dataset: str) -> dict:

@@ -13,6 +13,9 @@ from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
 from stratavox.tables import open_table, read_json, read_provenance, read_table
 
+# A card warns of silent clips where their share is above this.
+SILENT = 0.5
+
 
 def content(index: dict) -> dict:
     """The page's content, from an index of the run's files (see `stratavox.report.summary`).
@@ -40,6 +43,7 @@ def content(index: dict) -> dict:
             for licence in sorted({row["licence"] for row in used if row["licence"]})
         },
         "files": files(index),
+        "unfinished": index["unfinished"],
         "config": index["config"],
     }
 
@@ -222,6 +226,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
     first = {}
     if paths["role"] == "target":
         card = cards.card(results, verdicts, confounded)
+        card["beware"] = [*without_signal(entry), *card["beware"]]
         first = {
             "card": card | {"figure": next(one for one in pictures if one["topic"] == "answer")}
         }
@@ -271,6 +276,24 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
         "figures": pictures,
         "csv": list(csv_of_task(dataset_name, name, paths)),
     }
+
+
+def without_signal(entry: dict) -> list[str]:
+    """Warnings of a dataset whose clips are mostly silent, or a readout equal for all of them."""
+    hygiene = read_json(entry["hygiene"])
+    silent, clips = len(hygiene["silent"]), hygiene["clips"]
+    sentences = []
+    if silent > SILENT * clips:
+        sentences.append(f"{silent} of {clips} clips are silent: is the channel the right one?")
+    for encoder, path in entry["shape"].items():
+        rows = read_table(path).to_pandas()
+        level = rows[(rows["measure"] == "effective_rank") & rows["value"].isna()]["readout"]
+        if len(level):
+            listed = ", ".join(map(words.readout, level))
+            sentences.append(
+                f"{encoder}: {listed} is the same for all clips, so its probes predict at chance."
+            )
+    return sentences
 
 
 def left_out(row: dict) -> str:
@@ -381,7 +404,8 @@ def csv_tables(index: dict) -> dict[str, str]:
     """Name of a CSV file -> the Parquet table it is made from."""
     tables = {"verdicts.csv": index["verdicts"]}
     for name, entry in index["datasets"].items():
-        tables[f"{name}.similarity.csv"] = entry["similarity"]
+        if entry["similarity"]:
+            tables[f"{name}.similarity.csv"] = entry["similarity"]
         tables |= {f"{name}.shape.{key}.csv": path for key, path in entry["shape"].items()}
         for key, paths in entry["tasks"].items():
             tables |= csv_of_task(name, key, paths)
