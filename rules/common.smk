@@ -507,6 +507,7 @@ def write_report_inputs():
     for name, facts in FIGURES.items():
         fields = ("task", "dataset", "encoder")
         values = {field: f"{{{{ snakemake.wildcards.{field} }}}}" for field in fields}
+        values["metric"] = figure_facts.SCORE
         texts[f"{CAPTIONS}/{name}.rst"] = facts.caption.format(**values)
     for path, text in texts.items():
         if not os.path.exists(path) or Path(path).read_text(encoding="utf-8") != text:

@@ -19,7 +19,8 @@ class Repeat:
 
     ``rows`` (clips,) are the places of its clips among those of the task; a clip with the fold -1
     trains and is not tested. Group and recording are None where they are unknown, and audio where
-    no two clips are the same. ``table`` are the rows of the folds, indexed by clip_id.
+    no two clips are the same. ``table`` are the rows of the folds, indexed by clip_id; None where
+    labels are all that is needed.
     """
 
     regime: str
@@ -30,7 +31,7 @@ class Repeat:
     group: np.ndarray | None
     recording: np.ndarray | None
     audio: np.ndarray | None
-    table: pd.DataFrame
+    table: pd.DataFrame | None
 
     @property
     def apart(self) -> np.ndarray | None:

@@ -18,7 +18,7 @@ FACTS = {
     "order": 10,
     "topic": "curves",
     "title": "Layer by layer",
-    "caption": "Layer by layer: {task} of {dataset}. Score of the linear probe on each "
+    "caption": "Layer by layer: {task} of {dataset}. {metric} of the linear probe on each "
     "readout, one curve per encoder, with pointwise intervals and a band that holds for the whole "
     "curve. The highest point of a curve is chosen after seeing the test scores, so it is too "
     "high; the figure of comparisons has the block chosen in the training folds.",
