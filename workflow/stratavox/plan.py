@@ -35,7 +35,8 @@ from stratavox.probe import kinds
 from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
-FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
+FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "split")
+FOLDS += ("min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -563,11 +564,11 @@ def over_default(config: dict) -> dict:
 
 def _columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
-    crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
+    sides = [key for key in ("transfer", "split") if key in task]
     return [
         *(("target", column) for column in columns_of(task["target"])),
         *(("group", column) for column in columns_of(task["group"])),
-        *crossing,
+        *((f"{key}.column", task[key]["column"]) for key in sides),
     ]
 
 

@@ -42,9 +42,8 @@ def of_parquet(folder: Path) -> Source | None:
         )
     if len(splits) > 1:
         messages.append(
-            "  look: all splits are read (key splits names some); folds are made anew. For "
-            f"the published split, add a task with transfer: {{column: {shards.SPLIT}, train: ..., "
-            "test: ...}"
+            "  look: all splits are read (key splits names some); folds are made anew. For the "
+            f"score on the published split beside them, write split: {shards.SPLIT} into the task"
         )
     lists = [name for name in shards.label_columns(read[0], audio) if _is_list(columns, name)]
     columns, further, recognised = recognise(columns, set(lists))
