@@ -129,7 +129,11 @@ def test_the_official_split_is_a_line_with_its_sides_and_its_sentence():
     line = by_meta(fake.on_screen(leakage, results), "none official deep")
     assert list(line.y) == pytest.approx([0.6, 0.7, 0.8])
     printed = words(fake.on_paper(leakage, results))
-    for part in ("trained on 30 clips, tested on 10 clips", "also in training", "No interval: one"):
+    for part in (
+        "trained on 30 clips, tested on 10 clips",
+        "also in training",
+        "No interval, as one",
+    ):
         assert part in printed
     assert "0.84 on the official split, 0.61 grouped by bird." in printed
     assert "official" not in words(fake.on_paper(leakage, task("grouped", "random")))

@@ -90,20 +90,17 @@ def _official(results: Results) -> list[str]:
     if REGIME not in results.facts["regimes"]:
         return []
     split = results.facts[REGIME]
-    trained = (
-        f"Official split, by {split['column']}: trained on {words.count(split['train'], 'clip')}"
+    text = (
+        f"Official split (column {split['column']}): trained on "
+        f"{words.count(split['train'], 'clip')}, tested on {words.count(split['test'], 'clip')}"
     )
-    tested = f"tested on {words.count(split['test'], 'clip')}"
     if split["groups"] is not None:
-        group = words.grouping(results.facts["group"])
-        tested += f" of {words.count(split['groups'], 'group')} ({group})"
-        tested += f", of which {split['groups_on_both']} are also in training"
-    scored = f"chance {words.number(split['chance'], 2)}"
-    few = "" if split["groups"] != 1 else " No interval: one group is tested."
-    return [
-        f"{trained}, {tested}; {scored}.{few}",
-        *results.others["official_split"]["sentence"],
-    ]
+        text += f" of {words.count(split['groups'], 'group')}, "
+        text += f"{split['groups_on_both'] or 'none'} of them also in training"
+    text += f"; chance {words.number(split['chance'], 2)}."
+    if split["groups"] == 1:
+        text += " No interval, as one group is tested."
+    return [text, *results.others["official_split"]["sentence"]]
 
 
 def _intervals(results: Results) -> str:
