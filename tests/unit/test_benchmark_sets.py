@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stratavox.corpus import window_keys, windows
+from stratavox.corpus.label_sets import matrix
 from stratavox.probe import folds
 from test_parquet_source import AUDIO, made, plan, sound
 
@@ -189,6 +190,52 @@ def test_a_set_of_beans_whose_recordings_are_in_the_column_path(tmp_path, monkey
     chosen, summary = folds.choose_clips(labels, settings)
     assert folds.assign(chosen, settings)[1] == ["grouped", "random", "official"]
     assert (summary["official"]["train"], summary["official"]["test"]) == (40, 10)
+
+
+EVENTS = pa.list_(pa.struct({"ed": pa.float64(), "label": pa.string(), "st": pa.float64()}))
+
+
+def test_a_detection_set_of_beans_is_cut_into_windows(tmp_path, monkeypatch):
+    """Recordings of 8 s with events; the last one was looked through without finding any."""
+    monkeypatch.chdir(tmp_path)
+    columns = {
+        "path": ({"_type": "Audio"}, AUDIO),
+        "length": (value("float64"), pa.float64()),
+        "annotations": (
+            [{"ed": value("float64"), "label": value("string"), "st": value("float64")}],
+            EVENTS,
+        ),
+    }
+
+    def recording(number: int, *events: tuple[float, float, str]) -> dict:
+        return {
+            "path": {"bytes": sound(500 + number, "WAV", 8.0), "path": f"r{number}.wav"},
+            "length": 8.0,
+            "annotations": [{"st": st, "ed": ed, "label": label} for st, ed, label in events],
+        }
+
+    rows = [recording(0, (0.5, 1.0, "wren"), (0.8, 2.6, "robin")), recording(1)]
+    put(Path("hsn/data/train-00000-of-00001.parquet"), columns, rows)
+    last = [recording(2, (6.5, 7.5, "wren"))]
+    put(Path("hsn/data/test-00000-of-00001.parquet"), columns, last)
+    task = {"kind": "multilabel", "target": "label", "group": "file", "split": "split"}
+    run = plan(windows="beans_dcase", tasks={"calls": task})
+    clips, labels, hygiene = made(run)
+    # windows of 2 s, one each second, the end dropped: 7 of each recording
+    assert len(clips) == 21 and hygiene["windows"] == {"with_box": 5, "clips": 21}
+    assert not hygiene["rejected"]
+    table = labels.to_pandas()
+    of = {
+        name: part.sort_values("start_s")["label"].tolist() for name, part in table.groupby("file")
+    }
+    none = window_keys.NO_BOX
+    # robin lasts 1.8 s: 1.2, 1.6 and .6 s of it are in the first three windows, all above .2
+    assert of["train/r0.wav"] == ["robin|wren", "robin", "robin", *[none] * 4]
+    assert of["train/r1.wav"] == [none] * 7
+    assert of["test/r2.wav"] == [*[none] * 5, "wren", "wren"]
+    assert set(table["split"]) == {"train", "test"} and set(table["length"]) == {"8.0"}
+    sets = matrix(labels, run.datasets["hsn"]["tasks"]["calls"])
+    assert sets.classes == ("robin", "wren") and sets.known.all()
 
 
 def test_the_preset_of_birdset_keeps_the_last_window_and_any_shared_time():
