@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from corpus_data import put, put_table, tone
 from stratavox.init.command import start
 from stratavox.plan import plan_of
-from test_parquet_source import put_shard, row
+from test_parquet_source import AUDIO, put_shard, row, sound
 
 
 @pytest.fixture
@@ -189,3 +191,24 @@ def test_the_official_split_is_proposed_where_both_sides_are_named(here, capsys,
     if expected:
         given["datasets"]["data"]["tasks"]["call"]["split"] = expected
     plan_of(yaml.safe_dump(given), Path())
+
+
+def test_boxes_in_parquet_files_become_windows(here, capsys):
+    boxes = pa.list_(pa.struct({"ed": pa.float64(), "label": pa.string(), "st": pa.float64()}))
+    rows = [
+        {
+            "path": {"bytes": sound(500 + n, "WAV"), "path": f"{n}.wav"},
+            "annotations": [{"st": 0.0, "ed": 0.1, "label": ("wren", "tit")[n % 2]}][: n % 3],
+        }
+        for n in range(12)
+    ]
+    schema = pa.schema({"path": AUDIO, "annotations": boxes})
+    for name, windows in (("beans_dcase", "beans_dcase"), ("mine", "birdset")):
+        Path(name).mkdir()
+        pq.write_table(pa.Table.from_pylist(rows, schema), f"{name}/train-00000-of-00001.parquet")
+        text, looks = begun(name, capsys)
+        entry = yaml.safe_load(text)["datasets"][name]
+        assert entry["windows"] == windows and any("holds boxes" in line for line in looks)
+        task = entry["tasks"]["label"]
+        assert (task["kind"], task["target"], task["group"]) == ("multilabel", "label", "file")
+        plan_of(text, Path())

@@ -6,6 +6,7 @@ only the person knows.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -73,6 +74,17 @@ def instead(
             why = f"no column holds one class for each clip, and this allows kind: {keys['kind']}"
             return [guess.other_kind(column, keys, columns)], why
     raise refused
+
+
+def in_windows(columns: list[Column]) -> tuple[list[guess.Task], str]:
+    """What `guess.tasks` returns, where the last of ``columns`` has the labels of boxes.
+
+    The group is the recording, in the column of the kind file.
+    """
+    recording = next(column for column in columns if column.kind == "file")
+    group = guess.Group(recording, Counter(), False, None)
+    why = "windows of one recording belong together; a coarser column is better, such as the site"
+    return [guess.Task(columns[-1], group, why, [], {"kind": "multilabel"})], "the boxes' labels"
 
 
 def _negative(columns: list[Column], name: str) -> dict[str, str]:
