@@ -67,6 +67,7 @@ rule extract:
             "corpus.extract",
             lambda wildcards: PLAN.extraction(wildcards.dataset),
             places=lambda wildcards: PLAN.parquet_files(wildcards.dataset),
+            code=lambda wildcards: PLAN.extraction_code(wildcards.dataset),
         ),
     shell:
         COMMAND

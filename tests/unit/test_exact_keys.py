@@ -39,7 +39,17 @@ def closure(*modules: str) -> set[str]:
         (
             "probe.folds",
             LABELS
-            | {"alike", "kinds", "sampling", "splits", "limits", "linked", "transfer", "regimes"},
+            | {
+                "alike",
+                "kinds",
+                "sampling",
+                "splits",
+                "limits",
+                "linked",
+                "official",
+                "transfer",
+                "regimes",
+            },
         ),
         ("probe.confounds", LABELS),
     ],

@@ -22,6 +22,7 @@ KNN, APART = "knn_balanced_accuracy", "retrieval_roc_auc_apart"
 MEASURES = ["retrieval_roc_auc", APART, KNN, "silhouette"]
 MEASURES += ["clustering_nmi", "clustering_ami", "clustering_ari"]
 LEVEL = {"grouped": 0.3, "recording": 0.4, "random": 0.5, "control_task": 0.28}
+LEVEL["official"] = 0.6
 
 
 def encoder_facts(weights: str) -> dict:
@@ -117,6 +118,25 @@ def bars(figure) -> set[tuple[float, ...]]:
     """Ends of all upright bars."""
     lines = figure.findobj(LineCollection)
     return {tuple(np.round(s[:, 1], 6).tolist()) for drawn in lines for s in drawn.get_segments()}
+
+
+def test_the_official_split_is_a_line_with_its_sides_and_its_sentence():
+    results = task("grouped", "random", "official")
+    sides = {"column": "split", "train": 30, "test": 10, "groups": 1, "groups_on_both": 1}
+    said = pd.DataFrame({"sentence": ["deep: 0.84 on the official split, 0.61 grouped by bird."]})
+    facts = results.facts | {"official": sides | {"chance": 0.25}}
+    results = replace(results, facts=facts, others={"official_split": said})
+    line = by_meta(fake.on_screen(leakage, results), "none official deep")
+    assert list(line.y) == pytest.approx([0.6, 0.7, 0.8])
+    printed = words(fake.on_paper(leakage, results))
+    for part in (
+        "trained on 30 clips, tested on 10 clips",
+        "also in training",
+        "No interval, as one",
+    ):
+        assert part in printed
+    assert "0.84 on the official split, 0.61 grouped by bird." in printed
+    assert "official" not in words(fake.on_paper(leakage, task("grouped", "random")))
 
 
 @pytest.mark.parametrize("kind", ["none grouped", "none recording", "none random", "control"])

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from corpus_data import put, put_table, tone
 from stratavox.init.command import start
 from stratavox.plan import plan_of
-from test_parquet_source import put_shard, row
+from test_parquet_source import AUDIO, put_shard, row, sound
 
 
 @pytest.fixture
@@ -118,3 +120,95 @@ def test_a_folder_of_parquet_files_becomes_a_config(here, capsys):
         **{"kind": "multilabel", "target": "ebird_code_multilabel", "separator": "json"},
         "group": None,
     }
+
+
+def sites(clips: int, header: str, cell) -> None:
+    """Clips of six sites, with a further column: ``cell(number)``."""
+    rows = []
+    for number in range(clips):
+        put(Path("data"), f"{number:02d}.wav", tone(500 + number, 0.02))
+        rows.append([f"{number:02d}.wav", f"s{number % 6}", cell(number)])
+    put_table(Path("data"), [["file", "site", header], *rows], "calls.csv")
+
+
+HEARD = ("wren", "tit", "wren;tit", "tit;robin", "nocall", "robin", "wren;robin")
+
+
+def test_a_proposed_task_has_a_group_of_its_own_where_the_first_task_has_none(here, capsys):
+    """Each set is rare, so the site becomes the first label; of the sets it is the group."""
+    sites(63, "heard", lambda n: HEARD[n % 7])
+    text, _ = begun("data", capsys)
+    assert yaml.safe_load(text)["datasets"]["data"]["tasks"]["site"]["group"] is None
+    task = uncommented(text, "heard_each")
+    # a word for nothing heard is no class
+    assert task["group"] == "site" and task["negative"] == "nocall"
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "task"),
+    [
+        (
+            "heard",
+            lambda n: HEARD[n % 7],
+            {"kind": "multilabel", "separator": ";", "negative": "nocall"},
+        ),
+        (
+            "heard",
+            lambda n: str(HEARD[n % 7].split(";")),
+            {"kind": "multilabel", "separator": "json"},
+        ),
+        ("mass", lambda n: 20 + n % 17 / 4, {"kind": "regression"}),
+    ],
+)
+def test_without_classes_the_task_is_of_another_kind(here, capsys, header, cell, task):
+    """42 clips of six sites: no value of any column has the clips of a class."""
+    sites(42, header, cell)
+    text, looks = begun("data", capsys)
+    tasks = yaml.safe_load(text)["datasets"]["data"]["tasks"]
+    wanted = {"target": header, "group": "site"} | task
+    assert wanted.items() <= tasks[header].items()
+    assert any(f"the label is {header}: no column holds one class" in line for line in looks)
+    assert f"# {header}" not in text.partition("tasks of other kinds")[2]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("train", "train", "valid", "test"), "split"),
+        (
+            ("train", "train", "Dev", "test"),
+            {"column": "split", "train": ["train"], "test": ["test"]},
+        ),
+        (("train", "valid"), None),
+    ],
+)
+def test_the_official_split_is_proposed_where_both_sides_are_named(here, capsys, cells, expected):
+    a_table(["split"], lambda n: [cells[n // 10 % len(cells)]])
+    text, _ = begun("data", capsys)
+    lines = [line.strip().removeprefix("# ") for line in text.splitlines() if "# split: " in line]
+    assert [yaml.safe_load(line)["split"] for line in lines] == ([expected] if expected else [])
+    given = yaml.safe_load(text)
+    if expected:
+        given["datasets"]["data"]["tasks"]["call"]["split"] = expected
+    plan_of(yaml.safe_dump(given), Path())
+
+
+def test_boxes_in_parquet_files_become_windows(here, capsys):
+    boxes = pa.list_(pa.struct({"ed": pa.float64(), "label": pa.string(), "st": pa.float64()}))
+    rows = [
+        {
+            "path": {"bytes": sound(500 + n, "WAV"), "path": f"{n}.wav"},
+            "annotations": [{"st": 0.0, "ed": 0.1, "label": ("wren", "tit")[n % 2]}][: n % 3],
+        }
+        for n in range(12)
+    ]
+    schema = pa.schema({"path": AUDIO, "annotations": boxes})
+    for name, windows in (("beans_dcase", "beans_dcase"), ("mine", "birdset")):
+        Path(name).mkdir()
+        pq.write_table(pa.Table.from_pylist(rows, schema), f"{name}/train-00000-of-00001.parquet")
+        text, looks = begun(name, capsys)
+        entry = yaml.safe_load(text)["datasets"][name]
+        assert entry["windows"] == windows and any("holds boxes" in line for line in looks)
+        task = entry["tasks"]["label"]
+        assert (task["kind"], task["target"], task["group"]) == ("multilabel", "label", "file")
+        plan_of(text, Path())

@@ -31,9 +31,9 @@ FEATURES = {
 }
 
 
-def sound(hz: float, form: str = "FLAC") -> bytes:
+def sound(hz: float, form: str = "FLAC", seconds: float = 0.2) -> bytes:
     data = io.BytesIO()
-    sf.write(data, tone(hz, 0.2, 8000), 8000, format=form)
+    sf.write(data, tone(hz, seconds, 8000), 8000, format=form)
     return data.getvalue()
 
 
@@ -240,7 +240,9 @@ def test_what_cannot_be_read_is_refused(here):
     assert "b.parquet: there is no column 'second'" in refusal(path="several", file="audio")
     tasks = {"birds": {"target": "bird", "group": None}}
     assert "tasks.birds.target: no column 'bird'" in refusal(tasks=tasks)
-    assert "not with source: parquet" in refusal(windows={"length_s": 5})
+    birds = {"birds": {"kind": "multilabel", "target": "label", "group": None}}
+    message = refusal(windows={"length_s": 5}, tasks=birds)
+    assert "one column must hold the boxes" in message and "such columns: none" in message
 
 
 def test_a_class_without_a_name_is_refused(here):

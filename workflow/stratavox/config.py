@@ -32,10 +32,13 @@ def check(config: dict) -> dict:
         if isinstance(dataset["recording"], str):
             dataset["recording"] = [dataset["recording"]]
         window_keys.fill(dataset)
-        for crossing in (task.get("transfer", {}) for task in dataset["tasks"].values()):
-            for side in {"train", "test"} & set(crossing):
-                if isinstance(crossing[side], str):
-                    crossing[side] = [crossing[side]]
+        for task in dataset["tasks"].values():
+            if isinstance(task.get("split"), str):
+                task["split"] = {"column": task["split"]}
+            for sides in (task[key] for key in ("transfer", "split") if key in task):
+                for side in {"train", "test"} & set(sides):
+                    if isinstance(sides[side], str):
+                        sides[side] = [sides[side]]
     return filled
 
 

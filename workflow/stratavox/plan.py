@@ -35,7 +35,8 @@ from stratavox.probe import kinds
 from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
-FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
+FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "split")
+FOLDS += ("min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -110,7 +111,9 @@ class Plan:
         dataset = self.datasets[name]
         shards = parquet.shards(self.root / dataset["path"], dataset.get("splits"))
         audio = parquet.audio_column(shards[0], dataset.get("file"))
-        columns = [parquet.EXTRACTED["file"], *parquet.label_columns(shards[0], audio)]
+        boxes = parquet.boxes_column(shards[0]) if "windows" in dataset else None
+        columns = [parquet.EXTRACTED["file"], *parquet.label_columns(shards[0], audio, boxes)]
+        columns += [*windows.OWN[1:], *boxes.labels] if boxes else []
         if name in self._joins:
             columns += [column for column in self._joins[name].columns if column not in columns]
         columns += names.pattern(dataset["name"]).fields if "name" in dataset else ()
@@ -202,7 +205,10 @@ class Plan:
         if dataset in self._archives:
             return self._archives[dataset]["unpacked_files"]  # an upper bound
         if dataset in self._parquet:
-            return sum(shard.rows for shard in self._parquet[dataset])
+            rows = sum(shard.rows for shard in self._parquet[dataset])
+            cut = self.datasets[dataset].get("windows")
+            # as if each recording lasted a minute
+            return math.ceil(rows * 60 / cut["hop_s"]) if cut else rows
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
@@ -237,6 +243,7 @@ class Plan:
         }
         if self.generated(dataset):
             made = parquet.EXTRACTED if dataset in self._parquet else listing.GENERATED
+            settings |= parquet.BOUNDS if "windows" in settings else {}
             settings |= made | {"path": f"results/corpus/{dataset}/raw"}
             if dataset in self._archives:
                 settings |= archives.bounds(self._archives[dataset])
@@ -391,7 +398,14 @@ class Plan:
     def extraction(self, dataset: str) -> dict:
         """Which Parquet files hold the clips, by their content, and which of their columns."""
         keys = {key: value for key, value in self.datasets[dataset].items() if key == "file"}
+        if "windows" in self.datasets[dataset]:
+            settings = self.corpus_settings(dataset)
+            keys |= {key: settings[key] for key in ("windows", "missing", *parquet.BOUNDS)}
         return keys | {"sha256": self._digests[dataset], "shards": len(self.shards(dataset))}
+
+    def extraction_code(self, dataset: str) -> list[str]:
+        """The module that cuts windows, where it has some."""
+        return [labels.WINDOWS] if "windows" in self.datasets[dataset] else []
 
     def parquet_files(self, dataset: str) -> dict:
         """Where the Parquet files are, and which of them are read."""
@@ -563,11 +577,11 @@ def over_default(config: dict) -> dict:
 
 def _columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
-    crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
+    sides = [key for key in ("transfer", "split") if key in task]
     return [
         *(("target", column) for column in columns_of(task["target"])),
         *(("group", column) for column in columns_of(task["group"])),
-        *crossing,
+        *((f"{key}.column", task[key]["column"]) for key in sides),
     ]
 
 

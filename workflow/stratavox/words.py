@@ -92,6 +92,7 @@ REGIMES = {
     "within": "trained on the tested side, grouped by {group}",
     "recording": "by recording",
     "random": "random split",
+    "official": "official split",
 }
 # The grouped regime of a task with transfer.
 TRANSFER = "trained on the other side"

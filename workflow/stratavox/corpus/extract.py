@@ -5,6 +5,7 @@ The files are read a few rows at a time, so that memory grows with the largest r
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 from collections.abc import Iterator
@@ -41,20 +42,26 @@ MAGIC = {
 def extract(settings: dict, raw: Path, out: Path, root: Path) -> dict[str, int]:
     """Write recordings and labels to ``raw`` (relative to ``root``), and the scan to ``out``.
 
-    ``settings`` holds path, perhaps splits and file, sha256 (of each file, by name) and shards.
+    ``settings`` holds path, perhaps splits and file, sha256 (of each file, by name) and shards; to
+    cut windows also what `windows.cut` takes. The labels then have a row for each box.
     Returns how many rows there are, and how many hold no recording, whose files are then missing.
     Raises `StratavoxError` where a file is not the one that was hashed, and where no row holds a
     recording.
     """
     read = shards.shards(Path(settings["path"]), settings.get("splits"))
     audio = shards.audio_column(read[0], settings.get("file"))
-    columns = shards.label_columns(read[0], audio)
-    rows: dict[str, list[str]] = {name: [] for name in (EXTRACTED["file"], *columns)}
+    boxes = shards.boxes_column(read[0]) if "windows" in settings else None
+    columns = shards.label_columns(read[0], audio, boxes)
+    of_boxes = (*shards.BOUNDS, *boxes.labels) if boxes else ()
+    names = (EXTRACTED["file"], *columns, *of_boxes)
+    rows: dict[str, list[str]] = {name: [] for name in names}
+    recordings = 0
     without, taken = 0, set()
     progress = Progress("extract", sum(shard.rows for shard in read))
     with tables.atomic_path(root / raw, folder=True) as temporary:
         for shard in read:
-            for number, sound, cells in _rows(shard, audio, columns):
+            for number, sound, cells, boxed in _rows(shard, audio, columns, boxes):
+                recordings += 1
                 file = _file(shard, number, sound, taken)
                 if sound.get("bytes"):
                     path = temporary / file
@@ -62,36 +69,46 @@ def extract(settings: dict, raw: Path, out: Path, root: Path) -> dict[str, int]:
                     path.write_bytes(sound["bytes"])
                 else:
                     without += 1
-                for name, cell in zip(rows, (file, *cells), strict=True):
-                    rows[name].append(cell)
+                for own in boxed:
+                    for name, cell in zip(names, (file, *cells, *own), strict=True):
+                        rows[name].append(cell)
                 progress.add()
             check_unchanged(shard.path, settings["sha256"][shard.name])
         progress.close()
-        count = len(rows[EXTRACTED["file"]])
-        if without == count:
+        if without == recordings:
             raise StratavoxError(
                 f"{settings['path']}: no row holds a recording: column {audio!r} has "
-                + ("paths alone; save the data set with its sounds embedded" if count else "no row")
+                + (
+                    "paths alone; save the data set with its sounds embedded"
+                    if recordings
+                    else "no row"
+                )
             )
         table = pa.table({name: pa.array(cells, pa.string()) for name, cells in rows.items()})
         pq.write_table(table, temporary / EXTRACTED["table"])
     listed = EXTRACTED | {"path": raw.as_posix(), "shards": settings["shards"]}
     written = user_table.read(root / raw / EXTRACTED["table"])
+    if boxes:
+        listed |= {key: settings[key] for key in ("windows", "missing", *shards.BOUNDS)}
+        # by name, so that its code is in the keys of only those data sets that need it
+        windows = importlib.import_module("stratavox.corpus.windows")
+        written = windows.cut(listed, written, root / raw)
     clips = listing.list_clips(listed, root / raw, written, {}, {})
     tables.write_table(clips, out, listing.provenance(listed, written))
-    return {"rows": count, "without": without}
+    return {"rows": recordings, "without": without}
 
 
 def _rows(
-    shard: Shard, audio: str, columns: dict[str, str]
-) -> Iterator[tuple[int, dict, list[str]]]:
-    """The number of each row from 0, its recording (bytes and path) and its cells."""
+    shard: Shard, audio: str, columns: dict[str, str], boxes: shards.Boxes | None
+) -> Iterator[tuple[int, dict, list[str], list[tuple[str, ...]]]]:
+    """The number of each row from 0, its recording (bytes and path), its cells and its boxes."""
     own = [column for column in columns.values() if column]
+    read = [audio, *own, *([boxes.column] if boxes else [])]
     number = 0
     with pq.ParquetFile(shard.path) as file:
         # one row group after the other: read together, earlier ones stay in memory
         groups = range(file.num_row_groups)
-        batches = (file.iter_batches(BATCH, [group], [audio, *own]) for group in groups)
+        batches = (file.iter_batches(BATCH, [group], read) for group in groups)
         for batch in itertools.chain.from_iterable(batches):
             sounds = batch.column(audio)
             cells = {}
@@ -102,7 +119,8 @@ def _rows(
             cells[""] = [shard.split] * len(sounds)
             for place, sound in enumerate(sounds):
                 of_row = [cells[column][place] for column in columns.values()]
-                yield number + place, sound.as_py() or {}, of_row
+                boxed = boxes.of(batch.column(boxes.column)[place].as_py()) if boxes else [()]
+                yield number + place, sound.as_py() or {}, of_row, boxed
             number += len(sounds)
 
 

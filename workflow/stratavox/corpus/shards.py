@@ -25,6 +25,11 @@ from stratavox.errors import StratavoxError
 # The table that the stage `corpus.extract` writes beside the recordings.
 EXTRACTED = {"table": "labels.parquet", "file": "file"}
 SPLIT = "split"
+# With windows it has a row for each box, with these columns.
+BOUNDS = {"start": "start", "end": "end"}
+# How the fields of boxes are called: BEANS has st and ed.
+STARTS = ("start", "st", "start_time", "onset", "begin")
+ENDS = ("end", "ed", "end_time", "offset")
 # Columns that the workflow's tables have; one of the data set gets another name.
 TAKEN = {EXTRACTED["file"], "row", "clip_id"}
 OF = re.compile(r"(?P<split>.+?)-(?P<number>\d{5})-of-(?P<count>\d{5})(-[0-9a-f]+)?")
@@ -40,6 +45,52 @@ class Shard:
     split: str
     rows: int
     schema: pa.Schema
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The column with the boxes of a recording, lists of structs, and the fields of these."""
+
+    column: str
+    start: str
+    end: str
+    labels: tuple[str, ...]
+
+    def of(self, value: list[dict] | None) -> list[tuple[str, ...]]:
+        """The cells of each box of one recording: start, end and labels; empty ones if none."""
+        names = (self.start, self.end, *self.labels)
+        rows = [tuple(_text(box[name]) for name in names) for box in value or []]
+        return rows or [("",) * len(names)]
+
+
+def boxes_column(shard: Shard) -> Boxes:
+    """The column that holds the boxes; raises `StratavoxError` where there is not one alone."""
+    found = []
+    for field in shard.schema:
+        kind = field.type
+        if not _is_list(kind) or not pa.types.is_struct(kind.value_type):
+            continue
+        names = [one.name for one in kind.value_type]
+        start, end = (next((n for n in of if n in names), None) for of in (STARTS, ENDS))
+        if start and end:
+            labels = tuple(
+                one.name
+                for one in kind.value_type
+                if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)
+            )
+            found.append(Boxes(field.name, start, end, labels))
+    if len(found) == 1:
+        return found[0]
+    named = ", ".join(boxes.column for boxes in found) or "none"
+    raise StratavoxError(
+        f"{shard.path}: with windows one column must hold the boxes of each recording, as a list "
+        f"of structs with a start ({', '.join(STARTS)}) and an end ({', '.join(ENDS)}); such "
+        f"columns: {named}; remove the key windows"
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value != value else str(value)
 
 
 def split_of(name: str) -> str:
@@ -177,14 +228,18 @@ def features_of(schema: pa.Schema) -> dict:
         return {}
 
 
-def label_columns(shard: Shard, audio: str) -> dict[str, str]:
-    """The columns that can be labels, by their names in the table that is written."""
+def label_columns(shard: Shard, audio: str, boxes: Boxes | None = None) -> dict[str, str]:
+    """The columns that can be labels, by their names in the table that is written.
+
+    Without those of ``boxes``, whose names no other column gets.
+    """
+    taken = TAKEN | ({*BOUNDS, *boxes.labels} if boxes else set())
     own = [
         field.name
         for field in shard.schema
         if field.name != audio and _holds_labels(field.type, of_feature(shard, field.name))
     ]
-    named = {f"{name}_" if name in TAKEN else name: name for name in own}
+    named = {f"{name}_" if name in taken else name: name for name in own}
     if shard.split and SPLIT not in named:
         named[SPLIT] = ""
     return named

@@ -11,7 +11,7 @@ import pandas as pd
 from stratavox import words
 from stratavox.inference.groups import Bounds, Groups, Interval, interval
 from stratavox.inference.measures import Balanced, Explained, Predicted
-from stratavox.probe import kinds
+from stratavox.probe import kinds, official
 
 PERMUTED = "permutation"
 
@@ -221,6 +221,23 @@ class Study:
         if b is None:
             wider = replace(wider, low=max(0.0, wider.low), high=min(1.0, wider.high))
         return wider
+
+    def groups_of(self, key: Key) -> Groups | None:
+        """The groups that the interval of a score is over; None where there is no interval.
+
+        Of the official split they are those of its test clips, where there are two or more.
+        """
+        if key.regime == official.REGIME and self.groups is not None:
+            tested = Groups.of(self.correct[key].clips)
+            return tested if tested.n > 1 else None
+        return None if key.regime == "random" else self.groups
+
+    def estimate(self, key: Key) -> Interval:
+        """A score in its own regime, with bounds where `groups_of` has groups."""
+        measure, groups = self.correct[key], self.groups_of(key)
+        if groups is None:
+            return Interval(measure.value)
+        return self.beside_seeds(interval(measure, groups, self.bounds), key)
 
     def score(self, measure: Balanced | Predicted) -> Interval:
         """A score in the strictest regime, with bounds where groups are known."""

@@ -78,7 +78,8 @@ def rejected(plan: Plan, dataset: str) -> list[str]:
 def _describe(summary: dict) -> list[str]:
     classes = Counter({name: n["clips"] for name, n in summary["classes"].items()})
     of = f" in {summary['groups']} groups" if summary["group"] else ", group unknown"
-    messages = [f"  {summary['clips']} clips of {len(classes)} classes{of}: {counts(classes)}"]
+    each = f" of {len(classes)} classes{of}: {counts(classes)}" if classes else of
+    messages = [f"  {summary['clips']} clips{each}"]
     if summary["drawn_from"]:
         whole = summary["drawn_from"]["clips"]
         messages.append(f"    drawn by class from {whole} clips (probes.max_clips)")

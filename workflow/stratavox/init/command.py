@@ -6,6 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.init import check, guess, kinds, preview, write
@@ -55,7 +57,7 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
             raise StratavoxError(
                 f"{path}: exists already; choose another name with --out, or --force to replace it"
             )
-    tasks, why = guess.tasks(source.columns)
+    tasks, why = chosen_tasks(source)
     chosen = choice(tasks[0], why)
     say([*source.messages, "", *columns(source.columns), "", *chosen])
     command = run_command(out)
@@ -65,8 +67,7 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
     plan = plan_of(write.config(*settings), Path())
     (outer, inner), clips = check.design(plan, name, plan.tasks(name)[0])
     scan = tables.read_table(plan.root / f"results/corpus/{name}/scan.parquet")
-    sets = source.entry.get("sets", {})
-    proposed = kinds.proposals(source.columns, sets, scan, tasks[0].target)
+    proposed = proposals(source, scan, tasks)
     tables.write_text(write.config(*settings, (outer, inner), proposed), out)
     shown = preview.clips(plan, name, plan.tasks(name)[0])
     checks = [*check.rejected(plan, name), *clips, *(f"  {one.line}" for one in proposed)]
@@ -98,11 +99,10 @@ def _start_with_parquet(name: str, folder: Path, source: Source, out: Path, forc
         raise StratavoxError(
             f"{out}: exists already; choose another name with --out, or --force to replace it"
         )
-    tasks, why = guess.tasks(source.columns)
+    tasks, why = chosen_tasks(source)
     chosen = choice(tasks[0], why)
     say([*source.messages, "", *columns(source.columns), "", *chosen])
-    command, sets = run_command(out), source.entry.get("sets", {})
-    proposed = kinds.proposals(source.columns, sets, None, tasks[0].target)
+    command, proposed = run_command(out), proposals(source, None, tasks)
     design = write.DEFAULT_DESIGN
     text = write.config(name, command, Contents(folder), source, tasks, why, design, proposed)
     plan_of(text, Path())
@@ -115,6 +115,25 @@ def _start_with_parquet(name: str, folder: Path, source: Source, out: Path, forc
             *["", "Check it, the line `group` first. Then run:", f"  {command}"],
         ]
     )
+
+
+def chosen_tasks(source: Source) -> tuple[list[guess.Task], str]:
+    """What `guess.tasks` returns; a task of another kind where no column holds classes."""
+    if "windows" in source.entry:
+        return kinds.in_windows(source.columns)
+    try:
+        return guess.tasks(source.columns)
+    except StratavoxError as error:
+        return kinds.instead(source.columns, source.entry.get("sets", {}), error)
+
+
+def proposals(
+    source: Source, scan: pa.Table | None, tasks: list[guess.Task]
+) -> list[kinds.Proposal]:
+    """The further tasks of other kinds than classification."""
+    chosen = tasks[0].target
+    found = kinds.proposals(source.columns, source.entry.get("sets", {}), scan, chosen)
+    return [one for one in found if not (tasks[0].keys and one.keys["target"] == chosen.name)]
 
 
 def unsure(messages: list[str]) -> list[str]:

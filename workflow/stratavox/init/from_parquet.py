@@ -12,10 +12,14 @@ import pyarrow.parquet as pq
 from stratavox.corpus import shards
 from stratavox.corpus.table_formats.parquet import is_audio
 from stratavox.corpus.walk import files_below
+from stratavox.corpus.window_keys import PRESETS, SEPARATOR
+from stratavox.errors import StratavoxError
 from stratavox.init.columns import Column
 from stratavox.init.look import first
 from stratavox.init.recognise import recognise
 from stratavox.init.source import Source
+
+FILE = shards.EXTRACTED["file"]
 
 
 def of_parquet(folder: Path) -> Source | None:
@@ -42,14 +46,22 @@ def of_parquet(folder: Path) -> Source | None:
         )
     if len(splits) > 1:
         messages.append(
-            "  look: all splits are read (key splits names some); folds are made anew. For "
-            f"the published split, add a task with transfer: {{column: {shards.SPLIT}, train: ..., "
-            "test: ...}"
+            "  look: all splits are read (key splits names some); folds are made anew. For the "
+            f"score on the published split beside them, write split: {shards.SPLIT} into the task"
         )
     lists = [name for name in shards.label_columns(read[0], audio) if _is_list(columns, name)]
     columns, further, recognised = recognise(columns, set(lists))
     entry = {"source": "parquet", "path": folder.as_posix()} | further
     notes = {"path": "folder of the Parquet files, relative to where you run"}
+    if boxes := _boxes(read):
+        columns += _labels_of_boxes(read, boxes)
+        preset = folder.resolve().name
+        entry["windows"] = preset if preset in PRESETS else "birdset"
+        notes["windows"] = "5 s; or a preset of BEANS, or {length_s: ..., hop_s: ...}"
+        messages.append(
+            f"  look: column {boxes.column!r} holds boxes: windows of the recordings get their "
+            f"labels (windows: {entry['windows']}). Is their length the one that you want?"
+        )
     return Source(entry, notes, columns, messages + recognised, rows)
 
 
@@ -75,6 +87,28 @@ def _cells(read: list[shards.Shard], audio: str) -> dict[str, list[str]]:
             cell = shards.cells_of(where, shards.of_feature(shard, column))
             cells[name] += [cell(value) for value in table[column].to_pylist()]
     return cells
+
+
+def _boxes(read: list[shards.Shard]) -> shards.Boxes | None:
+    """The column of boxes with labels; None where there is none, or several."""
+    try:
+        boxes = shards.boxes_column(read[0])
+    except StratavoxError:
+        return None
+    return boxes if boxes.labels else None
+
+
+def _labels_of_boxes(read: list[shards.Shard], boxes: shards.Boxes) -> list[Column]:
+    """The labels of the boxes of each recording, as columns of sets; and the recordings."""
+    cells: dict[str, list[str]] = {name: [] for name in boxes.labels}
+    for shard in read:
+        for value in pq.read_table(shard.path, columns=[boxes.column])[boxes.column].to_pylist():
+            for name in boxes.labels:
+                own = {box[name] for box in value or []} - {None, ""}
+                cells[name].append(SEPARATOR.join(sorted(own)))
+    count = len(next(iter(cells.values())))
+    files = Column(FILE, [str(number) for number in range(count)], "file")
+    return [files, *(Column(name, own, "label") for name, own in cells.items())]
 
 
 def _is_list(columns: list[Column], name: str) -> bool:

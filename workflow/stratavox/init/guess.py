@@ -7,7 +7,7 @@ Each choice has its reason and the alternatives.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stratavox.config import default
 from stratavox.errors import StratavoxError
@@ -48,10 +48,11 @@ class Group:
         sizes = self.column.values.values()
         each = f"{min(sizes)} to {max(sizes)}" if len(set(sizes)) > 1 else f"{min(sizes)}"
         labels = "each with one label only" if self.nested else "many of them with several labels"
-        messages = (
-            f"{len(sizes)} values, {each} clips each, {labels}; "
-            f"{len(self.classes)} classes with {self.clips} clips could be tested"
-        )
+        messages = f"{len(sizes)} values, {each} clips each"
+        if self.classes:
+            messages += (
+                f", {labels}; {len(self.classes)} classes with {self.clips} clips could be tested"
+            )
         if self.recurs:
             messages += (
                 f". Check: its values recur with several of {self.recurs}; if they are numbered "
@@ -62,12 +63,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Task:
-    """A target with its group (None: unknown) and the reason; ``others`` could be the group too."""
+    """A target with its group (None: unknown) and the reason; ``others`` could be the group too.
+
+    ``keys`` are the keys of another kind than classification.
+    """
 
     target: Column
     group: Group | None
     why: str
     others: list[Group]
+    keys: dict[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> Counter:
@@ -134,6 +139,25 @@ def task(target: Column, columns: list[Column]) -> Task:
     why = f"the first column to hold out, by its name ({first.column.kind})"
     others = [group for group in different if group is not first]
     return Task(target, first, f"{why}; {refused}" if refused else why, others[:ALTERNATIVES])
+
+
+def other_kind(target: Column, keys: dict[str, str], columns: list[Column]) -> Task:
+    """A task of another kind, ``keys`` with it, and the preferred group among ``columns``."""
+    column = held_out([one for one in columns if one is not target], FEWEST_GROUPS)
+    if column is None:
+        return Task(target, None, "no column is named as one", [], keys)
+    why = f"the first column to hold out, by its name ({column.kind})"
+    return Task(target, Group(column, Counter(), False, None), why, [], keys)
+
+
+def held_out(columns: list[Column], least: int) -> Column | None:
+    """The preferred group of a task without classes: a column with ``least`` values or more."""
+    named = [
+        column
+        for column in columns
+        if column.kind in GROUP_KINDS and column.useless is None and len(column.values) >= least
+    ]
+    return min(named, key=lambda one: (GROUP_KINDS.index(one.kind), one.rank), default=None)
 
 
 def testable(target: Column, group: Column | None) -> Counter:

@@ -6,12 +6,15 @@ only the person knows.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from stratavox.corpus.identity import good
 from stratavox.corpus.window_keys import JSON
+from stratavox.errors import StratavoxError
+from stratavox.init import guess
 from stratavox.init.columns import Column, number
 from stratavox.init.look import counts, first
 
@@ -21,6 +24,8 @@ PRESENT, ABSENT = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 FEWEST_VALUES = 10
 # Words of measures that are not only about the file or a program.
 MEASURED = {"latitude", "longitude", "freq", "frequency", "fmean", "fmin", "fmax", "hour"}
+# What stands in a cell where nothing was heard.
+NO_LABEL = {"nocall", "no_call", "no call", "no-call", "nothing", "negative"}
 # Boxes that share time with one of another label, as a share of all, from which windows help.
 OVERLAP = 0.05
 
@@ -45,7 +50,7 @@ def proposals(
     found = [
         Proposal(
             f"{name}_each",
-            {"kind": "multilabel", "target": name, "separator": sign},
+            {"kind": "multilabel", "target": name, "separator": sign} | _negative(columns, name),
             f"look: {name}: to probe its labels one by one, write kind: multilabel and separator",
         )
         for name, sign in sets.items()
@@ -53,6 +58,40 @@ def proposals(
     found += _lists(columns) + _one_hot(columns)
     found += _overlapping(scanned, target) if scanned is not None else []
     return found + _numbers(columns)
+
+
+def instead(
+    columns: list[Column], sets: dict[str, str], refused: StratavoxError
+) -> tuple[list[guess.Task], str]:
+    """What `guess.tasks` returns, where no column holds classes: a task of another kind.
+
+    Raises ``refused`` where the columns allow none.
+    """
+    for proposal in proposals(columns, sets, None, columns[0]):
+        if isinstance(target := proposal.keys["target"], str):
+            column = next(one for one in columns if one.name == target)
+            keys = {key: value for key, value in proposal.keys.items() if key != "target"}
+            why = f"no column holds one class for each clip, and this allows kind: {keys['kind']}"
+            return [guess.other_kind(column, keys, columns)], why
+    raise refused
+
+
+def in_windows(columns: list[Column]) -> tuple[list[guess.Task], str]:
+    """What `guess.tasks` returns, where the last of ``columns`` has the labels of boxes.
+
+    The group is the recording, in the column of the kind file.
+    """
+    recording = next(column for column in columns if column.kind == "file")
+    group = guess.Group(recording, Counter(), False, None)
+    why = "windows of one recording belong together; a coarser column is better, such as the site"
+    return [guess.Task(columns[-1], group, why, [], {"kind": "multilabel"})], "the boxes' labels"
+
+
+def _negative(columns: list[Column], name: str) -> dict[str, str]:
+    """The key negative, where a cell of the column is a word for no label."""
+    column = next(column for column in columns if column.name == name)
+    words = [value for value in column.values if value.strip().casefold() in NO_LABEL]
+    return {"negative": words[0]} if words else {}
 
 
 def _lists(columns: list[Column]) -> list[Proposal]:

@@ -84,7 +84,8 @@ def recognise(columns: list[Column], asis: set[str] = frozenset()):
         if column.is_split:
             messages.append(
                 f"  look: {column.name} names splits ({', '.join(sorted(column.values))}): it is "
-                "neither label nor group, and all clips are used; folds are made anew"
+                "neither label nor group, and all clips are used; folds are made anew. For the "
+                f"score on this split beside them, write split: {column.name} into the task"
             )
     return columns, entry, messages
 

@@ -8,11 +8,14 @@ import textwrap
 import yaml
 
 from stratavox.config import default
+from stratavox.corpus.shards import SPLIT
 from stratavox.init import guess
 from stratavox.init.columns import Column
 from stratavox.init.kinds import Proposal
 from stratavox.init.look import SLOW, SPEED, Contents, counts, ultrasonic
 from stratavox.init.source import Source
+from stratavox.probe.official import KNOWN
+from stratavox.probe.transfer import TEST, TRAIN
 
 WIDTH = 100
 # Clips of one job: a BEATs takes minutes on a core. The schema allows 999 shards, but with more
@@ -135,13 +138,15 @@ def _dataset(
         f"number of files of clips: {SHARDS_RULE}",
     )
     lines += ["max_bad: 0.05 # the run stops if a larger share of rows is unusable", "tasks:"]
-    lines += [f"  {line}" for line in _task(tasks[0], why)]
+    lines += [f"  {line}" for line in _task(tasks[0], why, source.columns)]
     if tasks[1:]:
         lines += _comment("other questions that these columns could answer:", 2)
         lines += [f"  # {_short(task)}" for task in tasks[1 : 1 + guess.ALTERNATIVES]]
     if proposals:
         lines += _comment("tasks of other kinds that these columns may allow:", 2)
-        lines += [f"  # {_proposed(proposal, tasks[0])}" for proposal in proposals]
+        group = tasks[0].group and tasks[0].group.column
+        group = group or guess.held_out(source.columns, design[0])
+        lines += [f"  # {_proposed(proposal, group)}" for proposal in proposals]
     if design != DEFAULT_DESIGN:
         outer, inner = design
         lines += _comment("the groups are too few for the default's 5 folds with 3 inner ones")
@@ -149,11 +154,12 @@ def _dataset(
     return lines
 
 
-def _task(task: guess.Task, why: str) -> list[str]:
+def _task(task: guess.Task, why: str, columns: list[Column]) -> list[str]:
     target, group = task.target, task.group
     lines = [f"{name_of(target.name, 'label')}:"]
     body = _comment(f"{describe(target)}. Why this column: {why}")
     body.append(f"target: {scalar(target.name)}")
+    body += [f"{key}: {scalar(value)}" for key, value in task.keys.items()]
     body += _comment("clips of one group are never on both sides of a split: check this line")
     if group is None:
         body += [*_comment(NO_GROUP), *_comment(f"Why none: {task.why}"), "group: null"]
@@ -164,12 +170,30 @@ def _task(task: guess.Task, why: str) -> list[str]:
         body += _comment("other columns that could be the group:")
         for other in task.others:
             body += _comment(f"group: {scalar(other.column.name)} - {other.describe()}", 0, "  ")
+    if split := _split(columns):
+        body += _comment("the official split: its score is shown beside that of the folds")
+        body.append(f"# split: {split}")
     body += [
         f"min_clips: {guess.MIN_CLIPS} # classes with fewer clips, or in fewer groups, are dropped",
         f"min_groups: {guess.MIN_GROUPS}",
         "role: target # or nuisance: what the encoder should ignore",
     ]
     return lines + [f"  {line}" for line in body]
+
+
+def _split(columns: list[Column]) -> str:
+    """The key split, from a column whose values name both sides; empty where none does."""
+    for column in columns:
+        if column.is_split or column.name == SPLIT:
+            sides: dict[str, list[str]] = {TRAIN: [], TEST: []}
+            for value in sorted(column.values):
+                side = KNOWN.get(re.split(r"[\W_]", value.casefold())[0])
+                sides.get(side, []).append(value)
+            if all(sides.values()):
+                known = all(value.casefold() in KNOWN for value in column.values)
+                name = scalar(column.name)
+                return name if known else _flow({"column": column.name} | sides)
+    return ""
 
 
 def describe(column: Column) -> str:
@@ -186,9 +210,9 @@ def _short(task: guess.Task) -> str:
     return f"{name}: {{target: {target}, group: {group}{role}}}"
 
 
-def _proposed(proposal: Proposal, task: guess.Task) -> str:
-    """A task of another kind in one line, with the group of the first task."""
-    group = "null" if task.group is None else scalar(task.group.column.name)
+def _proposed(proposal: Proposal, column: Column | None) -> str:
+    """A task of another kind in one line, with ``column`` as its group."""
+    group = "null" if column is None else scalar(column.name)
     keys = ", ".join(f"{key}: {_flow(value)}" for key, value in proposal.keys.items())
     above = f" # and for the dataset: {proposal.above}" if proposal.above else ""
     return f"{name_of(proposal.name, 'other')}: {{{keys}, group: {group}}}{above}"
@@ -214,10 +238,10 @@ def scalar(value: str) -> str:
     return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).strip()
 
 
-def _flow(value: str | list[str] | dict[str, str]) -> str:
-    """A text, several texts, or keys and texts, in one line."""
+def _flow(value: str | list[str] | dict) -> str:
+    """A text, several texts, or keys with either, in one line."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{scalar(key)}: {scalar(text)}' for key, text in value.items())}}}"
+        return f"{{{', '.join(f'{scalar(key)}: {_flow(own)}' for key, own in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(scalar, value))}]"
     return scalar(value)

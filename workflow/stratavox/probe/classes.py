@@ -42,6 +42,13 @@ def chosen(
     return clips[clips["target"].isin(classes)].reset_index(drop=True), list(counted), left_out
 
 
+def of_both(clips: pd.DataFrame, test: np.ndarray) -> pd.DataFrame:
+    """The clips of classes that are in ``test`` (clips,) bool and outside; none of a lone class."""
+    target = clips["target"]
+    both = set(target[test]) & set(target[~test])
+    return clips[target.isin(both if len(both) > 1 else set())].reset_index(drop=True)
+
+
 def summary(clips: pd.DataFrame) -> dict:
     """Clips and groups of each class, and the balanced accuracy of guessing."""
     classes = limits.in_classes(clips)

@@ -10,6 +10,9 @@ regime (alike.py).
 A task with ``transfer`` trains on clips with some values of a column and tests clips with others:
 in the regime ``grouped`` the clips that only train have the fold -1. In all other regimes only the
 tested clips occur, and ``within`` is by group among them: what transfer is compared with.
+
+A task with ``split`` also has the regime ``official``: the clips that the data set names for
+training have the fold -1, and those that it names for tests the fold 0.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
-from stratavox.probe import alike, kinds, limits, linked, splits, transfer
+from stratavox.probe import alike, kinds, limits, linked, official, splits, transfer
 from stratavox.probe.regimes import APART, columns_of
 from stratavox.stage import Job
 
@@ -65,9 +68,11 @@ def choose_clips(
     kind = kinds.of(settings)
     own = kind.module("folds")
     crossing, group_columns = settings.get("transfer"), columns_of(settings["group"])
+    published = settings.get("split")
     needed = [(f"{where}.target", key) for key in columns_of(settings["target"])]
     needed += [(f"{where}.group", key) for key in group_columns]
     needed += [(f"{where}.transfer.column", crossing["column"])] if crossing else []
+    needed += [(f"{where}.split.column", published["column"])] if published else []
     needed += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
     check_columns(needed, labels.column_names[1:], settings)
     named = settings["group"] is not None
@@ -80,6 +85,9 @@ def choose_clips(
     if crossing:
         of_clips = labels[crossing["column"]].to_pylist()
         cells["side"] = transfer.sides(of_clips, crossing, where)
+    if published:
+        of_clips = labels[published["column"]].to_pylist()
+        cells[official.REGIME] = official.sides(of_clips, published, where)
     every = pd.DataFrame(cells, dtype=object)
     if crossing:
         every = every[every["side"] != ""]
@@ -120,6 +128,9 @@ def choose_clips(
     }
     if crossing:
         summary["transfer"] = crossing | _training(clips, straddling, own)
+    if published:
+        used = official.used(clips, own)
+        summary[official.REGIME] = published | official.summary(clips, used, own)
     if len(clips) < len(whole):
         whole = tested_clips(whole)
         groups = whole["group"].nunique() if named else None
@@ -237,7 +248,8 @@ def assign(clips: pd.DataFrame, settings: dict) -> tuple[pa.Table, list[str], di
     """Folds of each regime, the regimes with folds, and those without and why.
 
     Raises where the grouped regime has no folds, as the task cannot be answered then; the regimes
-    within the tested side and by recording are left out where some class is in too few units.
+    within the tested side and by recording are left out where some class is in too few units, and
+    the official split where one of its sides is too small.
     """
     blocks, kept, left_out = [], [], {}
     if "side" in clips:
@@ -253,6 +265,15 @@ def assign(clips: pd.DataFrame, settings: dict) -> tuple[pa.Table, list[str], di
             left_out[regime] = str(error)
             continue
         kept.append(regime)
+    if official.REGIME in clips:
+        own = kinds.of(settings).module("folds")
+        used = official.used(clips, own)
+        try:
+            fold = official.folds(used, own, settings)
+            blocks.append(_rows(used, official.REGIME, 0, fold))
+            kept.append(official.REGIME)
+        except StratavoxError as error:
+            left_out[official.REGIME] = str(error)
     return pa.concat_tables(blocks), kept, left_out
 
 

@@ -48,6 +48,13 @@ def parts(values: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.unique(ends), values, side="right")
 
 
+def of_both(clips: pd.DataFrame, test: np.ndarray) -> pd.DataFrame:
+    """All ``clips``; none where the number varies in ``test`` (clips,) bool or outside alone."""
+    values = clips["value"].to_numpy(float)
+    vary = all(len(set(values[side])) > 1 for side in (test, ~test))
+    return clips if vary else clips[:0]
+
+
 def summary(clips: pd.DataFrame) -> dict:
     """The range of the numbers; 0 is the variance that the mean of the training clips explains."""
     values = clips["value"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-# Regimes, strictest first -> the column of the folds whose values stay on one side of a split.
-# None: each clip by itself, unless several are the same audio.
-APART = {"grouped": "group", "within": "group", "recording": "recording", "random": None}
+# Regimes, strictest first, and last the official split -> the column of the folds whose values stay
+# on one side of a split. None: each clip by itself, unless several are the same audio.
+APART = {
+    "grouped": "group",
+    "within": "group",
+    "recording": "recording",
+    "random": None,
+    "official": None,
+}
 
 
 def columns_of(named: str | list[str] | None) -> list[str]:

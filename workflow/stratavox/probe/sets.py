@@ -66,6 +66,26 @@ def chosen(
     return kept.reset_index(drop=True), list(counted), left_out
 
 
+def of_both(clips: pd.DataFrame, test: np.ndarray) -> pd.DataFrame:
+    """All ``clips``, with the classes learned outside ``test`` (clips,) bool and scored in it.
+
+    Clips with and without such a class are on both sides; in training there are two of each, one
+    for either side of an inner fold. No clip is left where there is no such class.
+    """
+    present = np.array(clips["present"].tolist(), bool).reshape(len(clips), -1)
+    train, tested = present[~test], present[test]
+    enough = (train.sum(axis=0) > 1) & ((~train).sum(axis=0) > 1)
+    kept = enough & tested.any(axis=0) & ~tested.all(axis=0)
+    names = [
+        tuple(name for name, place in zip(own, np.flatnonzero(row), strict=True) if kept[place])
+        for own, row in zip(clips["names"], present, strict=True)
+    ]
+    clips = clips.assign(
+        names=names, target=["|".join(own) for own in names], present=present[:, kept].tolist()
+    )
+    return clips if kept.any() else clips[:0]
+
+
 def summary(clips: pd.DataFrame) -> dict:
     """Clips and groups of each class; mean average precision of guessing; clips without a class."""
     each = clips.explode("names").dropna(subset="names")
@@ -95,9 +115,10 @@ def by_group(
 
 
 def by_clip(clips: pd.DataFrame, count: int, seed: int) -> np.ndarray:
-    """Folds (clips,) as `of_groups` makes them, each clip a group."""
+    """Folds (clips,) as `of_groups` makes them, each clip a group, and clips of one audio one."""
     present = np.array(clips["present"].tolist(), bool)
-    return of_groups(present, np.arange(len(present)), count, 1, seed)
+    units = clips["audio"].to_numpy() if "audio" in clips else np.arange(len(present))
+    return of_groups(present, units, count, 1, seed)
 
 
 def of_groups(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stratavox.inference.groups import Interval, interval
+from stratavox.inference.groups import Interval
 from stratavox.inference.multiplicity import Joint
 from stratavox.inference.study import Encoder, Key, Study
 
@@ -34,19 +34,15 @@ def _measured(study: Study, encoder: Encoder) -> Iterator[dict]:
     for key, measure in study.correct.items():
         if key.encoder != encoder.name:
             continue
-        estimate = Interval(measure.value)
-        if study.groups is not None and key.regime != "random":
-            estimate = interval(measure, study.groups, study.bounds)
-            estimate = study.beside_seeds(estimate, key)
         low, high = simultaneous.get(key, (None, None))
         drawn = [study.correct[key._replace(encoder=name)].value for name in encoder.members]
-        yield _row(encoder, key, study.kind.metric, estimate) | {
+        yield _row(encoder, key, study.kind.metric, study.estimate(key)) | {
             "band_low": low,
             "band_high": high,
             "draws_low": min(drawn) if len(drawn) > 1 else None,
             "draws_high": max(drawn) if len(drawn) > 1 else None,
             "n_clips": int(measure.clips.sum()),
-            "n_groups": study.groups.n if study.groups is not None else None,
+            "n_groups": None if study.groups is None else len(measure.clips),
         }
 
 

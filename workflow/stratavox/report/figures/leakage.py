@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stratavox import words
+from stratavox.probe.official import REGIME
 from stratavox.report import curves, style
 from stratavox.report.figure import Figure, Points
 from stratavox.report.results import PROBE, Results
@@ -27,6 +28,7 @@ LOOKS = {
     "within": (style.SKY, "dash"),
     "recording": (style.GREEN, "dash"),
     "random": (style.VERMILION, "dashdot"),
+    "official": (style.BROWN, "longdash"),
 }
 
 
@@ -62,7 +64,8 @@ def notes(results: Results) -> list[str]:
         text.append(f"All other scores are of probes trained on other clips of {tested}.")
     if "recording" in facts["regimes"] and results.regime != "recording":
         text.append("By recording: no recording is in both training and test data.")
-    if facts["regimes"] == ["random"]:
+    text += _official(results)
+    if facts["regimes"][0] == "random":
         text.append(
             "Only the random split could be made, so the effect of animals or recordings that are "
             "in both training and test data cannot be measured here."
@@ -80,6 +83,24 @@ def notes(results: Results) -> list[str]:
     else:
         text.append(results.no_selectivity())
     return text + results.draws_line("Thin bars")
+
+
+def _official(results: Results) -> list[str]:
+    """What the official split is, and its score beside the strictest regime's, for each encoder."""
+    if REGIME not in results.facts["regimes"]:
+        return []
+    split = results.facts[REGIME]
+    text = (
+        f"Official split (column {split['column']}): trained on "
+        f"{words.count(split['train'], 'clip')}, tested on {words.count(split['test'], 'clip')}"
+    )
+    if split["groups"] is not None:
+        text += f" of {words.count(split['groups'], 'group')}, "
+        text += f"{split['groups_on_both'] or 'none'} of them also in training"
+    text += f"; chance {words.number(split['chance'], 2)}."
+    if split["groups"] == 1:
+        text += " No interval, as one group is tested."
+    return [text, *results.others["official_split"]["sentence"]]
 
 
 def _intervals(results: Results) -> str:
