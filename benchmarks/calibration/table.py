@@ -12,6 +12,7 @@ from benchmarks.calibration import (
     default_run,
     intervals,
     nulls,
+    permuted,
     recommendation,
     verdicts,
 )
@@ -24,6 +25,7 @@ SIMULATIONS = list(
         intervals.simulations(),
         crossvalidated.simulations(),
         contrasts.simulations(),
+        permuted.simulations(),
         blocks.simulations(),
         nulls.simulations(),
         bits.simulations(),
