@@ -117,7 +117,7 @@ rule clips:
     output:
         clips="results/clips/{dataset}/{rate}/part-{shard}.parquet",
     resources:
-        **needs(mb=(1000, 0), minutes=(10, 0.01)),
+        **needs(mb=(1500, 0), minutes=(10, 0.01)),
     params:
         **stage(
             "corpus.clips",

@@ -164,7 +164,7 @@ def test_segments_are_what_reading_each_gives(tmp_path, monkeypatch, form):
 
 @pytest.mark.parametrize("form", ["wav", "ogg"])
 def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch, form):
-    for module in (recordings, predict):
+    for module in (recordings, corpus_clips):
         monkeypatch.setattr(module, "GROUP_S", 4.0)
     monkeypatch.setattr(from_start, "BLOCK", 1 << 13)
     peaks = []

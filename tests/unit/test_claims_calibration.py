@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from benchmarks.calibration import blocks, contrasts, intervals, numbers, recommendation, verdicts
+from benchmarks.calibration import (
+    blocks,
+    contrasts,
+    intervals,
+    numbers,
+    permuted,
+    recommendation,
+    verdicts,
+)
 from benchmarks.calibration.simulation import (
     COVERAGE,
     Measured,
@@ -15,7 +23,8 @@ from benchmarks.calibration.simulation import (
 
 PARTS = [
     *(verdicts.simulations, verdicts.power, intervals.simulations, contrasts.simulations),
-    *(blocks.simulations, recommendation.simulations, numbers.simulations),
+    *(blocks.simulations, permuted.simulations, recommendation.simulations),
+    numbers.simulations,
 ]
 SIMULATIONS = {one.setting: one for part in PARTS for one in part()}
 # Settings that intervals, tests or verdicts of an earlier version did not hold in.
@@ -33,6 +42,7 @@ FEW_RUNS = {
     "groups' differences have sd .04, 12 groups": 60,
     "they differ by .02, only a fifth of the groups differ, 12 groups": 60,
     "it is one more random draw beside 5 twins, 20 groups": 60,
+    "its order is one more draw beside 3 twins, 12 groups": 10,
     "blocks rise .50 to .80, 12 groups": 40,
     "5 encoders of noise, 12 groups": 6,
     "12 groups, 90% of the target of groups, log errors of groups with sd 0.25": 300,

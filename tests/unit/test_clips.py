@@ -132,6 +132,18 @@ def test_row_groups_are_closed_at_600_seconds(data, monkeypatch):
     assert [len(g) for g in row_groups(data.parent / "part.parquet")] == [3, 3, 1]
 
 
+def test_row_groups_above_48_khz_hold_no_more_samples(data, monkeypatch):
+    """Up to 48 kHz they end at 600 s, so that the parts of such clips stay as they are."""
+    assert {module.group_s(rate) for rate in (16000, 32000, 48000)} == {600}
+    assert module.group_s(256000) * 256000 == 600 * 48000
+    monkeypatch.setattr(module, "GROUP_S", 1.0)
+    monkeypatch.setattr(module, "GROUP_RATE", 16000)
+    many(data, 7, 0.4)
+    for rate, sizes in ((16000, [3, 3, 1]), (32000, [2, 2, 2, 1])):
+        stored(data, settings(), rate=rate)
+        assert [len(g) for g in row_groups(data.parent / "part.parquet")] == sizes
+
+
 def test_memory_does_not_grow_with_the_shard(data, monkeypatch):
     monkeypatch.setattr(module, "GROUP_S", 5.0)
     peaks = []

