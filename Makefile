@@ -43,6 +43,8 @@ docs: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.birdnet
+	$(BIN)/python -m benchmarks.encoders
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.probing
 	$(BIN)/python -m benchmarks.calibration

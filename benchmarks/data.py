@@ -61,7 +61,7 @@ def manifest(paths: list[Path], copies: int = 1) -> pa.Table:
     return pa.Table.from_pylist(sorted(listed, key=lambda row: row["clip_id"]), schema=schema)
 
 
-def store(recordings: Path, manifest: Path, out: Path) -> None:
-    """Store the clips of ``manifest`` at 16 kHz, as the workflow does."""
+def store(recordings: Path, manifest: Path, out: Path, rate: int = 16000) -> None:
+    """Store the clips of ``manifest`` at ``rate``, as the workflow does."""
     settings = {"path": str(recordings), "channel": "mean", "trim_zeros": False}
-    clips.store(settings, manifest, 16000, out, {})
+    clips.store(settings, manifest, rate, out, {})

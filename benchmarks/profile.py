@@ -27,8 +27,17 @@ from stratavox import tables
 from stratavox.snakemake_internals import load
 
 PROJECT = Path(__file__).resolve().parents[1]
-FORWARD = ("part", "tokens")
-PROBES = ("linear", "notebook", "atlas", "conditional", "erasure", "samples", "attention")
+FORWARD = ("part", "tokens", "all_tokens")
+PROBES = (
+    "linear",
+    "notebook",
+    "atlas",
+    "conditional",
+    "erasure",
+    "samples",
+    "attention",
+    "all_blocks",
+)
 DRAWING = "stratavox.report.draw"
 TARGET = 0.1
 # bytes of results/figures and of the page

@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from avex.models.utils import registry
+
 from stratavox import config
 from stratavox.encoders import catalogue
+from stratavox.encoders.avex import AVES
 
 DOCS = Path(__file__).resolve().parent
 LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
@@ -35,11 +38,31 @@ def pages() -> dict[Path, str]:
         rows += [f"| {' | '.join((f'`{family}`', *row))} |" for row in table]
         lines += [f"## encoders of family {family}\n", *_keys(rules, config.entry(family)), ""]
     encoders = (DOCS / "encoders.md").read_text(encoding="utf-8")
-    place = re.compile(r"\| family \|.*?\n(?=\n)", re.DOTALL)
-    return {
-        DOCS / "config.md": "\n".join(lines),
-        DOCS / "encoders.md": place.sub(lambda _: "\n".join([*rows, ""]), encoders),
+    for table in (rows, _avex_names()):
+        first = re.escape(table[0].split("|")[1])
+        place = re.compile(rf"\|{first}\|.*?\n(?=\n)", re.DOTALL)
+        encoders = place.sub(lambda _, table=table: "\n".join([*table, ""]), encoders)
+    return {DOCS / "config.md": "\n".join(lines), DOCS / "encoders.md": encoders}
+
+
+def _avex_names() -> list[str]:
+    """The table of all names in avex's registry: its models, and its classes of models.
+
+    Raises `KeyError` for a name that is neither loaded nor refused with a reason.
+    """
+    facts = catalogue.facts("avex")
+    loaded = {AVES: "avex"} | {
+        name: family for family in ("avex", "beats") for name in catalogue.facts(family).MODELS
     }
+    rows = ["| name in avex | here | why not; the nearest |", "|---|---|---|"]
+    # avex's list_models asks the hub for each model
+    for name in sorted({*registry._MODEL_REGISTRY, *registry.list_model_classes()}):
+        no = None if name in loaded else facts.refused(name)
+        if no is None:
+            rows.append(f"| `{name}` | `family: {loaded[name]}` | |")
+        else:
+            rows.append(f"| `{name}` | refused | {no.why}; nearest: {no.nearest} |")
+    return rows
 
 
 def _keys(rules: dict, rule: dict, indent: str = "") -> Iterator[str]:

@@ -19,10 +19,10 @@ PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).pare
 sys.path.insert(0, f"{PROJECT}/workflow")
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from stratavox import snakemake_internals as internals
 from stratavox.corpus.identity import sha256_of
-from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.errors import StratavoxError
 from stratavox.inference import ANSWERS
 from stratavox.jobs import Jobs
@@ -59,6 +59,9 @@ try:
     if internals.imported(workflow):
         config = over_default(config)
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
+    if workflow.is_main_process:
+        for key, place in PLAN.instead.items():
+            logger.info(f"{key}: {place}")
 except StratavoxError as error:
     raise WorkflowError(str(error)) from None
 
@@ -147,8 +150,8 @@ def needs(mb, minutes, at_most=lambda wildcards: math.inf):
     """Resources of a job: memory and time as (what it starts with, what each clip adds).
 
     More at each new attempt; a job of one shard has its share of the clips, one that takes a sample
-    ``at_most`` so many. Measured on the runs of config/real_calls.yaml and config/paper.yaml on one
-    slow core, and rounded up twice.
+    ``at_most`` so many. Measured on runs of real calls and of config/paper.yaml on one slow core,
+    and rounded up twice.
     """
 
     def clips(wildcards):
@@ -233,9 +236,23 @@ def of_encoders(pattern, encoders):
 
 
 def clips_at_rate(wildcards):
-    """The shard of clips at the encoder's rate."""
-    rate = PLAN.rate(wildcards.encoder)
+    """The shard of clips at the rate that the encoder is fed."""
+    rate = PLAN.rate(wildcards.encoder, wildcards.dataset)
     return rules.clips.output.clips.format(rate=rate, **wildcards)
+
+
+def clips_described(wildcards):
+    """The shard of clips at the rate at which they are described, seen and heard."""
+    rate = PLAN.described_rate(wildcards.dataset)
+    return rules.clips.output.clips.format(rate=rate, **wildcards)
+
+
+def all_clips_described(wildcards):
+    """Every shard of these clips."""
+    rate = PLAN.described_rate(wildcards.dataset)
+    return of_each_shard(rules.clips.output.clips.replace("{rate}", str(rate)))(
+        wildcards
+    )
 
 
 def receipt_of_weights(wildcards):
@@ -352,6 +369,7 @@ def index_of_dataset(dataset):
 
     return {
         "source": entry["source"],
+        "instead": PLAN.instead.get(f"datasets.{dataset}"),
         "chorus": entry.get("chorus"),
         "archive": (
             PLAN.archive_about(dataset) | {"account": of(rules.arrange.output.account)}

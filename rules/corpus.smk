@@ -111,12 +111,12 @@ rule clips:
 
 rule acoustics:
     input:
-        clips=rules.clips.output.clips.replace("{rate}", str(BASELINE_RATE)),
+        clips=clips_described,
     output:
         acoustics="results/acoustics/{dataset}/part-{shard}.parquet",
     resources:
         **needs(mb=(1500, 0), minutes=(10, 0.02)),
     params:
-        **stage("corpus.acoustics", lambda wildcards: {"rate": BASELINE_RATE}),
+        **stage("corpus.acoustics", lambda wildcards: PLAN.acoustics(wildcards.dataset)),
     shell:
         COMMAND

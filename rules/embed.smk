@@ -27,7 +27,7 @@ rule part:
     params:
         **stage(
             "embed.part",
-            lambda wildcards: PLAN.encoder(wildcards.encoder),
+            lambda wildcards: PLAN.encoder(wildcards.encoder, wildcards.dataset),
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),
@@ -60,7 +60,30 @@ rule tokens:
     params:
         **stage(
             "embed.tokens",
-            lambda wildcards: PLAN.tokens(wildcards.encoder, wildcards.dataset),
+            lambda wildcards: PLAN.tokens(
+                "attention", wildcards.encoder, wildcards.dataset
+            ),
+            code=lambda wildcards: PLAN.family_code(wildcards.encoder),
+            content=lambda wildcards: PLAN.weights(wildcards.encoder),
+        ),
+    shell:
+        COMMAND
+
+
+rule all_tokens:
+    input:
+        clips=clips_at_rate,
+        receipt=receipt_of_weights,
+    output:
+        tokens="results/all_tokens/{encoder}/{dataset}/part-{shard}.parquet",
+    resources:
+        **needs(mb=(3500, 0.8), minutes=(20, 0.05)),
+    params:
+        **stage(
+            "embed.tokens",
+            lambda wildcards: PLAN.tokens(
+                "all_blocks", wildcards.encoder, wildcards.dataset
+            ),
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),

@@ -170,6 +170,24 @@ rule attention:
         COMMAND
 
 
+rule all_blocks:
+    input:
+        folds=rules.folds.output.folds,
+        tokens=of_each_shard(rules.all_tokens.output.tokens),
+    output:
+        scores="results/all_blocks_scores/{encoder}/{dataset}/{task}.parquet",
+        predictions="results/all_blocks_predictions/{encoder}/{dataset}/{task}.parquet",
+        weights="results/all_blocks_weights/{encoder}/{dataset}/{task}.parquet",
+    resources:
+        **needs(mb=(5000, 0.8), minutes=(60, 2), at_most=probed_clips),
+    params:
+        **stage(
+            "probe.all_blocks", lambda wildcards: PLAN.all_blocks(wildcards.dataset)
+        ),
+    shell:
+        COMMAND
+
+
 rule infer:
     input:
         summary=rules.folds.output.summary,
@@ -184,6 +202,15 @@ rule infer:
         erased=of_encoders(rules.erasure.output.columns, PLAN.erased),
         token_scores=of_encoders(rules.attention.output.scores, PLAN.attended),
         token_predictions=of_encoders(rules.attention.output.predictions, PLAN.attended),
+        all_blocks_scores=of_encoders(
+            rules.all_blocks.output.scores, PLAN.on_all_blocks
+        ),
+        all_blocks_predictions=of_encoders(
+            rules.all_blocks.output.predictions, PLAN.on_all_blocks
+        ),
+        all_blocks_weights=of_encoders(
+            rules.all_blocks.output.weights, PLAN.on_all_blocks
+        ),
     output:
         **{
             name: f"results/answers/{{dataset}}/{{task}}/{name}.parquet"

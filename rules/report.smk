@@ -89,7 +89,7 @@ rule panels:
 
 rule listen:
     input:
-        clips=of_each_shard(rules.acoustics.input.clips),
+        clips=all_clips_described,
         inspect=of_each_shard(rules.inspect.output.part),
         folds=of_own_targets(rules.folds.output.folds),
     output:

@@ -11,13 +11,14 @@ from scipy.stats import norm
 from benchmarks.calibration import studies, worlds
 from benchmarks.calibration.simulation import Record, Row, Simulation, at_most, column, each
 from stratavox.inference.answers import rows_of
-from stratavox.inference.answers.contrasts import LAST_OR_CHOSEN, TRAINED
+from stratavox.inference.answers.contrasts import ATTENTION, LAST_OR_CHOSEN, TRAINED
 from stratavox.inference.measures import Balanced
 from stratavox.inference.study import Key, Study
 
 CLIPS = 10  # of each of four classes in a group
 DIFFERS = Row("two equal scores differ", at_most(0.05), column("differs"))
 EQUAL = Row("two scores are equal within .02", at_most(0.05), column("equal"))
+SEEDS = Row("two equally good probes differ", at_most(0.05), column("differs"))
 TWINS = Row("trained differs from random twins", at_most(0.05), column("differs"))
 
 # The difference that a group has by itself (groups,), whose expected value is ``mean``.
@@ -61,6 +62,11 @@ def simulations() -> Iterator[Simulation]:
             once = partial(twins, groups=groups, draws=draws)
             yield Simulation(setting, (TWINS,), each(once))
 
+    for seeds in (2, 3, 5):
+        for groups in (6, 12, 20):
+            setting = f"trained with {seeds} seeds of sd .04 in each of 4 folds, {groups} groups"
+            yield Simulation(setting, (SEEDS,), each(partial(probes, groups=groups, seeds=seeds)))
+
 
 def answer(study: Study, question: str) -> dict:
     """The row of the one contrast that asks this."""
@@ -88,6 +94,26 @@ def pair(
     correct = {Key(studies.NAME, "nested"): chosen, Key(studies.NAME, curve[-1]): last}
     row = answer(studies.study([studies.encoder(curve)], correct), LAST_OR_CHOSEN)
     return {"differs": float(row["resolved"]), "equal": float(row["equivalent"])}
+
+
+def probes(generator: np.random.Generator, groups: int, seeds: int) -> Record:
+    """Attention and a linear probe on tokens, which by the mean over all seeds are equally good."""
+    fold = np.arange(groups) % 4
+    counts = np.full((groups, 4), float(CLIPS))
+    ease = 0.7 + 0.1 * generator.standard_normal(groups)
+    correct, parts = {}, {}
+    for head in ("attention", "linear"):
+        own = ease + 0.04 / np.sqrt(2) * generator.standard_normal(groups)
+        chance = own + 0.04 * generator.standard_normal((seeds, 4))[:, fold]
+        clips = np.clip(chance, 0, 1)[:, :, None, None]
+        right = (generator.random((seeds, groups, 4, CLIPS)) < clips).sum(axis=3)
+        key = Key(studies.NAME, studies.names(3)[-1], f"{head}:icassp2026")
+        correct[key] = Balanced(right.mean(axis=0), counts)
+        share = right.sum(axis=2) / counts.sum()
+        parts[key] = np.stack([share[:, fold == k].sum(axis=1) for k in range(4)], axis=1)
+    study = studies.study([studies.encoder(studies.names(3))], correct)
+    study.seeded = parts
+    return {"differs": float(answer(study, ATTENTION)["resolved"])}
 
 
 def twins(generator: np.random.Generator, groups: int, draws: int) -> Record:

@@ -131,6 +131,53 @@ def finch_article(path: Path, inner: list[Path]) -> Path:
     return zipped(path, members | {"Library_notes.pdf": b"%PDF not read"})
 
 
+def cat_archive(path: Path, names: Iterable[str]) -> Path:
+    """dataset.zip of CatMeows: 16-bit mono at 8 kHz."""
+    sound = {f"dataset/{name}": wav(n, 8000, 1, 16) for n, name in enumerate(names)}
+    return zipped(path, sound)
+
+
+def digit_archive(path: Path, names: Iterable[str]) -> Path:
+    """GitHub's zip of the spoken digits' release, with code beside the recordings."""
+    top = "free-spoken-digit-dataset-1.0.10"
+    sound = {f"{top}/recordings/{name}": wav(n, 8000, 1, 16) for n, name in enumerate(names)}
+    return zipped(path, sound | {f"{top}/README.md": b"not read", f"{top}/metadata.py": b""})
+
+
+# A sequence: the song, its first sample there, and its notes (first sample in it, length, label).
+Sequence = tuple[str, int, list[tuple[int, int, str]]]
+
+
+def annotation(sequences: list[Sequence]) -> bytes:
+    """Annotation.xml of a bird of Koumura & Okanoya, element for element as published."""
+    written = [
+        f"<Sequence><WaveFileName>{song}</WaveFileName><Position>{first}</Position>"
+        f"<Length>99999</Length><NumNote>{len(notes)}</NumNote>"
+        + "".join(
+            f"<Note><Position>{at}</Position><Length>{length}</Length><Label>{label}</Label></Note>"
+            for at, length, label in notes
+        )
+        + "</Sequence>"
+        for song, first, notes in sequences
+    ]
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<Sequences>'
+    count = f"<NumSequence>{len(sequences)}</NumSequence>"
+    return (head + count + "".join(written) + "</Sequences>").encode()
+
+
+def bengalese_archive(path: Path, birds: dict[str, list[Sequence]], seconds: float = 0.5) -> Path:
+    """figshare's zip of a zip for each bird: the annotation and its songs, 16 bits at 32 kHz."""
+    inner = {}
+    for bird, sequences in birds.items():
+        songs = dict.fromkeys(song for song, *_ in sequences)
+        members = {f"{bird}/Annotation.xml": annotation(sequences)}
+        members |= {
+            f"{bird}/Wave/{song}": wav(n, 32000, 1, 16, seconds) for n, song in enumerate(songs)
+        }
+        inner[f"{bird}.zip"] = zipped(path.parent / f"{bird}.zip", members).read_bytes()
+    return zipped(path, inner)
+
+
 def zipped(path: Path, members: dict[str, bytes]) -> Path:
     """A zip archive of ``members``."""
     path.parent.mkdir(parents=True, exist_ok=True)

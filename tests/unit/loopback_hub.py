@@ -53,14 +53,15 @@ def serving(hub: Hub) -> Iterator[Hub]:
 
         def answer(self, body: bool) -> None:
             hub.requests.append(f"{self.command} {self.path}")
-            name = self.path.lstrip("/").replace("/resolve/main/", "/")
-            name = name.replace(f"/resolve/{COMMIT}/", "/")
+            repository, _, place = self.path.lstrip("/").partition("/resolve/")
+            revision, _, file = place.partition("/")
+            name = f"{repository}/{file}"
             status, code = hub.refuse.get(name.rpartition("/")[0], (200, ""))
             data = hub.files.get(name)
             if status == 200 and data is None:
                 status, code = 404, "EntryNotFound"
             self.send_response(status)
-            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("X-Repo-Commit", COMMIT if revision == "main" else revision)
             if status != 200:
                 self.send_header("X-Error-Code", code)
                 self.send_header("Content-Length", "0")

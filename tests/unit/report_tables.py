@@ -244,10 +244,11 @@ def erasure() -> pd.DataFrame:
 def weights() -> pd.DataFrame:
     """Learned weights of the blocks of ``deep``."""
     rows = [
-        ("deep", f"block_0{n}", w, w - 0.1, w + 0.1, 0.4, -0.512, 10)
+        ("deep", "linear", f"block_0{n}", w, w - 0.1, w + 0.1, 0.4, -0.512, 10)
         for n, w in enumerate((0.213, 0.287, 0.5))
     ]
-    columns = ["encoder", "readout", "weight", "low", "high", "score", "rank_correlation", "n_fits"]
+    columns = ["encoder", "probe", "readout", "weight", "low", "high", "score"]
+    columns += ["rank_correlation", "n_fits"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -397,6 +398,7 @@ def write(
                 "source": source,
                 "chorus": {"confounded": False} if source == "chorus" else None,
                 "archive": None,
+                "instead": None,
                 "clips": None,
                 "hygiene": str(hygiene),
                 "similarity": str(alike),

@@ -213,6 +213,12 @@ def test_twins_are_of_one_architecture_whatever_is_read_inside_their_blocks():
     deep, twin = encoder("deep"), encoder("twin", "random")
     twin.description["widths"] = twin.description["widths"] | {"ffn_00": 8}
     assert deep.architecture == twin.architecture
+    assert twin.untrained and encoder("twin", "permuted").untrained and not deep.untrained
+    assert twin.twin_of(deep) and not deep.twin_of(twin) and not twin.twin_of(twin)
+    permuted, other = encoder("same", "permuted"), encoder("other", "permuted")
+    for one, sha256 in ((deep, "a"), (permuted, "a"), (other, "b")):
+        one.description["weights_sha256"] = sha256
+    assert permuted.twin_of(deep) and not other.twin_of(deep), "other values were permuted"
     kinds = [encoder("whisper"), encoder("hubert", "random"), encoder("other", "random")]
     for kind, model in zip(kinds, ("whisper", "hubert", "whisper"), strict=True):
         kind.description |= {"family": "transformers", "kind": model}
@@ -246,6 +252,25 @@ def test_random_draws_are_one_control():
     assert (row["draws_low"], row["draws_high"]) == (min(drawn), max(drawn))
 
 
+def test_twins_of_both_kinds_are_contrasts_of_their_own():
+    names = {kind: [f"{kind}_seed{seed}" for seed in range(3)] for kind in ("random", "permuted")}
+    encoders = [encoder("deep"), *(encoder(kind, kind, of) for kind, of in names.items())]
+    for one in encoders:
+        one.description["weights_sha256"] = "of the file"
+    scores = {"random": 0.4, "permuted": 0.6}
+    strengths = {name: NOISE | {"nested": scores[kind]} for kind in names for name in names[kind]}
+    planted = study(strengths | {"deep": NOISE | {"nested": 0.9}}, 0, encoders)
+    rows = c.rows(planted)
+    claims = claimed(planted, rows)
+    for kind, question in (("random", c.TRAINED), ("permuted", c.PERMUTED)):
+        row = the(rows, question)
+        assert row["b_encoder"] == kind and row["draws"] == 3 and row["resolved"]
+        assert f"is above {kind}, the block" in row["sentence"]
+        assert f"({kind} weights, 3 draws)" in row["sentence"]
+        claim = f"call is more linearly decodable from deep than from {kind} weights (3 draws)"
+        assert claims[claim] == SUPPORTED
+
+
 def test_draws_are_gathered_in_the_order_of_the_run():
     descriptions = [{"encoder": name} for name in ("a", "r_seed0", "r_seed1", "z")]
     compared = encoders_of(descriptions, {"r": ["r_seed0", "r_seed1"]})
@@ -265,7 +290,7 @@ def test_a_trained_encoder_is_compared_with_what_one_more_draw_can_give():
         scores = dict(zip(names, 0.5 + spread * np.arange(-2, 3), strict=True)) | {"deep": 0.9}
         strengths = {name: NOISE | {"nested": value} for name, value in scores.items()}
         row = the(c.rows(study(strengths, 0, encoders)), c.TRAINED)
-        assert row["draws"] == 5 and "(5 draws)" in row["sentence"]
+        assert row["draws"] == 5 and "(random weights, 5 draws)" in row["sentence"]
         outcomes.append(row)
     alike, apart = outcomes
     assert alike["resolved"] and not apart["resolved"]

@@ -14,7 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 import stage_jobs
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import attention, token_probes
+from stratavox.probe import attention, token_probes, token_store, training
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 
 torch.set_num_threads(1)
@@ -109,7 +109,7 @@ def test_training_does_not_depend_on_how_a_batch_is_cut(monkeypatch):
     """The masked probe without dropout: clip by clip, the same gradient as all at once, padded."""
     clips, y, trained = noise(40), np.arange(40) % 3, []
     for tokens in (1, 5000):
-        monkeypatch.setattr(token_probes, "PIECE_TOKENS", tokens)
+        monkeypatch.setattr(training, "PIECE_TOKENS", tokens)
         trained.append(token_probes.fit("attention_pool", clips, y, SETTINGS, seed=1))
     weights = [probe.module.classifier.weight.detach().numpy() for probe in trained]
     np.testing.assert_allclose(*weights, atol=1e-5)
@@ -122,7 +122,7 @@ def test_on_one_mean_vector_avexs_queries_and_keys_do_nothing(fitted):
     probe = fitted["attention_mean"]
     clips = noise(20, seed=7)
     before = probe.log_probabilities(clips)
-    same_weights = token_probes.Fitted("attention", probe.module, probe.mean, probe.scale)
+    same_weights = token_probes.Fitted("attention", probe.module, probe.scaler)
     on_tokens = same_weights.log_probabilities(clips)
     layers = probe.module.probe.attention_layers
     kept = [layer.in_proj_weight.detach().clone() for layer in layers]
@@ -284,10 +284,10 @@ def test_folds_are_grouped_where_they_can_be_and_clips_must_be_there(tmp_path):
     clips = noise(12)
     parts = put_tokens(tmp_path, clips)
     names = [f"c{place:03d}" for place in (7, 0, 11)]
-    for name, tokens in zip(names, attention.read_tokens(parts, "block_00", names), strict=True):
-        assert np.array_equal(tokens, clips[int(name[1:])])
+    for name, tokens in zip(names, token_store.read(parts, ["block_00"], names), strict=True):
+        assert np.array_equal(tokens[:, 0], clips[int(name[1:])])
     with pytest.raises(StratavoxError, match="1 of 2 clips of the folds have no tokens.*'c099'"):
-        attention.read_tokens(parts, "block_00", ["c000", "c099"])
+        token_store.read(parts, ["block_00"], ["c000", "c099"])
 
 
 def test_heads_must_divide_the_width():

@@ -93,6 +93,14 @@ def long(**entry) -> dict:
             {"probes__attention": {"encoders": ["logmel"]}},
             ["probes.attention.encoders", "'logmel'", "beats_small_random"],
         ),
+        (
+            {"probes__all_blocks": {"encoders": ["logmel"]}},
+            ["probes.all_blocks.encoders", "'logmel'", "beats_small_random"],
+        ),
+        (
+            {"probes__all_blocks": {"encoders": ["beats_small"], "seeds": 1}},
+            ["probes.all_blocks.seeds", "found 1", "2 or more"],
+        ),
         ({"probes__fusions": ["median"]}, ["probes.fusions.0", "'median'", "concat_pca"]),
         ({"probes__protocol": "seed"}, ["probes.protocol", "'seed'", "sound, notebook"]),
         (

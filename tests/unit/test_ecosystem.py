@@ -18,11 +18,12 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md")),
     *sorted(ROOT.glob("docs/*.md")),
 ]
-# The only files that need the folder of real recordings and weights beside the checkout.
+# The only files that use the folder of real recordings and weights beside the checkout.
 NEED_SHARED = (
     ".ci/run",
     "Makefile",
-    "config/real_calls.yaml",
+    "config/birds.yaml",
+    "config/digits.yaml",
     "benchmarks/",
     "tests/",
 )

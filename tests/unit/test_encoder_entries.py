@@ -41,12 +41,13 @@ def code(tmp_path, monkeypatch) -> Path:
     [
         ({"model": "esp_aves2_sl_beats_all"}, "model: .*_beats_all'.* avex's BEATs: family: beats"),
         ({"model": "esp_aves2_eat_all"}, r"eat_all', not supported: .*transformers < 5.*aves_bio"),
-        ({"model": "perch2"}, "'perch2', not supported: it needs onnxruntime"),
+        ({"model": "perch2"}, "'perch2', not supported: avex fetches .* nearest: `family: graph`"),
+        ({"model": "birdnet"}, "nearest: `family: birdnet`"),
         ({"model": "effnet"}, "model: found 'effnet'; allowed: esp_aves2_effnetb0_all"),
         ({"model": "aves_bio", "weights": "pretrained"}, r"pretrained: AVES .* as a \.pt file"),
         (
             {"weights": "all.pt"},
-            r"weights: found 'all\.pt'; allowed: random, pretrained or a \.saf",
+            r"weights: found 'all\.pt'; allowed: pretrained, random, permuted or a \.saf",
         ),
         ({"sites": ["block", "attn"]}, "sites: found block, attn; allowed: block: an Eff"),
     ],
@@ -61,7 +62,10 @@ def test_avex_models_that_cannot_be_loaded_are_refused(changes, says):
     [
         ({"factory": "build"}, "factory: found 'build'; allowed: a module and a function"),
         ({"factory": "yours.build"}, r"factory: yours\.build: neither code/yours\.py nor code/you"),
-        ({"weights": "bundled"}, r"weights: found 'bundled'; allowed: random or a \.safetensors"),
+        (
+            {"weights": "bundled"},
+            r"weights: found 'bundled'; allowed: random, permuted or a \.safetensors",
+        ),
         ({"context_s": 0.01}, r"context_s: found 0\.01, 160 samples; allowed: grid\.size, 400 sam"),
         ({"layout": "batch width"}, r"grid\.hop: found 320; with layout: batch width.*80000"),
         (VECTOR | {"prefix": 1}, "prefix: found 1; with layout: batch width"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -123,7 +125,7 @@ def test_random_weights_are_those_of_the_seed(example, encoder):
     if "seed" not in keys(example):
         pytest.skip("no weights")
     clips, last = noise(8000), encoder.readouts[-1]
-    random = example.settings | {"weights": "random"}
+    random = example.settings | {"weights": example.control}
     first, again, other = (
         pool(load(random | {"seed": seed}), clips).means[last] for seed in (5, 5, 6)
     )
@@ -131,14 +133,71 @@ def test_random_weights_are_those_of_the_seed(example, encoder):
     for means in (other, pool(encoder, clips).means[last]):
         assert np.abs(first - means).max() > 1e-3 * scale_of(example, means)
     provenance = load(random | {"seed": 5}).provenance
-    assert (provenance["weights"], provenance["seed"], provenance["weights_sha256"]) == (
-        "random",
-        5,
-        None,
-    )
+    assert (provenance["weights"], provenance["seed"]) == (example.control, 5)
+    # permuted ones are a file's
+    assert (provenance["weights_sha256"] is None) == (example.control == "random")
     without = {key: value for key, value in random.items() if key != "seed"}
-    with pytest.raises(StratavoxError, match="encoders.example: weights: random needs a seed"):
+    with pytest.raises(
+        StratavoxError, match=f"encoders.example: weights: {example.control} needs a seed"
+    ):
         checked(without)
+
+
+def test_permuted_weights_are_the_same_values_in_another_order(example, tmp_path):
+    """Another seed gives another order. Of graphs: test_graphs.py, and the test above."""
+    if example.with_file is None or example.control == "permuted":
+        pytest.skip("no weights, or a graph's")
+    trained = example.trained or of_random_values(example, tmp_path / "trained.safetensors")
+    permuted = trained | {"weights": "permuted"}
+    if trained.get("weights", "batdetect2") != "batdetect2":
+        with pytest.raises(StratavoxError, match="example: weights: permuted needs of|'of'"):
+            checked(permuted | {"seed": 5})
+        permuted |= {"of": trained["weights"]}
+    clips, means, values = noise(8000), {}, {}
+    digest = load(trained).provenance["weights_sha256"]
+    for name, seed in (("trained", None), ("first", 5), ("again", 5), ("other", 6)):
+        settings = trained if seed is None else permuted | {"seed": seed}
+        encoder, values[name] = watched(settings)
+        means[name] = pool(encoder, clips).means[encoder.readouts[-1]]
+        provenance = encoder.provenance
+        assert provenance["weights_sha256"] == digest is not None
+        if seed is not None:
+            assert (provenance["weights"], provenance["seed"]) == ("permuted", seed)
+            catalogue.check(checked(settings))
+    np.testing.assert_array_equal(means["first"], means["again"])
+    for one, other in (("trained", "first"), ("first", "other")):
+        apart = np.abs(means[one] - means[other]).max()
+        assert apart > 1e-3 * scale_of(example, means["trained"])
+        for tensor, same in zip(values[one].values(), values[other].values(), strict=True):
+            np.testing.assert_array_equal(np.sort(tensor), np.sort(same))
+    with pytest.raises(StratavoxError, match="encoders.example: weights: permuted needs a seed"):
+        checked(permuted)
+    with pytest.raises(StratavoxError, match="encoders.example.of: only with weights: permuted"):
+        checked(trained | {"of": "other.safetensors"})
+
+
+def of_random_values(example, path) -> dict:
+    """The settings of a file that has the values of the example's random weights."""
+    _, values = watched(example.settings, flat=False)
+    save_file(values, path)
+    return example.with_file(path)
+
+
+def watched(settings: dict, flat: bool = True) -> tuple:
+    """The encoder, and the tensors of its model just after they were filled."""
+    values = {}
+
+    def watch(own, model, *args, **kwargs):
+        result = own(model, *args, **kwargs)
+        values.update({key: tensor.clone() for key, tensor in model.state_dict().items()})
+        return result
+
+    module = importlib.import_module(f"stratavox.encoders.{settings['family']}.load")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {"fill", "fit", "permute"} & set(vars(module)):
+            patch.setattr(module, name, partial(watch, getattr(module, name)))
+        encoder = load(settings)
+    return encoder, {key: t.flatten().numpy() if flat else t for key, t in values.items()}
 
 
 def keys(example) -> dict:
@@ -165,11 +224,11 @@ def test_a_file_of_another_model_is_refused_by_name(example, tmp_path):
     if example.with_file is None:
         assert "weights" not in keys(example)
         return
-    path = tmp_path / "other.safetensors"
+    path = tmp_path / example.other
     save_file({"some.weight": torch.zeros(3)}, path)
     settings = example.with_file(path)
     checked(settings)
-    with pytest.raises(StratavoxError, match=r"(other|model)\.safetensors: none of its tensors"):
+    with pytest.raises(StratavoxError, match=example.refused):
         load(settings)
 
 

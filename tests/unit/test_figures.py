@@ -147,6 +147,32 @@ def test_what_is_read_inside_blocks_is_a_thin_line_and_no_block(tmp_path, curves
     assert "ffn" not in words(curves)
 
 
+def test_what_follows_the_blocks_is_a_mark_of_its_own_right_of_the_curve(tmp_path, curves):
+    rows = fake.estimates()
+    like = rows[(rows["encoder"] == "deep") & (rows["readout"] == "block_00")]
+    later = [
+        like.assign(readout=name, value=value, depth=np.nan)
+        for name, value in (("logits", 0.6), ("embedding", 0.8))
+    ]
+    task = results(tmp_path, rows=pd.concat([rows, *later], ignore_index=True))
+    deep = task.encoders["deep"]
+    deep["readouts"] = [*deep["readouts"], "embedding", "logits"]
+    figure = fake.on_paper(layers, task)
+    marks = by_gid(figure, "after deep")
+    assert list(marks.get_ydata()) == [0.8, 0.6]
+    (baseline,) = by_gid(figure, "baseline logmel").get_xdata()
+    first, second = marks.get_xdata()
+    assert 3 < first < second < baseline
+    axes = figure.axes[0]
+    ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    labels = {label.get_text(): place for place, label in ticks}
+    assert [labels["embedding"], labels["logits"]] == [first, second]
+    wanted = expected(fake.estimates(), "deep").dropna(subset="depth")["value"].tolist()
+    assert list(by_gid(figure, "curve deep").get_ydata()) == wanted
+    assert "after the last block, embedding, logits" in words(figure)
+    assert "after the last block" not in words(curves)
+
+
 def test_a_width_matched_curve_is_hollow_and_explained(tmp_path, curves):
     rows = fake.estimates()
     own = expected(rows, "deep").dropna(subset="depth")
@@ -666,7 +692,7 @@ def test_facts_are_read_without_loading_a_library():
 
 def test_every_figure_has_facts_that_can_be_filled_in():
     facts = figures.facts()
-    assert len(facts) == 13
+    assert len(facts) == 14
     topics = [list(figures.TOPICS).index(entry.topic) for entry in facts.values()]
     assert topics == sorted(topics) and set(topics) == set(range(len(figures.TOPICS)))
     for entry in facts.values():

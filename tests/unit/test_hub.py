@@ -6,10 +6,16 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import stage_jobs
+from clip_data import noise
+from encoder_examples import make_transformer
 from loopback_hub import Hub, serving
+from stratavox.embed.part import load
+from stratavox.embed.pooling import pool
+from stratavox.encoders import catalogue
 
 REPOSITORY, FILE = (
     "EarthSpeciesProject/esp-aves2-sl-beats-bio",
@@ -89,6 +95,35 @@ def test_a_file_that_the_repository_lacks_is_named(hub, tmp_path):
     assert (
         receipt is None and "other.safetensors" in printed and "does not have this file" in printed
     )
+
+
+def test_a_whisper_comes_by_its_name_at_the_pinned_commit(tmp_path):
+    folder, _ = make_transformer(tmp_path / "model", "whisper")
+    files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    named = {"family": "transformers", "model": "openai/whisper-base", "context_s": 1.0}
+    catalogue.check(named)
+    assert catalogue.rate(named) == 16000 and catalogue.is_fetched(named)
+    settings, out = catalogue.published(named), tmp_path / "receipt.json"
+    with serving(Hub({f"openai/whisper-base/{name}": data for name, data in files.items()})) as hub:
+        process = {"env": hub.environment(tmp_path / "cache"), "check": True}
+        for requests in (3, 0):
+            hub.requests.clear()
+            stage_jobs.run("encoders.hub", {}, {"receipt": out}, settings, process=process)
+            gets = [line for line in hub.requests if line.startswith("GET /openai")]
+            assert len(gets) == requests
+            assert all(f"/resolve/{settings['revision']}/" in line for line in gets)
+    receipt = json.loads(out.read_text())
+    assert receipt["sha256"] == hashlib.sha256(files["model.safetensors"]).hexdigest()
+    assert receipt["verified"] == "by the hub" and settings["revision"] in receipt["address"]
+    clips = noise(11200)
+    from_folder = {"family": "transformers", "path": folder, "context_s": 1.0}
+    for weights in ({"weights": "pretrained"}, {"weights": "random", "seed": 3}):
+        fetched = load(named | weights | {"receipt": str(out)})
+        local = load(from_folder | (weights if "seed" in weights else {}))
+        theirs = pool(local, clips).means
+        for readout, ours in pool(fetched, clips).means.items():
+            assert np.array_equal(ours, theirs[readout])
+        assert fetched.provenance["weights"] == weights["weights"]
 
 
 def test_a_missing_network_is_reported(tmp_path):

@@ -471,6 +471,24 @@ def test_a_config_that_is_there_is_kept(here, capsys):
     assert begun("data", capsys, force=True)[0]["file"] == "file"
 
 
+def test_recordings_of_bats_get_a_proposal_of_slow_motion(here, capsys):
+    a_table(Path("calls"), calls())
+    _, printed = begun("calls", capsys)
+    assert "speed" not in printed + Path("calls.yaml").read_text()
+    fast, names = Path("bats"), [row[0] for row in calls()]
+    for name in names:
+        put(fast, name, tone(seconds=0.02), rate=256_000)
+    a_table(fast, calls(), with_files=False)
+    entry, printed = begun("bats", capsys)
+    unsure = printed.partition("not sure of")[2]
+    assert "look: 40 recordings are at up to 256000 Hz" in unsure and "speed: 0.1" in unsure
+    text = Path("bats.yaml").read_text()
+    assert "speed" not in entry and text.count("# speed: 0.1\n") == 1
+    # the proposal is a line that can be used as it stands
+    proposed = text.replace("    # speed: 0.1\n", "    speed: 0.1\n")
+    assert plan_of(proposed, Path()).described_rate("bats") == 160_000
+
+
 @pytest.mark.parametrize(
     ("clips", "shards"), [(1, 1), (500, 1), (501, 2), (32000, 64), (10**6, 64)]
 )

@@ -42,11 +42,12 @@ def inputs(folder: Path) -> dict:
     table = pd.concat([table, *(predicted(clips(8), name, 0.6, generator) for name in readouts)])
     scores = scored(table).assign(at_edge=False, converged=True)
     scores["chosen"] = (scores["readout"] == BLOCKS[2]) & scores["fold"].notna()
-    weights = [("grouped", name, 1 / len(BLOCKS)) for name in BLOCKS]
+    weights = [("grouped", 0, 0, name, 1 / len(BLOCKS)) for name in BLOCKS]
+    columns = ["regime", "repeat", "fold", "readout", "weight"]
     frames = {
         "scores": scores,
         "predictions": table,
-        "layer_weights": pd.DataFrame(weights, columns=["regime", "readout", "weight"]),
+        "layer_weights": pd.DataFrame(weights, columns=columns),
     }
     paths = {name: folder / name / "deep/data/task.parquet" for name in frames}
     for name, frame in frames.items():
@@ -56,7 +57,9 @@ def inputs(folder: Path) -> dict:
     tables.write_json(task, folder / "folds.json")
     files = {name: [str(path)] for name, path in paths.items()}
     optional = ("atlas", "conditional", "erasure", "erased", "samples")
-    none = dict.fromkeys((*optional, "token_scores", "token_predictions"), [])
+    optional += ("token_scores", "token_predictions")
+    optional += tuple(f"all_blocks_{kind}" for kind in ("scores", "predictions", "weights"))
+    none = dict.fromkeys(optional, [])
     single = {"summary": str(folder / "folds.json"), "encoders": [str(folder / "encoder.json")]}
     return files | none | single
 

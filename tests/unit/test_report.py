@@ -208,9 +208,12 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         {"name": "b.zip", "address": "https://a/b.zip", "verified": "nothing", "sha256": "def"},
     ]
     account = tmp_path / "archive.json"
-    write_json({"files": files, "counts": counts}, account)
+    why = "at most 40 of each label"
+    sampled = [{"file": f"{n}.xml", "clips": 1500, "of": 2000 * n, "why": why} for n in (1, 2)]
+    write_json({"files": files, "counts": counts, "notes": {"sampled": sampled}}, account)
     about = {"licence": "CC <BY> 4.0", "citation": "A Person (2016)", "doi": "10.1/x"}
     index["datasets"]["zoo"]["archive"] = about | {"account": str(account)}
+    index["datasets"]["zoo"]["instead"] = "the folder <x> is read in place of the archive y"
     content = gather.content(index)
     text = Page(summary.render(content, {}, tmp_path / "results/report", tmp_path / "tables")).text
     for sentence in (
@@ -219,7 +222,9 @@ def test_a_published_archive_is_named_with_licence_citation_and_counts(tmp_path,
         "Checked against nothing, as no checksum is published; sha256 def",
         "Licence CC <BY> 4.0",
         "Citation A Person (2016), doi 10.1/x",
-        "3,434: 3,405 clips, 28 duplicates by name (3 with other content)",
+        "3,434: 3,405 recordings read, 28 duplicates by name (3 with other content)",
+        "Clips taken 3,000 of 6,000: at most 40 of each label",
+        "Recordings the folder <x> is read in place of the archive y",
         "0 recordings whose names do not fit, 1 other file",
         "180, in " + str(account),
     ):
@@ -268,7 +273,7 @@ def test_the_page_fetches_nothing(default_page):
     shown, _ = default_page
     assert shown.fetched() == []
     images = [attrs for tag, attrs in shown.tags if tag == "img"]
-    assert len(images) == 13
+    assert len(images) == 14
     assert all(image["src"].startswith("data:image/svg+xml,") for image in images)
     assert all(len(image["alt"]) > 30 for image in images)
 
@@ -362,7 +367,7 @@ def test_figures_past_the_pages_size_are_linked_and_not_shown(tmp_path, monkeypa
     monkeypatch.setattr(summary, "PAGE_BYTES", 350)
     shown, content = page(tmp_path)
     images = [attrs["alt"] for tag, attrs in shown.tags if tag == "img"]
-    assert images[0] == content["cards"][0]["figure"]["alt"] and len(images) == 3  # of thirteen
+    assert images[0] == content["cards"][0]["figure"]["alt"] and len(images) == 3  # of fourteen
     assert "in its own file, to keep this page small" in shown.text
     assert "../figures/zoo/deep/umap_call.html" in [a.get("href") for _, a in shown.tags]
 
@@ -448,7 +453,7 @@ def test_claims_stand_with_verdict_effect_interval_p_and_what_was_detectable(def
     shown, content = default_page
     rows = content["datasets"][0]["tasks"][0]["claims"]
     assert [row["verdict"] for row in rows] == ["supported", "refuted", "undetermined", "supported"]
-    assert rows[1]["random_weights"] == ["noise"]
+    assert rows[1]["untrained"] == {"noise": "random weights"}
     for row in (
         "supported +0.314 0.205 to 0.423 < 0.001 (Holm) 0.151 40, 8",
         "refuted -0.112 -0.213 to -0.011 0.033 (equivalence) 0.141 40, 8",

@@ -17,7 +17,7 @@ from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.errors import StratavoxError
-from stratavox.probe.attention import read_tokens
+from stratavox.probe import token_store
 
 torch.set_num_threads(1)
 
@@ -70,7 +70,8 @@ def test_the_mean_of_stored_tokens_is_the_pooled_readout(encoders, tmp_path, nam
     per_step = encoder.grid.per_step if keep == "time" else 1
     assert table["n_tokens"].to_pylist() == (pooled.n_tokens // per_step).tolist()
     for readout in ("block_01", "input"):
-        kept = read_tokens([out], readout, ["c0", "c1", "c2", "c3"])
+        kept = token_store.read([out], [readout], ["c0", "c1", "c2", "c3"])
+        kept = [clip[:, 0] for clip in kept]
         assert [len(clip) for clip in kept] == table["n_tokens"].to_pylist()
         assert {clip.dtype for clip in kept} == {np.dtype(np.float16)}
         for clip, mean in zip(kept, pooled.means[readout], strict=True):
@@ -101,7 +102,7 @@ def test_tokens_follow_each_other_as_the_model_gives_them(encoders):
 def test_a_value_past_half_precision_is_refused(tmp_path):
     source, out = put(tmp_path / "clips.parquet", noise(1000)), tmp_path / "part.parquet"
     stage.tokens(spiked(65504.0), source, out, ["block_00"], "all", {})
-    assert float(read_tokens([out], "block_00", ["c0"])[0].max()) == 65504.0
+    assert float(token_store.read([out], ["block_00"], ["c0"])[0].max()) == 65504.0
     for value, pattern in ((65505.0, "65505"), (-1e6, r"1e\+06"), (np.nan, "nan")):
         with pytest.raises(StratavoxError, match=f"clip 'c0': readout block_00 reaches {pattern}"):
             stage.tokens(spiked(value), source, tmp_path / "no.parquet", ["block_00"], "all", {})
@@ -116,18 +117,20 @@ def test_bytes_are_printed_first_and_refused_past_the_budget(tmp_path, capsys):
     assert stage.size_of([1000, 250], encoder, wanted, "time") == 12 * 3 * 2
     for keep, size in (("all", 144), ("time", 72)):
         stage.tokens(encoder, source, tmp_path / "part.parquet", wanted, keep, {})
-        kept = read_tokens([tmp_path / "part.parquet"], "block_00", ["c0", "c1"])
+        kept = token_store.read([tmp_path / "part.parquet"], ["block_00"], ["c0", "c1"])
         assert sum(clip.nbytes for clip in kept) == size, "what was told is what is kept"
-    stage.refuse_past_budget(source, encoder, wanted, {"keep": "all", "budget_gb": 144e-9})
+    asked = {"section": "probes.attention", "keep": "all"}
+    stage.refuse_past_budget(source, encoder, wanted, asked | {"budget_gb": 144e-9})
     assert "block_00 of 2 clips (keep: all) take 1.44e-07 GB" in capsys.readouterr().err
     with pytest.raises(StratavoxError, match=r"1\.44e-07 GB, past .* 1\.43e-07 .*budget_gb.*time"):
-        stage.refuse_past_budget(source, encoder, wanted, {"keep": "all", "budget_gb": 143e-9})
+        stage.refuse_past_budget(source, encoder, wanted, asked | {"budget_gb": 143e-9})
 
 
 def test_last_is_the_last_block_and_a_readout_is_kept_once(encoders):
     assert stage.choose_readouts(["last", "input", "block_01"], encoders["whisper"]) == [
         *("block_01", "input"),
     ]
+    assert stage.choose_readouts(["blocks"], encoders["whisper"]) == ["block_00", "block_01"]
     with pytest.raises(StratavoxError, match=r"'block_07'.*allowed: last, input, block_00"):
         stage.choose_readouts(["last", "block_07"], encoders["whisper"])
     with pytest.raises(StratavoxError, match="family logmel has one vector"):
@@ -141,6 +144,7 @@ def command(settings: dict, clips: Path, out: Path) -> None:
 def test_the_command_and_an_empty_part(encoders, settings, tmp_path):
     """Refused past the budget before anything is written; an empty shard gives the same columns."""
     requested = {"encoder": settings["whisper"], "readouts": ["last"], "keep": "time"}
+    requested["section"] = "probes.attention"
     source, out = put(tmp_path / "clips.parquet", noise(9000, 9000)), tmp_path / "part.parquet"
     with pytest.raises(StratavoxError, match="probes.attention.budget_gb"):
         command(requested | {"budget_gb": 1e-9}, source, out)

@@ -127,6 +127,21 @@ def test_settings_of_one_dataset(study, planned):
     assert study.stale() == study.after("inspect field", printed=planned)
 
 
+def test_speed_of_one_dataset(study):
+    """Its clips at another rate, and what hears them: not its folds, nor the other dataset."""
+    config = study.config
+    config["datasets"]["field"]["speed"] = 0.5
+    study.config = config
+    expected = study.after("clips field", printed=study.snakemake("--dry-run", "--forceall"))
+    assert "clips field 32000 000" in expected and "acoustics field 000" in expected
+    assert not [job for job in expected if job.startswith(("folds", "manifest")) or "wood" in job]
+    assert study.stale() == expected
+    config["datasets"]["field"]["speed"] = 1
+    study.config = config
+    # the page shows the config
+    assert study.stale() == {"summary"}
+
+
 def test_nuisance_task_added(study):
     """Of a nuisance no more is computed than how well it is decoded."""
     config = study.config
@@ -160,16 +175,20 @@ def test_confound_of_a_joined_table(study):
 def test_tokens_of_an_encoder(study):
     """Attention probes read tokens of their own: no readout is taken anew."""
     config = study.config
-    config["datasets"]["wood"]["probes"] = {"attention": {"encoders": ["tiny"], "epochs": 2}}
+    config["datasets"]["wood"]["probes"] = {
+        "attention": {"encoders": ["tiny"], "epochs": 2},
+        "all_blocks": {"encoders": ["tiny"]},
+    }
     study.config = config
-    expected = study.after("tokens tiny wood")
-    assert "attention tiny wood kind" in expected and "collect tiny wood" not in expected
+    expected = study.after("tokens tiny wood", "all_tokens tiny wood")
+    assert "collect tiny wood" not in expected
+    assert {"attention tiny wood kind", "all_blocks tiny wood kind"} <= expected
     assert study.stale() == expected
 
 
 def test_an_encoders_setting_or_weights(study, planned):
     config = study.config
-    expected = study.after("part tiny", "tokens tiny", printed=planned)
+    expected = study.after("part tiny", "tokens tiny", "all_tokens tiny", printed=planned)
     assert not {job for job in expected if job.split()[1:2] == ["logmel"]}
     config["encoders"]["tiny"]["context_s"] = 0.5
     study.config = config
@@ -201,14 +220,14 @@ def test_an_encoder_or_a_dataset_added(study):
 def test_a_line_of_code(study, planned):
     """Costs the stages that run it, and what follows: each line here is changed and put back."""
     lines = {
-        # nothing to ridge regression, probes on tokens, neighbours and the notebook's way
-        ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional"),
+        # nothing to ridge regression, attention on a block, neighbours and the notebook's way
+        ("probe/nested_cv.py", "RISES = 2", "RISES = 3"): ("linear", "conditional", "all_blocks"),
         (
             "inference/paired.py",
             "SIGNIFICANT, POWER = 0.05, 0.8",
             "SIGNIFICANT, POWER = 0.05, 0.9",
         ): ("infer",),
-        ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens"),
+        ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens", "all_tokens"),
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
             *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
         ),
@@ -218,7 +237,9 @@ def test_a_line_of_code(study, planned):
         ("corpus/annotations/formats/textgrid.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/zebra_finch.py", r"\Z", "CHANGED = 1\n"): (),
         ("corpus/chorus.py", r"\Z", "CHANGED = 1\n"): (),
-        ("encoders/transformers/load.py", r"\Z", "CHANGED = 1\n"): ("part tiny", "tokens tiny"),
+        ("encoders/transformers/load.py", r"\Z", "CHANGED = 1\n"): (
+            *("part tiny", "tokens tiny", "all_tokens tiny"),
+        ),
         ("encoders/logmel/load.py", r"\Z", "CHANGED = 1\n"): ("part logmel",),
     }
     for (module, old, new), first in lines.items():
@@ -272,7 +293,7 @@ def test_dependency_upgraded(study, planned, tmp_path):
     newer = tmp_path / "site" / "torch-99.0.dist-info"
     newer.mkdir(parents=True)
     (newer / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 99.0\n")
-    expected = study.after("part tiny", "tokens tiny", printed=planned)
+    expected = study.after("part tiny", "tokens tiny", "all_tokens tiny", printed=planned)
     assert study.stale(path=tmp_path / "site") == expected
 
 

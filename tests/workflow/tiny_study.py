@@ -22,6 +22,13 @@ WILDCARDS = ("encoder", "dataset", "rate", "task", "shard")
 FIELD_PROBES = {
     "protocol": "notebook",
     "attention": {"encoders": ["tiny"], "probes": ["attention_pool"], "epochs": 1, "heads": 2},
+    "all_blocks": {
+        "encoders": ["tiny"],
+        "protocols": ["icassp2026"],
+        "probes": ["linear"],
+        "seeds": 2,
+        "epochs": 1,
+    },
 }
 PROJECT = ("Snakefile", "rules", "workflow", "envs", "profiles", "config", "config.yaml")
 

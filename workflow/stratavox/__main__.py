@@ -1,4 +1,4 @@
-"""The command line of Stratavox: init, verify, apply, and the stages that the workflow runs."""
+"""The command line of Stratavox: its commands, and the stages that the workflow runs."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def main() -> None:
     clips.add_argument("--table", type=Path, help="predict the rows of a table (.csv or .tsv)")
     apply.add_argument("--out", type=Path, help="outputs without ending; default: {folder}_{task}")
     apply.add_argument("--force", action="store_true", help="replace existing outputs")
+    tensors = commands.add_parser("tensors", help="list what a .tflite or .onnx file computes")
+    tensors.add_argument("file", type=Path, help="the file of a graph")
+    tensors.add_argument(
+        "--window", type=int, metavar="SAMPLES", help="samples at once, where the file is silent"
+    )
     stage = commands.add_parser("stage", help="run one job of a stage, as the workflow does")
     stage.add_argument("module", help="the stage, such as probe.linear")
     stage.add_argument(
@@ -76,6 +81,10 @@ def main() -> None:
         question = Question(options.configfile, options.task, options.dataset, options.encoder)
         chosen = (options.windows, options.annotations, options.table)
         predict(question, Request(options.folder, *chosen), options.out, options.force)
+    elif options.command == "tensors":
+        from stratavox.encoders.tensors import start as list_tensors
+
+        list_tensors(options.file, options.window)
     else:
         run_stage(options.module, options.job, options.threads)
 

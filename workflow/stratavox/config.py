@@ -55,7 +55,9 @@ def default(part: str, key: str) -> object:
 def entry(family: str) -> dict:
     """The schema of an encoder's entry of ``family``."""
     rules = yaml.safe_load(catalogue.facts(family).ENTRY) or {}
+    speed = {"$ref": "#/$defs/speed", "description": "for this encoder, in place of the dataset's"}
     keys = {"family": {"const": family}} | rules.get("properties", {})
+    keys.setdefault("speed", speed)
     return rules | {"properties": keys, "additionalProperties": False}
 
 
@@ -183,10 +185,15 @@ def _unmatched(config: dict) -> Iterator[str]:
                 "[block, ffn] for every encoder of family beats "
                 f"({lacking or 'none of run.encoders is of family beats'})"
             )
-        for name in (probes.get("attention") or {}).get("encoders", []):
+        asked = [
+            (section, name)
+            for section in ("attention", "all_blocks")
+            for name in (probes.get(section) or {}).get("encoders", [])
+        ]
+        for section, name in asked:
             if name not in tokened:
                 yield (
-                    f"{key}.attention.encoders: found {name!r}; allowed, encoders with tokens: "
+                    f"{key}.{section}.encoders: found {name!r}; allowed, encoders with tokens: "
                     f"{', '.join(tokened)}"
                 )
 

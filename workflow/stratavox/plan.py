@@ -20,7 +20,7 @@ import pyarrow as pa
 import yaml
 
 from stratavox import config as configs
-from stratavox import keys, tables
+from stratavox import instead, keys, tables, words
 from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
@@ -46,7 +46,8 @@ class Plan:
 
     def __init__(self, config: dict, root: Path, look: bool = True):
         self.root = root
-        self.config = configs.check(config)
+        # ``instead``: the local folders that are read in place of what would be fetched
+        self.config, self.instead = instead.local(configs.check(config), root)
         covered = self.config["run"]
         self.datasets = {name: self.config["datasets"][name] for name in covered["datasets"]}
         entries = {name: self.config["encoders"][name] for name in covered["encoders"]}
@@ -67,7 +68,7 @@ class Plan:
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
-                    self._archives[name] = self._archive(name, dataset)
+                    self._archive(name, dataset)
                 elif not self.generated(name):
                     self._look(name, look)
 
@@ -83,16 +84,16 @@ class Plan:
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
 
-    def _archive(self, name: str, dataset: dict) -> dict:
-        """The entry of the dataset's archive; checks the columns that its table will have."""
+    def _archive(self, name: str, dataset: dict) -> None:
+        """Read the entry of the dataset's archive, and check the columns of its table."""
         own = self.config["downloads"]["archives"]
         with _at("archive"):
             entry = archives.entry(dataset["archive"], self.root / own if own else None)
+        self._archives[name] = entry
         columns = list(archives.columns(entry))
         if name in self._joins:
             columns += [column for column in self._joins[name].columns if column not in columns]
         self._check_columns(name, columns)
-        return entry
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -133,10 +134,17 @@ class Plan:
 
     def attended(self, dataset: str, task: str) -> list[str]:
         """The encoders whose tokens are probed for the task."""
-        attention = self.datasets[dataset]["probes"]["attention"]
-        if not attention or task not in self.targets(dataset):
+        return self._on_tokens("attention", dataset, task)
+
+    def on_all_blocks(self, dataset: str, task: str) -> list[str]:
+        """The encoders with probes on the tokens of all blocks for the task."""
+        return self._on_tokens("all_blocks", dataset, task)
+
+    def _on_tokens(self, section: str, dataset: str, task: str) -> list[str]:
+        settings = self.datasets[dataset]["probes"][section]
+        if not settings or task not in self.targets(dataset):
             return []
-        names = [new for name in attention["encoders"] for new in self.draws.get(name, [name])]
+        names = [new for name in settings["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
 
     def sampled(self, dataset: str, task: str) -> list[str]:
@@ -162,13 +170,26 @@ class Plan:
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
-    def rate(self, encoder: str) -> int:
-        """Sample rate in Hz of the encoder's input."""
-        return catalogue.rate(self.encoders[encoder])
+    def speed(self, dataset: str) -> float:
+        """How fast the dataset's clips are played where no encoder has a speed of its own."""
+        return self.datasets[dataset].get("speed", 1)
+
+    def speed_for(self, encoder: str, dataset: str) -> float:
+        """How fast the dataset's clips are played to the encoder."""
+        return self.encoders[encoder].get("speed", self.speed(dataset))
+
+    def rate(self, encoder: str, dataset: str) -> int:
+        """Sample rate in Hz of the dataset's clips that the encoder is fed."""
+        own = catalogue.rate(self.encoders[encoder])
+        return catalogue.clip_rate(own, self.speed_for(encoder, dataset))
+
+    def described_rate(self, dataset: str) -> int:
+        """Sample rate in Hz of the clips that are described by acoustics, seen and heard."""
+        return catalogue.clip_rate(catalogue.BASELINE_RATE, self.speed(dataset))
 
     def receipt(self, encoder: str) -> str | None:
         """The receipt of the published weights that the encoder needs; None if it needs none."""
-        fetched = self.encoders[encoder].get("weights") == "pretrained"
+        fetched = catalogue.is_fetched(self.encoders[encoder])
         return f"results/downloads/weights/{encoder}.json" if fetched else None
 
     def corpus_settings(self, dataset: str) -> dict:
@@ -176,10 +197,12 @@ class Plan:
         settings = {
             key: value
             for key, value in self.datasets[dataset].items()
-            if key not in ("tasks", "probes", "recording", "confounds")
+            if key not in ("tasks", "probes", "recording", "confounds", "speed")
         }
         if self.generated(dataset):
             settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
+            if dataset in self._archives:
+                settings |= archives.bounds(self._archives[dataset])
             if "join" in settings:
                 # the set's cells are not known yet, so all of the joined file counts
                 settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
@@ -316,11 +339,14 @@ class Plan:
         """How the archive's files become a folder of clips with a table."""
         keys = ("layout", "members", "unpacked_bytes", "unpacked_files")
         entry = self._archives[dataset]
-        return {key: entry[key] for key in keys} | {"shards": len(self.shards(dataset))}
+        shards = {"shards": len(self.shards(dataset))}
+        return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
 
     def layout_code(self, dataset: str) -> list[str]:
-        """The module that reads the archive's file names."""
-        return [f"corpus.{self._archives[dataset]['layout']}"]
+        """The modules that read the archive's file names, and the bounds of its clips."""
+        entry = self._archives[dataset]
+        bounded = ["corpus.bounds"] if archives.bounds(entry) else []
+        return [f"corpus.{entry['layout']}", *bounded]
 
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
@@ -328,7 +354,7 @@ class Plan:
 
     def manifest_code(self, dataset: str) -> list[str]:
         """The same, and what checks the bounds of clips, where they have some."""
-        bounded = not {"start", "annotations"}.isdisjoint(self.datasets[dataset])
+        bounded = not {"start", "annotations"}.isdisjoint(self.corpus_settings(dataset))
         return self.reader_code(dataset) + ([manifest.BEYOND] if bounded else [])
 
     def family_code(self, encoder: str) -> list[str]:
@@ -350,7 +376,11 @@ class Plan:
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
-        trained = [name for name in self.deep() if self.encoders[name].get("weights") != "random"]
+        trained = [
+            name
+            for name in self.deep()
+            if self.encoders[name].get("weights") not in words.UNTRAINED
+        ]
         return trained if task in self.targets(dataset) else []
 
     def erased_columns(self, dataset: str, task: str) -> list[str]:
@@ -374,10 +404,16 @@ class Plan:
         about = {"dataset": dataset, "task": task, "columns": columns}
         return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
 
-    def encoder(self, encoder: str) -> dict:
-        """The encoder's entry, and the receipt of its published weights."""
+    def encoder(self, encoder: str, dataset: str) -> dict:
+        """The encoder's entry, its speed on the dataset, and the receipt of published weights."""
+        entry = {key: value for key, value in self.encoders[encoder].items() if key != "speed"}
         receipt = self.receipt(encoder)
-        return self.encoders[encoder] | ({"receipt": receipt} if receipt else {})
+        speed = _unless_true(self.speed_for(encoder, dataset))
+        return entry | speed | ({"receipt": receipt} if receipt else {})
+
+    def acoustics(self, dataset: str) -> dict:
+        """The rate and speed at which the dataset's clips are described."""
+        return {"rate": self.described_rate(dataset)} | _unless_true(self.speed(dataset))
 
     @cache
     def weights(self, encoder: str) -> list[str]:
@@ -385,19 +421,31 @@ class Plan:
         files = catalogue.weight_files(self.encoders[encoder])
         return [sha256_of(self.root / file) for file in files]
 
-    def tokens(self, encoder: str, dataset: str) -> dict:
-        """Which tokens of an encoder are kept, with a shard's share of the budget."""
-        attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: attention[key] for key in ("readouts", "keep")}
-        share = attention["budget_gb"] / self.datasets[dataset]["shards"]
-        return settings | {"budget_gb": share, "encoder": self.encoder(encoder)}
+    def tokens(self, section: str, encoder: str, dataset: str) -> dict:
+        """Which tokens a section of ``probes`` keeps, with a shard's share of its budget."""
+        settings = self.datasets[dataset]["probes"][section]
+        return {
+            "section": f"probes.{section}",
+            "readouts": settings.get("readouts", ["blocks"]),
+            "keep": settings["keep"],
+            "budget_gb": settings["budget_gb"] / self.datasets[dataset]["shards"],
+            "encoder": self.encoder(encoder, dataset),
+        }
 
     def attention(self, dataset: str) -> dict:
         """The settings of probes on tokens."""
-        of_tokens = ("encoders", "readouts", "keep", "budget_gb")
-        attention = self.datasets[dataset]["probes"]["attention"]
-        settings = {key: value for key, value in attention.items() if key not in of_tokens}
-        return settings | self.probes(dataset, "seed")
+        return self._of_tokens("attention", dataset) | self.probes(dataset, "seed")
+
+    def all_blocks(self, dataset: str) -> dict:
+        """The settings of probes on the tokens of all blocks."""
+        own = self._of_tokens("all_blocks", dataset)
+        return own | self.probes(dataset, "seed", "inner_folds")
+
+    def _of_tokens(self, section: str, dataset: str) -> dict:
+        """The settings of a section of ``probes``, less those of `tokens`."""
+        stored = ("encoders", "readouts", "keep", "budget_gb")
+        settings = self.datasets[dataset]["probes"][section]
+        return {key: value for key, value in settings.items() if key not in stored}
 
     def mapped(self, dataset: str, task: str) -> list[str]:
         """The encoders with UMAP panels of the task: of several random draws only the first."""
@@ -417,7 +465,8 @@ class Plan:
         tasks = self.datasets[dataset]["tasks"]
         groups = {task: " and ".join(columns_of(tasks[task]["group"])) for task in targets}
         umap = self.config["figures"]["umap"]
-        return {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+        chosen = {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
+        return chosen | _unless_true(self.speed(dataset))
 
     @cache
     def _shard_digests(self, dataset: str) -> list[str]:
@@ -450,6 +499,11 @@ def _columns(task: dict) -> list[tuple[str, str]]:
         *(("group", column) for column in columns_of(task["group"])),
         *crossing,
     ]
+
+
+def _unless_true(speed: float) -> dict:
+    """The key ``speed``; none for true speed, so that keys are as without it."""
+    return {} if speed == 1 else {"speed": speed}
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from stratavox.encoders import weights_entry
+
 # Readouts made of several blocks, or of none, as used inside a sentence.
 READOUTS = {
     "nested": "the block chosen in training",
@@ -32,6 +34,18 @@ PROBES = {
     "attention_pool": "attention pooling of tokens",
     "attention_order": "attention on tokens in order",
     "mlp": "MLP on the mean",
+}
+# Between the two parts of the name of a probe on all blocks: its head and its protocol.
+BY_PROTOCOL = ":"
+HEADS = {
+    "linear": "linear on the mean of tokens",
+    "mlp": "MLP on the mean of tokens",
+    "attention": "attention on tokens",
+    "order": "attention on tokens in order",
+}
+PROTOCOLS = {
+    "icassp2026": "icassp2026 (Miron et al. 2026)",
+    "early_stop": "early_stop (epochs chosen on inner groups)",
 }
 CHANCE = "chance"
 # The question of the verdict.
@@ -62,8 +76,10 @@ INTERVALS_SHORT = INTERVALS | {
     "t over groups": "95 % t interval over groups",
     "range over groups": "range over groups",
 }
-# What an encoder's name gets by its key `weights` in encoder.json; the others get nothing.
-WEIGHTS = {"random": "random weights", "none": "baseline"}
+# Weights that nothing has trained, by the key `weights` in encoder.json: controls.
+UNTRAINED = {weights: f"{weights} weights" for weights in weights_entry.UNTRAINED}
+# What an encoder's name gets by the same key; the others get nothing.
+WEIGHTS = UNTRAINED | {"none": "baseline"}
 # Measures of the depths table.
 DEPTHS = {
     "onset": "onset (first block shown to be no more than the margin below the block chosen in "
@@ -105,7 +121,8 @@ def most_often(readouts: Iterable[str]) -> str:
 
 def probe(name: str) -> str:
     """A probe in words; one without a label by its name."""
-    return PROBES.get(name, name)
+    head, _, protocol = name.partition(BY_PROTOCOL)
+    return f"{HEADS[head]}, {protocol}" if protocol else PROBES.get(name, name)
 
 
 def encoder(name: str, weights: str, draws: int = 0) -> str:

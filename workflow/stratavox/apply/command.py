@@ -65,7 +65,7 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     wanted, left_out = listed(request, settings, target, _longest(run, dataset, row["encoder"]))
     probe = _probe(run, dataset, question.task, row)
     say(_described(row, probe))
-    encoder = load(run.plan.encoder(row["encoder"]), os.cpu_count() or 1)
+    encoder = load(run.plan.encoder(row["encoder"], dataset), os.cpu_count() or 1)
     of = predict(request.folder, wanted, run.plan.audio(dataset), encoder, row["readout"], probe)
     rows = table(of, probe.classes, probe.far, target)
     about = {"probe": probe.provenance, "folder": str(request.folder.resolve())}
@@ -124,7 +124,7 @@ def _longest(run: Finished, dataset: str, encoder: str) -> float:
     folder = f"results/embeddings/{encoder}/{dataset}"
     path = run.table(f"{folder}/windows.parquet", f"{folder}/encoder.json")
     samples = tables.read_table(path, ["n_samples"])["n_samples"]
-    return pc.max(samples).as_py() / run.plan.rate(encoder)
+    return pc.max(samples).as_py() / run.plan.rate(encoder, dataset)
 
 
 def _described(row: dict, probe: trained.Trained) -> list[str]:
@@ -146,6 +146,8 @@ def _described(row: dict, probe: trained.Trained) -> list[str]:
     if held["accuracy_of_groups"]:
         least, most = held["accuracy_of_groups"]
         lines.append(f"  accuracy in single held-out groups: {least:.2f} to {most:.2f}")
+    if "speed" in about["encoder"]:
+        lines.append(f"  recordings are played at {about['encoder']['speed']:g} times their speed")
     lines += [f"  beware: {warning}" for warning in row["beware"].splitlines()]
     if about["regime"] == "random":
         lines.append(

@@ -1,4 +1,4 @@
-"""Stage: acoustic descriptors of one shard of clips, at the encoders' sample rate.
+"""Stage: acoustic descriptors of one shard of clips, at the baselines' sample rate.
 
 Reads a part of clips/{dataset}/{rate}; writes one row a clip: clip_id and a float64 column for each
 of `TARGETS`, null where it cannot be measured (an unvoiced clip has no F0, a silent one no level).
@@ -40,14 +40,26 @@ def describe(samples: np.ndarray, rate: int) -> dict[str, float | None]:
     return values | (voice.contour(track) or {})
 
 
-def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
+def in_true_time(values: dict[str, float | None], speed: float) -> dict[str, float | None]:
+    """``values`` of a clip that was played at ``speed``, in the time and Hz of the animal."""
+    factors = {"s": speed, "Hz": 1 / speed, "octaves/s": 1 / speed}
+    return {
+        name: None if value is None else value * factors.get(TARGETS[name].unit, 1)
+        for name, value in values.items()
+    }
+
+
+def measure(clips: Path, rate: int, out: Path, provenance: dict, speed: float = 1) -> None:
     """Write ``out`` (`SCHEMA`) for the part ``clips``, a row group at a time.
 
-    Raises `StratavoxError` for a clip at another rate, or a rate too low for the range of F0.
+    The clips at ``rate`` are measured as if played at ``speed``: frames are shorter and the ranges
+    of frequencies higher by its inverse. The values are in true time. Raises `StratavoxError` for a
+    clip at another rate, or a rate too low for the range of F0.
     """
-    if rate < 2 * voice.HIGHEST_HZ:
+    played = round(rate * speed)
+    if played < 2 * voice.HIGHEST_HZ:
         raise StratavoxError(
-            f"--settings of corpus.acoustics: rate is {rate} Hz; F0 is measured up to "
+            f"--settings of corpus.acoustics: rate is {played} Hz; F0 is measured up to "
             f"{voice.HIGHEST_HZ:.0f} Hz, which needs {2 * voice.HIGHEST_HZ:.0f} Hz or more"
         )
     with tables.open_table(clips) as file, tables.table_writer(out, SCHEMA, provenance) as writer:
@@ -62,11 +74,13 @@ def measure(clips: Path, rate: int, out: Path, provenance: dict) -> None:
                         f"{clip_rate} Hz; allowed: one or more at {rate} Hz; delete the part and "
                         "run again"
                     )
-                rows.append({"clip_id": clip["clip_id"], **describe(samples, rate)})
+                values = in_true_time(describe(samples, played), played / rate)
+                rows.append({"clip_id": clip["clip_id"], **values})
                 progress.add(audio_s=len(samples) / rate)
             writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
         progress.close()
 
 
 def run(job: Job) -> None:
-    measure(job.input.clips, job.settings["rate"], job.output.acoustics, job.provenance)
+    rate, speed = job.settings["rate"], job.settings.get("speed", 1)
+    measure(job.input.clips, rate, job.output.acoustics, job.provenance, speed)

@@ -37,6 +37,12 @@ def columns(archive: dict) -> tuple[str, ...]:
     return importlib.import_module(f"stratavox.corpus.{archive['layout']}").COLUMNS
 
 
+def bounds(archive: dict) -> dict[str, str]:
+    """The config's keys start and end of that table, where its clips lie within recordings."""
+    named = {"start": "start_s", "end": "end_s"}
+    return named if set(named.values()) <= set(columns(archive)) else {}
+
+
 def identity(archive: dict) -> list[str]:
     """Each file's checksum or, where none is published, its address and size.
 

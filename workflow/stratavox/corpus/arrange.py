@@ -27,8 +27,9 @@ def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> 
     """Write the clips and their table to ``raw``, the scan to ``out``; return the account.
 
     ``settings`` holds layout, unpacked_bytes, unpacked_files, members (file inside the archive ->
-    checksum) and shards; ``raw`` is relative to ``root``. The account counts every file of the
-    archive as a clip, merged with another, unread (its name does not fit) or not used.
+    checksum), shards, and for clips within recordings their columns start and end; ``raw`` is
+    relative to ``root``. The account counts every file of the archive as a recording with clips,
+    merged with another, unread (its name does not fit) or not used.
     Raises `StratavoxError` where the archive is not the one of the receipt, cannot be unpacked
     safely, or holds no clip.
     """
@@ -40,7 +41,8 @@ def arrange(settings: dict, receipt: dict, raw: Path, out: Path, root: Path) -> 
         _refuse_unfit(receipt, inventory, layout.EXPECTED)
         _put(tree, temporary, inventory, layout.COLUMNS)
         shutil.rmtree(tree)
-    write_generated(raw, settings["shards"], root, out)
+    bounds = {key: settings[key] for key in ("start", "end") if key in settings}
+    write_generated(raw, settings["shards"], root, out, bounds)
     return _account(receipt, inventory)
 
 
@@ -80,18 +82,20 @@ def _refuse_unfit(receipt: dict, inventory: Inventory, expected: str) -> None:
             f"{receipt['archive']}: no clip was found in the archive; expected {expected}, found "
             f"{len(seen)} other files: {', '.join(seen[:SHOWN]) or 'none'}"
         )
-    places = Counter(row["file"] for row in inventory.clips.values())
+    places = Counter(rows[0]["file"] for rows in inventory.clips.values())
     if twice := [file for file, count in places.items() if count > 1]:
         raise StratavoxError(f"{receipt['archive']}: {twice[0]!r} is in the archive twice")
 
 
 def _put(tree: Path, raw: Path, inventory: Inventory, columns: tuple[str, ...]) -> None:
     """Move the clips to their places in ``raw`` and write the table."""
-    rows = sorted(inventory.clips.items(), key=lambda item: item[1]["file"])
-    for path, row in rows:
-        (raw / row["file"]).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(tree / path, raw / row["file"])
-    tables.write_csv((row for _, row in rows), columns, raw / GENERATED["table"])
+    recordings = sorted(inventory.clips.items(), key=lambda item: item[1][0]["file"])
+    for path, rows in recordings:
+        place = raw / rows[0]["file"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(tree / path, place)
+    clips = (row for _, rows in recordings for row in rows)
+    tables.write_csv(clips, columns, raw / GENERATED["table"])
 
 
 def _account(receipt: dict, inventory: Inventory) -> dict:
@@ -107,7 +111,8 @@ def _account(receipt: dict, inventory: Inventory) -> dict:
         "merged_different": sum(not row["identical"] for row in inventory.merged),
         "irregular": len({row["file"] for row in inventory.irregular}),
     }
-    account["notes"] = {kind: getattr(inventory, kind) for kind in (*KINDS[1:], "irregular")}
+    further = (*KINDS[1:], "irregular", "sampled")
+    account["notes"] = {kind: getattr(inventory, kind) for kind in further}
     return account
 
 
@@ -117,8 +122,13 @@ def run(job: Job) -> None:
     tables.write_json(account | {"provenance": job.provenance}, job.output.account)
     counts = account["counts"]
     print(
-        f"{receipt['archive']}: {counts['clips']} clips of {counts['files']} files; "
+        f"{receipt['archive']}: {counts['clips']} recordings of {counts['files']} files are read; "
         f"{counts['merged']} merged, {counts['unread']} with names that do not fit, "
         f"{counts['not_used']} not used (listed in {job.output.account})",
+        *(
+            f"{part['file']}: {part['clips']} of {part['of']} clips are taken, {part['why']}"
+            for part in account["notes"]["sampled"]
+        ),
+        sep="\n",
         flush=True,
     )

@@ -33,7 +33,7 @@ def read(folder: Path) -> Inventory:
             inventory.not_used.append(path.as_posix())
         elif named := row(path.name):
             place = Path(*path.parts[path.parts.index("Audio_S1") :])
-            inventory.clips[path] = {"file": place.as_posix()} | named
+            inventory.clips[path] = [{"file": place.as_posix()} | named]
             if named["call_type"] not in CALL_TYPES:
                 why = f"call type {named['call_type']!r} is none of the published ones"
                 inventory.irregular.append({"file": path.as_posix(), "why": why})

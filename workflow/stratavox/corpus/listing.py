@@ -22,9 +22,14 @@ SCHEMA = columns.schema("corpus/{dataset}/scan.parquet")
 GENERATED = {"table": "metadata.csv", "file": "file"}
 
 
-def write_generated(raw: Path, shards: int, root: Path, out: Path) -> None:
-    """List the clips that a rule put into ``raw`` (relative to ``root``), and write the list."""
-    settings = GENERATED | {"path": raw.as_posix(), "shards": shards}
+def write_generated(
+    raw: Path, shards: int, root: Path, out: Path, bounds: dict[str, str] | None = None
+) -> None:
+    """List the clips that a rule put into ``raw`` (relative to ``root``), and write the list.
+
+    ``bounds`` has the keys start and end of a table of clips within recordings.
+    """
+    settings = GENERATED | (bounds or {}) | {"path": raw.as_posix(), "shards": shards}
     table = user_table.read(root / raw / settings["table"])
     clips = list_clips(settings, root / raw, table, {}, {})
     tables.write_table(clips, out, provenance(settings, table))

@@ -44,7 +44,7 @@ def read(folder: Path) -> Inventory:
             inventory.unread.append({"file": path.as_posix(), "why": why})
             continue
         by_name.setdefault(path.name, {})[age] = path
-        inventory.clips[path] = {"file": f"{age}/{path.name}", "age": age} | named
+        inventory.clips[path] = [{"file": f"{age}/{path.name}", "age": age} | named]
         if not REGULAR.fullmatch(path.name):
             inventory.irregular.append({"file": path.as_posix(), "why": "irregular name"})
     for places in by_name.values():
@@ -106,8 +106,9 @@ def _merge(folder: Path, inventory: Inventory, adult: Path, chick: Path) -> None
 
 def _list_doubtful_ages(inventory: Inventory) -> None:
     """List clips among the adults whose bird has clips among the chicks on that day."""
-    chicks = {row["bird_day"] for row in inventory.clips.values() if row["age"] == "chick"} - {""}
-    for path, row in inventory.clips.items():
+    rows = {path: row for path, (row,) in inventory.clips.items()}
+    chicks = {row["bird_day"] for row in rows.values() if row["age"] == "chick"} - {""}
+    for path, row in rows.items():
         if row["age"] == "adult" and row["bird_day"] in chicks:
             why = f"among the adults, while {row['bird']} is a chick that day"
             inventory.irregular.append({"file": path.as_posix(), "why": why})

@@ -30,10 +30,14 @@ CLIP_COLUMNS = columns.schema("parts/{encoder}/{dataset}/part-{shard}.parquet")
 
 
 def load(settings: dict, threads: int = 1) -> Encoder:
-    """The encoder of ``settings``, on ``threads`` threads of a CPU or on a GPU."""
+    """The encoder of ``settings``, on ``threads`` threads of a CPU or on a GPU.
+
+    With the key speed, one for clips that are fed at this speed.
+    """
     catalogue.check(settings)
     family = importlib.import_module(f"stratavox.encoders.{settings['family']}.load")
-    return family.load(settings, threads)
+    encoder = family.load(settings, threads)
+    return encoder.at_speed(settings["speed"]) if "speed" in settings else encoder
 
 
 def embed(encoder: Encoder, clips: Path, out: Path, provenance: dict, threads: int = 1) -> None:

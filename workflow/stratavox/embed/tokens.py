@@ -107,26 +107,30 @@ def _refuse_too_large(clips: list[np.ndarray], ids: list[str], readout: str, pat
             raise StratavoxError(
                 f"{path}: clip {clip_id!r}: readout {readout} reaches {size:g}; tokens are kept in "
                 f"half precision, which ends at {LARGEST:g}. Take this readout out of "
-                "probes.attention.readouts, or the clip out of the table"
+                "probes.attention.readouts, the encoder out of probes.all_blocks, or the clip out "
+                "of the table"
             )
 
 
-def choose_readouts(wanted: list[str], encoder: Encoder) -> list[str]:
+def choose_readouts(
+    wanted: list[str], encoder: Encoder, section: str = "probes.attention"
+) -> list[str]:
     """The readouts that ``wanted`` names, each once.
 
-    ``last`` is the last block; without blocks, the only readout.
+    ``last`` is the last block, ``blocks`` all of them; without blocks, the only readout.
     """
     if encoder.tokens is None:
         raise StratavoxError(
-            f"probes.attention: an encoder of family {encoder.provenance['family']} has one vector "
+            f"{section}: an encoder of family {encoder.provenance['family']} has one vector "
             "for each clip, or maps of several sizes, and no tokens; choose a transformer"
         )
-    last = (encoder.provenance["blocks"] or encoder.readouts)[-1]
-    chosen = [last if name == "last" else name for name in wanted]
+    blocks = encoder.provenance["blocks"] or encoder.readouts
+    short = {"last": blocks[-1:], "blocks": blocks}
+    chosen = [readout for name in wanted for readout in short.get(name, [name])]
     unknown = [name for name in chosen if name not in encoder.widths]
     if unknown or not chosen:
         raise StratavoxError(
-            f"probes.attention.readouts: found {unknown or 'none'}; allowed: last, "
+            f"{section}.readouts: found {unknown or 'none'}; allowed: last, "
             f"{', '.join(encoder.readouts)}"
         )
     return list(dict.fromkeys(chosen))
@@ -149,15 +153,15 @@ def refuse_past_budget(clips: Path, encoder: Encoder, wanted: list[str], setting
     if takes > settings["budget_gb"]:
         raise StratavoxError(
             f"{clips}: the tokens of {what} would take {takes:.3g} GB, past the "
-            f"{settings['budget_gb']:.3g} GB that this part has of probes.attention.budget_gb; "
-            "raise it, name fewer probes.attention.readouts, or keep: time"
+            f"{settings['budget_gb']:.3g} GB that this part has of "
+            f"{settings['section']}.budget_gb; raise it, name fewer readouts, or keep: time"
         )
 
 
 def run(job: Job) -> None:
     settings = job.settings
     encoder = load(settings["encoder"], job.threads)
-    wanted = choose_readouts(settings["readouts"], encoder)
+    wanted = choose_readouts(settings["readouts"], encoder, settings["section"])
     refuse_past_budget(job.input.clips, encoder, wanted, settings)
     out = (job.output.tokens, wanted, settings["keep"], job.provenance, job.threads)
     tokens(encoder, job.input.clips, *out)

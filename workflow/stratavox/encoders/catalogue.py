@@ -7,7 +7,7 @@ has
 ``ENTRY``    JSON schema of an entry in the config, as YAML; a ``$ref`` is to a definition of
              config.schema.yaml;
 ``TABLE``    rows for docs/encoders.md: model, readouts, how it was tested;
-``WEIGHTS``  what the key ``weights`` allows other than a .safetensors file, if there is such a key;
+``WEIGHTS``  words for trained weights other than a .safetensors file, if it has a key ``weights``;
 ``MODELS``   name -> `Published`, if ``weights: pretrained`` is allowed;
 
 and functions of an entry that replace the defaults below of the same name.
@@ -35,18 +35,23 @@ SPEECH_CONTEXT_S = 15.625
 
 
 class Published(NamedTuple):
-    """A model of avex: its repository, its sample rate in Hz, its file's sha256.
+    """A model of the hub: its repository, its sample rate in Hz, its file's sha256.
 
-    Where its authors publish no sha256, a fetched file is compared with the hub's.
+    Where its authors publish no sha256, a fetched file is compared with the hub's. ``revision`` is
+    the commit that is fetched, by default the newest; ``weights`` the file's name, by default the
+    repository's (as avex names it); ``beside`` what the model needs beside it.
     """
 
     repository: str
     rate: int = 16000
     sha256: str | None = None
+    revision: str | None = None
+    weights: str | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
-        return f"{self.repository.rpartition('/')[2]}.safetensors"
+        return self.weights or f"{self.repository.rpartition('/')[2]}.safetensors"
 
 
 @cache
@@ -78,6 +83,11 @@ def rate(settings: dict) -> int:
     return _fact(settings, "rate", BASELINE_RATE)
 
 
+def clip_rate(hertz: int, speed: float) -> int:
+    """Rate in Hz of clips that are fed at ``speed`` as if they were at ``hertz``."""
+    return round(hertz / speed)
+
+
 def has_blocks(settings: dict) -> bool:
     """Whether the encoder has ``block_NN`` readouts; a baseline has one readout, ``features``."""
     return _fact(settings, "has_blocks", False)
@@ -100,13 +110,22 @@ def weight_files(settings: dict) -> list[str]:
 
 
 def published(settings: dict) -> dict:
-    """Repository, file and sha256 of the weights of ``weights: pretrained``.
+    """What `hub.fetch` takes, for an entry that `is_fetched`.
 
     The config's ``sha256`` takes precedence over the published one; None without either.
     """
     model = facts(settings["family"]).MODELS[settings["model"]]
     sha256 = settings.get("sha256", model.sha256)
-    return {"repository": model.repository, "file": model.file, "sha256": sha256}
+    pinned = {"revision": model.revision} if model.revision else {}
+    beside = {"beside": list(model.beside)} if model.beside else {}
+    return {"repository": model.repository, "file": model.file, "sha256": sha256} | pinned | beside
+
+
+def is_fetched(settings: dict) -> bool:
+    """Whether files of the encoder are fetched from the hub."""
+    return _fact(
+        settings, "is_fetched", "pretrained" in (settings.get("weights"), settings.get("of"))
+    )
 
 
 def _fact(settings: dict, name: str, default):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stratavox.encoders.catalogue import BASELINE_RATE
+from stratavox.encoders.catalogue import BASELINE_RATE, clip_rate
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,28 @@ class Encoder:
     @property
     def readouts(self) -> list[str]:
         return list(self.widths)
+
+    def at_speed(self, speed: float) -> Encoder:
+        """The encoder for clips that are fed at ``speed`` times their own: at a tenth, it is fed
+        clips of ten times its rate.
+
+        Rate and seconds are those of the clips, in true time.
+        """
+        rate = clip_rate(self.rate, speed)
+        exact = self.rate / rate
+        context_s, shortest_s = (self.provenance[key] for key in ("context_s", "shortest_s"))
+        return replace(
+            self,
+            rate=rate,
+            batch_s=self.batch_s * exact,
+            provenance=self.provenance
+            | {
+                "rate": rate,
+                "speed": speed,
+                "context_s": context_s and context_s * exact,
+                "shortest_s": shortest_s * exact,
+            },
+        )
 
 
 def baseline(

@@ -7,6 +7,7 @@ HF_ENDPOINT, HF_TOKEN and the proxy's variables are used. A file in the cache ne
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx2
@@ -28,15 +29,23 @@ from stratavox.stage import Job
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
-def fetch(repository: str, file: str, sha256: str | None) -> dict:
+def fetch(
+    repository: str,
+    file: str,
+    sha256: str | None,
+    revision: str | None = None,
+    beside: Iterable[str] = (),
+) -> dict:
     """Address, local path, size in bytes and sha256 of a repository's ``file``.
 
     The file's sha256 must be ``sha256`` or, where that is None, the hub's; ``verified`` says which
-    was compared. Raises `StratavoxError` for a file that cannot be fetched or is not the published
-    one.
+    was compared. ``revision`` is a commit, by default the newest. Files ``beside`` it come into
+    the same folder. Raises `StratavoxError` for a file that cannot be fetched or is not the
+    published one.
     """
-    cached = try_to_load_from_cache(repository, file)
-    path = Path(cached) if isinstance(cached, str) else _download(repository, file)
+    for name in beside:
+        _local(repository, name, revision)
+    path = _local(repository, file, revision)
     # the cache names a large file by the hub's sha256
     named = path.resolve().name
     wanted = sha256 or (named if SHA256.fullmatch(named) else None)
@@ -47,7 +56,7 @@ def fetch(repository: str, file: str, sha256: str | None) -> dict:
             f"{path.resolve()} and run the workflow again"
         )
     return {
-        "address": f"{constants.ENDPOINT}/{repository}/{file}",
+        "address": "/".join(filter(None, (constants.ENDPOINT, repository, revision, file))),
         "path": str(path),
         "bytes": path.stat().st_size,
         "sha256": digest,
@@ -55,10 +64,16 @@ def fetch(repository: str, file: str, sha256: str | None) -> dict:
     }
 
 
-def _download(repository: str, file: str) -> Path:
+def _local(repository: str, file: str, revision: str | None) -> Path:
+    """The file's path in the cache, where it is put if it is not there."""
+    cached = try_to_load_from_cache(repository, file, revision=revision)
+    return Path(cached) if isinstance(cached, str) else _download(repository, file, revision)
+
+
+def _download(repository: str, file: str, revision: str | None) -> Path:
     where = f"{constants.ENDPOINT}/{repository}"
     try:
-        return Path(hf_hub_download(repository, file))
+        return Path(hf_hub_download(repository, file, revision=revision))
     except GatedRepoError:
         why = f"it is gated: accept its terms at {where} and give your token in HF_TOKEN"
     except RepositoryNotFoundError:

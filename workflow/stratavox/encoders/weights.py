@@ -1,4 +1,4 @@
-"""Weights of a model: random from a seed, or a .safetensors file that fits exactly."""
+"""Weights of a model: random, a .safetensors file that fits exactly, or such a file permuted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from stratavox.encoders.weights_entry import source
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -42,9 +44,15 @@ def fill(
     """Load the weights that ``settings`` name; return their part of the provenance.
 
     With random ones nothing is loaded; for pretrained ones ``settings["receipt"]`` is the receipt
-    of `hub`; ``bundled`` is the family's file in this repository.
+    of `hub`; ``bundled`` is the family's file in this repository. Permuted ones are those that
+    ``settings["of"]`` names, then `permute`d.
     """
     kind, sha256 = settings["weights"], None
+    if kind == "permuted":
+        trained = settings | {"weights": source(settings)}
+        about = fill(model, trained, prefixes, optional, heads, renames, bundled)
+        permute(model, settings["seed"])
+        return about | {"weights": kind, "of": about["weights"], "seed": settings["seed"]}
     if kind == "random":
         return {"weights": kind, "seed": settings["seed"], "weights_sha256": None}
     if kind == "bundled":
@@ -56,6 +64,31 @@ def fill(
         kind, where, path = "file", kind, kind
     sha256 = load_exact(model, path, prefixes, optional, heads, renames, sha256)
     return {"weights": kind, "weights_from": where, "weights_sha256": sha256}
+
+
+def permute(model: nn.Module, seed: int) -> None:
+    """Put the values of each trained tensor of ``model`` in another order.
+
+    Trained are parameters, and the running statistics of norms: kept, these would be of maps that
+    the other weights no longer make. Parameters that need no gradient (tables of positions) and
+    other buffers (windows, filter banks) stay. Raises `StratavoxError` where nothing is left.
+    """
+    trained = {name for name, own in model.named_parameters() if own.requires_grad}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            trained |= {f"{path}.{name}" for name in ("running_mean", "running_var")}
+    generator = np.random.default_rng(seed)
+    several = 0
+    for name, tensor in model.state_dict().items():
+        if name.removeprefix(".") in trained:
+            order = torch.from_numpy(generator.permutation(tensor.numel()))
+            tensor.copy_(tensor.flatten()[order].view_as(tensor))
+            several += tensor.numel() > 1
+    if not several:
+        raise StratavoxError(
+            "weights: permuted: no parameter of the model has more than one value and a gradient "
+            "(requires_grad), so there is nothing to permute"
+        )
 
 
 def load_exact(
@@ -77,13 +110,27 @@ def load_exact(
     another sha256, and for a tensor that is missing, unexpected, of another shape or not finite.
     """
     path = Path(path)
-    own = model.state_dict()
     read, digest = _read(path)
     if sha256 not in (None, digest):
         raise StratavoxError(
             f"{path}: changed since it was fetched (sha256 {digest}, not {sha256}); delete it and "
             "run the workflow again"
         )
+    fit(model, read, path, prefixes, optional, heads, renames)
+    return digest
+
+
+def fit(
+    model: nn.Module,
+    read: dict[str, torch.Tensor],
+    path: Path,
+    prefixes: tuple[str, ...] = ("",),
+    optional: frozenset[str] = frozenset(),
+    heads: tuple[str, ...] = (),
+    renames: tuple[tuple[str, str], ...] = (),
+) -> None:
+    """Fill ``model`` with the tensors ``read`` from ``path``, as `load_exact` does."""
+    own = model.state_dict()
     tensors = _named_as(own, read, prefixes, heads, renames, path)
     given = {own[name].data_ptr() for name in tensors if name in own}
     missing = [
@@ -118,7 +165,6 @@ def load_exact(
             if not torch.equal(loaded[name], tensor.to(loaded[name].dtype))
         ],
     )
-    return digest
 
 
 def received(receipt: str | Path) -> dict:

@@ -2,7 +2,7 @@
 
 Reads, for every encoder of the run, the scores and predictions of its probes on the task (linear,
 with acoustic descriptors, with columns erased, and on tokens where requested), its scores with few
-clips, its atlas, the learned weights of its fusion ``weighted`` and its encoder.json. Writes each
+clips, its atlas, the learned weights of its fusions ``weighted`` and its encoder.json. Writes each
 table of `stratavox.inference.answers`, and a JSON of counts.
 """
 
@@ -30,10 +30,12 @@ def run(job: Job) -> None:
     study = Study(task, encoders_of(descriptions, settings["draws"]), settings)
     study.scores = pd.concat(
         table.assign(encoder=name)
-        for name, table in _by_encoder([*job.input.scores, *job.input.token_scores])
+        for name, table in _by_encoder(
+            [*job.input.scores, *job.input.token_scores, *job.input.all_blocks_scores]
+        )
     )
     predictions = [*job.input.predictions, *job.input.conditional, *job.input.token_predictions]
-    predictions += job.input.erasure
+    predictions += [*job.input.erasure, *job.input.all_blocks_predictions]
     for name, table in _by_encoder(predictions):
         study.add(name, table)
     for name, table in _by_encoder(job.input.atlas):
@@ -43,6 +45,7 @@ def run(job: Job) -> None:
         row for path in job.input.erased[:1] for row in tables.read_json(path)["columns"]
     ]
     study.layer_weights = dict(_by_encoder(job.input.layer_weights))
+    study.block_weights = dict(_by_encoder(job.input.all_blocks_weights))
     study.samples = dict(_by_encoder(job.input.samples))
     study.pool_draws()
     for name in ANSWERS:

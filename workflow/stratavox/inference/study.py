@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,8 +49,22 @@ class Encoder:
         return self.description["blocks"]
 
     @property
-    def random(self) -> bool:
-        return self.description["weights"] == "random"
+    def untrained(self) -> bool:
+        """Whether nothing has trained its weights."""
+        return self.description["weights"] in words.UNTRAINED
+
+    def twin_of(self, other: Encoder) -> bool:
+        """Whether it is ``other`` without what training gave it.
+
+        Permuted weights must be those of the other's file.
+        """
+        own, trained = self.description, other.description
+        return (
+            self.untrained
+            and not other.untrained
+            and self.architecture == other.architecture
+            and (own["weights"] != "permuted" or own["weights_sha256"] == trained["weights_sha256"])
+        )
 
     @property
     def compared(self) -> str:
@@ -78,8 +92,10 @@ class Study:
     """All measures of one task.
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
-    they are unknown. ``scores``, ``atlases``, ``layer_weights`` and ``samples`` are tables of the
-    probes, the last three by encoder; ``tested`` is whether each clip was right, by encoder, repeat
+    they are unknown. ``scores``, ``atlases``, ``layer_weights``, ``block_weights`` (of probes on
+    tokens) and ``samples`` are tables of the probes, all but the first by encoder. ``correct`` and
+    ``bits`` are the measures; ``seeded`` has the parts of a score by seed and fold (`_of_seeds`);
+    ``tested`` is whether each clip was right, by encoder, repeat
     and fold (`Encoder.compared`, in the strictest regime); ``erased`` are the columns of
     probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
     """
@@ -90,10 +106,12 @@ class Study:
     scores: pd.DataFrame | None = None
     atlases: dict[str, pd.DataFrame] = field(default_factory=dict)
     layer_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
+    block_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
     samples: dict[str, pd.DataFrame] = field(default_factory=dict)
     tested: dict[str, pd.DataFrame] = field(default_factory=dict)
     correct: dict[Key, Balanced] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
+    seeded: dict[Key, np.ndarray] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
     groups: Groups | None = None
     group_names: list[str] = field(default_factory=list)
@@ -131,6 +149,8 @@ class Study:
             target, group = part["target"].to_numpy(str), part["group"].to_numpy(str)
             self.correct[key] = Balanced.of(part["correct"].to_numpy(), target, group)
             self.bits[key] = Balanced.of(part["bits"].to_numpy(), target, group)
+            if "seed" in scored:
+                self.seeded[key] = _of_seeds(scored, parts, cell)
             if known and self.groups is None:
                 self.groups = Groups.of(self.correct[key].clips)
                 self.group_names = sorted(set(group))
@@ -169,6 +189,29 @@ class Study:
                 for key in [key for key in measures if key.encoder == encoder.members[0]]:
                     drawn = [measures[key._replace(encoder=name)] for name in encoder.members]
                     measures[key._replace(encoder=encoder.name)] = type(drawn[0]).mean(drawn)
+            for key in [key for key in self.seeded if key.encoder == encoder.members[0]]:
+                drawn = [self.seeded[key._replace(encoder=name)] for name in encoder.members]
+                self.seeded[key._replace(encoder=encoder.name)] = np.hstack(drawn) / len(drawn)
+
+    def beside_seeds(self, estimate: Interval, a: Key, b: Key | None = None) -> Interval:
+        """The score of ``a``, or its difference to ``b``, with the error of a mean over few seeds.
+
+        Seeds are a random factor beside the groups. The probes of two folds have seeds of their
+        own, so the variance of the mean is the sum of those of the folds' parts of the score, each
+        with one degree of freedom fewer than there are seeds (Satterthwaite 1946, as in `Interval`,
+        for the sum). Some of it is in the groups' error too, so the interval is rather too wide.
+        """
+        if a not in self.seeded:
+            return estimate
+        parts = self.seeded[a] - self.seeded[b] if b in self.seeded else self.seeded[a]
+        variance = parts.var(axis=0, ddof=1) / len(parts)
+        if not variance.any():
+            return estimate
+        freedom = (len(parts) - 1) * variance.sum() ** 2 / np.square(variance).sum()
+        wider = estimate.beside(float(np.sqrt(variance.sum())), float(freedom))
+        if b is None:
+            wider = replace(wider, low=max(0.0, wider.low), high=min(1.0, wider.high))
+        return wider
 
     def score(self, measure: Balanced) -> Interval:
         """A balanced accuracy in the strictest regime, with bounds where groups are known."""
@@ -235,3 +278,14 @@ class Study:
             & rows["fold"].notna()
         ]
         return rows.groupby(["repeat", "fold"])[column].mean()
+
+
+def _of_seeds(scored: pd.DataFrame, parts: list[str], cell: tuple) -> np.ndarray:
+    """Each fold's part of the balanced accuracy of each seed of a probe (seeds, folds).
+
+    The parts of a seed add up to its score. Folds of all repeats are side by side.
+    """
+    own = scored[(scored[parts] == list(cell)).all(axis=1)]
+    once = own.drop_duplicates("clip_id")["target"].value_counts()
+    share = own["correct"] / own["target"].map(once) / len(once) / own["repeat"].nunique()
+    return share.groupby([own["seed"], own["repeat"], own["fold"]]).sum().unstack([1, 2]).to_numpy()

@@ -18,6 +18,13 @@ from stratavox.init import foreign, sniff
 
 # A header takes 0.1 ms from a local disk and 5 ms from a slow one: half a minute at most.
 MAX_HEADERS = 5000
+# Recorders of audible calls have this rate at most, in Hz; in slow motion by SLOW, a common factor
+# for bats, an encoder of 16 kHz hears up to 80 kHz.
+HIGHEST_AUDIBLE_RATE, SLOW = 96_000, 0.1
+SPEED = (
+    "At true speed an encoder of 16 kHz hears nothing above 8 kHz: for higher calls, such as those "
+    f"of bats, write speed: {SLOW} (then it hears up to 80 kHz)"
+)
 SHOWN = 5
 
 
@@ -111,6 +118,8 @@ def describe(contents: Contents) -> list[str]:
         for name, header in contents.headers.items()
     )
     messages += [f"  look: {line}" for line in statements(facts)]
+    if fast := ultrasonic(contents):
+        messages.append(f"  look: {len(fast)} recordings are at up to {max(fast)} Hz. {SPEED}")
     if contents.unread:
         messages.append(
             f"  {len(contents.unread)} in formats that are not read (convert them to WAV or FLAC): "
@@ -124,6 +133,12 @@ def describe(contents: Contents) -> list[str]:
     for kind, names in contents.annotations.items():
         messages.append(f"  annotations: {len(names)} of {sniff.NAMES[kind]}, such as {names[0]}")
     return messages + [f"  {line}" for line in foreign.describe(contents.foreign)]
+
+
+def ultrasonic(contents: Contents) -> list[int]:
+    """The rates, in Hz, of the recordings whose rate is beyond that of audible calls."""
+    rates = (header.samplerate for header in contents.headers.values())
+    return [rate for rate in rates if rate > HIGHEST_AUDIBLE_RATE]
 
 
 def counts(counter: Counter) -> str:

@@ -10,7 +10,7 @@ import yaml
 from stratavox.config import default
 from stratavox.init import guess
 from stratavox.init.columns import Column
-from stratavox.init.look import Contents, counts
+from stratavox.init.look import SLOW, SPEED, Contents, counts, ultrasonic
 from stratavox.init.source import Source
 
 WIDTH = 100
@@ -125,6 +125,8 @@ def _dataset(
         lines += _line("channel: mean", "mean of all channels, or the number of one")
     if stereo and "channel" not in entry:
         lines += _comment("some recordings have several channels; 0 is the first one alone")
+    if ultrasonic(contents):
+        lines += [*_comment(SPEED), f"# speed: {SLOW}"]
     lines += _line(
         f"shards: {shards(source.clips)}",
         f"number of files of clips: {SHARDS_RULE}",

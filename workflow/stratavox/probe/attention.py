@@ -19,7 +19,6 @@ affect when it stops.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +27,7 @@ import torch
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import token_probes
+from stratavox.probe import token_probes, token_store
 from stratavox.probe.metrics import metric_rows, of_the_label
 from stratavox.probe.readouts import refuse_straddling, strictest
 from stratavox.probe.regimes import APART
@@ -37,47 +36,16 @@ from stratavox.progress import Progress
 from stratavox.stage import Job
 
 
-def chosen_folds(folds: pa.Table, repeats: int) -> pa.Table:
+def chosen_folds(folds: pa.Table, repeats: int, section: str = "attention") -> pa.Table:
     """The rows of the strictest regime, of the first ``repeats``; transfer has a single split."""
     folds = strictest(folds)
     available = pc.count_distinct(folds["repeat"]).as_py()
     if repeats > available and pc.min(folds["fold"]).as_py() >= 0:
         raise StratavoxError(
-            f"probes.attention.repeats: found {repeats}; the folds have {available}: lower it or "
+            f"probes.{section}.repeats: found {repeats}; the folds have {available}: lower it or "
             "raise probes.repeats"
         )
     return folds.filter(pc.less(folds["repeat"], repeats))
-
-
-def readouts_of(parts: list[Path]) -> list[str]:
-    """The readouts whose tokens ``parts`` hold."""
-    with tables.open_table(parts[0]) as file:
-        return [name for name in file.schema_arrow.names if name not in ("clip_id", "n_tokens")]
-
-
-def read_tokens(parts: list[Path], readout: str, clip_ids: list[str]) -> list[np.ndarray]:
-    """Half-precision tokens (tokens, width) of each of ``clip_ids``, in that order."""
-    tokens: dict[str, np.ndarray] = {}
-    for path in parts:
-        with tables.open_table(path) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, ["clip_id", readout])
-                table = table.filter(pc.is_in(table["clip_id"], pa.array(clip_ids, pa.string())))
-                if not table.num_rows:
-                    continue
-                column = table[readout].combine_chunks()
-                width = column.type.value_type.list_size
-                values = column.flatten().flatten().to_numpy().reshape(-1, width)
-                ends = pc.list_value_length(column).to_numpy().cumsum()
-                own = np.split(values, ends[:-1])
-                tokens |= dict(zip(table["clip_id"].to_pylist(), own, strict=True))
-    absent = set(clip_ids) - set(tokens)
-    if absent:
-        raise StratavoxError(
-            f"{parts[0].parent}: {len(absent)} of {len(set(clip_ids))} clips of the folds have no "
-            f"tokens, first {min(absent)!r}; delete the folder and run the workflow again"
-        )
-    return [tokens[clip_id] for clip_id in clip_ids]
 
 
 def probe_readout(
@@ -160,13 +128,13 @@ def run(job: Job) -> None:
     torch.set_num_threads(job.threads)
     folds = chosen_folds(tables.read_table(job.input.folds), settings["repeats"])
     clip_ids = folds.filter(pc.equal(folds["repeat"], 0))["clip_id"].to_pylist()
-    readouts = readouts_of(parts)
+    readouts = token_store.readouts_of(parts)
     splits = (pc.max(folds["fold"]).as_py() + 1) * pc.count_distinct(folds["repeat"]).as_py()
     fits = splits * len(settings["probes"])
     progress = Progress("probes on tokens", len(readouts) * fits * settings["epochs"], "epochs")
     scores, predictions = [], []
     for readout in readouts:
-        clips = read_tokens(parts, readout, clip_ids)
+        clips = [clip[:, 0] for clip in token_store.read(parts, [readout], clip_ids)]
         rows = probe_readout(clips, readout, folds, settings, progress.add)
         scores += rows[0]
         predictions += rows[1]

@@ -10,22 +10,21 @@ To add a probe, write a module ``(width, classes, heads, layers)`` and its entry
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from avex.models.probes.attention_probe import AttentionProbe
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from stratavox.encoders.weights import seeded
+from stratavox.probe import training
+from stratavox.probe.training import Clips, Scaler
 
 DROPOUT = 0.1  # avex's default, used for all probes
 ORDER_WIDTH, ORDER_HEADS = 64, 4
-# Tokens that go through a probe at once, so that memory does not grow with the batch. Its gradient
-# is summed over such pieces and does not depend on them; 1,000 to 4,000 were equally fast.
-PIECE_TOKENS = 2048
+TRAINED_WITH = ("epochs", "learning_rate", "batch_size", "weight_decay")
 
 
 class AvexAttention(nn.Module):
@@ -89,7 +88,7 @@ class OrderAware(nn.Module):
         self.classifier = nn.Linear(ORDER_WIDTH, classes)
 
     def forward(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        placed = self.reduce(x) + _positions(x.shape[1])
+        placed = self.reduce(x) + _positions(x.shape[1]).to(x.device)
         seen = self.layer(placed, src_key_padding_mask=~valid)
         weights = valid / valid.sum(dim=1, keepdim=True)
         return self.classifier(torch.bmm(weights[:, None], seen)[:, 0])
@@ -150,27 +149,12 @@ class Fitted:
 
     probe: str
     module: nn.Module
-    mean: torch.Tensor
-    scale: torch.Tensor
+    scaler: Scaler
 
     def log_probabilities(self, clips: list[np.ndarray]) -> np.ndarray:
         """Log-probability of each class (clips, classes) for clips of (tokens, width) each."""
-        fed = _fed(self.probe, clips)
-        pieces = list(_pieces([len(clip) for clip in fed], self.module.equal_counts))
-        self.module.eval()
-        with torch.inference_mode():
-            logits = [self.module(*self.padded([fed[i] for i in piece])) for piece in pieces]
-        back = np.argsort(np.concatenate(pieces))
-        return torch.cat(logits)[back].double().log_softmax(dim=1).numpy()
-
-    def padded(self, clips: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standardised tokens (clips, tokens, width), and which of them are the clips' own."""
-        counts = np.array([len(clip) for clip in clips])
-        x = np.zeros((len(clips), counts.max(), len(self.mean)), dtype=np.float32)
-        for row, clip in zip(x, clips, strict=True):
-            row[: len(clip)] = clip
-        valid = torch.from_numpy(np.arange(counts.max()) < counts[:, None])
-        return (torch.from_numpy(x) - self.mean) / self.scale, valid
+        fed = Clips.of(_fed(self.probe, clips), self.scaler)
+        return training.log_probabilities(self.module, fed, self.module.equal_counts)
 
 
 def fit(
@@ -188,48 +172,18 @@ def fit(
     after each epoch.
     """
     fed = _fed(probe, clips)
-    scaler = StandardScaler()
-    for clip in fed:
-        scaler.partial_fit(clip.astype(np.float64))
-    target = torch.from_numpy(y)
+    scaler = Scaler.of(fed)
+    fed = Clips.of(fed, scaler)
+    how = training.Training(**{name: settings[name] for name in TRAINED_WITH})
     with seeded(seed):
-        width, classes = fed[0].shape[1], int(y.max()) + 1
+        width, classes = len(scaler.mean), int(y.max()) + 1
         module = PROBES[probe].module(width, classes, settings["heads"], settings["layers"])
-        mean, scale = (torch.from_numpy(part).float() for part in (scaler.mean_, scaler.scale_))
-        fitted = Fitted(probe, module, mean, scale)
-        optimiser = torch.optim.AdamW(
-            module.parameters(), settings["learning_rate"], weight_decay=settings["weight_decay"]
-        )
-        module.train()
-        for _ in range(settings["epochs"]):
-            for batch in torch.randperm(len(fed)).split(settings["batch_size"]):
-                optimiser.zero_grad()
-                for piece in _pieces([len(fed[i]) for i in batch], module.equal_counts):
-                    rows = batch[piece]
-                    logits = module(*fitted.padded([fed[i] for i in rows]))
-                    loss = nn.functional.cross_entropy(logits, target[rows], reduction="sum")
-                    (loss / len(batch)).backward()
-                optimiser.step()
+        for _ in training.train(module, fed, y, how, module.equal_counts):
             done()
-    return fitted
+    return Fitted(probe, module, scaler)
 
 
 def _fed(probe: str, clips: list[np.ndarray]) -> list[np.ndarray]:
     if not PROBES[probe].fed_the_mean:
         return clips
     return [clip.mean(axis=0, dtype=np.float32, keepdims=True) for clip in clips]
-
-
-def _pieces(counts: list[int], equal: bool) -> Iterator[list[int]]:
-    """Numbers of the clips that go through a probe together, sorted by their number of tokens.
-
-    With ``equal`` the counts in a piece are the same, and nothing is padded.
-    """
-    piece: list[int] = []
-    for place in np.argsort(counts, kind="stable").tolist():
-        full = (len(piece) + 1) * counts[place] > PIECE_TOKENS
-        if piece and (full or (equal and counts[place] != counts[piece[0]])):
-            yield piece
-            piece = []
-        piece.append(place)
-    yield piece

@@ -68,7 +68,7 @@ def contrast_rows(results: Results) -> list[dict]:
             "state": state(row),
             "against_chance": row["question"] == ABOVE_CHANCE,
             "sentence": row["sentence"],
-            "random_weights": random_weights(results, [row["a_encoder"], row["b_encoder"]]),
+            "untrained": untrained(results, [row["a_encoder"], row["b_encoder"]]),
             "a": _side(results, row, "a"),
             "b": _side(results, row, "b"),
             "outcome": words.OUTCOMES[state(row)][1],
@@ -117,7 +117,7 @@ def claim_rows(results: Results) -> list[dict]:
             "p": _p(row),
             "detectable": words.number(row["detectable"]),
             "counts": f"{row['n_clips']}, {row['n_groups']}",
-            "random_weights": random_weights(results, [row["encoder"]]),
+            "untrained": untrained(results, [row["encoder"]]),
         }
         for row in results.claims.to_dict("records")
     ]
@@ -176,6 +176,7 @@ def weight_rows(results: Results) -> list[dict]:
     return [
         {
             "encoder": results.label(row.encoder),
+            "probe": words.probe(row.probe),
             "readout": words.readout(row.readout),
             "weight": words.number(row.weight),
             "bounds": words.bounds(row.low, row.high),
@@ -199,10 +200,11 @@ def others(results: Results) -> dict[str, list[str]]:
     }
 
 
-def random_weights(results: Results, encoders: Sequence[str | None]) -> list[str]:
-    """Those of ``encoders`` whose weights are random."""
+def untrained(results: Results, encoders: Sequence[str | None]) -> dict[str, str]:
+    """Those of ``encoders`` whose weights nothing has trained, each with what these are."""
     known = [name for name in dict.fromkeys(encoders) if not words.missing(name)]
-    return [name for name in known if results.encoders[name]["weights"] == "random"]
+    weights = {name: results.encoders[name]["weights"] for name in known}
+    return {name: words.UNTRAINED[of] for name, of in weights.items() if of in words.UNTRAINED}
 
 
 def chosen_blocks(results: Results) -> list[str]:

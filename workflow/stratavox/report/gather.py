@@ -33,10 +33,20 @@ def content(index: dict) -> dict:
         "datasets": datasets,
         "encoders": used,
         "synthetic": [entry["name"] for entry in datasets if entry["synthetic"]],
-        "random_weights": sorted({row["name"] for row in used if row["weights"] == "random"}),
+        "random_weights": _named(used, "weights", "random"),
+        "permuted_weights": _named(used, "weights", "permuted"),
+        "licences": {
+            licence: _named(used, "licence", licence)
+            for licence in sorted({row["licence"] for row in used if row["licence"]})
+        },
         "files": files(index),
         "config": index["config"],
     }
+
+
+def _named(used: list[dict], key: str, value: str) -> list[str]:
+    """The names of the encoders whose row has ``value``, sorted."""
+    return sorted({row["name"] for row in used if row[key] == value})
 
 
 def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict:
@@ -47,7 +57,10 @@ def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict
         "label": label,
         "synthetic": entry["source"] == "chorus",
         "archive": archive_facts(entry["archive"]) if entry["archive"] else [],
-        "facts": hygiene_facts(hygiene),
+        "facts": [
+            *([["Recordings", entry["instead"]]] if entry["instead"] else []),
+            *hygiene_facts(hygiene),
+        ],
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
         "tasks": [task(name, entry, key, index, verdicts) for key in in_order(entry["tasks"])],
@@ -163,6 +176,8 @@ def archive_facts(archive: dict) -> list[list[str]]:
     merged = words.count(counts["merged"], "duplicate") + " by name"
     if counts["merged_different"]:
         merged += f" ({counts['merged_different']} with other content)"
+    sampled = account["notes"]["sampled"]
+    taken, there = (sum(part[key] for part in sampled) for key in ("clips", "of"))
     return [
         *(["Source", f"{file['name']}, {file['address']}"] for file in account["files"]),
         *(["Checked against", checked(file)] for file in account["files"]),
@@ -170,11 +185,12 @@ def archive_facts(archive: dict) -> list[list[str]]:
         ["Citation", archive["citation"] + (f", doi {archive['doi']}" if archive["doi"] else "")],
         [
             "Files in the archive",
-            f"{counts['files']:,}: {words.count(counts['clips'], 'clip')}, {merged}, "
+            f"{counts['files']:,}: {words.count(counts['clips'], 'recording')} read, {merged}, "
             f"{words.count(counts['unread'], 'recording')} whose names do not fit, "
             f"{words.count(counts['not_used'], 'other file')}",
         ],
-        ["Clips with something irregular", f"{counts['irregular']}, in {archive['account']}"],
+        *([["Clips taken", f"{taken:,} of {there:,}: {sampled[0]['why']}"]] if sampled else []),
+        ["Files with something irregular", f"{counts['irregular']}, in {archive['account']}"],
     ]
 
 
@@ -318,8 +334,11 @@ def encoders(index: dict) -> list[dict]:
                     "label": words.encoder(name, facts["weights"]),
                     "dataset": dataset_name,
                     "weights": facts["weights"],
+                    "licence": facts.get("licence"),
                     "file": f"sha256 {sha256}" if sha256 else "no file",
-                    "setup": f"{facts['family']}, {facts['rate']:,} Hz, {facts['precision']}, "
+                    "setup": f"{facts['family']}, {facts['rate']:,} Hz"
+                    + (f" at {facts['speed']:g} times the speed" if "speed" in facts else "")
+                    + f", {facts['precision']}, "
                     f"{facts['device']}, "
                     + (f"context {context} s, " if context else "")
                     + words.count(len(facts["readouts"]), "readout"),

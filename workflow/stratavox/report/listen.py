@@ -80,8 +80,8 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(power / (power.max() or 1), least))
 
 
-def write(samples: np.ndarray, rate: int, highest_hz: float, path: Path) -> None:
-    """Write PATH.webp and PATH.mp3 of samples (n,) at ``rate`` Hz.
+def write(samples: np.ndarray, rate: int, played: int, highest_hz: float, path: Path) -> None:
+    """Write PATH.webp and PATH.mp3 of samples (n,) at ``rate`` Hz, played at ``played`` Hz.
 
     The picture ends at ``highest_hz``: there is nothing above half the rate of a recording. All
     sounds have one peak level.
@@ -91,7 +91,7 @@ def write(samples: np.ndarray, rate: int, highest_hz: float, path: Path) -> None
     small = {"quality": 50, "method": 2}
     levels = spectrogram(samples)[HEIGHT - rows :]
     imsave(f"{path}.webp", levels, format="webp", pil_kwargs=small, **colours)
-    sound = audio.resample(samples, rate, SOUND_HZ)
+    sound = audio.resample(samples, played, SOUND_HZ)
     sound = sound * (PEAK / (np.abs(sound).max() or 1))
     sf.write(f"{path}.mp3", sound, SOUND_HZ, format="MP3", **SOUND)
 
@@ -141,13 +141,16 @@ def run(job: Job) -> None:
     values = [[of_clip.get(clip_id) for clip_id in clip_ids] for of_clip in labels.values()]
     recorded = rates_of(job.input.inspect)
     rows = choose(clip_ids, values, settings["max_clips"], settings["seed"])
+    speed = settings.get("speed", 1)
     listed, progress = [], Progress("listen", len(rows))
     with tables.atomic_path(job.output.files, folder=True) as folder:
         for clip_id, samples, rate in _chosen(parts, rows):
-            first = loudest(samples, rate)
-            shown = samples[first : first + round(LONGEST_S * rate)]
+            # in slow motion, what is heard is as long as of other clips
+            played = round(rate * speed)
+            first = loudest(samples, played)
+            shown = samples[first : first + round(LONGEST_S * played)]
             highest_hz = min(rate, recorded[clip_id]) / 2
-            write(shown, rate, highest_hz, folder / stem(clip_id))
+            write(shown, rate, played, highest_hz, folder / stem(clip_id))
             known = {name: of_clip.get(clip_id) for name, of_clip in labels.items()}
             listed.append(
                 {
@@ -162,5 +165,7 @@ def run(job: Job) -> None:
             )
             progress.add(audio_s=len(shown) / rate)
     progress.close()
-    provenance = job.provenance | {"listen": {"clips": len(rows), "whole": len(clip_ids)}}
+    provenance = job.provenance | {
+        "listen": {"clips": len(rows), "whole": len(clip_ids), "speed": speed}
+    }
     tables.write_table(pa.Table.from_pylist(listed, SCHEMA), job.output.table, provenance)

@@ -22,7 +22,7 @@ AS_PLANTED, NOT_SO, OPEN = "as expected", "not as expected", "undetermined"
 # Averages over frames, or over patches that end inside a gap, cannot contain call type.
 ORDER = "call type (order of syllables) is not decodable without mixing over time"
 MIXED = "call type is decodable after blocks that mix over time"
-LEARNED = "call type is decoded better than from the same network untrained"
+LEARNED = "call type is decoded better than from the same network with {weights}"
 LATE = "call type needs mixing over time: it rises with depth"
 EVIDENT = {
     "species": "species (which syllables) is decodable",
@@ -45,8 +45,10 @@ def planted(results: Results, target: str, chorus: dict) -> list[dict]:
 
 
 def trained(results: Results) -> list[str]:
-    """The encoders with blocks and without random weights."""
-    return [name for name in results.layered if results.encoders[name]["weights"] != "random"]
+    """The encoders with blocks and trained weights."""
+    return [
+        name for name in results.layered if results.encoders[name]["weights"] not in words.UNTRAINED
+    ]
 
 
 def _controls(results: Results) -> list[str]:
@@ -70,7 +72,9 @@ def _order(results: Results) -> Iterator[dict]:
             yield _scored(results, ORDER, row, above=False)
     for encoder in trained(results):
         yield _scored(results, MIXED, results.one(encoder, "nested"), above=True)
-    yield from _claimed(results, LEARNED, contrasts.TRAINED, trained(results))
+    for weights, question in contrasts.TWINS.items():
+        learned = LEARNED.format(weights=words.UNTRAINED[weights])
+        yield from _claimed(results, learned, question, trained(results))
     table = results.trends
     for row in table[table["kind"] == TASK].to_dict("records"):
         if row["encoder"] in trained(results):

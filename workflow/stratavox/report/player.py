@@ -18,15 +18,17 @@ def clips(index: dict, page: Path) -> dict:
     """Dataset -> the clips that `stratavox.report.listen` stored, for templates/clips.js.
 
     ``folder`` is relative to ``page``, the folder of the page; ``clips`` maps a clip_id to the
-    values of `FIELDS`; ``whole`` counts all clips of the dataset. A dataset without maps has none.
+    values of `FIELDS`; ``speed`` is how fast they are played; ``whole`` counts all clips of the
+    dataset. A dataset without maps has none.
     """
     stored = {}
     for name, entry in index["datasets"].items():
         if entry["clips"]:
             rows = read_table(entry["clips"]).to_pylist()
+            listen = read_provenance(entry["clips"])["listen"]
             stored[name] = {
                 "folder": quote(os.path.relpath(os.path.splitext(entry["clips"])[0], page)),
-                "whole": read_provenance(entry["clips"])["listen"]["whole"],
+                **{key: listen[key] for key in ("whole", "speed")},
                 "clips": {row["clip_id"]: [row[field] for field in FIELDS] for row in rows},
             }
     return stored

@@ -116,6 +116,15 @@ class Results:
             sites[site] = own.assign(depth=own["readout"].map(depths)).sort_values("depth")
         return sites
 
+    def after(self, encoder: str) -> pd.DataFrame:
+        """The rows of readouts that follow the last block, such as an embedding, in their order."""
+        facts, rows = self.encoders[encoder], self.own(encoder)
+        inside = {name for names in branches(facts["readouts"]).values() for name in names}
+        later = facts["readouts"][facts["readouts"].index(facts["blocks"][-1]) + 1 :]
+        names = [name for name in later if name not in inside]
+        rows = rows[rows["readout"].isin(names)]
+        return rows.sort_values("readout", key=lambda column: column.map(names.index))
+
     def beside(
         self, tables: dict[str, pd.DataFrame], encoder: str, column: str, measure: str | None = None
     ) -> pd.DataFrame:

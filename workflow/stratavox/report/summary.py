@@ -1,11 +1,11 @@
 """Stage: the report: summary.html (one file, no network), summary.json, config.yaml, CSV tables.
 
 Its input ``index`` is a JSON object that the rules write (rules/common.smk, index): ``datasets``
-(name -> source, chorus, archive, hygiene, similarity, clips (a table or null), shape (encoder ->
-table), stems (figure -> stem), tasks (name -> role, answers, folds_json, confounds (a JSON or
-null), notebook and neighbours (encoder -> table), stems, umap (encoder -> stem))), ``encoders``
-(name -> dirs (dataset -> embeddings folder)) and ``config``, the merged config. All paths are
-relative to the working directory.
+(name -> source, instead, chorus, archive, hygiene, similarity, clips (a table or null), shape
+(encoder -> table), stems (figure -> stem), tasks (name -> role, answers, folds_json, confounds (a
+JSON or null), notebook and neighbours (encoder -> table), stems, umap (encoder -> stem))),
+``encoders`` (name -> dirs (dataset -> embeddings folder)) and ``config``, the merged config. All
+paths are relative to the working directory.
 """
 
 from __future__ import annotations

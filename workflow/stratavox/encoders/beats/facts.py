@@ -21,7 +21,7 @@ MODELS = {
     ),
     "esp_aves2_sl_beats_bio": Published("EarthSpeciesProject/esp-aves2-sl-beats-bio"),
 }
-WEIGHTS = ("random", "pretrained", "bundled")
+WEIGHTS = ("pretrained", "bundled")
 # Groups of the positional convolution; the width must be a multiple of it.
 POSITION_GROUPS = 16
 
@@ -32,8 +32,10 @@ properties:
   weights:
     description: >-
       random, pretrained (fetched once by the model's name), bundled (the small BEATs of this
-      repository), or a .safetensors file
+      repository), a .safetensors file, or permuted (trained values in another order within each
+      tensor, a control)
     type: string
+  of: {$ref: "#/$defs/permuted_of"}
   sha256: {$ref: "#/$defs/sha256"}
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
@@ -49,7 +51,10 @@ properties:
   sites: {$ref: "#/$defs/sites", default: [block]}
   precision: {$ref: "#/$defs/precision", default: fp32}
 allOf:
-  - if: {properties: {weights: {const: bundled}}}
+  - if:
+      anyOf:
+        - {properties: {weights: {const: bundled}}}
+        - {required: [of], properties: {of: {const: bundled}}}
     then: {properties: {model: {description: "not with weights: bundled", not: {}}}}
     else:
       description: give either model (avex's name) or architecture
@@ -94,6 +99,6 @@ def has_avex_layers(settings: dict) -> bool:
 
 
 def weight_files(settings: dict) -> list[str]:
-    if settings["weights"] == "bundled":
+    if weights_entry.source(settings) == "bundled":
         return [str(BUNDLED)]
     return weights_entry.files(settings, WEIGHTS)

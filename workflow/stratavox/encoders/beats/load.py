@@ -25,6 +25,7 @@ from stratavox.encoders.beats.fourier import FourierConv1d
 from stratavox.encoders.encoder import Encoder, Grid
 from stratavox.encoders.taps import Layout, Stack, Tap, torch_encoder
 from stratavox.encoders.weights import fill, metadata, seeded
+from stratavox.encoders.weights_entry import source
 
 WINDOW, HOP, PATCH, MEL_BANDS = 400, 160, 16, 128
 GRID = Grid(WINDOW + HOP * (PATCH - 1), HOP * PATCH, MEL_BANDS // PATCH)
@@ -47,12 +48,12 @@ def load(settings: dict, threads: int = 1) -> Encoder:
     torch.set_num_threads(threads)
     spec = get_model_spec(settings.get("model", ARCHITECTURE_OF))
     sizes = settings.get("architecture")
-    if settings["weights"] == "bundled":
+    if source(settings) == "bundled":
         sizes = json.loads(metadata(BUNDLED)["architecture"])
     config = BEATsConfig(**_sizes(spec.init_config, sizes))
     with seeded(settings.get("seed", 0)):
         model = BEATs(config)
-    source = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS, bundled=BUNDLED)
+    filled = fill(model, settings, ("backbone.", ""), OPTIONAL, HEADS, bundled=BUNDLED)
     precision = settings.get("precision", "fp32")
     if precision == "fp32" and not torch.cuda.is_available():
         # The GPU's own kernel is fast, and the Fourier transform has no half precision.
@@ -75,7 +76,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
             "kind": "beats",
             "model": settings.get("model"),
             "architecture": sizes,
-            **source,
+            **filled,
             "versions": {"avex": version("avex")},
         },
     )

@@ -8,7 +8,7 @@ from stratavox.encoders import weights_entry
 from stratavox.encoders.module import context_samples
 from stratavox.errors import StratavoxError
 
-WEIGHTS = ("random",)
+WEIGHTS = ()
 ENTRY = """
 required: [factory, path, weights, rate, context_s, grid, layout]
 properties:
@@ -20,8 +20,11 @@ properties:
   path: {type: string, description: "folder put on the import path, relative to where you run"}
   arguments: {type: object, default: {}, description: of the factory}
   weights:
-    description: a .safetensors file, or random, as the factory draws them from the seed
+    description: >-
+      a .safetensors file, random, as the factory draws them from the seed, or permuted (a file's
+      values in another order within each tensor, a control)
     type: string
+  of: {$ref: "#/$defs/permuted_of"}
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
   rate: {type: integer, minimum: 1, description: samples a second}

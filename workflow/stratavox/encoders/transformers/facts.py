@@ -4,27 +4,58 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stratavox.encoders.catalogue import Published
 from stratavox.encoders.transformers import windows
 from stratavox.encoders.transformers.windows import rate as rate
 from stratavox.errors import StratavoxError
 
+
+def _whisper(size: str, commit: str) -> dict[str, Published]:
+    name = f"openai/whisper-{size}"
+    published = Published(
+        name, revision=commit, weights="model.safetensors", beside=tuple(windows.FILES)
+    )
+    return {name: published}
+
+
+MODELS = {
+    **_whisper("tiny", "169d4a4341b33bc18d8881c4b69c2e104e1cc0af"),
+    **_whisper("base", "e37978b90ca9030d5170a5c07aadb050351a65bb"),
+    **_whisper("small", "973afd24965f72e36ca33b3055d56a652f456b4d"),
+    **_whisper("medium", "abdf7c39ab9d0397620ccaea8974cc764cd0953e"),
+}
 ENTRY = """
-required: [path]
 properties:
   path: {type: string, description: "folder with config.json, model.safetensors and the like"}
+  model: {type: string, description: "a Whisper by its name on the hub, instead of path"}
+  local:
+    description: >-
+      a folder with the files of model: where it is there, it is used in the hub's place, as path
+      would be, and the log tells so
+    type: string
   weights:
-    description: those in the folder, or random ones of the sizes in config.json
-    enum: [file, random]
-    default: file
+    description: >-
+      those in the folder (file), those of the model's name, fetched once (pretrained), random
+      ones of the sizes in config.json, or permuted (the trained values in another order within each
+      tensor, a control)
   seed: {$ref: "#/$defs/weights_seed"}
   seeds: {$ref: "#/$defs/seeds"}
   context_s: {$ref: "#/$defs/context_s"}
   sites: {$ref: "#/$defs/sites", default: [block]}
   precision: {$ref: "#/$defs/precision", default: fp32}
+allOf:
+  - description: give either path (a folder) or model (a name)
+    oneOf: [{required: [path]}, {required: [model]}]
+  - if: {required: [model]}
+    then: {properties: {weights: {enum: [pretrained, random, permuted], default: pretrained}}}
+    else:
+      properties:
+        weights: {enum: [file, random, permuted], default: file}
+        local: {description: "only with model", not: {}}
 """
 TABLE = (
     (
-        "Whisper's encoder",
+        "Whisper's encoder, by name or from a folder",
         "`input`, `block_NN`",
         "tested against the library, also with real weights",
     ),
@@ -42,6 +73,14 @@ TABLE = (
 
 
 def check(settings: dict) -> None:
+    if "model" in settings:
+        if settings["model"] not in MODELS:
+            raise StratavoxError(
+                f"model: found {settings['model']!r}; allowed: {', '.join(MODELS)} (others: path, "
+                "a folder)"
+            )
+        windows.context_samples(settings)
+        return
     folder = Path(settings["path"])
     if not folder.is_dir():
         raise StratavoxError(
@@ -67,8 +106,14 @@ def has_blocks(settings: dict) -> bool:
     return True
 
 
+def is_fetched(settings: dict) -> bool:
+    return "model" in settings  # random weights need its sizes
+
+
 def weight_files(settings: dict) -> list[str]:
-    names = ["config.json", "preprocessor_config.json"]
+    if "model" in settings:
+        return []
+    names = list(windows.FILES)
     if settings.get("weights") != "random":
         names.append("model.safetensors")
     return [str(Path(settings["path"], name)) for name in names]

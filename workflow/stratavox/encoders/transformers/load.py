@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -56,7 +57,8 @@ from stratavox.encoders.transformers.windows import (
     context_samples,
     whisper_token,
 )
-from stratavox.encoders.weights import fill, seeded
+from stratavox.encoders.weights import fill, received, seeded
+from stratavox.encoders.weights_entry import UNTRAINED
 from stratavox.errors import StratavoxError
 from stratavox.tables import read_json
 
@@ -127,21 +129,25 @@ KINDS = {
 
 
 def load(settings: dict, threads: int = 1) -> Encoder:
-    """The model in the folder ``path``: weights (file, or random of a seed), context_s, precision.
+    """The model in the folder ``path``: weights, seed, context_s, precision.
 
-    Raises `StratavoxError` where the weights do not fit exactly.
+    With ``model`` the folder is that of the receipt of `hub`. Raises `StratavoxError` where the
+    weights do not fit exactly.
     """
     torch.set_num_threads(threads)
+    if "model" in settings:
+        settings = settings | {"path": Path(received(settings["receipt"])["path"]).parent}
     folder = settings["path"]
     name = read_json(f"{folder}/config.json")["model_type"]
     kind = KINDS[name]
     config = kind.config.from_pretrained(folder)
     with seeded(settings.get("seed", 0)):
         model = kind.model(config)
-    of_file = {"weights": f"{folder}/model.safetensors"}
+    trained = "pretrained" if "model" in settings else f"{folder}/model.safetensors"
+    weights = settings.get("weights")
     source = fill(
         model,
-        settings if settings.get("weights") == "random" else of_file,
+        settings | {"weights": weights if weights in UNTRAINED else trained, "of": trained},
         *(kind.prefixes, kind.optional, kind.heads),
         renames=kind.renames,
     )

@@ -18,6 +18,11 @@ CONTEXT_S = {
     AST: 10.24,
 }
 SHORTEST_CONTEXT_S = 0.1
+# What the files of every Whisper of facts.MODELS say, which is needed before they are fetched.
+FILES = {
+    "config.json": {"model_type": "whisper", "max_source_positions": 1500},
+    "preprocessor_config.json": {"sampling_rate": 16000, "hop_length": 160},
+}
 
 
 def model_type(settings: dict) -> str:
@@ -78,6 +83,8 @@ def _count(settings: dict, key: str) -> int:
 
 
 def _json(settings: dict, name: str) -> dict:
+    if "path" not in settings:
+        return FILES[name]
     path = Path(settings["path"], name)
     try:
         return json.loads(path.read_text(encoding="utf-8"))

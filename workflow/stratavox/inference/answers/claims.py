@@ -26,25 +26,43 @@ def rows(study: Study) -> list[dict]:
 
 
 def _at_chance(study: Study, row: dict) -> bool:
-    """Whether the claim is about order and its probe is at chance: it is undetermined then."""
-    if row["question"] != c.ORDER:
+    """Whether the claim is about probes on tokens that are at chance: it is undetermined then.
+
+    Of two probes, the better one is looked at.
+    """
+    if row["question"] not in (c.ORDER, *c.ON_BLOCKS):
         return False
-    key = Key(*(row[f"a_{name}"] for name in Key._fields))
-    score = interval(study.correct[key], study.groups, share=True)
+    side = "a" if row["question"] == c.ORDER or row["difference"] > 0 else "b"
+    key = Key(*(row[f"{side}_{name}"] for name in Key._fields))
+    score = study.beside_seeds(interval(study.correct[key], study.groups, share=True), key)
     return score.error is None or not score.low > study.chance
 
 
 def _claim(row: dict, task: str) -> str | None:
     """The claim that a contrast is evidence for or against; None where it only describes."""
     encoder, block = row["a_encoder"], row["a_readout"]
+    head, _, protocol = row["a_probe"].partition(words.BY_PROTOCOL)
+    place = words.READOUTS.get(block, block)
     return {
         c.ABOVE_CHANCE: f"{task} is linearly decodable from {encoder}",
-        c.TRAINED: f"{task} is more linearly decodable from {encoder} than from random weights "
-        f"({row['draws']} draws)",
+        **{
+            question: f"{task} is more linearly decodable from {encoder} than from "
+            f"{words.UNTRAINED[weights]} ({row['draws']} draws)"
+            for weights, question in c.TWINS.items()
+        },
         c.BASELINE: f"{task} is more linearly decodable from {encoder} than from "
         f"{row['b_encoder']}",
         c.LAST_OR_CHOSEN: f"the last block of {encoder} is as good as the block chosen in training",
         c.ORDER: f"the order of tokens of {encoder}, {block}, tells of {task}",
+        c.ALL_BLOCKS: f"a probe ({head}, {protocol}) decodes {task} better from {place} of "
+        f"{encoder} than from its last block",
+        c.ATTENTION: f"attention decodes {task} better than a linear probe from {place} of "
+        f"{encoder} ({protocol})",
+        c.TUNED: f"attention ({protocol}) decodes {task} better than a linear probe with a chosen "
+        f"penalty from {place} of {encoder}",
+        c.NOT_SIZE: f"attention decodes {task} better than an MLP of its size from {place} of "
+        f"{encoder} ({protocol})",
+        c.IN_ORDER: f"the order of tokens of {encoder}, {place}, tells of {task} ({protocol})",
         c.ADDS: f"{block.removeprefix(words.AFTER_ACOUSTICS)} of {encoder} adds to a linear probe "
         f"on the acoustic descriptors about {task}, beyond what their squares and products predict",
         c.ADDED_TO: "the acoustic descriptors help a linear probe on "

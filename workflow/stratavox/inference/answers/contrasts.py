@@ -15,7 +15,9 @@ from stratavox.inference.multiplicity import holm
 from stratavox.inference.study import Encoder, Key, Study
 
 ABOVE_CHANCE = "above chance"
-TRAINED = "trained or random weights"
+TRAINED, PERMUTED = "trained or random weights", "trained or permuted weights"
+# The question about a twin, by its weights.
+TWINS = {"random": TRAINED, "permuted": PERMUTED}
 BASELINE = "encoder or baseline"
 LEAKAGE = "random or grouped split"
 TRANSFER = "trained on the tested side or on the other"
@@ -33,8 +35,15 @@ FUSIONS = {
     "weighted blocks or all": ("weighted", "concat"),
     "avex's all layers or all blocks": ("concat_avex", "concat"),
 }
+# Of probes on the tokens of all blocks; a family of their own for Holm's correction.
+ALL_BLOCKS = "probes on tokens: all blocks or the last"
+ATTENTION = "probes on tokens: attention or linear"
+TUNED = "probes on tokens: attention or the linear probe with a chosen penalty"
+NOT_SIZE = "probes on tokens: attention or MLP of its size"
+IN_ORDER = "probes on tokens: in order or shuffled"
+ON_BLOCKS = (ALL_BLOCKS, ATTENTION, TUNED, NOT_SIZE, IN_ORDER)
 # Which of two linear probes is better is asked only where one of them decodes the target.
-GATED = {TRAINED, BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
+GATED = {*TWINS.values(), BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
 ACCURACY, BITS = "balanced_accuracy", "bits"
 # Probes that are not compared with the linear probe: itself, and two with other questions.
 NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
@@ -43,9 +52,10 @@ NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
 def rows(study: Study) -> list[dict]:
     """A row for each contrast; none where groups are unknown, as nothing can be tested then.
 
-    ``p_value``, of t over groups, is adjusted (Holm) over the contrasts with chance, and over all
-    others. The settings ``folds`` and ``margin`` are used; scores within the margin count as equal.
-    Random draws of an encoder are one more random factor (`_beside_draws`).
+    ``p_value``, of t over groups, is adjusted (Holm) over the contrasts with chance, over those of
+    `ON_BLOCKS`, and over all others. The settings ``folds`` and ``margin`` are used; scores within
+    the margin count as equal. Random draws of an encoder are one more random factor
+    (`_beside_draws`), and so are the seeds of a probe (`Study.beside_seeds`).
     """
     if study.groups is None:
         return []
@@ -70,11 +80,12 @@ def _adjust(rows: list[dict], differences: list[Interval]) -> None:
     all at chance are not independent, so their scores differ more than over groups alone.
     """
     gate: dict[str, float] = {}
-    for first in (True, False):
+    for number in range(3):
+        first = number == 0
         family = [
             place
             for place, row in enumerate(rows)
-            if (row["question"] == ABOVE_CHANCE) == first and row["p_value"] is not None
+            if _family(row["question"]) == number and row["p_value"] is not None
         ]
         adjusted = holm([rows[place]["p_value"] for place in family])
         for place, p in zip(family, adjusted, strict=True):
@@ -88,6 +99,10 @@ def _adjust(rows: list[dict], differences: list[Interval]) -> None:
             row["detectable"] = paired.detectable(differences[place], len(family))
 
 
+def _family(question: str) -> int:
+    return 0 if question == ABOVE_CHANCE else 2 if question in ON_BLOCKS else 1
+
+
 def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
     deep = [encoder for encoder in study.encoders if encoder.blocks]
     flat = [encoder for encoder in study.encoders if not encoder.blocks]
@@ -99,10 +114,10 @@ def _pairs(study: Study) -> Iterator[tuple[str, Key, Key | Interval]]:
         alike = best._replace(regime="within") if study.task.get("transfer") else best
         yield LEAKAGE, best._replace(regime="random"), alike
         yield TRANSFER, best._replace(regime="within"), best
-        if not encoder.random:
+        if not encoder.untrained:
             for twin in deep:
-                if twin.random and twin.architecture == encoder.architecture:
-                    yield TRAINED, best, Key(twin.name, "nested")
+                if twin.twin_of(encoder):
+                    yield TWINS[twin.description["weights"]], best, Key(twin.name, "nested")
             yield from _within(study, encoder)
     for baseline in flat:
         key = Key(baseline.name, baseline.compared)
@@ -118,16 +133,38 @@ def _within(study: Study, encoder: Encoder) -> Iterator[tuple[str, Key, Key]]:
         yield LAST_OR_FIRST, last, Key(name, blocks[0])
         for question, (fusion, other) in FUSIONS.items():
             yield question, Key(name, fusion), Key(name, other) if other else last
-    token_probes = sorted({key.probe for key in study.correct} - NOT_AGAINST_LINEAR)
+    probes = {key.probe for key in study.correct if key.encoder == name}
+    token_probes = sorted(
+        probe for probe in probes - NOT_AGAINST_LINEAR if words.BY_PROTOCOL not in probe
+    )
     for block in blocks:
         linear = Key(name, block)
         for probe in token_probes:
             yield "probe on tokens or linear", linear._replace(probe=probe), linear
         ordered = linear._replace(probe="attention_order")
         yield ORDER, ordered, ordered._replace(control="shuffled")
+    for protocol in words.PROTOCOLS:
+        yield from _on_blocks(name, blocks[-1], protocol)
     after = Key(name, f"{words.AFTER_ACOUSTICS}{blocks[-1]}")
     yield ADDS, after, Key(name, "acoustics")
     yield ADDED_TO, Key(name, f"{blocks[-1]}{words.BESIDE_ACOUSTICS}"), last
+
+
+def _on_blocks(encoder: str, last: str, protocol: str) -> Iterator[tuple[str, Key, Key]]:
+    """The 2 x 2 of Miron et al. 2026, for both fusions, and what tells its parts apart."""
+
+    def key(readout: str, head: str, control: str = "none") -> Key:
+        return Key(encoder, readout, f"{head}{words.BY_PROTOCOL}{protocol}", control)
+
+    for fusion in ("concat", "weighted"):
+        for head in ("linear", "attention"):
+            yield ALL_BLOCKS, key(fusion, head), key(last, head)
+    for readout in (last, "concat", "weighted"):
+        yield ATTENTION, key(readout, "attention"), key(readout, "linear")
+        # a linear layer may not have converged after so many epochs; this one has
+        yield TUNED, key(readout, "attention"), Key(encoder, readout)
+        yield NOT_SIZE, key(readout, "attention"), key(readout, "mlp")
+        yield IN_ORDER, key(readout, "order"), key(readout, "order", "shuffled")
 
 
 def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, Interval]:
@@ -150,11 +187,12 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         columns_of_b = dict.fromkeys(Key._fields) | {"readout": b.kind}
     else:
         columns_of_b = b._asdict()
-        if question == TRAINED:
+        if question in TWINS.values():
             drawn = [
                 study.correct[b._replace(encoder=name)] for name in study.named(b.encoder).members
             ]
             difference, draws = _beside_draws(difference, drawn), len(drawn)
+        difference = study.beside_seeds(difference, a, b)
     if difference.error == 0 and difference.value == 0:
         # no group differs: how far others may is the bound of agreement, no interval of this 0
         difference = replace(difference, low=None, high=None, kind="none")
@@ -224,10 +262,12 @@ def sentence(row: dict) -> str:
         a, b = f"{a} on a random split", f"{a} by group"
     if row["question"] == TRANSFER:
         a, b = f"{a}, trained on the tested side", f"{a}, trained on the other side"
-    if row["question"] == ORDER:
+    if row["question"] in (ORDER, IN_ORDER):
         b += ", tokens shuffled"
-    if row["question"] == TRAINED:
-        b += f" ({row['draws']} draws)" if row["draws"] > 1 else " (one draw)"
+    for weights, question in TWINS.items():
+        if row["question"] == question:
+            draws = f"{row['draws']} draws" if row["draws"] > 1 else "one draw"
+            b += f" ({words.UNTRAINED[weights]}, {draws})"
     if row["identical"]:
         return f"{a} is the block chosen in training in every fold: {row['a_value']:.3f}."
     unit = " bits" if row["metric"] == BITS else ""
@@ -263,5 +303,6 @@ def _name(encoder: str, readout: str, probe: str) -> str:
     beside = readout.replace(words.BESIDE_ACOUSTICS, " with acoustic descriptors")
     beside = beside.replace(words.AFTER_ACOUSTICS, "acoustic descriptors with ")
     label = {**words.READOUTS, "features": ""}.get(readout, beside)
-    parts = (encoder, label, "" if probe == "linear" else f"{probe} probe")
+    by = " ".join(reversed(probe.split(words.BY_PROTOCOL)))
+    parts = (encoder, label, "" if probe == "linear" else f"{by} probe")
     return ", ".join(part for part in parts if part)

@@ -37,6 +37,7 @@ def _measured(study: Study, encoder: Encoder) -> Iterator[dict]:
         estimate = Interval(measure.value)
         if study.groups is not None and key.regime != "random":
             estimate = interval(measure, study.groups, share=True)
+            estimate = study.beside_seeds(estimate, key)
         low, high = simultaneous.get(key, (None, None))
         drawn = [study.correct[key._replace(encoder=name)].value for name in encoder.members]
         yield _row(encoder, key, "balanced_accuracy", estimate) | {

@@ -31,7 +31,7 @@ def rows(study: Study) -> list[dict]:
     candidates = [
         encoder
         for encoder in study.encoders
-        if not encoder.random and encoder.description["family"] not in NUISANCES
+        if not encoder.untrained and encoder.description["family"] not in NUISANCES
     ]
     if not candidates:
         return []
@@ -217,7 +217,7 @@ def _of_scores(study: Study, row: dict, encoder: Encoder) -> Iterator[str]:
 
 
 def _other(study: Study, encoder: Encoder, other: Encoder, own: float) -> Iterator[str]:
-    """How a baseline or a random twin compares; for a recommended baseline, how encoders do."""
+    """How a baseline or an untrained twin compares; for a recommended baseline, how encoders do."""
     value = study.correct[key(study, other, other.compared)].value
     numbers = f"({_number(value)}, {encoder.name} {_number(own)})"
     if not encoder.blocks:
@@ -225,9 +225,10 @@ def _other(study: Study, encoder: Encoder, other: Encoder, own: float) -> Iterat
         if row is not None and row["resolved"] and row["difference"] > 0:
             yield f"{_label(other)} was shown to be better {numbers}."
         return
-    twin = other.random and other.architecture == encoder.architecture
+    twin = other.twin_of(encoder)
     if twin or other in _baselines(study):
-        row = _contrast(study, c.TRAINED if twin else c.BASELINE, encoder, other)
+        question = c.TWINS[other.description["weights"]] if twin else c.BASELINE
+        row = _contrast(study, question, encoder, other)
         yield from _compared(study, _label(other), numbers, row, value - own)
 
 

@@ -187,7 +187,7 @@ def _row(study: Study, encoder: Encoder, target: str, kind: str, joint: Joint) -
     size = third(len(encoder.curve))
     return {
         "encoder": encoder.name,
-        "random_weights": encoder.random,
+        "random_weights": encoder.untrained,
         "target": target,
         "kind": kind,
         "early": float(joint.values[:size].mean()),

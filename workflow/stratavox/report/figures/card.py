@@ -47,7 +47,7 @@ def notes(results: Results) -> list[str]:
         *results.about,
         results.interval_line("Whiskers"),
         *(["Bands: 95 %, for all points of a curve at once."] if banded else []),
-        *results.draws_line("Curves of random weights"),
+        *results.draws_line("Thin curves"),
     ]
 
 
@@ -81,10 +81,10 @@ def figure(results: Results) -> Figure:
 
 
 def _curve(results: Results, encoder: str, look: style.Look) -> list:
-    """The curve of an encoder; random weights are thin and pale, as they are a control."""
+    """The curve of an encoder; untrained ones are thin and pale, as they are a control."""
     rows, own = results.curve(encoder), {"colour": look.colour, "group": encoder}
     drawn = own | {"name": f"curve {encoder}", "legend": results.label(encoder), "dash": "solid"}
-    if results.encoders[encoder]["weights"] == "random":
+    if results.encoders[encoder]["weights"] in words.UNTRAINED:
         return [curves.points(rows, ends=(), width=1, opacity=0.7, **drawn)]
     band = curves.band(rows, ("band_low", "band_high"), name=f"band {encoder}", **own)
     return [band, curves.points(rows, marker=look.marker, **drawn)]
@@ -112,7 +112,7 @@ def _acoustics(results: Results, encoder: str, look: style.Look) -> list[Points]
         f"{encoder}\nmean of {targets} acoustic targets: {value:.2f} of variance explained"
         for value in means
     ]
-    random = results.encoders[encoder]["weights"] == "random"
+    random = results.encoders[encoder]["weights"] in words.UNTRAINED
     line = {"width": 1, "opacity": 0.7} if random else {"marker": look.marker, "size": 3}
     line |= {"dash": "dash", "group": encoder, "name": f"acoustics {encoder}", "hover": hover}
     return [Points(means.index, means, look.colour, **line)]

@@ -44,7 +44,11 @@ def listed(results: Results) -> list[Row]:
 
     An encoder with blocks also has a header, a row without a readout.
     """
-    rows, probes = [], dict.fromkeys([*words.PROBES, *sorted(set(results.estimates["probe"]))])
+    # those on all blocks have a figure of their own
+    others = sorted(
+        probe for probe in set(results.estimates["probe"]) if words.BY_PROTOCOL not in probe
+    )
+    rows, probes = [], dict.fromkeys([*words.PROBES, *others])
     for encoder in results.listed:
         if results.encoders[encoder]["blocks"]:
             rows.append(Row(encoder, None, PROBE, results.label(encoder)))
@@ -76,7 +80,8 @@ def alt(results: Results) -> str:
 def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
     tokens = []
-    if (results.estimates["control"] == "shuffled").any():
+    shuffled = results.estimates[results.estimates["control"] == "shuffled"]["probe"]
+    if not shuffled.str.contains(words.BY_PROTOCOL).all():
         tokens.append(
             "Crosses: the same probe on tokens in random order; equal if order is not used."
         )

@@ -6,6 +6,8 @@ different depth end at their own last block.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stratavox import words
 from stratavox.inference.answers.width_matched import CONTROL as MATCHED
 from stratavox.report import curves, style
@@ -56,6 +58,11 @@ def notes(results: Results) -> list[str]:
             else []
         ),
         *(
+            [f"Marks between curves and baselines: readouts after the last block, {after}."]
+            if (after := ", ".join(map(words.readout, _after(results))))
+            else []
+        ),
+        *(
             [
                 "Hollow marks: readouts cut to principal components of the training clips, as many "
                 "as the narrowest readout of the curve has columns."
@@ -73,6 +80,12 @@ def _sites(results: Results) -> list[str]:
     return [site for site in words.SITES if site in present]
 
 
+def _after(results: Results) -> list[str]:
+    """The readouts that follow the last block of some encoder, in their order."""
+    rows = (results.after(encoder)["readout"] for encoder in results.layered)
+    return list(dict.fromkeys(name for names in rows for name in names))
+
+
 def _matched(results: Results) -> list[str]:
     """The encoders with a width-matched curve."""
     return [name for name in results.layered if not results.curve(name, MATCHED).empty]
@@ -82,8 +95,12 @@ def figure(results: Results) -> Figure:
     """One panel with all encoders."""
     looks = style.encoder_looks(list(results.encoders))
     layered = [results.encoders[name] for name in results.layered]
-    places = curves.baseline_places(layered, results.baselines)
-    axis = curves.depth_axis(layered, results.baselines, 24, X_TITLE)
+    after = _after(results)
+    beside = [*after, *results.baselines]
+    places = curves.baseline_places(layered, beside)
+    axis = curves.depth_axis(layered, beside, 24, X_TITLE)
+    ticks = {places[name]: words.tick(name) for name in after}
+    axis = replace(axis, ticks=axis.ticks | ticks)
     series = [
         curves.control_band(results),
         curves.chance(results, dash="dot"),
@@ -92,8 +109,9 @@ def figure(results: Results) -> Figure:
         # encoders side by side, so that whiskers do not hide each other
         shift = 0.08 * (place - (len(layered) - 1) / 2)
         series += _curves(results, encoder, looks[encoder], shift)
-    for encoder, x in places.items():
-        series += _baseline(results, encoder, looks[encoder], axis.limits[0], x)
+        series += _later(results, encoder, looks[encoder], places, shift)
+    for encoder in results.baselines:
+        series += _baseline(results, encoder, looks[encoder], axis.limits[0], places[encoder])
     if results.regime != "random":
         series.append(_entry("random split", "dash"))
     series += [_entry(words.SITES[site], style.SITE_DASHES[site]) for site in _sites(results)]
@@ -130,6 +148,16 @@ def _curves(results: Results, encoder: str, look: style.Look, shift: float) -> l
         series.append(points(split, name=f"random {encoder}", ends=(), **dashed))
     curve = own | {"dash": "solid", "marker": look.marker, "legend": results.label(encoder)}
     return [*series, points(rows, name=f"curve {encoder}", shift=shift, **curve)]
+
+
+def _later(
+    results: Results, encoder: str, look: style.Look, places: dict[str, float], shift: float
+) -> list:
+    """A mark for each readout after the last block; they have no depth in common with others."""
+    rows = results.after(encoder)
+    rows = rows.assign(depth=rows["readout"].map(places))
+    own = {"colour": look.colour, "group": encoder, "marker": look.marker, "shift": shift}
+    return [curves.points(rows, name=f"after {encoder}", **own)] if len(rows) else []
 
 
 def _baseline(results: Results, encoder: str, look: style.Look, start: float, x: float) -> list:

@@ -13,7 +13,9 @@ const { showClip, clipList } = (() => {
     return element;
   }
 
-  const seconds = (value) => `${value.toFixed(2)} s`;
+  // Of calls of milliseconds, seconds with two digits would say nothing.
+  const seconds = (value, end = value) =>
+    end < 0.1 ? `${(1000 * value).toFixed(1)} ms` : `${value.toFixed(2)} s`;
 
   // Show a clip beside the place (x, y) of the window, in pixels, and play it. Escape, the button and
   // a click elsewhere close it, and the focus goes back to where it was.
@@ -64,15 +66,18 @@ const { showClip, clipList } = (() => {
       element.addEventListener("error", () => {
         missing.textContent = `The folder ${entry.folder}, which must be beside this page, lacks a file of this clip.`;
       });
-    const ends = [`${highest} kHz`, "0", seconds(start), seconds(start + shown)];
+    const end = start + shown;
+    const ends = [`${highest} kHz`, "0", seconds(start, end), seconds(end)];
     const axes = make(
       "div", { class: "clip-axes" },
       picture, ...ends.map((end) => make("span", { "aria-hidden": "true" }, end))
     );
+    const slow = entry.speed === 1 ? "" :
+      `Played at ${entry.speed} times its speed; times and kHz are the animal's. `;
     const cut = shown < duration ? `The loudest ${shown} s of ${seconds(duration)}. ` : "";
     return [
       make("p", {}, label || "Outside the tasks."), axes, sound,
-      make("p", { class: "clip-note" }, `${cut}Every clip is played at the same peak level.`), missing,
+      make("p", { class: "clip-note" }, `${slow}${cut}Every clip is played at the same peak level.`), missing,
     ];
   }
 
