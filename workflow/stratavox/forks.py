@@ -1,250 +1,265 @@
-"""A process that forks the jobs of a local run, so that libraries are imported once and not by each.
+"""A process that imports the libraries once and forks each job of a local run.
 
-``python -m stratavox.forks SOCKET`` is started by the workflow (`started`) and ends with it: its
-standard input is a pipe that closes when Snakemake ends, however it ends. `fork_client.py`, which
-runs in place of ``python -m stratavox stage``, sends a job's arguments, environment, folder and
-standard streams; a fork does the job, and the client ends with its exit status. If the client ends
-first, its job is interrupted, and killed where that does not end it.
+Snakemake starts it before the first job (`start`) and ends it after the last (`stop`). It ends when
+its standard input closes, so also when Snakemake is killed. The jobs run fork_client.py in place of
+``python -m stratavox``. A client sends a job's arguments, environment, folder and standard streams;
+a fork does the job, and the client ends as the fork ended. An interrupt of the client is passed on
+to the fork. If the client or the server is killed, so is the fork.
 
-Only the process itself imports; it never computes, so that it has no threads of libraries at a
-fork. What a stage imports is imported here before its first job is forked; what a job imported on
-its way, before the next one.
+The server itself only imports: a process with threads cannot be forked safely. It imports a stage
+before the first job of it, and after a job the libraries that this job imported on its way.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
 import os
 import selectors
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
-# the client's variable: the path of the socket
-VARIABLE = "STRATAVOX_FORKS"
-# seconds that an interrupted job has to clean up
-GRACE_S = 5.0
-STREAMS = 3
+from threadpoolctl import threadpool_limits
+
+from stratavox.__main__ import main as command
+from stratavox.errors import run_command
+
 PACKAGE = Path(__file__).parent
+LOG = Path(".snakemake/forks.log")
+STREAMS = 3
+# a library that starts a thread as it is imported; each job imports it for itself
+THREADED = "onnxruntime"
+# no threads of libraries, and no look at a GPU that would bar the forks from it
+ENVIRONMENT = {
+    **{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+    **{"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
+    **{"PYTHONPATH": str(PACKAGE.parent), "PYTHONUNBUFFERED": "1"},
+}
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+# ---- in Snakemake's process ----
+
+
+def start() -> subprocess.Popen | None:
+    """The server; None where it cannot run."""
+    if sys.platform != "linux":
+        return None
+    folder = tempfile.mkdtemp(prefix="stratavox-")
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/socket")  # fails where the path is longer than 107 bytes
+        listener.listen(128)
+        with LOG.open("w") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "stratavox.forks", folder, str(listener.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener.fileno()],
+                env=os.environ | ENVIRONMENT,
+                start_new_session=True,  # a kill of all Snakemake's processes leaves it to clean up
+            )
+    shutil.rmtree(folder)
+    return None
+
+
+def client(server: subprocess.Popen) -> str:
+    """The command that takes the place of ``python`` in a job."""
+    words = [sys.executable, "-IS", str(PACKAGE / "fork_client.py"), f"{server.args[3]}/socket"]
+    return shlex.join(words)
+
+
+def stop(server: subprocess.Popen) -> None:
+    """End the server; its CPU time and that of its jobs then count as this process's children's."""
+    server.stdin.close()
+    server.wait()
+
+
+# ---- in the server ----
 
 
 class Forks:
-    """The server on ``listener``, until ``stop`` (a file descriptor) closes."""
+    """The server on ``listener``; jobs report in ``folder`` what they imported."""
 
-    def __init__(self, listener: socket.socket, stop: int):
-        self.listener, self.stop = listener, stop
+    def __init__(self, listener: socket.socket, folder: Path):
+        self.listener, self.folder = listener, folder
+        self.clients: dict[int, socket.socket] = {}  # by the process of the fork
         self.ready = selectors.DefaultSelector()
-        self.clients: dict[int, socket.socket] = {}  # by the job's process
-        self.reports: dict[int, str] = {}  # a process -> what lists the modules that it imported
-        self.interrupted: dict[int, float] = {}  # a process -> when it is killed
-        self.reports_folder = Path(listener.getsockname()).parent
+        self.ready.register(sys.stdin, selectors.EVENT_READ)
+        self.ready.register(listener, selectors.EVENT_READ, self.accept)
 
     def serve(self) -> None:
-        wake, woken = os.pipe()
-        os.set_blocking(woken, False)
-        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for handle in (self.listener, self.stop, wake):
-            self.ready.register(handle, selectors.EVENT_READ)
+        """Until standard input closes."""
         while True:
-            for key, _ in self.ready.select(1.0 if self.interrupted else None):
-                if key.fileobj is self.listener:
-                    self.accept()
-                elif key.fileobj == self.stop:
-                    self.end()
+            for key, _ in self.ready.select():
+                if key.data is None:
                     return
-                elif key.fileobj == wake:
-                    os.read(wake, 4096)
-                else:
-                    self.interrupt(key.data)
-            self.reap()
-            self.kill_late()
+                key.data()
 
     def accept(self) -> None:
-        """Fork the job that a new client asks for."""
+        """Fork for a new client. One that gets no answer does the job itself."""
         client, _ = self.listener.accept()
-        asked = _received(client)
-        if asked is None:  # the client was killed as it began
+        try:
+            job, streams = received(client)
+        except (OSError, ValueError):  # it was killed as it asked
             client.close()
             return
-        request, streams = asked
-        with contextlib.suppress(Exception):  # the job itself tells what is wrong
-            importlib.import_module(f"stratavox.{request['arguments'][1]}")
-        gc.freeze()
-        report = tempfile.mktemp(dir=self.reports_folder)
-        process = os.fork()
-        if not process:
-            try:
-                self.listener.close()
-                self.ready.close()
-                _work(request, streams, report)
-            finally:
-                os._exit(1)
+        import_all(f"stratavox.{stage}" for stage in job["arguments"][1:2])
+        process = self.fork(job, streams, client)
         for stream in streams:
             os.close(stream)
-        self.clients[process], self.reports[process] = client, report
-        self.ready.register(client, selectors.EVENT_READ, process)
+        if process is None:
+            client.close()
+            return
+        with contextlib.suppress(OSError):
+            client.send(b"+")
+        self.clients[process], ended = client, os.pidfd_open(process)
+        self.ready.register(ended, selectors.EVENT_READ, partial(self.end, process, ended))
+        self.ready.register(client, selectors.EVENT_READ, partial(self.signal, process))
 
-    def interrupt(self, process: int) -> None:
-        """The client is gone: so must be its job, and what it started."""
-        self.ready.unregister(self.clients[process])
-        self.clients.pop(process).close()
-        _signal(process, signal.SIGINT)
-        self.interrupted[process] = time.monotonic() + GRACE_S
+    def fork(self, job: dict, streams: list[int], client: socket.socket) -> int | None:
+        """The process of a fork, a group of its own; None where a library started a thread."""
+        if len(os.listdir("/proc/self/task")) > 1:
+            return None
+        gc.freeze()  # so that a fork's collection of garbage does not copy what is shared
+        server, process = os.getpid(), os.fork()
+        if process == 0:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.setpgid(0, 0)
+            if os.getppid() != server:
+                os._exit(1)
+            for handle in (self.ready, self.listener, client, *self.clients.values()):
+                handle.close()
+            run_job(job, streams, self.folder / str(os.getpid()))
+        with contextlib.suppress(OSError):
+            os.setpgid(process, process)  # by both, as either may be first
+        return process
 
-    def kill_late(self) -> None:
-        for process, latest in list(self.interrupted.items()):
-            if time.monotonic() > latest:
-                _signal(process, signal.SIGKILL)
+    def signal(self, process: int) -> None:
+        """Pass a signal on; a job whose client is gone is killed with all that it started."""
+        if process not in self.clients:  # it has ended
+            return
+        number = b""
+        with contextlib.suppress(OSError):
+            number = self.clients[process].recv(1)
+        if not number:
+            self.ready.unregister(self.clients[process])
+        os.killpg(process, number[0] if number else signal.SIGKILL)
 
-    def reap(self) -> None:
-        """Tell the clients of ended jobs the exit status, and import what the jobs imported."""
-        imported = []
-        while self.reports:
-            process, status = os.waitpid(-1, os.WNOHANG)
-            if not process:
-                break
-            self.interrupted.pop(process, None)
-            imported.append(Path(self.reports.pop(process)))
-            if client := self.clients.pop(process, None):
+    def end(self, process: int, ended: int) -> None:
+        """Tell the client how its job ended, and import what the job imported."""
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        with self.clients.pop(process) as client:
+            with contextlib.suppress(KeyError):  # the client is gone
                 self.ready.unregister(client)
-                with contextlib.suppress(OSError):
-                    client.sendall(bytes([_exit_code(status)]))
-                client.close()
-        for report in imported:
-            if report.exists():
-                for name in report.read_text().split():
-                    with contextlib.suppress(Exception):  # then the next job imports it, as this did
-                        importlib.import_module(name)
-                report.unlink()
+            with contextlib.suppress(OSError):
+                client.send(code.to_bytes(2, "big", signed=True))
+        self.ready.unregister(ended)
+        os.close(ended)
+        report = self.folder / str(process)
+        if report.exists():
+            import_all(report.read_text().split())
+            report.unlink()
 
-    def end(self) -> None:
-        """Snakemake is gone: interrupt all jobs, and kill what does not end."""
-        for process in list(self.clients):
-            self.interrupt(process)
-        while self.interrupted:
-            self.reap()
-            self.kill_late()
-            time.sleep(0.05)
+    def kill(self) -> None:
+        for process in self.clients:
+            os.killpg(process, signal.SIGKILL)
+            os.waitpid(process, 0)
 
 
-def _received(client: socket.socket) -> tuple[dict, list[int]] | None:
-    """The request of a client (arguments, environment, folder), and its standard streams."""
+def received(client: socket.socket) -> tuple[dict, list[int]]:
+    """The job of a client (stage, arguments, environment, folder), and its standard streams."""
     client.settimeout(10)
-    try:
-        data, streams, *_ = socket.recv_fds(client, 1 << 16, STREAMS)
-        size, data = int.from_bytes(data[:8], "big"), data[8:]
-        while len(data) < size:
-            more = client.recv(1 << 16)
-            if not more:
-                return None
-            data += more
-    except OSError:
-        return None
+    size, streams, *_ = socket.recv_fds(client, 8, STREAMS)
+    text = b""
+    while len(text) < int.from_bytes(size, "big") and (more := client.recv(1 << 20)):
+        text += more
     client.settimeout(None)
-    return (json.loads(data), streams) if len(streams) == STREAMS else None
+    return json.loads(text), streams
 
 
-def _work(request: dict, streams: list[int], report: str) -> None:
-    """Do a job in this fork as a process of its own would, and exit."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setsid()
-    for place, stream in enumerate(streams):
-        os.dup2(stream, place)
-        os.close(stream)
-    os.chdir(request["folder"])
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    sys.argv = ["stratavox", *request["arguments"]]
-    _seed_and_limit()
-    before = set(sys.modules)
+def import_all(names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(Exception):  # the job itself meets the error, and prints it
+            importlib.import_module(name)
 
-    from stratavox.__main__ import main
-    from stratavox.errors import run_command
 
-    code = 1
+# ---- in a fork ----
+
+
+def run_job(job: dict, streams: list[int], report: Path) -> NoReturn:
+    """Run the command as a new process would, and report the libraries that it imported."""
+    before, code = set(sys.modules), 1
     try:
-        run_command(main)
+        become(job, streams)
+        run_command(command)
         code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except SystemExit as error:
+        code = int(error.code or 0)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        Path(report).write_text("\n".join(_installed(before)))
-        os._exit(code)
+        with contextlib.suppress(Exception):
+            report.write_text("\n".join(installed(set(sys.modules) - before)))
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)  # to take all modules down again costs half a second
 
 
-def _seed_and_limit() -> None:
-    """What a new process has of its own: other random numbers, and as many threads as it may."""
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
-    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    from threadpoolctl import threadpool_limits
-
+def become(job: dict, streams: list[int]) -> None:
+    """Give this fork what a new process would have of its own."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    sys.argv[1:] = job["arguments"]
+    tempfile.tempdir = None
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    # libraries look at the variables for threads only as they are imported
+    threads = int(os.environ["OMP_NUM_THREADS"])
     threadpool_limits(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)
 
 
-def _installed(before: set[str]) -> Iterator[str]:
-    """Modules imported since ``before`` that are installed or our own, in their order."""
-    roots = (str(PACKAGE), *(path for path in sys.path if path.endswith("-packages")))
-    for name, module in list(sys.modules.items()):
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
-        if name not in before and str(origin).startswith(roots):
-            yield name
+def installed(names: set[str]) -> list[str]:
+    """Those of ``names`` that are modules of installed libraries, or Python's own."""
+    places = tuple(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib"))
+    specs = {name: getattr(sys.modules[name], "__spec__", None) for name in names}
+    return [
+        name
+        for name, spec in specs.items()
+        if spec and str(spec.origin).startswith(places) and name.split(".")[0] != THREADED
+    ]
 
 
-def _signal(process: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, number)
-
-
-def _exit_code(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return 128 - code if code < 0 else code
-
-
-# ---- for the workflow ----
-
-
-def start() -> dict[str, str]:
-    """Start the server; the variable that lets jobs use it. It ends when this process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="stratavox-"))
-    path = str(folder / "socket")
-    subprocess.Popen(
-        [sys.executable, "-m", "stratavox.forks", path],
-        stdin=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "OMP_NUM_THREADS": "1"},
-    )
-    return {VARIABLE: path}
-
-
-def main(path: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Snakemake's business
+def main(folder: Path, listener: socket.socket) -> None:
+    forks = Forks(listener, folder)
     try:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen(128)
-            Forks(listener, sys.stdin.fileno()).serve()
+        forks.serve()
     finally:
-        shutil.rmtree(Path(path).parent, ignore_errors=True)
+        forks.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])))

@@ -118,6 +118,11 @@ def in_conda(workflow: Workflow) -> bool:
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
+def in_plain_processes(workflow: Workflow) -> bool:
+    """Whether jobs run on this machine, with this interpreter: no cluster, conda or container."""
+    return workflow.local_exec and not workflow.deployment_settings.deployment_method
+
+
 def remove_rate_limit(workflow: Workflow) -> None:
     """Switch off the limit of jobs a second.
 
