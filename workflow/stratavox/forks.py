@@ -33,8 +33,6 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from threadpoolctl import threadpool_limits
-
 from stratavox.__main__ import main as command
 from stratavox.errors import run_command
 
@@ -49,6 +47,7 @@ ENVIRONMENT = {
     **{"JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
     **{"PYTHONPATH": str(PACKAGE.parent), "PYTHONUNBUFFERED": "1"},
 }
+OWN = set(os.environ)
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -228,16 +227,20 @@ def become(job: dict, streams: list[int]) -> None:
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(job["folder"])
-    os.environ.clear()
+    for name in OWN & set(os.environ):  # what a library has set stays
+        del os.environ[name]
     os.environ.update(job["environment"])
     sys.argv[1:] = job["arguments"]
     tempfile.tempdir = None
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
     # libraries look at the variables for threads only as they are imported
+    from threadpoolctl import threadpool_limits
+
     threads = int(os.environ["OMP_NUM_THREADS"])
     threadpool_limits(threads)
     if torch := sys.modules.get("torch"):
+        torch.default_generator.seed()
         torch.set_num_threads(threads)
 
 
