@@ -149,7 +149,7 @@ def start_forks():
     """Where jobs are plain processes of this machine."""
     global FORKS
     if internals.in_plain_processes(workflow):
-        FORKS = forks.start()
+        FORKS = forks.start(internals.modules_to_run(workflow))
     if FORKS:
         shell.prefix(
             f'{PREFIX}python() {{{{ command {forks.client(FORKS)} "$@"; }}}}; '

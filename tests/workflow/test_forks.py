@@ -72,7 +72,7 @@ STAGES = {"look": LOOK, "wait": WAIT, "die": DIE, "fail": FAIL, "who": WHO, "thr
 RUN = """
 import sys
 from stratavox import forks
-server = forks.start()
+server = forks.start([])
 print(server.pid, forks.client(server), flush=True)
 sys.stdin.read()
 forks.stop(server)

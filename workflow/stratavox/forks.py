@@ -6,8 +6,8 @@ its standard input closes, so also when Snakemake is killed. The jobs run fork_c
 a fork does the job, and the client ends as the fork ended. An interrupt of the client is passed on
 to the fork. If the client or the server is killed, so is the fork.
 
-The server itself only imports: a process with threads cannot be forked safely. It imports a stage
-before the first job of it, and after a job the libraries that this job imported on its way.
+The server itself only imports: a process with threads cannot be forked safely. It imports the
+modules of the run while no job asks for it, and after a job what this job imported on its way.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from stratavox import fingerprint
 from stratavox.__main__ import main as command
 from stratavox.errors import run_command
 
@@ -54,17 +55,19 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 # ---- in Snakemake's process ----
 
 
-def start() -> subprocess.Popen | None:
-    """The server; None where it cannot run."""
+def start(modules: Iterable[str]) -> subprocess.Popen | None:
+    """The server, which imports ``modules`` of this package; None where it cannot run."""
     if sys.platform != "linux":
         return None
+    names = [f"stratavox.{name}" for name in modules]
+    names = [name for name in names if THREADED not in fingerprint.versions(name)]
     folder = tempfile.mkdtemp(prefix="stratavox-")
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{folder}/socket")  # fails where the path is longer than 107 bytes
         listener.listen(128)
         with LOG.open("w") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "stratavox.forks", folder, str(listener.fileno())],
+                [sys.executable, "-m", "stratavox.forks", folder, str(listener.fileno()), *names],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -94,8 +97,8 @@ def stop(server: subprocess.Popen) -> None:
 class Forks:
     """The server on ``listener``; jobs report in ``folder`` what they imported."""
 
-    def __init__(self, listener: socket.socket, folder: Path):
-        self.listener, self.folder = listener, folder
+    def __init__(self, listener: socket.socket, folder: Path, modules: list[str]):
+        self.listener, self.folder, self.waiting = listener, folder, modules
         self.clients: dict[int, socket.socket] = {}  # by the process of the fork
         self.ready = selectors.DefaultSelector()
         self.ready.register(sys.stdin, selectors.EVENT_READ)
@@ -104,7 +107,10 @@ class Forks:
     def serve(self) -> None:
         """Until standard input closes."""
         while True:
-            for key, _ in self.ready.select():
+            ready = self.ready.select(0 if self.waiting else None)
+            if not ready:
+                import_all([self.waiting.pop(0)])
+            for key, _ in ready:
                 if key.data is None:
                     return
                 key.data()
@@ -255,8 +261,8 @@ def installed(names: set[str]) -> list[str]:
     ]
 
 
-def main(folder: Path, listener: socket.socket) -> None:
-    forks = Forks(listener, folder)
+def main(folder: Path, listener: socket.socket, modules: list[str]) -> None:
+    forks = Forks(listener, folder, modules)
     try:
         forks.serve()
     finally:
@@ -265,4 +271,4 @@ def main(folder: Path, listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])))
+    main(Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])), sys.argv[3:])

@@ -162,6 +162,15 @@ def requested(workflow: Workflow, path: str) -> bool:
     return any(path in job.output for job in workflow.dag.jobs)
 
 
+def modules_to_run(workflow: Workflow) -> list[str]:
+    """The modules below stratavox that the jobs to be done run."""
+    modules: dict[str, None] = {}
+    for job in workflow.dag.needrun_jobs():
+        if stage := stage_of(job.rule):
+            modules |= dict.fromkeys((stage.module, *stage.code(job.wildcards)))
+    return list(modules)
+
+
 def unfinished(workflow: Workflow) -> tuple[int, int, set[str]]:
     """How many jobs are done, how many there were, and the outputs of those that are not done."""
     jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))

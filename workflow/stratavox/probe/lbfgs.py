@@ -94,4 +94,4 @@ def _towards(history: list, gradient: np.ndarray, scale: np.ndarray) -> np.ndarr
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("pw,pw->p", a, b)
+    return np.vecdot(a, b)
