@@ -38,6 +38,7 @@ from stratavox.__main__ import main as command
 from stratavox.errors import run_command
 
 PACKAGE = Path(__file__).parent
+SWITCH = "STRATAVOX_FORKS"  # "no": each job is a process of its own
 LOG = Path(".snakemake/forks.log")
 STREAMS = 3
 # a library that starts a thread as it is imported; each job imports it for itself
@@ -49,7 +50,7 @@ ENVIRONMENT = {
     **{"PYTHONPATH": str(PACKAGE.parent), "PYTHONUNBUFFERED": "1"},
 }
 OWN = set(os.environ)
-PR_SET_PDEATHSIG = 1  # prctl(2)
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15  # prctl(2)
 
 
 # ---- in Snakemake's process ----
@@ -57,7 +58,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 def start(modules: Iterable[str]) -> subprocess.Popen | None:
     """The server, which imports ``modules`` of this package; None where it cannot run."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or os.environ.get(SWITCH) == "no":
         return None
     names = [f"stratavox.{name}" for name in modules]
     names = [name for name in names if THREADED not in fingerprint.versions(name)]
@@ -144,6 +145,8 @@ class Forks:
         server, process = os.getpid(), os.fork()
         if process == 0:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            # for ps and top
+            ctypes.CDLL(None).prctl(PR_SET_NAME, " ".join(job["arguments"][1:2]).encode())
             os.setpgid(0, 0)
             if os.getppid() != server:
                 os._exit(1)
