@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
@@ -124,9 +125,23 @@ def size_of(panel: Panel, page: Page) -> float:
 
 
 def upright(panel: Panel, page: Page) -> bool:
-    """Whether the cells are too narrow for the names under them."""
-    wide = widest(names(panel.x, UNDER), page.small) + 0.02
-    return cells(panel) and wide > panel.inches[0] / len(panel.x.ticks or [0])
+    """Whether the names under a panel would run into each other."""
+    if not panel.x.ticks:
+        return False
+    if cells(panel):
+        wide = widest(names(panel.x, UNDER), page.small) + 0.02
+        return wide > panel.inches[0] / len(panel.x.ticks)
+    if not panel.x.limits:
+        return False
+    low, high = panel.x.limits
+    scale = panel.inches[0] / (high - low)
+    halves = [width_of(name, page.text) / 2 for name in names(panel.x, UNDER)]
+    ends = sorted(
+        (scale * place - half, scale * place + half)
+        for place, half in zip(panel.x.ticks, halves, strict=True)
+        if half
+    )
+    return any(right + 0.02 > left for (_, right), (left, _) in pairwise(ends))
 
 
 def title_of(panel: Panel, page: Page) -> list[str]:

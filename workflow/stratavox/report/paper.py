@@ -214,8 +214,6 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, page: Page, first: bool) ->
     if cells(panel):
         axes.tick_params(length=0, pad=2)
         axes.spines[:].set_visible(False)
-        if upright(panel, page):
-            axes.tick_params(axis="x", rotation=90)
     elif panel.x.ticks == {}:
         axes.spines[:].set(visible=True, color=style.PALE)
     else:
@@ -223,6 +221,8 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, page: Page, first: bool) ->
         axes.grid(axis="x" if panel.y.ticks else "y", color=style.PALE, lw=0.5)
         if panel.y.ticks:
             axes.tick_params(axis="y", length=0)
+    if upright(panel, page):
+        axes.tick_params(axis="x", rotation=90)
     _groups(axes, panel, page)
     for order, series in enumerate(panel.series):
         _add(series, axes, 2 + order / 1000, figure, page)
