@@ -14,6 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 import stage_jobs  # noqa: E402
+from damage import same_tables  # noqa: E402
 
 # A stage that tells what it is in, and one that waits with a process of its own.
 LOOK = """
@@ -158,6 +159,18 @@ def test_a_fork_is_to_its_job_what_a_process_is(server):
     assert not set(first["random"]) & set(second["random"])
     # what one job imports on its way, the next one has
     assert not first["before"] and second["before"]
+
+
+def test_tables_are_those_of_processes(study, finished, monkeypatch):
+    """The finished run is one of forks; these probes are not."""
+    monkeypatch.setenv("STRATAVOX_FORKS", "no")
+    scores = [*(study.here / "results/scores").rglob("*.parquet")]
+    before = {path: path.stat().st_mtime_ns for path in scores}
+    study.snakemake("--forcerun", "linear", "--until", "linear")
+    assert all(path.stat().st_mtime_ns > before[path] for path in scores)
+    assert same_tables(study.here, finished.here) > 30
+    logs = (finished.here / "results/logs").rglob("*.log")
+    assert not any("process of its own" in log.read_text() for log in logs)
 
 
 def test_ends_are_those_of_a_process(server):
