@@ -26,6 +26,7 @@ import numpy as np
 import psutil
 
 from benchmarks import many_clips
+from stratavox import forks
 
 PROJECT = Path(__file__).resolve().parents[1]
 STAGE = re.compile(r"-m stratavox stage ([\w.]+)")
@@ -96,6 +97,7 @@ def snakemake(here: Path, cores: str, *options: str) -> str:
             *(sys.executable, "-m", "snakemake", "-s", PROJECT / "Snakefile", "--directory", here),
             *("--configfile", here / "mine.yaml", "--cores", cores, *options),
         ],
+        env=os.environ | {forks.SWITCH: "no"},  # each stage by itself
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

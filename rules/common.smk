@@ -22,6 +22,7 @@ sys.path.insert(0, f"{PROJECT}/workflow")
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from stratavox import forks
 from stratavox import snakemake_internals as internals
 from stratavox.corpus.identity import sha256_of
 from stratavox.errors import StratavoxError
@@ -73,11 +74,12 @@ except StratavoxError as error:
 os.environ.update(STRATAVOX_ENVS=f"{PROJECT}/envs")
 # This interpreter and this package, wherever they are; in a conda environment, its interpreter.
 PATH = f"PATH={shlex.quote(os.path.dirname(sys.executable))}:$PATH "
-shell.prefix(
+PREFIX = (
     f"set -euo pipefail; export {'' if internals.in_conda(workflow) else PATH}"
     f"PYTHONPATH={shlex.quote(sys.path[0])} PYTHONUNBUFFERED=1; "
     + ('tee() {{ command tee "$@" > /dev/null; }}; ' if BARS else "")
 )
+shell.prefix(PREFIX)
 COMMAND = (
     "python -m stratavox stage {params.job[stage]} --job {params.job[json]:q}"
     " --threads {threads} 2>&1 | tee {log:q}"
@@ -87,6 +89,7 @@ COMMAND = (
 onstart:
     internals.remove_rate_limit(workflow)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
+    start_forks()
 
 
 wildcard_constraints:
@@ -155,6 +158,28 @@ def of_probes(*keys):
 def of_geometry(*keys):
     """A settings function: some of the run's geometry settings."""
     return lambda wildcards: {key: PLAN.config["geometry"][key] for key in keys}
+
+
+# ---- local jobs as forks of one process (forks.py) ----
+
+FORKS = None
+
+
+def start_forks():
+    """Where jobs are plain processes of this machine."""
+    global FORKS
+    if internals.in_plain_processes(workflow):
+        FORKS = forks.start(internals.modules_to_run(workflow))
+    if FORKS:
+        shell.prefix(
+            f'{PREFIX}python() {{{{ command {forks.client(FORKS)} "$@"; }}}}; '
+        )
+
+
+def stop_forks():
+    """Before the CPU time of this process's children is told."""
+    if FORKS:
+        forks.stop(FORKS)
 
 
 # ---- what a job needs ----

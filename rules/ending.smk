@@ -21,6 +21,7 @@ onerror:
 
 def time_taken():
     """The run's wall time and CPU time."""
+    stop_forks()
     return answer.time_taken(time.monotonic() - BEGAN)
 
 

@@ -2,7 +2,8 @@
 
 Python runs a `sitecustomize` that it finds on its path before anything else, and the workflow puts
 its package's folder on the path of every stage. So a test can lie in wait there, in its own copy of
-the project, and the product needs no hook.
+the project, and the product needs no hook. An audit hook sees when a process takes up a stage: it
+may be a fork of one that began before (stratavox/forks.py).
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from tiny_study import Study
 
 CUSTOM = """
 import os, sys
-words = sys.orig_argv
-runs = words[:3][-2:] == ["-m", "stratavox"] and words[3] == "stage"
-stage = words[4] if runs else ""
-waiting = os.path.join({folder!r}, stage + ".py")
-try:
-    code = open(waiting).read() if stage else ""
-except FileNotFoundError:
-    code = ""
-exec(code)
+met = []
+def look(event, arguments):
+    global waiting
+    words = sys.argv[1:3]
+    # a worker of a stage has its arguments too
+    if met or words[:1] != ["stage"] or "--multiprocessing-fork" in sys.orig_argv:
+        return
+    met.append(words)
+    waiting = os.path.join({folder!r}, words[1] + ".py")
+    if os.path.exists(waiting):
+        exec(open(waiting).read(), globals())
+sys.addaudithook(look)
 """
 # What it had written is cut in half on the disk, as a machine that dies may leave it.
 KILL = """

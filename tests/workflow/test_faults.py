@@ -3,6 +3,7 @@
 docs/faults.md lists them; the longer ones are in test_faults_long.py.
 """
 
+import contextlib
 import csv
 import html
 import json
@@ -10,6 +11,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -35,6 +37,15 @@ def wait_for(condition, seconds: float = 120):
         time.sleep(0.05)
 
 
+def works_in(folder: Path) -> bool:
+    """Whether a process runs in a folder: Snakemake, a job, or what forks jobs."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            if (process / "cwd").samefile(folder):
+                return True
+    return False
+
+
 def test_killed_again_and_again_then_the_same_command(finished, tmp_path):
     """kill -9 of all processes at once, then of workers; in the end the tables are the same.
 
@@ -47,6 +58,7 @@ def test_killed_again_and_again_then_the_same_command(finished, tmp_path):
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert list((study.here / ".snakemake/locks").iterdir()), "it was not running any more"
+    wait_for(lambda: not works_in(study.here), 10)
     # a shard is embedded when it was inspected, and Snakemake knew it
     done = {"inspect {1} {2}".format(*path.name.split(".")) for path in logs.glob("tiny.*")}
     left = ambush.lay(study, ambush.KILL, "embed.part", "embed.collect", "probe.linear")

@@ -1,6 +1,5 @@
 """The whole run under faults, stage by stage (make test-faults); docs/faults.md lists them all."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 
 import ambush
 from damage import damage_each_kind, same_tables
-from test_faults import wait_for
+from test_faults import wait_for, works_in
 from test_verify import verify
 from tiny_study import bare, jobs, set_up
 
@@ -56,20 +55,17 @@ def test_a_worker_of_every_stage_is_killed(finished, tmp_path):
     assert hidden <= {".snakemake_timestamp"}
 
 
-def test_snakemake_alone_is_killed_and_its_jobs_go_on(finished, tmp_path):
-    """The same command meets them at work; as far as the scores."""
+def test_snakemake_alone_is_killed_and_its_jobs_with_it(finished, tmp_path):
+    """As far as the scores."""
     study = set_up(tmp_path)
     running = study.start("--until", "linear")
     wait_for(lambda: list((study.here / "results/logs/part").glob("tiny.*")))
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    try:
-        until_done(study, "--until", "linear")
-        assert same_tables(study.here, finished.here) > 30
-        assert jobs(study.snakemake("--until", "linear", "--dry-run")) == set()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
+    wait_for(lambda: not works_in(study.here), 10)
+    study.snakemake("--until", "linear")
+    assert same_tables(study.here, finished.here) > 30
+    assert jobs(study.snakemake("--until", "linear", "--dry-run")) == set()
 
 
 def test_workers_that_get_recordings_are_killed(tmp_path):

@@ -118,6 +118,11 @@ def in_conda(workflow: Workflow) -> bool:
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 
 
+def in_plain_processes(workflow: Workflow) -> bool:
+    """Whether jobs run on this machine, with this interpreter: no cluster, conda or container."""
+    return workflow.local_exec and not workflow.deployment_settings.deployment_method
+
+
 def remove_rate_limit(workflow: Workflow) -> None:
     """Switch off the limit of jobs a second.
 
@@ -155,6 +160,15 @@ def show_own_view(workflow: Workflow, nothing_to_do: Callable[[], list[str]]) ->
 def requested(workflow: Workflow, path: str) -> bool:
     """Whether the run makes ``path``, or takes it for up to date."""
     return any(path in job.output for job in workflow.dag.jobs)
+
+
+def modules_to_run(workflow: Workflow) -> list[str]:
+    """The modules below stratavox that the jobs to be done run."""
+    modules: dict[str, None] = {}
+    for job in workflow.dag.needrun_jobs():
+        if stage := stage_of(job.rule):
+            modules |= dict.fromkeys((stage.module, *stage.code(job.wildcards)))
+    return list(modules)
 
 
 def unfinished(workflow: Workflow) -> tuple[int, int, set[str]]:

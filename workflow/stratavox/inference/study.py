@@ -182,12 +182,12 @@ class Study:
         Needs the groups, which `add` takes from the predictions.
         """
         self.atlases[encoder] = atlas
-        for cell, part in atlas.groupby(["target", "readout"], sort=False):
-            errors = part.groupby(part["group"].fillna(""))[["sse", "sst"]].sum()
-            errors = errors.reindex(self.group_names or [""], fill_value=0.0)
-            self.explained[Place(encoder, *cell)] = Explained(
-                errors["sse"].to_numpy(), errors["sst"].to_numpy()
-            )
+        cells, names = atlas.groupby(["target", "readout"], sort=False), self.group_names or [""]
+        group = pd.Index(names).get_indexer(atlas["group"].fillna(""))
+        errors = np.zeros((len(cells), len(names) + 1, 2))  # the last: in no group of these
+        np.add.at(errors, (cells.ngroup(), group), atlas[["sse", "sst"]].to_numpy())
+        for cell, (sse, sst) in zip(cells.size().index, errors[:, :-1].swapaxes(1, 2), strict=True):
+            self.explained[Place(encoder, *cell)] = Explained(sse, sst)
 
     def pool_draws(self) -> None:
         """Add the mean over the random draws of each encoder that has several."""

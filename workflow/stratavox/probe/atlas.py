@@ -166,19 +166,18 @@ def regress(
         sse[test] = np.square(outer.predicted - y[test])
         sst[test] = np.square(y[test])  # the mean of the training clips is zero
         places.append(outer.place)
-    rows, chosen = [], {}
     tested = clips["fold"].to_numpy() >= 0
+    clip, column = np.nonzero(targets.notna().to_numpy() & tested[:, None])
+    errors = {"n_clips": 1, "sse": sse[clip, column], "sst": sst[clip, column]}
+    of_clips = pd.DataFrame({"target": column, "group": group[clip], **errors})
+    rows = of_clips.groupby(["target", "group"], dropna=False).sum().reset_index()
+    rows["target"] = targets.columns[rows["target"]]
+    chosen = {}
     for column, name in enumerate(targets):
-        defined = targets[name].notna().to_numpy() & tested
-        errors = pd.DataFrame(
-            {"n_clips": 1, "sse": sse[defined, column], "sst": sst[defined, column]}
-        )
-        summed = errors.groupby(group[defined], dropna=False).sum().rename_axis("group")
-        rows.append(summed.reset_index().assign(target=name, regime=regime))
         place = np.array(places)[:, column]
         chosen[name] = {
             "fits": int(np.sum(place >= 0)),
             "weakest": int(np.sum(place == 0)),
             "strongest": int(np.sum(place == len(ridge.PENALTIES) - 1)),
         }
-    return pd.concat(rows), chosen
+    return rows.assign(regime=regime), chosen

@@ -61,15 +61,16 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
         scale = np.where(curved, stretch, scale).astype(np.float32)
         history.append((step, change, inverse.astype(np.float32)))
         del history[:-MEMORY]
+        if taken.all():
+            x, value, gradient = trial, new_value, new_gradient
+            direction = _towards(history, gradient, scale)
+            slope, length = _dot(direction, gradient), np.ones_like(length)
+            continue
         x[taken], value[taken], gradient[taken] = (
             trial[taken],
             new_value[taken],
             new_gradient[taken],
         )
-        if taken.all():
-            direction = _towards(history, gradient, scale)
-            slope, length = _dot(direction, gradient), np.ones_like(length)
-            continue
         moved = _towards(history, gradient, scale)
         direction[taken], slope[taken] = moved[taken], _dot(moved, gradient)[taken]
         rise = new_value - value - length * slope
@@ -82,7 +83,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
 
 def _towards(history: list, gradient: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """The direction (problems, width) of the two-loop recursion."""
-    q = gradient.copy()
+    q = -gradient
     alphas = []
     for s, y, rho in reversed(history):
         alphas.append(rho * _dot(s, q))
@@ -90,8 +91,8 @@ def _towards(history: list, gradient: np.ndarray, scale: np.ndarray) -> np.ndarr
     q *= scale[:, None]
     for (s, y, rho), alpha in zip(history, reversed(alphas), strict=True):
         q += (alpha - rho * _dot(y, q))[:, None] * s
-    return -q
+    return q
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("pw,pw->p", a, b)
+    return np.vecdot(a, b)

@@ -18,6 +18,7 @@ from stratavox.probe import lbfgs
 
 # A fit stops where its mean log-loss is this close to the minimum, by the scaled gradient.
 TOLERANCE = 1e-10
+SCALED = 1e-4  # the gap at which a fit to this tolerance, started from nothing, is scaled anew
 LAX = 10  # a fit that stopped early counts as converged within this many tolerances
 FLAT = 1e-6  # added to the curvature of the intercepts, which may be 0
 ABSENT = np.float32(-1e9)  # added to the logit of a class without a clip in training
@@ -65,7 +66,10 @@ def fit(
     for low in range(0, len(y), size):
         fits = slice(low, low + size)
         loss = _Loss(z, y[fits], classes, c, None if trained is None else trained[fits])
-        solved.append(loss.least(None if start is None else start.part(fits), tolerance))
+        begun = None if start is None else start.part(fits)
+        if start is None and tolerance <= TOLERANCE:
+            begun = loss.least(None, SCALED)
+        solved.append(loss.least(begun, tolerance))
     return Fits(
         np.concatenate([fits.weights for fits in solved]),
         np.concatenate([fits.intercepts for fits in solved]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from stratavox import words
@@ -59,18 +60,18 @@ def _measures(study: Study, name: str) -> dict[tuple[str, int], Balanced]:
     table = study.samples[name]
     nested = table.merge(study.chosen([name])).assign(readout="nested")
     table = pd.concat([table, nested])
-    table["group"] = table["group"].fillna("")
     names, classes = study.group_names or [""], sorted(table["target"].unique())
-    measures = {}
-    for key, part in table.groupby(["readout", "clips_a_class"], sort=False):
-        sums = part.pivot_table(["correct", "n_clips"], "group", "target", "sum", fill_value=0.0)
-        of_groups = sums.reindex(names, fill_value=0.0) / part["repeat"].nunique()
-        correct, clips = (
-            of_groups[column].reindex(columns=classes, fill_value=0.0).to_numpy()
-            for column in ("correct", "n_clips")
-        )
-        measures[key] = Balanced(correct, clips)
-    return measures
+    cells = table.groupby(["readout", "clips_a_class"], sort=False)
+    group = pd.Index(names).get_indexer(table["group"].fillna(""))
+    target = pd.Index(classes).get_indexer(table["target"])
+    sums = np.zeros((len(cells), len(names) + 1, len(classes), 2))  # the last: in no group of these
+    np.add.at(sums, (cells.ngroup(), group, target), table[["correct", "n_clips"]].to_numpy())
+    repeats = cells["repeat"].nunique()
+    of_groups = sums[:, :-1] / repeats.to_numpy()[:, None, None, None]
+    return {
+        key: Balanced(each[..., 0], each[..., 1])
+        for key, each in zip(repeats.index, of_groups, strict=True)
+    }
 
 
 def _sentence(study: Study, encoder: Encoder, readout: str, quoted: int, estimates: dict) -> str:
