@@ -38,6 +38,7 @@ from stratavox.inference.answers import rows_of
 from stratavox.inference.answers.contrasts import PERMUTED
 from stratavox.inference.study import Encoder, Study
 from stratavox.inference.verdicts import SUPPORTED
+from stratavox.probe import kinds
 from stratavox.probe.crossvalidate import cross_validate
 from stratavox.probe.fusion import Source
 from stratavox.probe.linear import choose_block
@@ -100,4 +101,4 @@ def _probed(block: np.ndarray, clips: pd.DataFrame, table: pa.Table) -> tuple[pa
     settings = SETTINGS | {"permutations": 0, "control_tasks": 0}
     ids = list(clips["clip_id"])
     scores, predictions, _ = cross_validate(Source(block), BLOCK, [], ids, table, settings)
-    return choose_block(scores, predictions, [BLOCK])
+    return choose_block(scores, predictions, [BLOCK], kinds.of({}))
