@@ -127,7 +127,10 @@ def _weights(results: Results, encoder: str, protocol: str, size: tuple[float, f
     heads = [head for head in LOOKS if head in set(table["head"])]
     for number, head in enumerate(heads):
         rows = table[table["head"] == head]
-        rows = rows.assign(value=rows["weight"], depth=[blocks.index(b) for b in rows["readout"]])
+        # heads side by side, each mark on its own range
+        beside = 0.1 * (number - (len(heads) - 1) / 2)
+        places = [blocks.index(block) + beside for block in rows["readout"]]
+        rows = rows.assign(value=rows["weight"], depth=places)
         hovers = [
             f"{words.readout(row.readout)}: weight {words.number(row.value)} "
             f"({words.bounds(row.low, row.high)})\n{words.HEADS[head]}\n"
@@ -135,7 +138,7 @@ def _weights(results: Results, encoder: str, protocol: str, size: tuple[float, f
             for row in rows.itertuples()
         ]
         look = {"colour": LOOKS[head].colour, "marker": LOOKS[head].marker, "size": 3}
-        look |= {"shift": 0.12 * (number - (len(heads) - 1) / 2), "group": words.HEADS[head]}
+        look |= {"group": words.HEADS[head]}
         series.append(
             curves.points(
                 rows, hovers=hovers, name=f"weights {head} {encoder}", dash="solid", **look
