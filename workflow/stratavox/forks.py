@@ -119,13 +119,16 @@ class Forks:
     def accept(self) -> None:
         """Fork for a new client. One that gets no answer does the job itself."""
         client, _ = self.listener.accept()
+        streams: list[int] = []
+        process = None
+        client.settimeout(10)
         try:
-            job, streams = received(client)
-        except (OSError, ValueError):  # it was killed as it asked
-            client.close()
-            return
-        import_all(f"stratavox.{stage}" for stage in job["arguments"][1:2])
-        process = self.fork(job, streams, client)
+            size, streams, *_ = socket.recv_fds(client, 8, STREAMS)
+            job = received(client, int.from_bytes(size, "big"))
+            import_all(f"stratavox.{stage}" for stage in job["arguments"][1:2])
+            process = self.fork(job, streams, client)
+        except (OSError, ValueError):  # it was killed as it asked, or no fork can be made
+            pass
         for stream in streams:
             os.close(stream)
         if process is None:
@@ -144,15 +147,17 @@ class Forks:
         gc.freeze()  # so that a fork's collection of garbage does not copy what is shared
         server, process = os.getpid(), os.fork()
         if process == 0:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            # for ps and top
-            ctypes.CDLL(None).prctl(PR_SET_NAME, " ".join(job["arguments"][1:2]).encode())
-            os.setpgid(0, 0)
-            if os.getppid() != server:
+            try:
+                prctl = ctypes.CDLL(None).prctl
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                prctl(PR_SET_NAME, " ".join(job["arguments"][1:2]).encode())  # for ps and top
+                os.setpgid(0, 0)
+                if os.getppid() == server:
+                    for handle in (self.ready, self.listener, client, *self.clients.values()):
+                        handle.close()
+                    run_job(job, streams, self.folder / str(os.getpid()))
+            finally:
                 os._exit(1)
-            for handle in (self.ready, self.listener, client, *self.clients.values()):
-                handle.close()
-            run_job(job, streams, self.folder / str(os.getpid()))
         with contextlib.suppress(OSError):
             os.setpgid(process, process)  # by both, as either may be first
         return process
@@ -189,15 +194,12 @@ class Forks:
             os.waitpid(process, 0)
 
 
-def received(client: socket.socket) -> tuple[dict, list[int]]:
-    """The job of a client (stage, arguments, environment, folder), and its standard streams."""
-    client.settimeout(10)
-    size, streams, *_ = socket.recv_fds(client, 8, STREAMS)
+def received(client: socket.socket, size: int) -> dict:
+    """The job of a client: its arguments, environment and folder, in ``size`` bytes."""
     text = b""
-    while len(text) < int.from_bytes(size, "big") and (more := client.recv(1 << 20)):
+    while len(text) < size and (more := client.recv(1 << 20)):
         text += more
-    client.settimeout(None)
-    return json.loads(text), streams
+    return json.loads(text)
 
 
 def import_all(names: Iterable[str]) -> None:
@@ -267,6 +269,7 @@ def installed(names: set[str]) -> list[str]:
 def main(folder: Path, listener: socket.socket, modules: list[str]) -> None:
     forks = Forks(listener, folder, modules)
     try:
+        os.close(os.pidfd_open(os.getpid()))  # an old kernel has none: end at once
         forks.serve()
     finally:
         forks.kill()
