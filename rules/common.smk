@@ -162,7 +162,11 @@ def of_geometry(*keys):
 
 def spare_cores(wildcards):
     """Threads of a probing job: several only where there are fewer such jobs than cores."""
-    jobs = len(PLAN.encoders) * sum(len(PLAN.tasks(name)) for name in PLAN.datasets)
+    jobs = sum(
+        len(PLAN.probed(dataset, task))
+        for dataset in PLAN.datasets
+        for task in PLAN.tasks(dataset)
+    )
     return max(1, min(4, internals.cores(workflow) // jobs))
 
 
@@ -228,8 +232,16 @@ def of_each_shard(pattern):
 
 
 def of_each_encoder(pattern):
-    """An input function: the pattern's files for every encoder of the run, in the config's order."""
-    return lambda wildcards: expand(pattern, encoder=PLAN.encoders, **wildcards)
+    """An input function: the pattern's files for every encoder of the dataset, or of the task."""
+
+    def files(wildcards):
+        if "task" in wildcards.keys():
+            names = PLAN.probed(wildcards.dataset, wildcards.task)
+        else:
+            names = PLAN.embedded(wildcards.dataset)
+        return expand(pattern, encoder=names, **wildcards)
+
+    return files
 
 
 def of_each_target(pattern):
@@ -377,6 +389,7 @@ def index():
                         readouts.format(encoder=encoder, dataset=dataset)
                     )
                     for dataset in PLAN.datasets
+                    if encoder in PLAN.embedded(dataset)
                 }
             }
             for encoder in PLAN.encoders
@@ -409,7 +422,7 @@ def index_of_dataset(dataset):
         "similarity": of(rules.similarity.output.similarity),
         "shape": {
             encoder: rules.shape.output.shape.format(encoder=encoder, dataset=dataset)
-            for encoder in PLAN.encoders
+            for encoder in PLAN.embedded(dataset)
         },
         "clips": of(rules.listen.output.table) if PLAN.listening(dataset) else None,
         "stems": stems(rules.dataset_figures, dataset=dataset),
@@ -436,6 +449,7 @@ def index_of_task(dataset, task):
         figures |= stems(rules.protocol_figure, **names)
     return {
         "role": PLAN.datasets[dataset]["tasks"][task]["role"],
+        "encoders": PLAN.probed(dataset, task),
         "answers": os.path.dirname(rules.infer.output.summary.format(**names)),
         "folds_json": rules.folds.output.summary.format(**names),
         "confounds": (
@@ -486,9 +500,11 @@ def figure_stems():
 def report_tables():
     """What the report reads beside the figures."""
     entries = index()["datasets"].values()
-    files = expand(
-        rules.collect.output.encoder, encoder=PLAN.encoders, dataset=PLAN.datasets
-    )
+    files = [
+        rules.collect.output.encoder.format(encoder=encoder, dataset=dataset)
+        for dataset in PLAN.datasets
+        for encoder in PLAN.embedded(dataset)
+    ]
     files.append(index()["verdicts"])
     for entry in entries:
         files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]
