@@ -330,13 +330,14 @@ def drawn_for_paper(stem, scope):
 def figures_of(scope):
     """The figures of a scope; those that need the notebook's scores are a scope of their own.
 
-    A kind of task other than classification is a scope too: its targets' figures.
+    A kind of task other than classification is a scope too: its targets' figures, of any kind and
+    of its own.
     """
     if scope in KINDS:
-        names, kind = figure_facts.of("target"), KINDS[scope]
-        return [
-            name for name in names if all(map(kind.has, (name, *FIGURES[name].needs)))
-        ]
+        has = KINDS[scope].has
+        of_any = figure_facts.of("target")
+        kept = [name for name in of_any if all(map(has, (name, *FIGURES[name].needs)))]
+        return [*kept, *figure_facts.of(scope)]
     names = figure_facts.of("target" if scope == "protocol" else scope)
     return [
         name
