@@ -187,7 +187,11 @@ def stop_forks():
 
 def spare_cores(wildcards):
     """Threads of a probing job: several only where there are fewer such jobs than cores."""
-    jobs = len(PLAN.encoders) * sum(len(PLAN.tasks(name)) for name in PLAN.datasets)
+    jobs = sum(
+        len(PLAN.probed(dataset, task))
+        for dataset in PLAN.datasets
+        for task in PLAN.tasks(dataset)
+    )
     return max(1, min(4, internals.cores(workflow) // jobs))
 
 
@@ -253,8 +257,16 @@ def of_each_shard(pattern):
 
 
 def of_each_encoder(pattern):
-    """An input function: the pattern's files for every encoder of the run, in the config's order."""
-    return lambda wildcards: expand(pattern, encoder=PLAN.encoders, **wildcards)
+    """An input function: the pattern's files for every encoder of the dataset, or of the task."""
+
+    def files(wildcards):
+        if "task" in wildcards.keys():
+            names = PLAN.probed(wildcards.dataset, wildcards.task)
+        else:
+            names = PLAN.embedded(wildcards.dataset)
+        return expand(pattern, encoder=names, **wildcards)
+
+    return files
 
 
 def of_each_target(pattern):
@@ -343,13 +355,14 @@ def drawn_for_paper(stem, scope):
 def figures_of(scope):
     """The figures of a scope; those that need the notebook's scores are a scope of their own.
 
-    A kind of task other than classification is a scope too: its targets' figures.
+    A kind of task other than classification is a scope too: its targets' figures, of any kind and
+    of its own.
     """
     if scope in KINDS:
-        names, kind = figure_facts.of("target"), KINDS[scope]
-        return [
-            name for name in names if all(map(kind.has, (name, *FIGURES[name].needs)))
-        ]
+        has = KINDS[scope].has
+        of_any = figure_facts.of("target")
+        kept = [name for name in of_any if all(map(has, (name, *FIGURES[name].needs)))]
+        return [*kept, *figure_facts.of(scope)]
     names = figure_facts.of("target" if scope == "protocol" else scope)
     return [
         name
@@ -402,6 +415,7 @@ def index():
                         readouts.format(encoder=encoder, dataset=dataset)
                     )
                     for dataset in PLAN.datasets
+                    if encoder in PLAN.embedded(dataset)
                 }
             }
             for encoder in PLAN.encoders
@@ -434,7 +448,7 @@ def index_of_dataset(dataset):
         "similarity": of(rules.similarity.output.similarity),
         "shape": {
             encoder: rules.shape.output.shape.format(encoder=encoder, dataset=dataset)
-            for encoder in PLAN.encoders
+            for encoder in PLAN.embedded(dataset)
         },
         "clips": of(rules.listen.output.table) if PLAN.listening(dataset) else None,
         "stems": stems(rules.dataset_figures, dataset=dataset),
@@ -461,6 +475,7 @@ def index_of_task(dataset, task):
         figures |= stems(rules.protocol_figure, **names)
     return {
         "role": PLAN.datasets[dataset]["tasks"][task]["role"],
+        "encoders": PLAN.probed(dataset, task),
         "answers": os.path.dirname(rules.infer.output.summary.format(**names)),
         "folds_json": rules.folds.output.summary.format(**names),
         "confounds": (
@@ -511,9 +526,11 @@ def figure_stems():
 def report_tables():
     """What the report reads beside the figures."""
     entries = index()["datasets"].values()
-    files = expand(
-        rules.collect.output.encoder, encoder=PLAN.encoders, dataset=PLAN.datasets
-    )
+    files = [
+        rules.collect.output.encoder.format(encoder=encoder, dataset=dataset)
+        for dataset in PLAN.datasets
+        for encoder in PLAN.embedded(dataset)
+    ]
     files.append(index()["verdicts"])
     for entry in entries:
         files += [entry["hygiene"], entry["similarity"], *entry["shape"].values()]

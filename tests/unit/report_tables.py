@@ -407,6 +407,7 @@ def write(
                 "tasks": {
                     "call": {
                         "role": "target",
+                        "encoders": list(encoders),
                         "answers": str(answers),
                         "folds_json": str(folds_json),
                         "confounds": None,

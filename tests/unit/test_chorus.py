@@ -18,7 +18,7 @@ from stratavox.corpus import chorus, generate
 
 RATE = 16000
 SETTINGS = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["$defs"]["chorus"]["properties"]
-DEFAULT = {name: setting["default"] for name, setting in SETTINGS.items()}
+DEFAULT = {name: rule["default"] for name, rule in SETTINGS.items() if "default" in rule}
 SMALL = DEFAULT | {"species": 2, "individuals": 2, "call_types": 4, "renditions": 2}
 SIZES = SMALL | {"renditions": 3}
 

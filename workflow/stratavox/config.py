@@ -165,6 +165,14 @@ def _unmatched(config: dict) -> Iterator[str]:
     for name, dataset in config["datasets"].items():
         for key, wrong in window_keys.problems(dataset):
             yield f"datasets.{name}.{key}: {wrong}"
+        for task, entry in dataset["tasks"].items():
+            for one in entry["encoders"] or []:
+                if one not in entries:
+                    there = ", ".join(sorted(entries))
+                    yield (
+                        f"datasets.{name}.tasks.{task}.encoders: {one!r} has no entry under "
+                        f"encoders; there are: {there}"
+                    )
     for kind, names in config["run"].items():
         for name in names:
             if name not in config[kind]:

@@ -165,9 +165,21 @@ class Plan:
         """Whether a rule makes the recordings, which cannot be scanned before."""
         return self.datasets[dataset]["source"] in ("chorus", "archive", "parquet")
 
-    def deep(self) -> list[str]:
-        """The encoders with blocks."""
-        return [name for name, entry in self.encoders.items() if catalogue.has_blocks(entry)]
+    def probed(self, dataset: str, task: str) -> list[str]:
+        """The encoders that the task is probed on, in the run's order."""
+        wanted = self.datasets[dataset]["tasks"][task]["encoders"] or []
+        drawn = {new for name in wanted for new in self.draws.get(name, [name])}
+        return [name for name in self.encoders if name in drawn] or list(self.encoders)
+
+    def embedded(self, dataset: str) -> list[str]:
+        """The encoders that some task of the dataset is probed on, in the run's order."""
+        used = {name for task in self.tasks(dataset) for name in self.probed(dataset, task)}
+        return [name for name in self.encoders if name in used]
+
+    def deep(self, dataset: str, task: str) -> list[str]:
+        """The encoders with blocks that the task is probed on."""
+        names = self.probed(dataset, task)
+        return [name for name in names if catalogue.has_blocks(self.encoders[name])]
 
     def attended(self, dataset: str, task: str) -> list[str]:
         """The encoders whose tokens are probed for the task."""
@@ -182,17 +194,19 @@ class Plan:
         if not settings or not self._tested(dataset, task, section):
             return []
         names = [new for name in settings["encoders"] for new in self.draws.get(name, [name])]
-        return [name for name in names if name in self.encoders]
+        return [name for name in names if name in self.probed(dataset, task)]
 
     def sampled(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored with few clips for the task."""
         requested = self.datasets[dataset]["probes"]["samples"] is not None
-        return list(self.encoders) if requested and self._tested(dataset, task, "samples") else []
+        tested = requested and self._tested(dataset, task, "samples")
+        return self.probed(dataset, task) if tested else []
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
         requested = self.datasets[dataset]["probes"]["protocol"] == "notebook"
-        return list(self.encoders) if requested and self._tested(dataset, task, "notebook") else []
+        tested = requested and self._tested(dataset, task, "notebook")
+        return self.probed(dataset, task) if tested else []
 
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
@@ -210,6 +224,8 @@ class Plan:
             # as if each recording lasted a minute
             return math.ceil(rows * 60 / cut["hop_s"]) if cut else rows
         sizes = self.datasets[dataset]["chorus"]
+        if "soundscapes" in sizes:
+            return math.prod(sizes["soundscapes"].values())
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
     def speed(self, dataset: str) -> float:
@@ -441,17 +457,18 @@ class Plan:
 
     def described(self, dataset: str, task: str) -> list[str]:
         """The encoders with an acoustic atlas for the task."""
-        return list(self.encoders) if task in self.targets(dataset) else []
+        return self.probed(dataset, task) if task in self.targets(dataset) else []
 
     def neighboured(self, dataset: str, task: str) -> list[str]:
         """The encoders whose clips are retrieved by their neighbours for the task."""
-        return list(self.encoders) if self._tested(dataset, task, "neighbours") else []
+        tested = self._tested(dataset, task, "neighbours")
+        return self.probed(dataset, task) if tested else []
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
         trained = [
             name
-            for name in self.deep()
+            for name in self.deep(dataset, task)
             if self.encoders[name].get("weights") not in words.UNTRAINED
         ]
         return trained if self._tested(dataset, task, "conditional") else []
@@ -469,7 +486,7 @@ class Plan:
     def erased(self, dataset: str, task: str) -> list[str]:
         """The encoders that the task is also probed on with columns erased."""
         wanted = self._tested(dataset, task, "erasure") and self.erased_columns(dataset, task)
-        return self.deep() if wanted else []
+        return self.deep(dataset, task) if wanted else []
 
     def erasure(self, dataset: str, task: str) -> dict:
         """The columns to erase, with their content."""
@@ -536,7 +553,7 @@ class Plan:
         if not self._tested(dataset, task, "umap"):
             return []
         later = {name for drawn in self.draws.values() for name in drawn[1:]}
-        return [name for name in self.deep() if name not in later]
+        return [name for name in self.deep(dataset, task) if name not in later]
 
     def listening(self, dataset: str) -> dict | None:
         """Among which clips the report's maps choose those it plays, and the name of each group.

@@ -76,15 +76,20 @@ def write(raw: Path, confounded: bool, **sizes: int) -> None:
             "rendition": call.rendition,
             **{name: f"{value:.4f}" for name, value in call.values.items()},
         }
-        samples = np.rint(np.clip(call.samples, -1, 1) * 32767).astype(np.int16)
-        try:
-            sf.write(raw / row["file"], samples, RATE, subtype="PCM_16")
-        except sf.LibsndfileError as error:
-            raise StratavoxError(
-                f"{raw / row['file']}: cannot be written ({error.error_string}); is the disk full?"
-            ) from None
+        write_wav(call.samples, raw / row["file"])
         rows.append(row)
     write_csv(rows, rows[0], raw / "metadata.csv")
+
+
+def write_wav(samples: np.ndarray, path: Path) -> None:
+    """Write ``samples`` of about full scale 1 at `RATE`, in 16 bit."""
+    rounded = np.rint(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    try:
+        sf.write(path, rounded, RATE, subtype="PCM_16")
+    except sf.LibsndfileError as error:
+        raise StratavoxError(
+            f"{path}: cannot be written ({error.error_string}); is the disk full?"
+        ) from None
 
 
 def calls(
@@ -108,7 +113,6 @@ def calls(
     a session.
     """
     for kind in range(species):
-        syllables = inventory(seed, kind)
         for one in range(individuals):
             voice = voice_of(seed, kind, one)
             for number, order in enumerate(ORDERS[:call_types]):
@@ -119,9 +123,9 @@ def calls(
                     random = np.random.default_rng([seed, 3, kind, one, number, rendition])
                     start = np.random.default_rng([seed, 4, kind, one, number])
                     factors = factors_of(rendition, start.random(len(FACTORS)))
-                    values, samples = _sound(
-                        order, syllables, base_hz(seed, kind), voice, room, factors, rate, random
-                    )
+                    values, dry = dry_call(seed, kind, order, voice, factors, rate, random)
+                    levels = factors["level_db"], factors["snr_db"]
+                    samples = in_room(dry, room, *levels, rate, random)
                     yield Call(kind, one, order, session, rendition, values, samples)
 
 
@@ -172,9 +176,12 @@ def factors_of(rendition: int, offsets: np.ndarray) -> dict[str, float]:
     return factors
 
 
-def _sound(order, syllables, species_hz, voice, room, factors, rate, random):
-    """Exact values and samples of one call."""
-    f0_hz = species_hz * 2 ** (voice.octaves + factors["f0_octaves"])
+def dry_call(
+    seed: int, species: int, order: str, voice: Voice, factors: dict, rate: int, random
+) -> tuple[dict[str, float], np.ndarray]:
+    """Exact acoustic values, and samples without a room, of one call."""
+    syllables = inventory(seed, species)
+    f0_hz = base_hz(seed, species) * 2 ** (voice.octaves + factors["f0_octaves"])
     names = ("sweep_octaves", "bandwidth_hz", "am_rate_hz", "tempo")
     shared = {name: factors[name] for name in names}
     sounds = [
@@ -188,6 +195,5 @@ def _sound(order, syllables, species_hz, voice, room, factors, rate, random):
     lead, first_gap, second_gap, tail = silences
     first, second, third = sounds
     dry = np.concatenate([lead, first, first_gap, second, second_gap, third, tail])
-    samples = in_room(dry, room, factors["level_db"], factors["snr_db"], rate, random)
     values = {"f0_hz": f0_hz} | {name: factors[name] for name in list(FACTORS)[1:]}
-    return values | {"duration_s": len(dry) / rate}, samples
+    return values | {"duration_s": len(dry) / rate}, dry

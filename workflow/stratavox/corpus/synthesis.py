@@ -94,15 +94,16 @@ def in_room(
 
     The loudest 50 ms of the call are at ``level_db`` plus the room's gain, in dB of full scale.
     """
-    wet = _reverberated(dry, room, rate, random)
+    wet = reverberated(dry, room, rate, random)
     summed, width = np.concatenate([[0], np.cumsum(wet**2)]), rate // 20
     power = (summed[width:] - summed[:-width]).max() / width
-    noise = _background(len(dry), room, rate, random)
+    noise = background(len(dry), room, rate, random)
     noise *= np.sqrt(power / np.mean(noise**2)) * 10 ** (-snr_db / 20)
     return (wet + noise) / np.sqrt(power) * 10 ** ((level_db + room.gain_db) / 20)
 
 
-def _reverberated(dry: np.ndarray, room: Room, rate: int, random) -> np.ndarray:
+def reverberated(dry: np.ndarray, room: Room, rate: int, random) -> np.ndarray:
+    """``dry`` with the room's reverberation, as long as before."""
     n = max(round(room.rt60_s * rate), 1)
     tail = random.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
     tail *= 0.4 / np.sqrt(np.sum(tail**2))
@@ -111,7 +112,7 @@ def _reverberated(dry: np.ndarray, room: Room, rate: int, random) -> np.ndarray:
     return np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(tail, size), size)[: len(dry)]
 
 
-def _background(n: int, room: Room, rate: int, random) -> np.ndarray:
+def background(n: int, room: Room, rate: int, random) -> np.ndarray:
     """Noise up to `TOP_HZ`, falling by ``tilt_db`` an octave, with a hum."""
     spectrum = np.fft.rfft(random.standard_normal(n))
     hertz = np.fft.rfftfreq(n, 1 / rate)

@@ -149,7 +149,10 @@ class Ranked:
         linear in the weights that the slope at 1 alone gives intervals that are too narrow.
         """
         if not isinstance(weights, Nudged) or weights.step == LEFT_OUT:
-            return np.nanmean(self.by_class(weights), axis=1)
+            each = self.by_class(weights)
+            held = np.isfinite(each).sum(axis=1)
+            total = np.nansum(each, axis=1)
+            return np.divide(total, held, out=np.full(len(total), np.nan), where=held > 0)
         n = len(weights)
         without = self(Nudged(n, LEFT_OUT))
         return self.value + weights.step * (n - 1) / n * (self.value - without)

@@ -212,7 +212,7 @@ def checked(file: dict) -> str:
 def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.DataFrame) -> dict:
     """One task: verdicts, sentences, figures and tables."""
     paths = entry["tasks"][name]
-    folders = {key: value["dirs"][dataset_name] for key, value in index["encoders"].items()}
+    folders = {key: index["encoders"][key]["dirs"][dataset_name] for key in paths["encoders"]}
     results = load(dataset_name, name, entry["source"], Path(paths["answers"]), folders)
     folds = read_json(paths["folds_json"])
     confounded = confounds.rows(paths["confounds"], folds["target"])

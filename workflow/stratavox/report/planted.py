@@ -1,4 +1,5 @@
-"""What was planted in the synthetic set (`stratavox.corpus.chorus`) and what this run decodes.
+"""What was planted in the synthetic sets (`corpus.chorus`, `corpus.soundscapes`), and what this run
+decodes.
 
 Each row is an expectation that follows from how the calls are generated, and the number that tests
 it. "At chance": the interval does not lie above chance; "above": it does.
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from stratavox import words
+from stratavox.corpus.soundscapes import UNHEARD
 from stratavox.inference.answers import contrasts
 from stratavox.inference.answers.trends import FALLS, LEVEL, RISES, TASK
 from stratavox.inference.groups import STUDENT
@@ -27,7 +29,10 @@ LATE = "call type needs mixing over time: it rises with depth"
 EVIDENT = {
     "species": "species (which syllables) is decodable",
     "individual": "individual (a small offset of pitch and timbre) is decodable",
+    "f0_hz": "F0 (a number) is predicted",
 }
+PRESENT = "{name} is heard in a mixture of calls"
+ABSENT = "{name} was written down at random and never sounds: not decodable"
 CONFOUNDED = "sessions are confounded with individuals: a random split is optimistic"
 ACOUSTICS = "acoustics are decodable early: at the input of the first block"
 
@@ -36,6 +41,8 @@ def planted(results: Results, target: str, chorus: dict) -> list[dict]:
     """Rows planted, where, measured, expected and verdict, of the task that decodes ``target``."""
     if results.regime != "grouped":
         return []
+    if "soundscapes" in chorus:
+        return list(_mixed(results))
     rows = list(_evident(results, target))
     if target == "call_type":
         rows = [*_order(results), *_acoustics(results)]
@@ -97,6 +104,14 @@ def _evident(results: Results, target: str) -> Iterator[dict]:
                 yield _scored(results, EVIDENT[target], results.one(encoder, readout), above=True)
 
 
+def _mixed(results: Results) -> Iterator[dict]:
+    """A row for each species of soundscapes and encoder: is it ranked better than by guessing?"""
+    for row in results.others["classes"].to_dict("records"):
+        absent = row["class"] == UNHEARD
+        what = (ABSENT if absent else PRESENT).format(name=row["class"])
+        yield _scored(results, what, pd.Series(row), above=not absent, chance=row["chance"])
+
+
 def _acoustics(results: Results) -> Iterator[dict]:
     for encoder in trained(results):
         table = results.explained_variance
@@ -115,8 +130,10 @@ def _acoustics(results: Results) -> Iterator[dict]:
         }
 
 
-def _scored(results: Results, what: str, row: pd.Series, above: bool) -> dict:
-    chance = results.facts["chance"]
+def _scored(
+    results: Results, what: str, row: pd.Series, above: bool, chance: float | None = None
+) -> dict:
+    chance = results.facts["chance"] if chance is None else chance
     verdict = OPEN
     if row["interval"] == STUDENT:
         if above:

@@ -90,7 +90,7 @@ def finished(index: dict, left: set[str]) -> tuple[dict, list[str]]:
             if kept != entry:
                 missing.append(f"{name}, all clips: {SOME}")
     encoders = {
-        name: {"dirs": {key: entry["dirs"][key] for key in datasets}}
+        name: {"dirs": {key: path for key, path in entry["dirs"].items() if key in datasets}}
         for name, entry in index["encoders"].items()
     }
     return index | {"datasets": datasets, "encoders": encoders}, missing

@@ -10,7 +10,8 @@ from stratavox.inference.measures import Predicted
 
 BOUNDS = explained_bounds
 LEAST_NULL = 0.0  # below, the mean of the training clips predicts better
-COLUMNS = ("error", "spread")
+SQUARES = ("error", "spread")
+COLUMNS = ("value", "predicted_value", *SQUARES)
 
 
 def scored(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -24,13 +25,13 @@ def scored(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def clips(scored: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
     """Each clip with the means over its repeats."""
-    mean = dict.fromkeys(COLUMNS, "mean") | {"group": "first"}
+    mean = dict.fromkeys(SQUARES, "mean") | {"group": "first"}
     return scored.groupby([*parts, "clip_id"], sort=True, observed=True).agg(mean)
 
 
 def measures(clips: pd.DataFrame) -> dict[str, Predicted]:
     """Variance explained."""
     by_group = clips.groupby(clips["group"].to_numpy(str))
-    sums = by_group[list(COLUMNS)].sum()
+    sums = by_group[list(SQUARES)].sum()
     counts = by_group.size().to_numpy(float)[:, None]
     return {"correct": Predicted(*sums.to_numpy().T, counts)}

@@ -21,7 +21,7 @@ from stratavox.errors import StratavoxError
 
 # of the files of a figure: pictures, the interactive page, its data, its caption
 FORMATS = ("svg", "pdf", "png", "html", "csv", "txt")
-SCOPES = ("target", "nuisance", "dataset", "map")
+SCOPES = ("target", "nuisance", "dataset", "map", "regression", "multilabel")
 # of a figure, or a place, that has no one metric
 SCORE = "Score"
 # Parts of the page, in its order; the figures of "answer" are on its first screen.
@@ -42,8 +42,8 @@ class Facts:
 
     ``topic`` is one of `TOPICS`, ``order`` its place there; ``caption`` explains it, with the
     fields {task}, {dataset} and {encoder}; ``scopes`` are some of `SCOPES`: a target task, a
-    nuisance task, a dataset, or the UMAP of one encoder; ``needs`` are tables beside the answers;
-    ``alt`` is the alternative text.
+    nuisance task, a dataset, the UMAP of one encoder, or a target task of one kind alone; ``needs``
+    are tables beside the answers; ``alt`` is the alternative text.
     """
 
     name: str
