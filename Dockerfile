@@ -4,9 +4,13 @@
 FROM python:3.11-slim
 
 # The environment first: a change of the code does not install it again.
+# connection-pool is built: by the setuptools of the lock, not by the newest one.
 COPY envs/requirements.lock /opt/stratavox/envs/requirements.lock
-RUN python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
-    --no-deps --require-hashes -r /opt/stratavox/envs/requirements.lock
+RUN sed -n '/^setuptools==/,/[^\\]$/p' /opt/stratavox/envs/requirements.lock > /tmp/setuptools.lock \
+    && python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
+    --no-deps --require-hashes -r /tmp/setuptools.lock \
+    && python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
+    --no-deps --require-hashes --no-build-isolation -r /opt/stratavox/envs/requirements.lock
 
 COPY . /opt/stratavox
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \

@@ -5,6 +5,13 @@ CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+
+# Snakemake keeps a cache in the home, and ends in a traceback where it cannot write there.
+CACHE := $${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake
+ifneq ($(shell mkdir -p "$(CACHE)" 2> /dev/null && test -w "$(CACHE)" && echo writable), writable)
+export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
+endif
 
 .PHONY: run paper-figures test test-slurm test-faults verify check docs benchmark scale lock
 
@@ -26,9 +33,10 @@ verify: $(READY)
 test-slurm: $(READY)
 	$(BIN)/python -m pytest -m slurm tests/slurm
 
-# Every stage's worker killed, every kind of table broken: whole runs, some ten minutes.
+# Every stage's worker killed, every kind of table broken: whole runs, some ten minutes. Thousands of
+# files and configs broken at random: some minutes.
 test-faults: $(READY)
-	$(BIN)/python -m pytest -m faults tests/workflow
+	$(BIN)/python -m pytest -m faults tests/workflow tests/unit/test_mutants.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -55,11 +63,14 @@ scale: $(READY)
 	$(BIN)/python -m benchmarks.scale $(if $(CLIPS),--clips $(CLIPS)) $(if $(TMP),--folder $(TMP))
 
 $(READY): envs/requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version + "; try make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed (avex cannot be installed on 3.14), this is " + sys.version + "; try make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV) (about 6 GB, some minutes) ..."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# connection-pool is built here: by the setuptools of the lock, not by the newest one
+	sed -n '/^setuptools==/,/[^\\]$$/p' envs/requirements.lock > $(VENV)/setuptools.lock
+	$(PIP) --require-hashes -r $(VENV)/setuptools.lock
+	$(PIP) --require-hashes --no-build-isolation -r envs/requirements.lock
+	$(PIP) --no-build-isolation -e .
 	@touch $@
 
 # After a change of the dependencies in pyproject.toml; needs uv.

@@ -83,7 +83,7 @@ def simulated(setting: Setting, groups: int, seed: int) -> tuple[bool, bool]:
     fold = generator.permutation(np.arange(groups) % FOLDS)[group]
     names = np.array([f"group {number:02d}" for number in group])
     clips = np.arange(len(fold))
-    repeat = Repeat("grouped", 0, clips, fold, call.astype(str), names, None, None)
+    repeat = Repeat("grouped", 0, clips, fold, call.astype(str), names, None, None, None)
     predictions = pd.concat(_predictions(x.astype(np.float32), call, cells, repeat, seed))
     study = _study(len(call))
     study.add("toy", pd.concat([predictions, predictions.assign(readout="nested")]))

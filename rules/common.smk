@@ -12,6 +12,7 @@ import functools
 import math
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from stratavox.jobs import Jobs
 from stratavox.keys import Stage, digest
 from stratavox.locks import hold, refuse_unwritable
 from stratavox.plan import Plan, over_default
+from stratavox.probe.kinds import KINDS
 from stratavox.report import figures as figure_facts
 from stratavox.remake import remake
 from stratavox.stage import canonical
@@ -40,6 +42,8 @@ FIGURES = figure_facts.facts()
 # what the report reads beside the jobs' tables, written before any job runs
 INDEX = "results/report/index.json"
 CAPTIONS = "results/report/captions"
+# the report of what is finished, after an error (rules/ending.smk)
+UNFINISHED = "results/report/unfinished"
 
 if set("{}") & set(str(PROJECT)):
     raise WorkflowError(
@@ -84,6 +88,7 @@ COMMAND = (
 
 onstart:
     internals.remove_rate_limit(workflow)
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
     start_forks()
 
 
@@ -124,10 +129,25 @@ def stage(*module_and_settings, **further):
             "wildcards": dict(wildcards.items()),
             "provenance": JOBS.keys.of_stage(entry, wildcards),
         }
-        return {"stage": entry.module, "json": canonical(values)}
+        return {
+            "stage": entry.module,
+            "json": as_argument(canonical(values), output[0]),
+        }
 
     provenance.stage = entry
     return {"provenance": provenance, "job": job}
+
+
+def as_argument(job, output):
+    """A job for the command; one that names many files as @ and the path of a file with it.
+
+    Linux allows 131,071 bytes in an argument, and bash gets a whole command as one.
+    """
+    if len(job) < 15_000:
+        return job
+    path = f"results/jobs/{output.removeprefix('results/').replace('/', '.')}.json"
+    write_text(job, path)
+    return f"@{path}"
 
 
 def of_probes(*keys):
@@ -321,7 +341,15 @@ def drawn_for_paper(stem, scope):
 
 
 def figures_of(scope):
-    """The figures of a scope; those that need the notebook's scores are a scope of their own."""
+    """The figures of a scope; those that need the notebook's scores are a scope of their own.
+
+    A kind of task other than classification is a scope too: its targets' figures.
+    """
+    if scope in KINDS:
+        names, kind = figure_facts.of("target"), KINDS[scope]
+        return [
+            name for name in names if all(map(kind.has, (name, *FIGURES[name].needs)))
+        ]
     names = figure_facts.of("target" if scope == "protocol" else scope)
     return [
         name
@@ -379,6 +407,7 @@ def index():
             for encoder in PLAN.encoders
         },
         "verdicts": rules.verdicts.output.verdicts,
+        "unfinished": None,
         # less the place of the cache, which is this machine's business
         "config": PLAN.config
         | {"downloads": {"archives": PLAN.config["downloads"]["archives"]}},
@@ -420,8 +449,14 @@ def index_of_task(dataset, task):
     def by_encoder(pattern, encoders):
         return {name: pattern.format(encoder=name, **names) for name in encoders}
 
+    drawn_by = {
+        "classification": rules.task_figures,
+        "regression": rules.regression_figures,
+        "multilabel": rules.multilabel_figures,
+    }
+    of_kind = drawn_by[PLAN.kind(dataset, task).name]
     target = task in PLAN.targets(dataset)
-    figures = stems(rules.task_figures if target else rules.nuisance_figures, **names)
+    figures = stems(of_kind if target else rules.nuisance_figures, **names)
     if PLAN.as_notebook(dataset, task):
         figures |= stems(rules.protocol_figure, **names)
     return {
@@ -437,7 +472,7 @@ def index_of_task(dataset, task):
             rules.notebook.output.scores, PLAN.as_notebook(dataset, task)
         ),
         "neighbours": by_encoder(
-            rules.neighbours.output.neighbours, PLAN.described(dataset, task)
+            rules.neighbours.output.neighbours, PLAN.neighboured(dataset, task)
         ),
         "stems": figures,
         "umap": {
@@ -497,6 +532,7 @@ def write_report_inputs():
     for name, facts in FIGURES.items():
         fields = ("task", "dataset", "encoder")
         values = {field: f"{{{{ snakemake.wildcards.{field} }}}}" for field in fields}
+        values["metric"] = figure_facts.SCORE
         texts[f"{CAPTIONS}/{name}.rst"] = facts.caption.format(**values)
     for path, text in texts.items():
         if not os.path.exists(path) or Path(path).read_text(encoding="utf-8") != text:
@@ -504,6 +540,12 @@ def write_report_inputs():
 
 
 def templates(name):
-    """Digests of the templates whose names fit a pattern."""
+    """Digests of the templates whose names fit a pattern; what editors leave there is none."""
     folder = PROJECT / "workflow/stratavox/report/templates"
-    return [sha256_of(path) for path in sorted(folder.glob(name))]
+    kinds = (".j2", ".css", ".js")
+    paths = [path for path in folder.glob(name) if path.suffix in kinds]
+    return [
+        sha256_of(path)
+        for path in sorted(paths)
+        if path.is_file() and not path.name.startswith(".")
+    ]

@@ -54,6 +54,24 @@ rule arrange:
         COMMAND
 
 
+rule extract:
+    output:
+        scan="results/corpus/{dataset}/scan.parquet",
+        raw=directory("results/corpus/{dataset}/raw"),
+    wildcard_constraints:
+        dataset=datasets_of("parquet"),
+    resources:
+        **needs(mb=(1000, 0.005), minutes=(10, 0.01)),
+    params:
+        **stage(
+            "corpus.extract",
+            lambda wildcards: PLAN.extraction(wildcards.dataset),
+            places=lambda wildcards: PLAN.parquet_files(wildcards.dataset),
+        ),
+    shell:
+        COMMAND
+
+
 rule inspect:
     input:
         scan=scanned,

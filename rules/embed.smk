@@ -27,7 +27,12 @@ rule part:
     params:
         **stage(
             "embed.part",
-            lambda wildcards: PLAN.encoder(wildcards.encoder, wildcards.dataset),
+            lambda wildcards: PLAN.encoder_in_key(
+                wildcards.encoder, wildcards.dataset
+            ),
+            places=lambda wildcards: PLAN.encoder(
+                wildcards.encoder, wildcards.dataset
+            ),
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),
@@ -63,6 +68,9 @@ rule tokens:
             lambda wildcards: PLAN.tokens(
                 "attention", wildcards.encoder, wildcards.dataset
             ),
+            places=lambda wildcards: {
+                "encoder": PLAN.encoder(wildcards.encoder, wildcards.dataset)
+            },
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),
@@ -84,6 +92,9 @@ rule all_tokens:
             lambda wildcards: PLAN.tokens(
                 "all_blocks", wildcards.encoder, wildcards.dataset
             ),
+            places=lambda wildcards: {
+                "encoder": PLAN.encoder(wildcards.encoder, wildcards.dataset)
+            },
             code=lambda wildcards: PLAN.family_code(wildcards.encoder),
             content=lambda wildcards: PLAN.weights(wildcards.encoder),
         ),

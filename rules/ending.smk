@@ -5,6 +5,7 @@ import time
 from snakemake.logging import logger
 
 from stratavox import answer
+from stratavox.report import unfinished
 
 BEGAN = time.monotonic()
 
@@ -15,7 +16,7 @@ onsuccess:
 
 
 onerror:
-    log_lines(missing_lines())
+    log_lines([*missing_lines(), *report_of_finished()])
 
 
 def time_taken():
@@ -52,6 +53,18 @@ def missing_lines():
     }
     page = internals.requested(workflow, rules.summary.output.page)
     return answer.missing(done, total, finished, page, time_taken())
+
+
+def report_of_finished():
+    """After failed jobs, make a report of the answers that are there; a line that names it."""
+    failed, (*_, left) = internals.failed(workflow), internals.unfinished(workflow)
+    if not (failed and internals.requested(workflow, rules.summary.output.page)):
+        return []
+    try:
+        page = unfinished.write(index(), left, failed, Path(UNFINISHED))
+    except StratavoxError as error:
+        return [f"No report of what is finished: {error}"]
+    return [f"Report of what is finished: {page.resolve()}"] if page else []
 
 
 def log_lines(lines):

@@ -18,7 +18,10 @@ rule folds:
             "probe.folds",
             lambda wildcards: PLAN.folds(wildcards.dataset, wildcards.task),
             places=lambda wildcards: PLAN.tables(wildcards.dataset),
-            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+            code=lambda wildcards: [
+                *PLAN.reader_code(wildcards.dataset),
+                PLAN.kind(wildcards.dataset, wildcards.task).folds,
+            ],
         ),
     shell:
         COMMAND
@@ -58,14 +61,10 @@ rule linear:
     params:
         **stage(
             "probe.linear",
-            of_probes(
-                "inner_folds",
-                "c_grid",
-                "permutations",
-                "control_tasks",
-                "fusions",
-                "seed",
-            ),
+            lambda wildcards: PLAN.linear(wildcards.dataset, wildcards.task),
+            code=lambda wildcards: [
+                PLAN.kind(wildcards.dataset, wildcards.task).probe
+            ],
         ),
     shell:
         COMMAND
@@ -223,7 +222,10 @@ rule infer:
         **stage(
             "inference.infer",
             lambda wildcards: PLAN.inference(wildcards.dataset, wildcards.task),
-            code=lambda wildcards: [f"inference.answers.{name}" for name in ANSWERS],
+            code=lambda wildcards: [
+                *(f"inference.answers.{name}" for name in ANSWERS),
+                PLAN.kind(wildcards.dataset, wildcards.task).inference,
+            ],
         ),
     shell:
         COMMAND

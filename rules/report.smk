@@ -27,6 +27,27 @@ rule task_figures:
         COMMAND
 
 
+rule regression_figures:
+    input:
+        answers=rules.infer.output.summary,
+        encoders=of_each_encoder(rules.collect.output.encoder),
+    output:
+        **drawn("{dataset}/regression/{task}/{figure}", "regression"),
+    resources:
+        **needs(mb=(1500, 0.01), minutes=(15, 0)),
+    params:
+        **in_report("regression"),
+    shell:
+        COMMAND
+
+
+use rule regression_figures as multilabel_figures with:
+    output:
+        **drawn("{dataset}/multilabel/{task}/{figure}", "multilabel"),
+    params:
+        **in_report("multilabel"),
+
+
 rule protocol_figure:
     input:
         answers=rules.infer.output.summary,
@@ -137,6 +158,20 @@ use rule task_figures as task_figures_for_paper with:
         **drawn_for_paper("{dataset}/{task}/{figure}", "target"),
     params:
         **drawing("target", "report.journal"),
+
+
+use rule regression_figures as regression_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/regression/{task}/{figure}", "regression"),
+    params:
+        **drawing("regression", "report.journal"),
+
+
+use rule multilabel_figures as multilabel_figures_for_paper with:
+    output:
+        **drawn_for_paper("{dataset}/multilabel/{task}/{figure}", "multilabel"),
+    params:
+        **drawing("multilabel", "report.journal"),
 
 
 use rule protocol_figure as protocol_figure_for_paper with:

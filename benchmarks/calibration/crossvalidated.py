@@ -26,7 +26,7 @@ from benchmarks.calibration.simulation import (
     each,
 )
 from stratavox.errors import StratavoxError
-from stratavox.inference.groups import RANGE, Groups, interval
+from stratavox.inference.groups import RANGE, Groups, interval, share_bounds
 from stratavox.inference.measures import Balanced
 from stratavox.probe import folds, logistic, nested_cv
 from stratavox.probe.readouts import strictest
@@ -155,7 +155,7 @@ def coverage(generator: np.random.Generator, world: World, groups: int) -> Recor
         of_class = np.array([hit[new_y == label].mean() for label in range(world.classes)])
         true[test] = of_class[y[test]]
     measure = Balanced.of(right, target, group)
-    estimate = interval(measure, Groups.of(measure.clips), share=True)
+    estimate = interval(measure, Groups.of(measure.clips), share_bounds)
     if estimate.kind == RANGE:
         return nothing
     return {

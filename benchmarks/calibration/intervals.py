@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.calibration import worlds
 from benchmarks.calibration.simulation import COVERAGE, Record, Row, Simulation, column, each
-from stratavox.inference.groups import RANGE, Groups, interval
+from stratavox.inference.groups import RANGE, Groups, interval, share_bounds
 from stratavox.inference.multiplicity import Joint
 
 SCORE = Row("interval of a score holds it", COVERAGE, column("held"))
@@ -72,7 +72,7 @@ def score(
 
 def held(measure, groups: Groups, truth: float) -> float:
     """Whether the interval holds the truth; NaN where there is only a range."""
-    estimate = interval(measure, groups, share=True)
+    estimate = interval(measure, groups, share_bounds)
     return np.nan if estimate.kind == RANGE else float(estimate.low <= truth <= estimate.high)
 
 

@@ -12,7 +12,9 @@ from benchmarks.calibration import (
     default_run,
     intervals,
     nulls,
+    numbers,
     recommendation,
+    sets,
     verdicts,
 )
 
@@ -28,5 +30,7 @@ SIMULATIONS = list(
         nulls.simulations(),
         bits.simulations(),
         recommendation.simulations(),
+        numbers.simulations(),
+        sets.simulations(),
     )
 )

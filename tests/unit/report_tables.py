@@ -422,6 +422,7 @@ def write(
         },
         "encoders": encoders,
         "verdicts": str(over_run),
+        "unfinished": None,
         "config": {"run": {"datasets": [dataset]}, "title": UMLAUT},
     }
 

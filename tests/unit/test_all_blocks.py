@@ -18,7 +18,7 @@ from stratavox.embed import tokens
 from stratavox.embed.part import load
 from stratavox.errors import StratavoxError
 from stratavox.inference.answers import claims, contrasts, estimates, layer_weights
-from stratavox.inference.groups import interval
+from stratavox.inference.groups import interval, share_bounds
 from stratavox.inference.study import Key
 from stratavox.probe import all_blocks, block_probes, token_probes, token_store, training
 from stratavox.probe.training import Clips, Scaler, Training
@@ -252,7 +252,7 @@ def test_attention_above_linear_is_a_claim_with_an_interval_over_groups_and_seed
 def test_an_interval_holds_the_error_of_a_mean_over_seeds_that_are_drawn_anew_in_each_fold():
     study = seeded_study(0.1)
     key = Key("deep", answers_data.BLOCKS[-1], "attention:icassp2026")
-    bare = interval(study.correct[key], study.groups, share=True)
+    bare = interval(study.correct[key], study.groups, share_bounds)
     wide = study.beside_seeds(bare, key)
     assert study.seeded[key].shape == (3, 5)
     assert study.seeded[key].sum(axis=1).mean() == pytest.approx(study.correct[key].value)

@@ -36,6 +36,7 @@ def folds_of(y, group, count=4, regime="grouped"):
     n = len(y)
     rows = [[regime] * n, [0] * n, number, [f"c{k:04d}" for k in range(n)]]
     more = [[f"call {k}" for k in y], group, [None] * n, [None] * n]
+    more += [[None] * n] * (len(SCHEMA) - 8)  # of other kinds of tasks
     return pa.table([*rows, *more], schema=SCHEMA)
 
 

@@ -16,7 +16,7 @@ from stratavox.apply.recordings import Request, Segment, listed
 from stratavox.apply.write import Outputs, table, write
 from stratavox.audio import AudioError
 from stratavox.corpus import clips as corpus_clips
-from stratavox.corpus import inspect, sound
+from stratavox.corpus import from_start, inspect, sound
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.listing import list_clips
 from stratavox.corpus.scan import scan
@@ -152,7 +152,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path):
 
 @pytest.mark.parametrize("form", ["wav", "flac", "ogg", "mp3"])
 def test_segments_are_what_reading_each_gives(tmp_path, monkeypatch, form):
-    monkeypatch.setattr(stream, "BLOCK", 5000)
+    monkeypatch.setattr(from_start, "BLOCK", 5000)
     path = put(tmp_path, f"a.{form}", noise(3.0, 22050, channels=2), 22050)
     several = [(0.0, 0.5), (0.25, 1.0), (0.3, 0.35), (1.5, 2.0), (1.5, 3.0), (2.9, 4.0), (3.5, 4.0)]
     read = list(stream.segments(path, several, trim_zeros=False))
@@ -166,7 +166,7 @@ def test_segments_are_what_reading_each_gives(tmp_path, monkeypatch, form):
 def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch, form):
     for module in (recordings, predict):
         monkeypatch.setattr(module, "GROUP_S", 4.0)
-    monkeypatch.setattr(stream, "BLOCK", 1 << 13)
+    monkeypatch.setattr(from_start, "BLOCK", 1 << 13)
     peaks = []
     for seconds in (20, 80):
         folder = tmp_path / str(seconds)

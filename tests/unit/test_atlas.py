@@ -208,7 +208,7 @@ def write_inputs(root: Path, regime: str) -> dict:
     # a second repeat, and a regime that must not be taken where there is a grouped one
     other = rows.assign(regime="random", fold=rows["fold"].to_numpy()[::-1])
     parts = [rows, rows.assign(repeat=1, fold=0)] + ([other] if regime == "grouped" else [])
-    folds = pd.concat(parts).assign(target="", recording=None, audio=None)
+    folds = pd.concat(parts).assign(target="", recording=None, audio=None, value=None, present=None)
     table = pa.Table.from_pandas(folds, FOLDS, preserve_index=False)
     tables.write_table(table, root / "folds.parquet", {})
     acoustics = [root / "acoustics-0.parquet", root / "acoustics-1.parquet"]

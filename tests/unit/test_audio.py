@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from corpus_data import put, tone
 from stratavox import audio
+from stratavox.corpus import from_start
 from stratavox.corpus.sound import read
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, 44100 * 4).astype("f4")
@@ -63,6 +64,34 @@ def test_a_segment_is_the_same_stretch_of_the_whole_file(tmp_path, name):
         assert len(segment) == 2000
         # MP3 decoding differs by rounding with the size of the reads
         assert np.abs(segment - whole[start : start + 2000]).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.mp3", "gsm.wav"])
+def test_all_segments_of_a_file_cost_one_decoding(tmp_path, monkeypatch, name):
+    """Whatever their order, and no more of the file is in memory than a block and a segment."""
+    monkeypatch.setattr(from_start, "BLOCK", 10_000)
+    rate = 8000
+    kind = {"subtype": "GSM610"} if name == "gsm.wav" else {}
+    path = put(tmp_path, name, np.resize(NOISE, 40 * rate), rate, **kind)
+    whole = read(path).samples
+    decoded = []
+
+    class Counted(from_start._Forward):
+        def read(self, *words, **more):
+            decoded.append(super().read(*words, **more))
+            return decoded[-1]
+
+    monkeypatch.setattr(from_start, "_Forward", Counted)
+    for start in [*np.random.default_rng(2).integers(1, 38 * rate, 30), 0, 38 * rate]:
+        segment = read(path, start / rate, (start + 500) / rate).samples
+        assert np.abs(segment - whole[start : start + 500]).max() < 1e-6
+    assert decoded and sum(map(len, decoded)) <= len(whole)
+    assert max(map(len, decoded)) <= 10_000
+    # another content of the same name is decoded anew
+    other = np.resize(NOISE[::-1], 40 * rate)
+    put(tmp_path, name, other, rate, **kind)
+    fresh = read(path).samples[rate : rate + 500]
+    assert np.abs(read(path, 1.0, 1 + 500 / rate).samples - fresh).max() < 1e-6
 
 
 @pytest.mark.parametrize(("name", "format_"), [("a.ogg", {}), ("a.mp3", VARIABLE_RATE)])

@@ -18,7 +18,7 @@ from stratavox.embed import part
 from stratavox.embed.pooling import pool
 from stratavox.encoders import weights
 from stratavox.encoders.beats import ARCHITECTURE_OF, BUNDLED, load, train_small
-from stratavox.inference.groups import Groups, interval
+from stratavox.inference.groups import Groups, interval, share_bounds
 from stratavox.inference.measures import Balanced, Explained
 from stratavox.probe import atlas, nested_cv
 
@@ -75,11 +75,11 @@ class Set:
             right[tested] = outer.predicted == y[tested]
         return right
 
-    def interval(self, quantity: np.ndarray, target: str, group: str, share: bool = True):
+    def interval(self, quantity: np.ndarray, target: str, group: str, bounds=share_bounds):
         """The interval over groups of the class-balanced mean of ``quantity`` (clips,)."""
         named = self.labels[target].to_numpy(str), self.labels[group].to_numpy(str)
         measure = Balanced.of(quantity, *named)
-        return interval(measure, Groups.of(measure.clips), share)
+        return interval(measure, Groups.of(measure.clips), bounds)
 
     def score(self, encoder: str, readout: str, target: str, group: str = "individual"):
         """Balanced accuracy with its interval, groups held out."""
@@ -123,7 +123,7 @@ def test_order_is_decoded_better_with_training_than_with_the_architecture_alone(
         crossed.correct(name, "block_11", "call_type", "individual")
         for name in ("beats_small", "random_twin")
     ]
-    assert crossed.interval(right[0] - right[1], "call_type", "individual", False).low > 0.1
+    assert crossed.interval(right[0] - right[1], "call_type", "individual", None).low > 0.1
 
 
 @pytest.mark.parametrize("encoder, readout", [("logmel", "features"), ("beats_small", "block_11")])
@@ -161,7 +161,7 @@ def test_confounded_sessions_show_as_leakage(crossed, confounded):
             one.correct("logmel", "features", "individual", "session", apart)
             for apart in (False, True)
         )
-        gaps.append(one.interval(random - grouped, "individual", "session", False))
+        gaps.append(one.interval(random - grouped, "individual", "session", None))
     assert gaps[1].low > 0.1
     assert gaps[0].value < gaps[1].low
 

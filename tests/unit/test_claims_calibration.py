@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.calibration import blocks, contrasts, intervals, recommendation, verdicts
+from benchmarks.calibration import blocks, contrasts, intervals, numbers, recommendation, verdicts
 from benchmarks.calibration.simulation import (
     COVERAGE,
     Measured,
@@ -15,7 +15,7 @@ from benchmarks.calibration.simulation import (
 
 PARTS = [
     *(verdicts.simulations, verdicts.power, intervals.simulations, contrasts.simulations),
-    *(blocks.simulations, recommendation.simulations),
+    *(blocks.simulations, recommendation.simulations, numbers.simulations),
 ]
 SIMULATIONS = {one.setting: one for part in PARTS for one in part()}
 # Settings that intervals, tests or verdicts of an earlier version did not hold in.
@@ -35,6 +35,8 @@ FEW_RUNS = {
     "it is one more random draw beside 5 twins, 20 groups": 60,
     "blocks rise .50 to .80, 12 groups": 40,
     "5 encoders of noise, 12 groups": 6,
+    "12 groups, 90% of the target of groups, log errors of groups with sd 0.25": 300,
+    "no signal, 12 groups with signatures, 30% of the target of groups": 10,
 }
 
 

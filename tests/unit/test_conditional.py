@@ -148,7 +148,8 @@ def test_the_stage_writes_three_kinds_of_probes(tmp_path):
     where = folder(tmp_path / "enc", {"patch": block, "input": block[:, :5], "block_00": block})
     clips = {"regime": "grouped", "repeat": 0, "fold": GROUP % 3, "clip_id": names(CLIPS)}
     clips |= {"target": [f"c{label}" for label in y], "group": [f"g{g:02d}" for g in GROUP]}
-    folds = pa.Table.from_pandas(pd.DataFrame(clips).assign(recording=None, audio=None), FOLDS)
+    further = dict.fromkeys(set(FOLDS.names) - set(clips))
+    folds = pa.Table.from_pandas(pd.DataFrame(clips).assign(**further), FOLDS)
     tables.write_table(folds, tmp_path / "folds.parquet", {})
     read = {"encoder": where / "encoder.json", "folds": tmp_path / "folds.parquet"}
     read["acoustics"] = [tmp_path / "acoustics.parquet"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -230,3 +233,55 @@ def test_profiles_on_the_page_of_executors_carry_what_every_profile_must():
     for example in examples:
         for rule in [*example.get("set-resources", {}), *example.get("groups", {})]:
             assert re.search(rf"^rule {rule}:", rules, flags=re.M), rule
+
+
+# ---- setting up ----
+
+
+def made(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    environment = os.environ | environment
+    return subprocess.run(
+        ["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("minor", [10, 11, 13, 14])
+def test_make_refuses_in_words_what_pyproject_does(tmp_path, minor):
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+[ "$1" = -c ] || exit 7  # what follows the check
+exec {sys.executable} -c 'import sys
+sys.version_info, sys.version = (3, {minor}, 0), "3.{minor}.0"
+exec(sys.argv[1])' "$2"
+"""
+    )
+    python.chmod(0o755)
+    done = made(f"VENV={tmp_path}/venv", f"PYTHON={python}", f"{tmp_path}/venv/.ready")
+    allowed = f"3.{minor}" in SpecifierSet(PROJECT["requires-python"])
+    assert done.returncode and allowed == ("Setting up" in done.stdout)
+    words = (
+        f"Python 3.11, 3.12 or 3.13 is needed (avex cannot be installed on 3.14), this is 3.{minor}"
+    )
+    assert allowed == (words not in done.stderr)
+
+
+def test_what_is_built_is_built_by_the_locks_setuptools():
+    shown = made("--dry-run", "--always-make", ".venv/.ready").stdout.splitlines()
+    first, second, own = (line for line in shown if "pip install" in line)
+    (cut,) = (line for line in shown if line.startswith("sed "))
+    assert shown.index(cut) < shown.index(first)
+    pinned = subprocess.run(cut.partition(">")[0], shell=True, cwd=ROOT, capture_output=True).stdout
+    assert re.fullmatch(rb"setuptools==[\d.]+ \\\n( +--hash=sha256:\w{64}( \\)?\n)+", pinned)
+    assert first.endswith(cut.split()[-1])
+    assert "--require-hashes" in first and "--require-hashes" in second
+    assert "--no-build-isolation" in second and second.endswith("envs/requirements.lock")
+    assert own.endswith("-e .")
+
+
+def test_a_home_that_cannot_be_written_to_holds_no_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    show = ['--eval=show: ; @echo "$${XDG_CACHE_HOME-the home}"', "show"]
+    (tmp_path / "home").mkdir()
+    assert made(*show, HOME=f"{tmp_path}/home").stdout == "the home\n"
+    assert made(*show, HOME="/dev/null").stdout == f"{ROOT}/.venv/cache\n"

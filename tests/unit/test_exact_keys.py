@@ -10,9 +10,10 @@ from stratavox import fingerprint
 from stratavox.config import SCHEMA
 from stratavox.corpus import labels
 from stratavox.corpus.annotations import formats
+from stratavox.probe import kinds
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(formats.__path__))
-CLIPS = {"identity", "tables", "audio", "sound", "containers", "expansion", "ffmpeg"}
+CLIPS = {"identity", "tables", "audio", "sound", "from_start", "containers", "expansion", "ffmpeg"}
 TEXT = {"user_table", "text_table"}
 LABELS = {"identity", "tables", "labels", "join", "values"} | TEXT
 LISTING = {"identity", "tables", "listing", "reasons", "files"} | TEXT
@@ -37,13 +38,21 @@ def closure(*modules: str) -> set[str]:
         ("corpus.manifest", LABELS | {"reasons", "headers", "lost"}),
         (
             "probe.folds",
-            LABELS | {"alike", "sampling", "splits", "limits", "linked", "transfer", "regimes"},
+            LABELS
+            | {"alike", "kinds", "sampling", "splits", "limits", "linked", "transfer", "regimes"},
         ),
         ("probe.confounds", LABELS),
     ],
 )
 def test_a_key_covers_what_the_stage_runs_for_every_dataset(stage, others):
     assert closure(stage) == others | {stage.rpartition(".")[2]}
+
+
+def test_a_task_of_another_kind_has_its_own_modules_alone():
+    kind = kinds.KINDS["regression"]
+    own = closure("probe.linear", kind.folds, kind.probe, kind.inference)
+    assert {"numbers", "regression", "ridge"} <= own
+    assert own.isdisjoint({"crossvalidate", "classes"})
 
 
 def test_a_dataset_with_a_table_alone_needs_no_further_reader():

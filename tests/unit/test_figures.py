@@ -697,7 +697,7 @@ def test_every_figure_has_facts_that_can_be_filled_in():
     assert topics == sorted(topics) and set(topics) == set(range(len(figures.TOPICS)))
     for entry in facts.values():
         assert set(entry.scopes) <= set(figures.SCOPES) and entry.scopes
-        caption = entry.caption.format(task="call", dataset="zoo", encoder="deep")
+        caption = entry.caption.format(task="call", dataset="zoo", encoder="deep", metric="Score")
         assert "zoo" in caption and "{" not in caption
 
 

@@ -37,7 +37,9 @@ def folds_of(
         blocks.insert(0, ("grouped", (group % folds).astype(np.int32)))
     return pa.concat_tables(
         pa.table(
-            [[name] * n, [repeat] * n, fold, names(n), label, sides, cut, [None] * n], schema=SCHEMA
+            [[name] * n, [repeat] * n, fold, names(n), label, sides, cut]
+            + [[None] * n] * (len(SCHEMA) - 7),
+            schema=SCHEMA,
         )
         for name, fold in blocks
         for repeat in (0, 1)

@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 from stratavox.inference import paired
-from stratavox.inference.groups import RANGE, STUDENT, Groups, Interval, interval
+from stratavox.inference.groups import RANGE, STUDENT, Groups, Interval, interval, share_bounds
 from stratavox.inference.measures import (
     Balanced,
     Explained,
@@ -60,7 +60,7 @@ def test_bounds_of_a_share_stay_within_it():
     right = np.ones((8, 2)) * 10
     right[0, 0] = 9
     clips = np.full((8, 2), 10.0)
-    estimate = interval(Balanced(right, clips), Groups.of(clips), share=True)
+    estimate = interval(Balanced(right, clips), Groups.of(clips), share_bounds)
     assert 0 <= estimate.low < estimate.value <= estimate.high <= 1
 
 
@@ -141,7 +141,7 @@ def test_groups_that_all_agree_are_no_certainty():
     """All clips right in 12 groups: at least the exact binomial bound of 12 trials."""
     clips = np.full((12, 3), 20.0)
     groups = Groups.of(clips)
-    perfect = interval(Balanced(clips, clips), groups, share=True)
+    perfect = interval(Balanced(clips, clips), groups, share_bounds)
     theirs = stats.binomtest(12, 12).proportion_ci(method="exact")
     assert (perfect.low, perfect.high) == pytest.approx((theirs.low, 1.0))
     assert paired.group_p(Interval(0.4, error=0.0, freedom=11), np.full(12, 0.4)) == 2 / 2**12
@@ -151,7 +151,7 @@ def test_a_share_near_one_covers_what_the_exact_bound_covers():
     """One error in one group: no narrower than Clopper and Pearson's interval of its clips."""
     right, clips = np.full((12, 2), 10.0), np.full((12, 2), 10.0)
     right[0, 0] = 9
-    estimate = interval(Balanced(right, clips), Groups.of(clips), share=True)
+    estimate = interval(Balanced(right, clips), Groups.of(clips), share_bounds)
     theirs = stats.binomtest(239, 240).proportion_ci(method="exact")
     assert estimate.low < theirs.low and estimate.high > theirs.high
 

@@ -47,6 +47,16 @@ def test_probabilities_equal_a_tight_optimum(n, width, classes, c):
     )
 
 
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12)])
+def test_clips_that_are_all_the_same_get_the_shares_of_the_classes(shape):
+    """A wide readout without variance has no axis at all."""
+    x, y = np.full(shape, 3.0, np.float32), np.arange(shape[0]) % 3
+    rotation = turned(x)
+    fit = logistic.fit(rotation.train, y[None], 3, 1.0)
+    assert fit.converged.all()
+    np.testing.assert_allclose(np.exp(fit.log_probabilities(rotation.apply(x))), 1 / 3, atol=1e-5)
+
+
 @pytest.mark.parametrize("classes", [2, 5])
 def test_every_inner_fold_of_a_batch_equals_a_tight_optimum_along_the_grid(classes):
     """Folds of different sizes, warm starts up the grid, and a fold that lacks a class."""

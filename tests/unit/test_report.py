@@ -6,6 +6,7 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -14,9 +15,9 @@ import yaml
 import report_tables as fake
 import stage_jobs
 from stratavox.errors import StratavoxError
-from stratavox.report import cards, findings, gather, summary
+from stratavox.report import cards, findings, gather, summary, unfinished
 from stratavox.report.results import load
-from stratavox.tables import write_json, write_table, write_text
+from stratavox.tables import read_table, write_json, write_table, write_text
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><text>{}</text></svg>'
 SPEC = '<script type="application/json" id="spec">{"data":[],"layout":{}}</script>'
@@ -269,6 +270,17 @@ def test_names_are_escaped_everywhere(default_page):
     assert fake.UMLAUT in shown.text
 
 
+def test_a_label_does_not_turn_the_text_around_it(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    facts = Path(index["datasets"]["zoo"]["tasks"]["call"]["folds_json"])
+    odd = "a\u202egnos\u2066 b\u200f"
+    turned = facts.read_text(encoding="utf-8").replace("_hidden", odd)
+    facts.write_text(turned, encoding="utf-8")
+    text = summary.render(gather.content(index), {}, tmp_path, tmp_path)
+    assert "a\\u202egnos\\u2066 b\u200f" in text
+    assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") & set(text)
+
+
 def test_the_page_fetches_nothing(default_page):
     shown, _ = default_page
     assert shown.fetched() == []
@@ -360,6 +372,50 @@ def test_random_weights_synthetic_data_and_unknown_groups_are_reported(tmp_path,
     assert "Random weights: noise." in text and "noise (random weights): " in text
     plain = default_page[0].text
     assert "(synthetic)" not in plain and "Synthetic" not in plain and "GROUP UNKNOWN" not in plain
+
+
+def test_silence_and_readouts_that_do_not_vary_are_warnings(tmp_path):
+    index = drawn(fake.write(tmp_path))
+    zoo = index["datasets"]["zoo"]
+    hygiene = json.loads(Path(zoo["hygiene"]).read_text(encoding="utf-8"))
+    write_json(hygiene | {"silent": [f"c{n}" for n in range(30)]}, Path(zoo["hygiene"]))
+    path = zoo["shape"]["deep"]
+    table = read_table(path).to_pandas()
+    level = (table["readout"] == "block_01") & (table["measure"] == "effective_rank")
+    assert level.any()
+    table.loc[level, "value"] = np.nan
+    write_table(pa.Table.from_pandas(table, preserve_index=False), path, {})
+    silent, same = gather.content(index)["cards"][0]["beware"][:2]
+    assert silent == "30 of 40 clips are silent: is the channel the right one?"
+    assert same == "deep: block 1 is the same for all clips, so its probes predict at chance."
+
+
+def test_a_report_of_what_is_finished_lacks_the_rest_and_names_it(tmp_path):
+    """A second dataset without answers, and a first one with few of its figures and tables."""
+    whole = drawn(fake.write(tmp_path))
+    zoo = whole["datasets"]["zoo"]
+    far = json.loads(json.dumps(zoo).replace("call", "song"))
+    whole["datasets"]["far"] = far
+    task = zoo["tasks"]["call"]
+    left = {far["tasks"]["song"]["folds_json"], zoo["similarity"], *zoo["shape"].values()}
+    left |= {f"{task['stems']['layers']}.svg", *task["neighbours"].values()}
+    left |= {f"{stem}.svg" for stem in [*zoo["stems"].values(), *task["umap"].values()]}
+    for path in left:
+        Path(path).unlink(missing_ok=True)
+    part, missing = unfinished.finished(whole, left)
+    assert missing == [
+        "zoo, call: some of the figures and tables",
+        "zoo, all clips: some of the figures and tables",
+        "far, song: everything",
+    ]
+    why = [["folds far song", "1 of 1 classes <b>"]]
+    content = gather.content(part | {"unfinished": {"missing": missing, "failed": why}})
+    assert [entry["name"] for entry in content["datasets"]] == ["zoo"]
+    text = summary.render(content, {}, tmp_path, tmp_path)
+    assert text.index("far, song: everything") < text.index("1 of 1 classes &lt;b&gt;")
+    assert text.index("1 of 1 classes &lt;b&gt;") < text.index("<main>")
+    # and an answer without its figure is no answer
+    assert unfinished.finished(whole, left | {f"{task['stems']['card']}.svg"})[0]["datasets"] == {}
 
 
 def test_figures_past_the_pages_size_are_linked_and_not_shown(tmp_path, monkeypatch):

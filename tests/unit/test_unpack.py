@@ -155,3 +155,39 @@ def test_a_broken_archive(tmp_path, spoil):
     archive.write_bytes(data)
     message = refused(archive, tmp_path / "out")
     assert "fetch it again" in message and ("'a.wav'" in message) == (spoil == "byte")
+
+
+def test_a_version_of_zip_that_is_not_read_is_one_sentence(tmp_path):
+    archive = zipped(tmp_path / "a.zip", {"a.txt": b"x"})
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 99  # version needed
+    archive.write_bytes(data)
+    assert "not a whole zip archive (zip file version 9.9)" in refused(archive, tmp_path / "out")
+
+
+def test_a_name_that_says_utf_8_and_is_not(tmp_path):
+    archive = zipped(tmp_path / "a.zip", {"Möwe.wav": b"x"})
+    archive.write_bytes(archive.read_bytes().replace("ö".encode(), b"\xff\xfe"))
+    assert "not a whole zip archive" in refused(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("depth", [100, 500, 30_000])
+def test_folders_deeper_than_a_path_may_be(tmp_path, depth):
+    archive = zipped(tmp_path / "a.zip", {"a/" * depth + "b": b"x"})
+    assert "more than 64 folders deep" in refused(archive, tmp_path / "out")
+
+
+def test_a_folder_that_the_disk_cannot_hold(tmp_path):
+    archive = zipped(tmp_path / "a.zip", {"Ä" * 128 + "/b.wav": b"x"})
+    assert "cannot be written: File name too long" in refused(archive, tmp_path / "out")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_content_that_cannot_be_expanded(tmp_path, method):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", method) as opened:
+        opened.writestr("a.txt", bytes(range(256)) * 40)
+    data = bytearray(archive.read_bytes())
+    data[60:90] = bytes(30)
+    archive.write_bytes(data)
+    assert "'a.txt' cannot be unpacked (" in refused(archive, tmp_path / "out")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
+from torch import nn
 
 from stratavox import tables
 from stratavox.embed.part import load
 from stratavox.embed.pooling import pool
 from stratavox.encoders import catalogue
+from stratavox.encoders.weights import load_exact
 from stratavox.errors import StratavoxError
 
 MODEL = "esp_aves2_sl_beats_all"
@@ -42,8 +46,6 @@ def small(tmp_path_factory):
 
 
 def save(small, name: str, tensors: dict) -> str:
-    from safetensors.torch import save_file
-
     path = small[0] / name
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path)
     return str(path)
@@ -200,3 +202,41 @@ def test_pretrained_weights_are_those_that_were_fetched(small):
     path.unlink()
     with pytest.raises(StratavoxError, match=f"no such file any more.*delete {receipt}"):
         load(settings | {"receipt": str(receipt)})
+
+
+BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F16": 2, "BF16": 2, "I16": 2}
+BYTES |= {"U16": 2, "F32": 4, "I32": 4, "U32": 4, "F64": 8, "I64": 8, "U64": 8, "C64": 8}
+
+
+@pytest.mark.parametrize("kind", BYTES)
+def test_numbers_that_are_no_weights_are_refused_by_name(tmp_path, kind):
+    """Codes of quantised weights are no values; what is no float in the model may be none."""
+    shape, size = {"weight": (2, 3), "bias": (2,)}, BYTES[kind]
+    header, at = {}, 0
+    for name, (rows, *columns) in shape.items():
+        length = rows * (columns or [1])[0] * size
+        header[name] = {"dtype": kind, "shape": shape[name], "data_offsets": [at, at + length]}
+        at += length
+    text = json.dumps(header).encode()
+    path = tmp_path / "codes.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(at))
+    if kind in ("F16", "BF16", "F32", "F64"):
+        load_exact(nn.Linear(3, 2), path)
+    else:
+        with pytest.raises(StratavoxError, match=r"codes\.safetensors: .*(kind.*weight|dtype)"):
+            load_exact(nn.Linear(3, 2), path)
+
+
+def test_a_counter_of_the_model_may_be_a_whole_number(tmp_path):
+    model = nn.BatchNorm1d(2)
+    save_file(model.state_dict(), tmp_path / "norm.safetensors")
+    load_exact(model, tmp_path / "norm.safetensors")
+    floats = {name: tensor.double() for name, tensor in model.state_dict().items()}
+    save_file(floats, tmp_path / "norm.safetensors")
+    with pytest.raises(StratavoxError, match="num_batches_tracked float64"):
+        load_exact(model, tmp_path / "norm.safetensors")
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    with pytest.raises(StratavoxError, match=f"{tmp_path}: .*directory"):
+        load_exact(nn.Linear(3, 2), tmp_path)

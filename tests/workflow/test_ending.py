@@ -1,7 +1,9 @@
 """What a run prints where its output is no terminal; test_console.py in tests/unit has the rest."""
 
+import html
 import json
 import os
+import re
 import subprocess
 
 from tiny_study import Study
@@ -50,10 +52,27 @@ def test_a_run_ends_with_its_answer_or_with_what_is_missing(study):
     printed = lines(study, rc=1)
     assert not any(line.startswith("Error in rule") for line in printed)
     begin = next(i for i, line in enumerate(printed) if line.startswith("Failed: "))
-    failed, log, number, again, same_log, finished, missing, time = printed[begin:]
+    failed, log, number, again, same_log, finished, missing, time, report = printed[begin:]
     assert failed.startswith("Failed: folds wood kind: datasets.wood.tasks.kind: 9 folds")
     assert log == same_log == "  log: results/logs/folds/wood.kind.log"
     assert number.startswith("1 of ") and again == failed.replace("Failed:", "*")
     assert finished.startswith("Finished: 0 of ") and finished.endswith("answers of field/kind")
     assert missing == "Missing: answers of wood/kind; the report"
     assert time.startswith("Time: ")
+    made = page.with_name("unfinished") / "summary.html"
+    assert report == f"Report of what is finished: {made.parent / made.name}"
+    content = json.loads(made.with_suffix(".json").read_text())
+    assert [card["dataset"] for card in content["cards"]] == ["field"]
+    assert content["unfinished"]["missing"] == ["wood, kind: everything"]
+    ((job, why),) = content["unfinished"]["failed"]
+    assert job == "folds wood kind" and why == failed.partition("kind: ")[2]
+    shown = html.unescape(made.read_text())
+    assert shown.index(why) < shown.index("<main>")
+    # what the page links is there
+    for address in re.findall(r'<a href="(\.\.[^"]+)"', shown):
+        assert (made.parent / address).exists(), address
+    # the next run begins without it
+    del config["datasets"]["wood"]["probes"]
+    study.config = config
+    lines(study, "--until", "folds")
+    assert not made.exists()

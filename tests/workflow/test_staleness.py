@@ -33,7 +33,7 @@ def test_nothing_changed_nothing_runs(study):
 
 
 def test_nothing_that_says_nothing_of_a_result_makes_it_stale(study):
-    """Times of files, comments, docstrings, type hints, messages, help, a git checkout."""
+    """Times of files, comments, type hints, messages, help, a git checkout, an editor's files."""
     run = lambda *words: subprocess.run(words, cwd=study.project, check=True, capture_output=True)  # noqa: E731
     for path in (study.project / "workflow/stratavox").rglob("*.py"):
         path.write_text("# a comment\n" + path.read_text() + "\n\n# another\n")
@@ -50,6 +50,11 @@ def test_nothing_that_says_nothing_of_a_result_makes_it_stale(study):
     run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
     shutil.rmtree(study.project / "workflow")
     run("git", "checkout", "-q", ".")
+    templates = study.project / "workflow/stratavox/report/templates"
+    (templates / "old.css").mkdir()
+    for name in (".summary.css.swp", "summary.css~", "#page.js#", ".hidden.js"):
+        (templates / name).write_text("an editor's")
+    (templates / ".#page.js").symlink_to("nobody@nowhere")
     generator = np.random.default_rng(0)
     for path in [*study.folder.rglob("*")]:
         if path.is_file() and not {".snakemake", ".git"} & set(path.parts):
@@ -59,11 +64,14 @@ def test_nothing_that_says_nothing_of_a_result_makes_it_stale(study):
 
 
 def test_other_places_and_another_order_of_the_same_content(study):
-    """A renamed folder and table, rows and keys in another order: only the page names them."""
+    """Renamed folders and tables, rows and keys in another order: only the page names them."""
     config = study.config
     shutil.move(study.here / "data/wood", study.here / "data/forest")
     shutil.move(study.here / "data/forest/calls.csv", study.here / "data/forest/table.csv")
     config["datasets"]["wood"] |= {"path": "data/forest", "table": "table.csv"}
+    shutil.move(study.here / "encoder", study.here / "weights of mine")
+    config["encoders"]["tiny"]["path"] = "weights of mine"
+    config["downloads"] = {"folder": "elsewhere"}
     config["datasets"] = dict(reversed(config["datasets"].items()))
     study.write_rows("field", list(reversed(study.rows("field"))))
     study.config = config
@@ -303,9 +311,9 @@ def test_result_deleted_is_made_again(study):
 
 
 def test_every_stage_is_met(planned):
-    """The tiny run has jobs of all rules but those of archives, weights, nuisances and papers."""
+    """The tiny run has all rules but those of other sources, kinds, nuisances and papers."""
     rules = {job.split()[0] for job in blocks(planned)}
     declared = set(re.findall(r"^rule (\w+):", "".join(RULES), re.M)) - {"all"}
     others = {"generate", "fetch", "arrange", "fetch_weights", "confounds", "nuisance_figures"}
-    others |= {"paper_figures"}
+    others |= {"extract", "regression_figures", "paper_figures"}
     assert declared - rules == others

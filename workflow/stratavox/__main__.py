@@ -59,7 +59,8 @@ def main() -> None:
     stage.add_argument(
         "--job",
         help="JSON object: input and output (name: path or list of paths), settings, wildcards, "
-        "provenance; without it, what the stage does is printed",
+        "provenance; or @ and the path of a file with it; without it, what the stage does is "
+        "printed",
     )
     stage.add_argument("--threads", type=int, default=1, help="CPU threads")
     options = parser.parse_args()
@@ -90,7 +91,10 @@ def main() -> None:
 
 
 def run_stage(name: str, text: str | None, threads: int) -> None:
-    """Run the job that the JSON ``text`` describes by the module ``name`` below stratavox."""
+    """Run the job that the JSON ``text`` describes by the module ``name`` below stratavox.
+
+    ``text`` may also be @ and the path of a file with the JSON.
+    """
     from stratavox.stage import Job
 
     try:
@@ -104,6 +108,11 @@ def run_stage(name: str, text: str | None, threads: int) -> None:
     if text is None:
         sys.stdout.write(module.__doc__)
         return
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise StratavoxError(f"--job {text}: cannot be read ({error.strerror})") from None
     try:
         job = Job.of(json.loads(text), threads)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

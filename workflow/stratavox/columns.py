@@ -29,4 +29,11 @@ def types(table: str) -> dict[str, str] | None:
 
 def schema(table: str) -> pa.Schema:
     """The columns of ``table`` as an Arrow schema."""
-    return pa.schema({name: pa.type_for_alias(kind) for name, kind in types(table).items()})
+    return pa.schema({name: _type(kind) for name, kind in types(table).items()})
+
+
+def _type(kind: str) -> pa.DataType:
+    """The Arrow type that is declared as ``kind``, such as ``double`` or ``list<bool>``."""
+    if kind.startswith("list<"):
+        return pa.list_(_type(kind.removeprefix("list<").removesuffix(">")))
+    return pa.type_for_alias(kind)

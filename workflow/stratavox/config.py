@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from stratavox.corpus import window_keys
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
 
@@ -30,6 +31,7 @@ def check(config: dict) -> dict:
         dataset["probes"] = filled["probes"] | dataset.get("probes", {})
         if isinstance(dataset["recording"], str):
             dataset["recording"] = [dataset["recording"]]
+        window_keys.fill(dataset)
         for crossing in (task.get("transfer", {}) for task in dataset["tasks"].values()):
             for side in {"train", "test"} & set(crossing):
                 if isinstance(crossing[side], str):
@@ -157,6 +159,9 @@ def _message(error: jsonschema.ValidationError) -> str:
 def _unmatched(config: dict) -> Iterator[str]:
     """Problems that a schema cannot express: names without an entry elsewhere in the config."""
     entries = config["encoders"]
+    for name, dataset in config["datasets"].items():
+        for key, wrong in window_keys.problems(dataset):
+            yield f"datasets.{name}.{key}: {wrong}"
     for kind, names in config["run"].items():
         for name in names:
             if name not in config[kind]:

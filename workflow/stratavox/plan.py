@@ -21,18 +21,21 @@ import yaml
 
 from stratavox import config as configs
 from stratavox import instead, keys, tables, words
-from stratavox.corpus import archives, join, labels, listing, manifest, names, scan
+from stratavox.corpus import archives, join, labels, listing, manifest, names, scan, windows
+from stratavox.corpus import shards as parquet
 from stratavox.corpus.annotations import table as annotated
 from stratavox.corpus.identity import sha256_of, shard_digests
+from stratavox.corpus.numbers import numbers
 from stratavox.corpus.reasons import TOO_SHORT
 from stratavox.corpus.user_table import UserTable
 from stratavox.corpus.values import Spellings
 from stratavox.encoders import catalogue
 from stratavox.errors import StratavoxError
+from stratavox.probe import kinds
 from stratavox.probe.regimes import columns_of
 
 # Keys of a task that decide its folds.
-FOLDS = ("target", "group", "transfer", "min_clips", "min_groups")
+FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -63,12 +66,16 @@ class Plan:
         self._spellings: dict[str, Spellings] = {}
         self._joins: dict[str, UserTable] = {}
         self._archives: dict[str, dict] = {}
+        self._parquet: dict[str, list[parquet.Shard]] = {}
+        self._digests: dict[str, dict[str, str]] = {}
         for name, dataset in self.datasets.items():
             with _at(f"datasets.{name}"):
                 if "join" in dataset:
                     self._joins[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
                     self._archive(name, dataset)
+                elif dataset["source"] == "parquet":
+                    self._look_at_parquet(name, look)
                 elif not self.generated(name):
                     self._look(name, look)
 
@@ -83,6 +90,9 @@ class Plan:
         self._labels[name] = labels.with_recorders(cells, self._scans[name])
         columns = [column for column in self._labels[name].column_names if column != "row"]
         self._check_columns(name, columns)
+        for task, entry in self.datasets[name]["tasks"].items():
+            if entry["kind"] == "regression":
+                numbers(self._labels[name], entry["target"], f"tasks.{task}")
 
     def _archive(self, name: str, dataset: dict) -> None:
         """Read the entry of the dataset's archive, and check the columns of its table."""
@@ -94,6 +104,20 @@ class Plan:
         if name in self._joins:
             columns += [column for column in self._joins[name].columns if column not in columns]
         self._check_columns(name, columns)
+
+    def _look_at_parquet(self, name: str, look: bool) -> None:
+        """Read the footers of the dataset's Parquet files, and hash those that changed."""
+        dataset = self.datasets[name]
+        shards = parquet.shards(self.root / dataset["path"], dataset.get("splits"))
+        audio = parquet.audio_column(shards[0], dataset.get("file"))
+        columns = [parquet.EXTRACTED["file"], *parquet.label_columns(shards[0], audio)]
+        if name in self._joins:
+            columns += [column for column in self._joins[name].columns if column not in columns]
+        columns += names.pattern(dataset["name"]).fields if "name" in dataset else ()
+        self._check_columns(name, columns)
+        self._parquet[name] = shards
+        seen = self.root / f"results/corpus/{name}/parquet.json"
+        self._digests[name] = parquet.digests(shards, seen, look)
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -119,14 +143,24 @@ class Plan:
         tasks = self.datasets[dataset]["tasks"]
         return [name for name, entry in tasks.items() if entry["role"] == "target"]
 
+    def kind(self, dataset: str, task: str) -> kinds.Kind:
+        return kinds.of(self.datasets[dataset]["tasks"][task])
+
+    def _tested(self, dataset: str, task: str, stage: str) -> bool:
+        """Whether a stage that is only for targets is made for the task."""
+        return task in self.targets(dataset) and self.kind(dataset, task).has(stage)
+
     def confound_columns(self, dataset: str, task: str) -> list[str]:
         """The columns whose association with the task's target is reported."""
+        if not self.kind(dataset, task).has("confounds"):
+            return []
         entry = self.datasets[dataset]
-        return [name for name in entry["confounds"] if name != entry["tasks"][task]["target"]]
+        target = columns_of(entry["tasks"][task]["target"])
+        return [name for name in entry["confounds"] if name not in target]
 
     def generated(self, dataset: str) -> bool:
         """Whether a rule makes the recordings, which cannot be scanned before."""
-        return self.datasets[dataset]["source"] in ("chorus", "archive")
+        return self.datasets[dataset]["source"] in ("chorus", "archive", "parquet")
 
     def deep(self) -> list[str]:
         """The encoders with blocks."""
@@ -142,7 +176,7 @@ class Plan:
 
     def _on_tokens(self, section: str, dataset: str, task: str) -> list[str]:
         settings = self.datasets[dataset]["probes"][section]
-        if not settings or task not in self.targets(dataset):
+        if not settings or not self._tested(dataset, task, section):
             return []
         names = [new for name in settings["encoders"] for new in self.draws.get(name, [name])]
         return [name for name in names if name in self.encoders]
@@ -150,12 +184,12 @@ class Plan:
     def sampled(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored with few clips for the task."""
         requested = self.datasets[dataset]["probes"]["samples"] is not None
-        return list(self.encoders) if requested and task in self.targets(dataset) else []
+        return list(self.encoders) if requested and self._tested(dataset, task, "samples") else []
 
     def as_notebook(self, dataset: str, task: str) -> list[str]:
         """The encoders that are also scored by the notebook's protocol for the task."""
         requested = self.datasets[dataset]["probes"]["protocol"] == "notebook"
-        return list(self.encoders) if requested and task in self.targets(dataset) else []
+        return list(self.encoders) if requested and self._tested(dataset, task, "notebook") else []
 
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
@@ -167,6 +201,8 @@ class Plan:
             return self._scans[dataset]["reason"].null_count  # fast: called for every job
         if dataset in self._archives:
             return self._archives[dataset]["unpacked_files"]  # an upper bound
+        if dataset in self._parquet:
+            return sum(shard.rows for shard in self._parquet[dataset])
         sizes = self.datasets[dataset]["chorus"]
         return math.prod(sizes[k] for k in ("species", "individuals", "call_types", "renditions"))
 
@@ -200,7 +236,8 @@ class Plan:
             if key not in ("tasks", "probes", "recording", "confounds", "speed")
         }
         if self.generated(dataset):
-            settings |= listing.GENERATED | {"path": f"results/corpus/{dataset}/raw"}
+            made = parquet.EXTRACTED if dataset in self._parquet else listing.GENERATED
+            settings |= made | {"path": f"results/corpus/{dataset}/raw"}
             if dataset in self._archives:
                 settings |= archives.bounds(self._archives[dataset])
             if "join" in settings:
@@ -212,7 +249,7 @@ class Plan:
             settings |= annotated.as_table(settings["annotations"])
         elif "name" in settings and "table" not in settings:
             settings |= names.as_table(settings["name"])
-        return settings
+        return windows.as_table(settings) if "windows" in settings else settings
 
     def _used(self, dataset: str) -> list[str]:
         """The columns in which rows of one clip may not differ: those that the entry names.
@@ -253,7 +290,7 @@ class Plan:
         """Where the user's tables are, for stages that read labels."""
         settings = self.corpus_settings(dataset)
         keys = ("path", "table", "text", "file", "start", "end", "duration", "units", "annotations")
-        keys += ("join", "archive", "missing", "sets", "name")
+        keys += ("join", "archive", "missing", "sets", "name", "windows")
         return {key: settings[key] for key in keys if key in settings}
 
     def labels(self, dataset: str, columns: list[str]) -> dict:
@@ -297,11 +334,15 @@ class Plan:
             **self.probes(dataset, "max_clips", "folds", "inner_folds", "repeats", "seed"),
         }
 
-    def _too_short(self, dataset: str, column: str) -> dict:
-        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none."""
+    def _too_short(self, dataset: str, column: str | list[str]) -> dict:
+        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none.
+
+        Of several columns the values are no classes, and {} is returned.
+        """
         annotations = self.datasets[dataset].get("annotations")
         reasons = self._scans[dataset]["reason"].to_pylist() if annotations else []
-        if not any(reason and reason.startswith(TOO_SHORT) for reason in reasons):
+        lost = any(reason and reason.startswith(TOO_SHORT) for reason in reasons)
+        if not lost or not isinstance(column, str):
             return {}
         cells = self._labels[dataset][column].to_pylist()
         lost = Counter(
@@ -310,6 +351,11 @@ class Plan:
             if cell and reason and reason.startswith(TOO_SHORT)
         )
         return {"too_short": {"min_s": annotations["min_s"], "clips": dict(sorted(lost.items()))}}
+
+    def linear(self, dataset: str, task: str) -> dict:
+        """The settings of linear probes."""
+        keys = ("inner_folds", "c_grid", "permutations", "control_tasks", "fusions", "seed")
+        return self.probes(dataset, *keys) | {kinds.KEY: self.kind(dataset, task).name}
 
     def confounds(self, dataset: str, task: str) -> dict:
         """The columns whose association with the task's target is reported."""
@@ -342,6 +388,15 @@ class Plan:
         shards = {"shards": len(self.shards(dataset))}
         return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
 
+    def extraction(self, dataset: str) -> dict:
+        """Which Parquet files hold the clips, by their content, and which of their columns."""
+        keys = {key: value for key, value in self.datasets[dataset].items() if key == "file"}
+        return keys | {"sha256": self._digests[dataset], "shards": len(self.shards(dataset))}
+
+    def parquet_files(self, dataset: str) -> dict:
+        """Where the Parquet files are, and which of them are read."""
+        return {key: self.datasets[dataset].get(key) for key in ("path", "splits")}
+
     def layout_code(self, dataset: str) -> list[str]:
         """The modules that read the archive's file names, and the bounds of its clips."""
         entry = self._archives[dataset]
@@ -350,7 +405,7 @@ class Plan:
 
     def reader_code(self, dataset: str) -> list[str]:
         """The modules that read the dataset's annotation files, where it has some."""
-        return labels.reader_code(self.datasets[dataset])
+        return labels.reader_code(self.corpus_settings(dataset))
 
     def manifest_code(self, dataset: str) -> list[str]:
         """The same, and what checks the bounds of clips, where they have some."""
@@ -371,8 +426,12 @@ class Plan:
         return self.probes(dataset, *keys) | {"task": task, "draws": self.draws}
 
     def described(self, dataset: str, task: str) -> list[str]:
-        """The encoders with an acoustic atlas and neighbours for the task."""
+        """The encoders with an acoustic atlas for the task."""
         return list(self.encoders) if task in self.targets(dataset) else []
+
+    def neighboured(self, dataset: str, task: str) -> list[str]:
+        """The encoders whose clips are retrieved by their neighbours for the task."""
+        return list(self.encoders) if self._tested(dataset, task, "neighbours") else []
 
     def conditioned(self, dataset: str, task: str) -> list[str]:
         """The trained encoders that are also probed together with acoustic descriptors."""
@@ -381,7 +440,7 @@ class Plan:
             for name in self.deep()
             if self.encoders[name].get("weights") not in words.UNTRAINED
         ]
-        return trained if task in self.targets(dataset) else []
+        return trained if self._tested(dataset, task, "conditional") else []
 
     def erased_columns(self, dataset: str, task: str) -> list[str]:
         """The columns to erase from readouts before the task is probed."""
@@ -395,7 +454,7 @@ class Plan:
 
     def erased(self, dataset: str, task: str) -> list[str]:
         """The encoders that the task is also probed on with columns erased."""
-        wanted = task in self.targets(dataset) and self.erased_columns(dataset, task)
+        wanted = self._tested(dataset, task, "erasure") and self.erased_columns(dataset, task)
         return self.deep() if wanted else []
 
     def erasure(self, dataset: str, task: str) -> dict:
@@ -415,6 +474,17 @@ class Plan:
         """The rate and speed at which the dataset's clips are described."""
         return {"rate": self.described_rate(dataset)} | _unless_true(self.speed(dataset))
 
+    def encoder_in_key(self, encoder: str, dataset: str) -> dict:
+        """`encoder` less the places of its local files, whose content is in `weights`."""
+        entry = self.encoder(encoder, dataset)
+        files = list(map(Path, catalogue.weight_files(self.encoders[encoder])))
+        places = {
+            key
+            for key in {"path", "weights", "of"} & entry.keys()
+            if any(Path(entry[key]) in (file, file.parent) for file in files)
+        }
+        return {key: value for key, value in entry.items() if key not in places}
+
     @cache
     def weights(self, encoder: str) -> list[str]:
         """Digests of the local files that the encoder's weights are read from."""
@@ -429,7 +499,7 @@ class Plan:
             "readouts": settings.get("readouts", ["blocks"]),
             "keep": settings["keep"],
             "budget_gb": settings["budget_gb"] / self.datasets[dataset]["shards"],
-            "encoder": self.encoder(encoder, dataset),
+            "encoder": self.encoder_in_key(encoder, dataset),
         }
 
     def attention(self, dataset: str) -> dict:
@@ -449,7 +519,7 @@ class Plan:
 
     def mapped(self, dataset: str, task: str) -> list[str]:
         """The encoders with UMAP panels of the task: of several random draws only the first."""
-        if task not in self.targets(dataset):
+        if not self._tested(dataset, task, "umap"):
             return []
         later = {name for drawn in self.draws.values() for name in drawn[1:]}
         return [name for name in self.deep() if name not in later]
@@ -495,7 +565,7 @@ def _columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
     crossing = [("transfer.column", task["transfer"]["column"])] if "transfer" in task else []
     return [
-        ("target", task["target"]),
+        *(("target", column) for column in columns_of(task["target"])),
         *(("group", column) for column in columns_of(task["group"])),
         *crossing,
     ]

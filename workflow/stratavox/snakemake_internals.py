@@ -178,6 +178,12 @@ def unfinished(workflow: Workflow) -> tuple[int, int, set[str]]:
     return len(jobs) - len(left), len(jobs), {str(path) for job in left for path in job.output}
 
 
+def failed(workflow: Workflow) -> list[tuple[str, dict, list[str]]]:
+    """The jobs that failed: rule, wildcards and logs."""
+    jobs = sorted(workflow.scheduler.failed, key=lambda job: str(job.output))
+    return [(job.rule.name, dict(job.wildcards.items()), list(map(str, job.log))) for job in jobs]
+
+
 def load(snakefile: Path, config: Path, folder: Path) -> dict:
     """The global names of ``snakefile``, read in ``folder`` with ``config`` over its own config.
 

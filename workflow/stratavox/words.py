@@ -35,6 +35,37 @@ PROBES = {
     "attention_order": "attention on tokens in order",
     "mlp": "MLP on the mean",
 }
+# Metrics of the table of scores; the first of each kind of task is what answers are about.
+METRICS = {
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "r2": "variance explained (R²)",
+    "spearman": "Spearman's rho",
+    "map": "mean average precision (mAP)",
+    "auroc": "class-mean AUROC",
+}
+# Kinds of tasks, in a sentence.
+KINDS = {
+    "classification": "a classification",
+    "regression": "a regression",
+    "multilabel": "a multilabel task",
+}
+NOT_COMPUTED = "not computed"
+# Stages, controls and fusions that are made for classes alone (probe/kinds.py).
+OF_CLASSES = {
+    "confounds": "association of columns with the label",
+    "samples": "samples to accuracy",
+    "notebook": "the notebook's protocol",
+    "conditional": "bits beyond acoustic descriptors",
+    "erasure": "erasure",
+    "attention": "probes on tokens",
+    "all_blocks": "probes on the tokens of all blocks",
+    "control_task": "control task",
+    "weighted": "weighted blocks",
+    "neighbours": "neighbours and clusters",
+    "umap": "maps",
+}
 # Between the two parts of the name of a probe on all blocks: its head and its protocol.
 BY_PROTOCOL = ":"
 HEADS = {
@@ -146,6 +177,11 @@ def side(transfer: dict, name: str) -> str:
     return f"{transfer['column']} {' and '.join(transfer[name])}"
 
 
+def sentence(text: str) -> str:
+    """The same text at the start of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def missing(value: float | None) -> bool:
     """Whether a table's number is empty (null or NaN)."""
     return value is None or value != value
@@ -157,8 +193,11 @@ def none_if_missing(value):
 
 
 def number(value: float | None, decimals: int = 3) -> str:
-    """A score with three decimals; an empty one as a dash."""
-    return "–" if missing(value) else f"{value:.{decimals}f}"
+    """A score with three decimals, zero without a sign; an empty one as a dash."""
+    if missing(value):
+        return "–"
+    text = f"{value:.{decimals}f}"
+    return text if float(text) else text.removeprefix("-")
 
 
 def difference(value: float | None) -> str:
@@ -170,7 +209,7 @@ def bounds(low: float | None, high: float | None, decimals: int = 3) -> str:
     """ "0.551 to 0.692", or "no interval" where the table has none."""
     if missing(low) or missing(high):
         return INTERVALS["none"]
-    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+    return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
 def estimate(of, decimals: int = 3) -> str:

@@ -38,8 +38,14 @@ class Finished:
         )
 
     def check_task(self, dataset: str, task: str) -> None:
-        """Raise for a task that the dataset does not have, or that is a nuisance."""
+        """Raise for a task that the dataset does not have, a nuisance, and one without classes."""
         targets = self.plan.targets(dataset)
+        kind = self.plan.kind(dataset, task).name if task in targets else None
+        if kind not in (None, "classification"):
+            raise StratavoxError(
+                f"--task: {task!r} of {dataset} is {words.KINDS[kind]}; apply predicts one class "
+                "for each clip. Give a task of kind: classification"
+            )
         if task not in targets:
             raise StratavoxError(
                 f"--task: {dataset} has no task {task!r} with the role target in {self.config}; "

@@ -15,6 +15,7 @@ from stratavox.errors import StratavoxError
 # Loaded by name, so that its code is in the keys of only those datasets that need it.
 ANNOTATIONS = "corpus.annotations.table"
 NAMES = "corpus.names"
+WINDOWS = "corpus.windows"
 
 
 def reader_code(settings: dict) -> list[str]:
@@ -23,6 +24,7 @@ def reader_code(settings: dict) -> list[str]:
         [settings.get("table"), settings.get("join", {}).get("table"), _list_of(settings)]
     )
     modules += [NAMES] if "name" in settings else []
+    modules += [WINDOWS] if "windows" in settings else []
     if "annotations" in settings:
         form = settings["annotations"]["format"]
         modules += [ANNOTATIONS, f"corpus.annotations.formats.{form}"]
@@ -34,7 +36,7 @@ def _list_of(settings: dict) -> str | None:
 
 
 def user_rows(settings: dict, root: Path) -> user_table.UserTable:
-    """The user's table, or the boxes of the annotation files as one, with what names hold."""
+    """The user's table, annotation files as one, or windows, with what names hold."""
     folder = root / settings["path"]
     if not folder.is_dir():
         raise StratavoxError(
@@ -48,6 +50,8 @@ def user_rows(settings: dict, root: Path) -> user_table.UserTable:
         return importlib.import_module(f"stratavox.{NAMES}").read(settings["name"], folder)
     else:
         table = user_table.read_all(folder, settings["table"], settings.get("text"))
+    if "windows" in settings:
+        table = importlib.import_module(f"stratavox.{WINDOWS}").cut(settings, table, folder)
     if "name" in settings:
         names = importlib.import_module(f"stratavox.{NAMES}")
         return names.added(settings["name"], table, settings["file"])
@@ -138,8 +142,13 @@ def check_columns(
             archive = f" (from {settings['archive']})" if "archive" in settings else ""
             named = user_table.label_of(settings["table"])
             table = f"{settings['path']}/{named}{archive}{joined}"
+            windows = (
+                "; of a recording's boxes, windows have only the labels of multilabel tasks, and "
+                "columns with one value in each recording"
+            )
             raise StratavoxError(
                 f"{key}: no column {column!r} in {table}; columns: {', '.join(columns)}"
+                + (windows if "windows" in settings else "")
             )
 
 

@@ -65,6 +65,9 @@ def make(
     hygiene["cut_at_file_end"] = beyond.cut(scanned, clips) if has_bounds else []
     if "annotations" in settings:
         hygiene |= {"rows": len(scanned) - bare} | _annotation_hygiene(scanned, labels)
+    if "windows" in settings:
+        boxes = labels["boxes"].to_pylist()
+        hygiene["windows"] = {"with_box": len(boxes) - boxes.count("0"), "clips": len(boxes)}
     return clips, labels, hygiene
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stratavox.corpus.match import is_recording
+from stratavox.corpus.text_table import NO_TEXT, printable
 from stratavox.corpus.user_table import RESERVED, UserTable
 from stratavox.corpus.walk import files_below
 from stratavox.errors import StratavoxError
@@ -99,8 +100,11 @@ def read(text: str, folder: Path) -> UserTable:
     if not files:
         raise StratavoxError(f"{folder}: no recordings below it; correct the config's key 'path'")
     digest = hashlib.sha256("\0".join([text, *files]).encode("utf-8", "surrogateescape"))
-    rows = list(range(1, len(files) + 1))
-    bare = UserTable(folder / text, digest.hexdigest(), rows, {FILE: files}, {})
+    rows, shown = list(range(1, len(files) + 1)), list(map(printable, files))
+    no_text = {
+        row: NO_TEXT for row, *same in zip(rows, files, shown, strict=True) if len(set(same)) > 1
+    }
+    bare = UserTable(folder / text, digest.hexdigest(), rows, {FILE: shown}, no_text)
     return added(text, bare, FILE)
 
 

@@ -13,7 +13,7 @@ import soundfile as sf
 
 from stratavox import ffmpeg
 from stratavox.audio import AudioError
-from stratavox.corpus import containers, expansion
+from stratavox.corpus import containers, expansion, from_start
 from stratavox.corpus.containers import Layout
 from stratavox.errors import StratavoxError
 
@@ -88,14 +88,14 @@ def read(
     truncated (as far as header or decoder show it), holds NaN or infinite samples, or ends before
     ``start_s``. A segment that begins in the file ends with it at the latest: programs pad their
     last window. A segment of an OGG or MP3 file, or in a format in which libsndfile cannot seek
-    (GSM 6.10, G.721), requires decoding all that precedes it.
+    (GSM 6.10, G.721), requires decoding all that precedes it, once for all segments in a row.
     """
     with _opened(Path(path)) as (file, layout):
         facts = _header(file, layout)
         if end_s is None or end_s > facts.duration + END_SLACK_S:
             _refuse_truncated(file, layout)
         start, stop = frames_between(file.frames, facts, start_s, end_s)
-        samples = _decode(file, start, stop - start)
+        samples = _decode(file, Path(path), start, stop - start)
         subtype = file.subtype
     if len(samples) < stop - start:
         raise AudioError(f"truncated: {len(samples)} of {stop - start} samples could be decoded")
@@ -206,10 +206,12 @@ def _refuse_truncated(file: sf.SoundFile, layout: Layout | None) -> None:
         raise AudioError("truncated: its last page is missing")
 
 
-def _decode(file: sf.SoundFile, start: int, count: int) -> np.ndarray:
+def _decode(file: sf.SoundFile, path: Path, start: int, count: int) -> np.ndarray:
     try:
         if file.format in INEXACT_SEEK or not file.seekable():
-            return file.read(start + count, dtype="float32", always_2d=True)[start:]
+            if start or count < file.frames:
+                return from_start.samples(path, start, count)
+            return file.read(count, dtype="float32", always_2d=True)
         file.seek(start)
         return file.read(count, dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:

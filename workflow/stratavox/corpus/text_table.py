@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import io
 import re
 from pathlib import Path
@@ -26,6 +27,21 @@ POINT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 COMMA = re.compile(r"[-+]?(\d+,\d+|,\d+)([eE][-+]?\d+)?")
 # May also be a number of thousands, as programs in English write them.
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+
+
+NO_TEXT = "its name is not UTF-8, as in old zip archives: rename it"
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file; raises OSError also for a pipe or a device, which may have no end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "not a file")
+    return path.read_bytes()
+
+
+def printable(text: str) -> str:
+    """``text`` with what no table can hold, such as a byte that is not UTF-8, as \\udce9."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def decode(path: Path, data: bytes, encoding: str | None = None) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +17,13 @@ from stratavox.tables import atomic_path
 
 CHUNK = 1 << 20
 ENCRYPTED = 0x1
+# No one's folders are deeper; removing thousands would end Python's recursion.
+DEEPEST = 64
+# What zipfile and its decompressors raise for a broken archive (UnicodeError is a ValueError).
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError),
+)
 DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -52,7 +62,7 @@ def unzip(archive: Path, target: Path, bound: Bound) -> None:
                 where = f"{archive}: {member.orig_filename!r}"
                 bound.take(where, files=1)
                 _copy(opened, member, temporary / path, where, bound)
-    except zipfile.BadZipFile as error:
+    except BROKEN as error:
         raise StratavoxError(
             f"{archive}: not a whole zip archive ({error}); remove it and fetch it again"
         ) from None
@@ -90,6 +100,8 @@ def _refused(info: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
         return "leads out of the folder"
     if not path.parts:
         return "has no name"
+    if len(path.parts) > DEEPEST:
+        return f"is more than {DEEPEST} folders deep"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link" if kind == stat.S_IFLNK else "is neither file nor folder"
@@ -103,15 +115,23 @@ def _of_macos(path: PurePosixPath) -> bool:
 def _copy(
     opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, where: str, bound: Bound
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    chunks = _content(opened, member, where)
     try:
-        with opened.open(member) as source, open(path, "wb") as target:
-            while chunk := source.read(CHUNK):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as target:
+            for chunk in chunks:
                 bound.take(where, bytes=len(chunk))
                 target.write(chunk)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except OSError as error:
+        raise StratavoxError(f"{where} cannot be written: {error.strerror}") from None
+
+
+def _content(opened: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> Iterator[bytes]:
+    try:
+        with opened.open(member) as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
+    except (*BROKEN, OSError) as error:  # bz2's is an OSError
         raise StratavoxError(
             f"{where} cannot be unpacked ({error}); remove the archive and fetch it again"
         ) from None
-    except OSError as error:
-        raise StratavoxError(f"{where} cannot be written: {error.strerror}") from None

@@ -42,6 +42,8 @@ class UserTable:
     ragged: dict[int, str]
     # columns, beside file, start and end, that say where a clip is
     no_labels = frozenset()
+    # recordings that somebody looked through, with or without finding anything
+    annotated = ()
 
     @property
     def homes(self) -> list[Path]:
@@ -91,9 +93,13 @@ def read(path: Path, key: str = "table", text: dict | None = None) -> UserTable:
     try:
         # before all bytes are read: a file that holds recordings can be large
         records = importlib.import_module(f"stratavox.{reader}").records(path) if reader else None
-        data = path.read_bytes()
+        data = text_table.content(path)
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such table; correct the config's key {key!r}") from None
+    except OSError as error:
+        raise StratavoxError(
+            f"{path}: cannot be read ({error.strerror}); correct the config's key {key!r}"
+        ) from None
     table = _arrange(path, data, records) if reader else parse(path, data, text=text)
     if not table.rows:
         raise StratavoxError(f"{path}: an empty table: it needs a header and a row for each clip")

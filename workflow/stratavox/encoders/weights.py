@@ -23,6 +23,9 @@ OLD_WEIGHT_NORM = {
     "weight_v": "parametrizations.weight.original1",
 }
 
+# Other kinds, such as quantised ones, would be taken for values that they are not.
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
@@ -107,7 +110,8 @@ def load_exact(
     start with one of ``heads`` (classifiers and other parts of the training). ``renames`` replaces
     parts of the names of older files, one after another. Half precision becomes the model's
     precision. Raises `StratavoxError`, naming the file, for a file that cannot be read or has
-    another sha256, and for a tensor that is missing, unexpected, of another shape or not finite.
+    another sha256, and for a tensor that is missing, unexpected, of another shape, of numbers that
+    are no floats where the model's are, or not finite.
     """
     path = Path(path)
     read, digest = _read(path)
@@ -147,6 +151,15 @@ def fit(
             f"{name} {tuple(tensor.shape)}, not {tuple(own[name].shape)}"
             for name, tensor in tensors.items()
             if tensor.shape != own[name].shape
+        ],
+    )
+    _refuse(
+        path,
+        "holds numbers of another kind than weights have (F16, BF16, F32 or F64):",
+        [
+            f"{name} {tensor.dtype}".replace("torch.", "")
+            for name, tensor in tensors.items()
+            if tensor.dtype not in (FLOATS if own[name].is_floating_point() else [own[name].dtype])
         ],
     )
     _refuse(
@@ -191,6 +204,10 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], str]:
             return load_file(path), hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise StratavoxError(f"{path}: no such file; give the path of the weights") from None
+    except OSError as error:
+        raise StratavoxError(
+            f"{path}: cannot be read ({error.strerror}); give the path of a .safetensors file"
+        ) from None
     except SafetensorError as error:
         raise StratavoxError(
             f"{path}: not a whole .safetensors file ({error}); fetch it again"

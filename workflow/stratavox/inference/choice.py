@@ -1,6 +1,6 @@
 """Which encoder training chooses, fold by fold, and what its choices score on held-out clips.
 
-In each outer fold (and repeat) the candidate with the least inner log-loss is taken; its inner
+In each outer fold (and repeat) the candidate with the least inner loss is taken; its inner
 folds are the same for all. The best of several scores would be too high (Cawley & Talbot 2010, J.
 Machine Learning Research 11:2079-2107, section 5; Varma & Simon 2006, BMC Bioinformatics 7:91).
 """
@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from stratavox.inference.measures import Balanced
+from stratavox.inference.measures import Balanced, Predicted
 from stratavox.inference.study import Encoder, Key, Study
 
 
@@ -20,13 +20,13 @@ from stratavox.inference.study import Encoder, Key, Study
 class Choice:
     """The candidate that training chose in each fold, and the one chosen in most (``encoder``).
 
-    ``winners``: its name by repeat and fold. ``measure``: correctness of the choice on the clips
-    that were held out.
+    ``winners``: its name by repeat and fold. ``measure``: that of the choice on the clips that were
+    held out.
     """
 
     encoder: Encoder
     winners: pd.Series
-    measure: Balanced
+    measure: Balanced | Predicted
 
     @classmethod
     def of(cls, study: Study, candidates: list[Encoder]) -> Choice:
@@ -55,11 +55,10 @@ def key(study: Study, encoder: Encoder, readout: str) -> Key:
     return Key(encoder.name, readout, regime=study.regime)
 
 
-def _of_winners(study: Study, winners: pd.Series) -> Balanced:
+def _of_winners(study: Study, winners: pd.Series) -> Balanced | Predicted:
     """Each held-out clip as its fold's winner has it, averaged over repeats as in `Study.add`."""
     names = winners.unique()
     tested = pd.concat([study.tested[name].assign(encoder=name) for name in names])
     own = tested.merge(winners.reset_index(), on=["repeat", "fold", "encoder"])
-    clips = own.groupby("clip_id").agg({"correct": "mean", "target": "first", "group": "first"})
-    target, group = clips["target"].to_numpy(str), clips["group"].to_numpy(str)
-    return Balanced.of(clips["correct"].to_numpy(), target, group)
+    scoring = study.kind.module("inference")
+    return scoring.measures(scoring.clips(own, []))["correct"]

@@ -16,6 +16,8 @@ import scipy  # its parts load at their first use, not for those who read a cons
 
 # Weights (draws, groups) to values (draws,), by `weights @ values` and `len(weights)` alone.
 Statistic = Callable[[np.ndarray], np.ndarray]
+# Value, standard error, groups and how many standard errors, to low and high.
+Bounds = Callable[[float, float, "Groups", float], tuple[float, float]]
 
 LEVEL = 0.95
 # With fewer degrees of freedom there is only the range over groups, and no test. From 2 on the t
@@ -182,10 +184,10 @@ class Interval:
         return Interval(self.value, low, high, self.kind, float(np.sqrt(total)), joint)
 
 
-def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Interval:
+def interval(statistic: Statistic, groups: Groups, bounds: Bounds | None = None) -> Interval:
     """The statistic with 95 % bounds by t over groups, or its range where groups are too few.
 
-    ``share``: the statistic lies between 0 and 1 (see `share_bounds`).
+    ``bounds``: `plain_bounds` by default, `share_bounds` or `explained_bounds`.
     """
     value = float(statistic(groups.everyone)[0])
     if groups.kind == RANGE:
@@ -194,8 +196,7 @@ def interval(statistic: Statistic, groups: Groups, share: bool = False) -> Inter
     error = float(np.linalg.norm(groups.influence(statistic)))
     error = error if error > NO_SPREAD else 0.0
     times = scipy.stats.t.ppf((1 + LEVEL) / 2, groups.freedom)
-    bounds = share_bounds if share else plain_bounds
-    low, high = bounds(value, error, groups, times)
+    low, high = (bounds or plain_bounds)(value, error, groups, times)
     return Interval(value, low, high, STUDENT, error, groups.freedom)
 
 
@@ -227,6 +228,22 @@ def share_bounds(value: float, error: float, groups: Groups, times: float) -> tu
     half = times * error / spread
     ends = scipy.special.expit(scipy.special.logit(value) + np.array([-half, half]))
     return min(low, float(ends[0])), max(high, float(ends[1]))
+
+
+def explained_bounds(
+    value: float, error: float, groups: Groups, times: float
+) -> tuple[float, float]:
+    """Bounds of a share of variance explained: the wider, on each side, of two.
+
+    One is t; the other is t on the logarithm of the share that is not explained, a ratio of two
+    positive sums. Neither is above 1.
+    """
+    low, high = plain_bounds(value, error, groups, times)
+    rest = 1 - value
+    if error and rest > 0:
+        ends = 1 - rest * np.exp(np.array([1, -1]) * times * error / rest)
+        low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+    return low, min(high, 1.0)
 
 
 def exact_bounds(share: float, trials: float, level: float) -> tuple[float, float]:

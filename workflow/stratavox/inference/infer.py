@@ -69,7 +69,7 @@ def fits(study: Study) -> dict[str, dict]:
     scores = study.scores
     outer = scores[
         scores["fold"].notna()
-        & (scores["metric"] == "balanced_accuracy")
+        & (scores["metric"] == study.kind.metric)
         & (scores["readout"] != "nested")
         & (scores["probe"] == "linear")
         & (scores["control"] == "none")

@@ -14,6 +14,7 @@ from stratavox.inference.groups import (
     NO_SPREAD,
     RANGE,
     STUDENT,
+    Bounds,
     Groups,
     Interval,
     Statistic,
@@ -96,13 +97,13 @@ class Joint:
         variance = sum(part * np.square(drawn()) for part in parts) / parts.sum()
         return float(np.quantile(np.abs(drawn() / np.sqrt(variance)).max(axis=1), LEVEL))
 
-    def bands(self) -> list[tuple[float, float]] | None:
-        """Bounds of shares that hold for all at once with 95 %; None where groups are too few."""
+    def bands(self, bounds: Bounds = share_bounds) -> list[tuple[float, float]] | None:
+        """Bounds that hold for all at once with 95 %; None where groups are too few."""
         if self.groups.kind == RANGE:
             return None
         times = self.times
         return [
-            share_bounds(value, error, self.groups, times)
+            bounds(value, error, self.groups, times)
             for value, error in zip(self.values.tolist(), self.errors.tolist(), strict=True)
         ]
 

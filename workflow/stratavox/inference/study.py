@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from stratavox import words
-from stratavox.inference.groups import Groups, Interval, interval
-from stratavox.inference.measures import Balanced, Explained
+from stratavox.inference.groups import Bounds, Groups, Interval, interval
+from stratavox.inference.measures import Balanced, Explained, Predicted
+from stratavox.probe import kinds
 
 PERMUTED = "permutation"
 
@@ -93,11 +94,12 @@ class Study:
 
     ``task`` is the JSON of its folds, ``settings`` those of the stage; ``groups`` is None where
     they are unknown. ``scores``, ``atlases``, ``layer_weights``, ``block_weights`` (of probes on
-    tokens) and ``samples`` are tables of the probes, all but the first by encoder. ``correct`` and
-    ``bits`` are the measures; ``seeded`` has the parts of a score by seed and fold (`_of_seeds`);
-    ``tested`` is whether each clip was right, by encoder, repeat
-    and fold (`Encoder.compared`, in the strictest regime); ``erased`` are the columns of
-    probe.erasure; ``answers`` are the rows of the tables of answers computed so far.
+    tokens) and ``samples`` are tables of the probes, all but the first by encoder. ``correct`` are
+    the measures of the kind's metric, such as balanced accuracy, and ``bits`` those of classes
+    alone; ``seeded`` has the parts of a score by seed and fold (`_of_seeds`); ``tested`` are the
+    scored clips, by encoder, repeat and fold (`Encoder.compared`, in the strictest regime);
+    ``erased`` are the columns of probe.erasure; ``answers`` are the rows of the tables of answers
+    computed so far.
     """
 
     task: dict
@@ -109,7 +111,7 @@ class Study:
     block_weights: dict[str, pd.DataFrame] = field(default_factory=dict)
     samples: dict[str, pd.DataFrame] = field(default_factory=dict)
     tested: dict[str, pd.DataFrame] = field(default_factory=dict)
-    correct: dict[Key, Balanced] = field(default_factory=dict)
+    correct: dict[Key, Balanced | Predicted] = field(default_factory=dict)
     bits: dict[Key, Balanced] = field(default_factory=dict)
     seeded: dict[Key, np.ndarray] = field(default_factory=dict)
     explained: dict[Place, Explained] = field(default_factory=dict)
@@ -124,6 +126,20 @@ class Study:
         return self.task["regimes"][0]
 
     @property
+    def kind(self) -> kinds.Kind:
+        return kinds.of(self.task)
+
+    @property
+    def bounds(self) -> Bounds:
+        """How the score of this kind of task is bounded."""
+        return self.kind.module("inference").BOUNDS
+
+    @property
+    def metric(self) -> str:
+        """The metric that the answers are about, in words."""
+        return words.METRICS[self.kind.metric]
+
+    @property
     def chance(self) -> float:
         return self.task["chance"]
 
@@ -133,29 +149,22 @@ class Study:
 
     def add(self, encoder: str, predictions: pd.DataFrame) -> None:
         """Count one encoder's out-of-fold predictions; a clip's repeats are averaged."""
-        known = predictions["group"].notna().all()
-        scored = predictions.assign(
-            correct=(predictions["predicted"] == predictions["target"]).astype(float),
-            bits=predictions["log_probability"] / np.log(2),
-            group=predictions["group"] if known else predictions["clip_id"],
-        )
-        self._keep_folds(encoder, scored)
+        own, known = self.kind.module("inference"), predictions["group"].notna().all()
+        group = predictions["group"] if known else predictions["clip_id"]
+        scored = own.scored(predictions.assign(group=group))
+        self._keep_folds(encoder, scored, own.COLUMNS)
         parts = ["readout", "probe", "control", "regime"]
-        clips = scored.groupby([*parts, "clip_id"], sort=True, observed=True).agg(
-            {"correct": "mean", "bits": "mean", "target": "first", "group": "first"}
-        )
-        for cell, part in clips.groupby(level=parts, sort=False):
+        for cell, part in own.clips(scored, parts).groupby(level=parts, sort=False):
             key = Key(encoder, *cell)
-            target, group = part["target"].to_numpy(str), part["group"].to_numpy(str)
-            self.correct[key] = Balanced.of(part["correct"].to_numpy(), target, group)
-            self.bits[key] = Balanced.of(part["bits"].to_numpy(), target, group)
+            for name, measure in own.measures(part).items():
+                getattr(self, name)[key] = measure
             if "seed" in scored:
                 self.seeded[key] = _of_seeds(scored, parts, cell)
             if known and self.groups is None:
                 self.groups = Groups.of(self.correct[key].clips)
-                self.group_names = sorted(set(group))
+                self.group_names = sorted(set(part["group"]))
 
-    def _keep_folds(self, encoder: str, scored: pd.DataFrame) -> None:
+    def _keep_folds(self, encoder: str, scored: pd.DataFrame, columns: tuple[str, ...]) -> None:
         unit = next(one for one in self.encoders if encoder in one.members)
         own = scored[
             (scored["readout"] == unit.compared)
@@ -164,8 +173,8 @@ class Study:
             & (scored["regime"] == self.regime)
         ]
         if len(own):
-            columns = ["repeat", "fold", "clip_id", "target", "group", "correct"]
-            self.tested[encoder] = own[columns]
+            kept = ["repeat", "fold", "clip_id", "target", "group", *columns]
+            self.tested[encoder] = own[kept]
 
     def add_atlas(self, encoder: str, atlas: pd.DataFrame) -> None:
         """Count one encoder's atlas: its squared errors by group, in the order of the groups.
@@ -213,11 +222,11 @@ class Study:
             wider = replace(wider, low=max(0.0, wider.low), high=min(1.0, wider.high))
         return wider
 
-    def score(self, measure: Balanced) -> Interval:
-        """A balanced accuracy in the strictest regime, with bounds where groups are known."""
+    def score(self, measure: Balanced | Predicted) -> Interval:
+        """A score in the strictest regime, with bounds where groups are known."""
         if self.groups is None or self.regime == "random":
             return Interval(measure.value)
-        return interval(measure, self.groups, share=True)
+        return interval(measure, self.groups, self.bounds)
 
     def chosen(self, encoders: list[str], control: str = "none") -> pd.DataFrame:
         """The block chosen in training (readout) in each fold of each of ``encoders``.
@@ -230,12 +239,12 @@ class Study:
             & (rows["chosen"] == True)  # noqa: E712
             & (rows["control"] == control)
             & (rows["regime"] == self.regime)
-            & (rows["metric"] == "balanced_accuracy")
+            & (rows["metric"] == self.kind.metric)
         ]
         return rows[["readout", "regime", "repeat", "fold"]]
 
     def null(self, encoder: Encoder) -> Interval:
-        """Balanced accuracy without information: the mean under permuted labels, and its error.
+        """The score without information: the mean under permuted labels, and its error.
 
         A permutation's score is its mean over readouts and random draws, as all of them get the
         same labels. Chance, without an error, where no labels were permuted.
@@ -244,15 +253,19 @@ class Study:
         rows = rows[
             rows["encoder"].isin(encoder.members)
             & (rows["control"] == PERMUTED)
-            & (rows["metric"] == "balanced_accuracy")
+            & (rows["metric"] == self.kind.metric)
         ]
         each = rows.groupby("repeat")["value"].mean()
         if each.empty:
             return Interval(self.chance, kind=words.CHANCE, error=0.0, freedom=1.0)
+        least = self.kind.module("inference").LEAST_NULL
         error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
         freedom = float(max(1, len(each) - 1))
         return Interval(
-            float(each.mean()), kind=words.CONTROLS[PERMUTED], error=error, freedom=freedom
+            max(float(each.mean()), least),
+            kind=words.CONTROLS[PERMUTED],
+            error=error,
+            freedom=freedom,
         )
 
     def chosen_block(self, encoder: Encoder) -> str | None:
@@ -261,7 +274,7 @@ class Study:
         return names[0] if len(names) == 1 else None
 
     def fold_differences(self, a: Key, b: Key) -> np.ndarray:
-        """Balanced accuracy of ``a`` minus that of ``b`` (repeats x folds,), draws averaged."""
+        """Score of ``a`` minus that of ``b`` (repeats x folds,), draws averaged."""
         return (self.of_folds(a, "value") - self.of_folds(b, "value")).dropna().to_numpy()
 
     def of_folds(self, key: Key, column: str) -> pd.Series:
@@ -274,7 +287,7 @@ class Study:
             & (rows["probe"] == key.probe)
             & (rows["control"] == key.control)
             & (rows["regime"] == key.regime)
-            & (rows["metric"] == "balanced_accuracy")
+            & (rows["metric"] == self.kind.metric)
             & rows["fold"].notna()
         ]
         return rows.groupby(["repeat", "fold"])[column].mean()

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.init import check, guess, preview, write
+from stratavox.init import check, guess, kinds, preview, write
 from stratavox.init.columns import Column
 from stratavox.init.from_annotations import of_annotations, unnamed
 from stratavox.init.from_folders import of_folders, unlabelled
 from stratavox.init.from_names import of_names
+from stratavox.init.from_parquet import of_parquet
 from stratavox.init.from_table import of_table
-from stratavox.init.look import SHOWN, describe, look
+from stratavox.init.look import SHOWN, Contents, describe, look
+from stratavox.init.source import Source
 from stratavox.plan import PROJECT, plan_of
 
 
@@ -30,6 +32,9 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
     name = write.name_of(folder.resolve().name, "my_calls")
     out = out or Path(f"{name}.yaml")
     table = out.with_name(f"{out.stem}_clips.csv")
+    if source := of_parquet(folder):
+        _start_with_parquet(name, folder, source, out, force)
+        return
     contents = look(folder)
     say(describe(contents))
     source = of_table(contents)
@@ -59,9 +64,12 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
     settings = (name, command, contents, source, tasks, why)
     plan = plan_of(write.config(*settings), Path())
     (outer, inner), clips = check.design(plan, name, plan.tasks(name)[0])
-    tables.write_text(write.config(*settings, (outer, inner)), out)
+    scan = tables.read_table(plan.root / f"results/corpus/{name}/scan.parquet")
+    sets = source.entry.get("sets", {})
+    proposed = kinds.proposals(source.columns, sets, scan, tasks[0].target)
+    tables.write_text(write.config(*settings, (outer, inner), proposed), out)
     shown = preview.clips(plan, name, plan.tasks(name)[0])
-    checks = [*check.rejected(plan, name), *clips]
+    checks = [*check.rejected(plan, name), *clips, *(f"  {one.line}" for one in proposed)]
     say(
         [
             *["", f"{out}: written, and checked as a run would:"],
@@ -78,6 +86,31 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
     doubts = [*passed, *source.messages, *doubtful(tasks[0], why), *checks, *describe(contents)]
     say(
         [
+            *unsure(doubts),
+            *["", "Check it, the line `group` first. Then run:", f"  {command}"],
+        ]
+    )
+
+
+def _start_with_parquet(name: str, folder: Path, source: Source, out: Path, force: bool) -> None:
+    """Write the config for Parquet files; their recordings are there once the run has begun."""
+    if out.exists() and not force:
+        raise StratavoxError(
+            f"{out}: exists already; choose another name with --out, or --force to replace it"
+        )
+    tasks, why = guess.tasks(source.columns)
+    chosen = choice(tasks[0], why)
+    say([*source.messages, "", *columns(source.columns), "", *chosen])
+    command, sets = run_command(out), source.entry.get("sets", {})
+    proposed = kinds.proposals(source.columns, sets, None, tasks[0].target)
+    design = write.DEFAULT_DESIGN
+    text = write.config(name, command, Contents(folder), source, tasks, why, design, proposed)
+    plan_of(text, Path())
+    tables.write_text(text, out)
+    doubts = [*source.messages, *doubtful(tasks[0], why), *(one.line for one in proposed)]
+    say(
+        [
+            *["", f"{out}: written; the run writes the recordings and checks them"],
             *unsure(doubts),
             *["", "Check it, the line `group` first. Then run:", f"  {command}"],
         ]

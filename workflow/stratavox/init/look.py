@@ -12,6 +12,7 @@ from stratavox.audio import AudioError
 from stratavox.corpus import sound, user_table
 from stratavox.corpus.headers import statements, summary
 from stratavox.corpus.match import SUFFIXES, UNREAD_SUFFIXES
+from stratavox.corpus.text_table import NO_TEXT, printable
 from stratavox.corpus.walk import files_below, links_below
 from stratavox.errors import StratavoxError
 from stratavox.init import foreign, sniff
@@ -63,8 +64,13 @@ def look(folder: Path) -> Contents:
     contents, others = Contents(folder), Counter()
     for name in files_below(folder, without=os.path.abspath("results")):
         suffix = Path(name).suffix.lower()
-        if not (folder / name).exists():
+        if (shown := printable(name)) != name:
+            if suffix in SUFFIXES:
+                contents.unreadable[shown] = NO_TEXT
+        elif not (folder / name).exists():
             contents.broken.append(name)
+        elif not (folder / name).is_file():  # a pipe may have no end
+            others["no file"] += 1
         elif suffix in SUFFIXES:
             contents.recordings.append(name)
         elif suffix in UNREAD_SUFFIXES:

@@ -71,7 +71,7 @@ def recognise(columns: list[Column], asis: set[str] = frozenset()):
         first = next(cell for cell in raw[name] if sign in cell)
         messages.append(
             f"  look: {name}: some cells hold several labels ({first!r}). Each set is a class of "
-            "its own, whatever the order (key sets); labels of a set are not probed one by one"
+            "its own, whatever the order (key sets); kind: multilabel probes them one by one"
         )
     for column in columns:
         if column.kind == "label" and column.useless is None:

@@ -10,6 +10,7 @@ import yaml
 from stratavox.config import default
 from stratavox.init import guess
 from stratavox.init.columns import Column
+from stratavox.init.kinds import Proposal
 from stratavox.init.look import SLOW, SPEED, Contents, counts, ultrasonic
 from stratavox.init.source import Source
 
@@ -53,10 +54,11 @@ def config(
     tasks: list[guess.Task],
     why: str,
     design: tuple[int, int] = DEFAULT_DESIGN,
+    proposals: list[Proposal] = (),
 ) -> str:
     """The text of the config for the dataset ``name``: the first of ``tasks``, others as comments.
 
-    ``command`` runs it; ``design`` are the outer and inner folds.
+    ``command`` runs it; ``design`` are the outer and inner folds; ``proposals`` become comments.
     """
     lines = [
         *_comment(
@@ -81,7 +83,7 @@ def config(
         "",
         "datasets:",
         f"  {name}:",
-        *[f"    {line}" for line in _dataset(contents, source, tasks, why, design)],
+        *[f"    {line}" for line in _dataset(contents, source, tasks, why, design, proposals)],
         "",
         "encoders:",
         "  # BEATs, 12 blocks of 768, trained by Earth Species on bioacoustic recordings",
@@ -101,9 +103,10 @@ def _dataset(
     tasks: list[guess.Task],
     why: str,
     design: tuple[int, int],
+    proposals: list[Proposal],
 ) -> list[str]:
-    entry, notes = source.entry, source.notes
-    lines = ["source: folder"]
+    entry, notes = {"source": "folder"} | source.entry, source.notes
+    lines = []
     notes = {"path": "folder of the recordings, relative to where you run"} | notes
     for key, value in entry.items():
         if key == "channel":
@@ -136,6 +139,9 @@ def _dataset(
     if tasks[1:]:
         lines += _comment("other questions that these columns could answer:", 2)
         lines += [f"  # {_short(task)}" for task in tasks[1 : 1 + guess.ALTERNATIVES]]
+    if proposals:
+        lines += _comment("tasks of other kinds that these columns may allow:", 2)
+        lines += [f"  # {_proposed(proposal, tasks[0])}" for proposal in proposals]
     if design != DEFAULT_DESIGN:
         outer, inner = design
         lines += _comment("the groups are too few for the default's 5 folds with 3 inner ones")
@@ -178,6 +184,14 @@ def _short(task: guess.Task) -> str:
     name = name_of(task.target.name, "other")
     target = scalar(task.target.name)
     return f"{name}: {{target: {target}, group: {group}{role}}}"
+
+
+def _proposed(proposal: Proposal, task: guess.Task) -> str:
+    """A task of another kind in one line, with the group of the first task."""
+    group = "null" if task.group is None else scalar(task.group.column.name)
+    keys = ", ".join(f"{key}: {_flow(value)}" for key, value in proposal.keys.items())
+    above = f" # and for the dataset: {proposal.above}" if proposal.above else ""
+    return f"{name_of(proposal.name, 'other')}: {{{keys}, group: {group}}}{above}"
 
 
 def _recording(columns: list[Column], group: guess.Group | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from stratavox.probe import nested_cv, permute
@@ -82,6 +83,12 @@ def cross_validate(
         pa.concat_tables(predictions),
         pa.Table.from_pylist(layer_weights, schema=LAYER_WEIGHTS),
     )
+
+
+def scored(predictions: pd.DataFrame, columns: dict) -> list[dict]:
+    """`metric_rows` of rows of the table of predictions."""
+    target, predicted = (predictions[name].to_numpy(str) for name in ("target", "predicted"))
+    return metric_rows(target, predicted, columns)
 
 
 def _nulls(

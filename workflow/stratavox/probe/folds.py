@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from stratavox import columns, sampling, tables
 from stratavox.corpus.identity import usable
 from stratavox.corpus.labels import check_columns, inspected, labels_of
 from stratavox.errors import StratavoxError
-from stratavox.probe import alike, limits, linked, splits, transfer
+from stratavox.probe import alike, kinds, limits, linked, splits, transfer
 from stratavox.probe.regimes import APART, columns_of
 from stratavox.stage import Job
 
@@ -54,15 +55,17 @@ def choose_clips(
 
     Group and recording are None where they are unknown; a recording is named by the cells of all
     the columns in ``settings["recording"]``, and a clip with one of them empty is its own.
-    A class with fewer than ``min_clips`` clips or ``min_groups`` groups is left out, and listed;
-    `subset` draws from the others. With ``settings["transfer"]`` there is a column side, this holds
-    on either side, and the summary's counts are of the tested clips.
+    What can be tested, and the further columns, are the kind's (`kinds.Kind.folds`); `subset` draws
+    from it. With ``settings["transfer"]`` there is a column side, and the summary's counts are of
+    the tested clips.
 
     Clips that are the same audio by ``sounds`` (`alike.marked`) are in one group and recording.
     """
     where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
+    kind = kinds.of(settings)
+    own = kind.module("folds")
     crossing, group_columns = settings.get("transfer"), columns_of(settings["group"])
-    needed = [(f"{where}.target", settings["target"])]
+    needed = [(f"{where}.target", key) for key in columns_of(settings["target"])]
     needed += [(f"{where}.group", key) for key in group_columns]
     needed += [(f"{where}.transfer.column", crossing["column"])] if crossing else []
     needed += [(f"datasets.{settings['dataset']}.recording", key) for key in settings["recording"]]
@@ -70,7 +73,7 @@ def choose_clips(
     named = settings["group"] is not None
     cells = {
         "clip_id": labels["clip_id"].to_pylist(),
-        "target": labels[settings["target"]].to_pylist(),
+        **own.targets(labels, settings, where),
         "group": _group_cells(labels, group_columns) if named else None,
         "recording": _recordings(labels, settings["recording"]),
     }
@@ -80,7 +83,7 @@ def choose_clips(
     every = pd.DataFrame(cells, dtype=object)
     if crossing:
         every = every[every["side"] != ""]
-    empty_label = every["target"] == ""
+    empty_label = ~every.pop("known").astype(bool)
     empty_group = (every["group"] == "") & ~empty_label
     usable = every[~empty_label & ~empty_group].copy()
     if len(group_columns) > 1 and len(usable):
@@ -92,44 +95,31 @@ def choose_clips(
         alike.refuse_links(named_clips, usable, settings["folds"], where)
     both = transfer.straddling(usable) if crossing else np.zeros(len(usable), dtype=bool)
     straddling, usable = usable[both], usable[~both]
-    counted = limits.in_classes(usable)
-    left_out = limits.left_out(usable, settings)
-    classes = [label for label in counted if label not in {row["label"] for row in left_out}]
-    of_column = {*counted, *(row["label"] for row in left_out)}
-    if len(classes) < 2:
-        raise StratavoxError(
-            f"{where}: {len(classes)} of {len(of_column)} classes of column "
-            f"{settings['target']!r} can be tested ({', '.join(map(repr, classes)) or 'none'}); a "
-            f"probe needs at least 2 with min_clips: {settings['min_clips']} and min_groups: "
-            f"{settings['min_groups']}. Left out: "
-            + ("; ".join(f"{row['label']!r}: {row['why']}" for row in left_out) or "nothing")
-            + transfer.not_trained_on(straddling)
-            + ". Choose another target, lower the limits or remove the task."
-        )
-    whole = usable[usable["target"].isin(classes)].reset_index(drop=True)
+    dropped = transfer.not_trained_on(straddling)
+    whole, names, left_out = own.chosen(usable, settings, where, dropped)
     clips = subset(whole, settings)
     tested = tested_clips(clips)
     n_groups = tested["group"].nunique() if named else None
     if named:
         limits.refuse_few_groups(clips, settings)
     summary = {
+        kinds.KEY: kind.name,
         "target": settings["target"],
         "group": settings["group"],
         "clips": len(tested),
         "groups": n_groups,
         "recordings": tested["recording"].nunique() if settings["recording"] else None,
-        "classes": limits.in_classes(tested),
+        **own.summary(tested),
         "drawn_from": None,
-        "chance": 1 / len(classes),
         "left_out": left_out,
         "empty_labels": int(empty_label.sum()),
         "empty_groups": int(empty_group.sum()),
-        "near_duplicates": near_duplicates(counted),
+        "near_duplicates": near_duplicates(names),
         "near_duplicate_groups": near_duplicates(named_clips["group"].unique()) if named else [],
         **_identical(named_clips, clips),
     }
     if crossing:
-        summary["transfer"] = crossing | _training(clips, straddling)
+        summary["transfer"] = crossing | _training(clips, straddling, own)
     if len(clips) < len(whole):
         whole = tested_clips(whole)
         groups = whole["group"].nunique() if named else None
@@ -152,16 +142,16 @@ def _group_cells(labels: pa.Table, columns: list[str]) -> list:
     return [row if all(row) else "" for row in rows]
 
 
-def _training(clips: pd.DataFrame, straddling: pd.DataFrame) -> dict:
+def _training(clips: pd.DataFrame, straddling: pd.DataFrame, own: ModuleType) -> dict:
     """What is known of the clips that train for transfer, and of those that may not.
 
-    ``straddling`` are clips whose group is also tested.
+    ``straddling`` are clips whose group is also tested; ``own`` is `kinds.Kind.folds`.
     """
     train = clips[clips["side"] == transfer.TRAIN]
     return {
         "clips": len(train),
         "groups": train["group"].nunique(),
-        "classes": limits.in_classes(train),
+        "classes": own.summary(train)["classes"],
         "straddling_clips": len(straddling),
         "straddling_groups": sorted(set(straddling["group"])),
     }
@@ -170,13 +160,14 @@ def _training(clips: pd.DataFrame, straddling: pd.DataFrame) -> dict:
 def subset(clips: pd.DataFrame, settings: dict) -> pd.DataFrame:
     """At most ``max_clips`` of ``clips``, drawn by class with the seed; null takes all.
 
-    Each class has its share, but no fewer clips than min_clips and min_groups require. Within a
-    class every group gives one clip before any gives a second, so that the sample has as many
-    groups as possible.
+    Where there is a column stratum, its values are the classes. Each class has its share, but no
+    fewer clips than min_clips and min_groups require. Within a class every group gives one clip
+    before any gives a second, so that the sample has as many groups as possible.
     """
-    target, most = clips["target"].to_numpy(), settings["max_clips"]
+    by = clips["stratum" if "stratum" in clips else "target"]
+    target, most = by.to_numpy(), settings["max_clips"]
     if "side" in clips:
-        target = (clips["side"] + " " + clips["target"]).to_numpy()
+        target = (clips["side"] + " " + by).to_numpy()
     if most is None or len(target) <= most:
         return clips
     fewest = max(settings["min_clips"], settings["min_groups"])
@@ -267,30 +258,34 @@ def assign(clips: pd.DataFrame, settings: dict) -> tuple[pa.Table, list[str], di
 
 def _folds(clips: pd.DataFrame, regime: str, settings: dict) -> list[pa.Table]:
     """The folds of one regime, a table for each repeat."""
-    target, blocks = clips["target"].to_numpy(), []
+    blocks, own = [], kinds.of(settings).module("folds")
     for repeat in range(settings["repeats"]):
         seed = settings["seed"] + repeat * splits.SHUFFLES
         apart = APART[regime] or "audio"
         if apart in clips:
-            fold = _apart(target, clips[apart].to_numpy(), apart, settings, seed)
+            fold = _apart(clips, apart, settings, seed)
         else:
-            fold = splits.by_clip(target, settings["folds"], seed)
+            fold = own.by_clip(clips, settings["folds"], seed)
         blocks.append(_rows(clips, regime, repeat, fold))
     return blocks
 
 
 def _rows(clips: pd.DataFrame, regime: str, repeat: int, fold: np.ndarray) -> pa.Table:
-    n, of_clips = len(fold), ("clip_id", "target", "group", "recording")
-    columns_of_clips = [clips[name].to_numpy() for name in of_clips]
-    audio = clips["audio"].to_numpy() if "audio" in clips else [None] * n
-    return pa.table([[regime] * n, [repeat] * n, fold, *columns_of_clips, audio], schema=SCHEMA)
+    own = {"regime": [regime] * len(fold), "repeat": [repeat] * len(fold), "fold": fold}
+    return pa.table([_column(own, clips, name) for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _apart(
-    target: np.ndarray, group: np.ndarray, kind: str, settings: dict, seed: int
-) -> np.ndarray:
+def _column(own: dict, clips: pd.DataFrame, name: str) -> list:
+    if name in own:
+        return list(own[name])
+    return clips[name].tolist() if name in clips else [None] * len(clips)
+
+
+def _apart(clips: pd.DataFrame, kind: str, settings: dict, seed: int) -> np.ndarray:
+    """Folds that keep each value of the column ``kind`` on one side."""
+    own, group = kinds.of(settings).module("folds"), clips[kind].to_numpy()
     try:
-        return splits.by_group(target, group, settings["folds"], settings["inner_folds"], seed)
+        return own.by_group(clips, group, settings["folds"], settings["inner_folds"], seed)
     except StratavoxError as error:
         where = f"datasets.{settings['dataset']}.tasks.{settings['task']}"
         several = columns_of(settings["group"]) if kind == "group" else settings["recording"]

@@ -2,9 +2,10 @@
 
 Reads the readouts and the shared folds; writes scores (a row for each readout, control, regime,
 repeat, fold and metric; fold is null where the predictions of all folds are scored together), the
-out-of-fold prediction of every clip, and the learned weights of the fusion ``weighted``. The
-settings' ``fusions`` (fusion.py) are readouts made of others. The readout ``nested`` is, in each
-outer fold, the block with the least inner log-loss; test clips are not used for this choice.
+out-of-fold prediction of every clip, and the learned weights of the fusion ``weighted``. What is
+fitted and scored depends on the task's kind (`kinds.Kind.probe`). The settings' ``fusions``
+(fusion.py) are readouts made of others. The readout ``nested`` is, in each outer fold, the block
+with the least inner loss; test clips are not used for this choice.
 
 Where the readouts of the depth curve differ in width, as in convolutional networks, the control
 ``width_matched`` is the curve again, each readout cut to as many principal components of the
@@ -23,9 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
-from stratavox.probe import fusion
-from stratavox.probe.crossvalidate import cross_validate
-from stratavox.probe.metrics import metric_rows
+from stratavox.probe import fusion, kinds
 from stratavox.probe.readouts import clips_of, strictest
 from stratavox.probe.schemas import PREDICTIONS, SCORES
 from stratavox.probe.workers import of_each_readout
@@ -39,7 +38,8 @@ def run(job: Job) -> None:
     encoder, folder = tables.read_json(job.input.encoder), job.input.encoder.parent
     folds = tables.read_table(job.input.folds)
     blocks = encoder["blocks"]
-    fused = _fusions(encoder, job.settings["fusions"])
+    kind = kinds.of(job.settings)
+    fused = _fusions(encoder, [name for name in job.settings["fusions"] if kind.has(name)])
     arguments = {
         name: (folder, fused.get(name, blocks), name, folds, job.settings)
         for name in (*encoder["readouts"], *fused)
@@ -58,7 +58,7 @@ def run(job: Job) -> None:
     )
     scores, predictions, layer_weights = map(pa.concat_tables, zip(*probed.values(), strict=True))
     if blocks:
-        scores, predictions = choose_block(scores, predictions, blocks)
+        scores, predictions = choose_block(scores, predictions, blocks, kind)
     tables.write_table(scores, job.output.scores, job.provenance)
     tables.write_table(predictions, job.output.predictions, job.provenance)
     tables.write_table(layer_weights, job.output.layer_weights, job.provenance)
@@ -91,22 +91,23 @@ def probe_readout(
             control = "none"
             if components is not None:
                 source, control = replace(source, components=components), MATCHED
-            return cross_validate(source, readout, blocks, clip_ids, folds, settings, control)
+            probe = kinds.of(settings).module("probe")
+            return probe.cross_validate(source, readout, blocks, clip_ids, folds, settings, control)
         except StratavoxError as error:
             raise StratavoxError(f"{folder} / {readout}: {error}") from None
 
 
 def choose_block(
-    scores: pa.Table, predictions: pa.Table, blocks: list[str]
+    scores: pa.Table, predictions: pa.Table, blocks: list[str], kind: kinds.Kind
 ) -> tuple[pa.Table, pa.Table]:
     """The tables with the readout ``nested`` added, and ``chosen`` true for its block in each fold.
 
     In each outer fold, and under the control `MATCHED` separately, it is the block with the least
-    inner log-loss; of equals the first.
+    inner loss; of equals the first.
     """
     frame = scores.to_pandas()
     fits = frame[frame["readout"].isin(blocks) & frame["fold"].notna()]
-    fits = fits[fits["metric"] == "balanced_accuracy"].sort_values("readout", kind="stable")
+    fits = fits[fits["metric"] == kind.metric].sort_values("readout", kind="stable")
     best = fits.loc[fits.groupby(FOLD)["inner_log_loss"].idxmin()]
     chosen = best[[*FOLD, "readout"]]
     picked = pd.MultiIndex.from_frame(frame[[*FOLD, "readout"]]).isin(
@@ -119,8 +120,7 @@ def choose_block(
     rows = []
     for (control, regime, repeat), part in of_chosen.groupby(FOLD[:-1], sort=True):
         named = {"readout": "nested", "probe": "linear", "control": control, "regime": regime}
-        target, predicted = part["target"].to_numpy(str), part["predicted"].to_numpy(str)
-        rows += metric_rows(target, predicted, named | {"repeat": repeat})
+        rows += kind.module("probe").scored(part, named | {"repeat": repeat})
     per_fold = pa.Table.from_pandas(per_fold, schema=SCORES, preserve_index=False)
     of_chosen = pa.Table.from_pandas(of_chosen, schema=PREDICTIONS, preserve_index=False)
     return (

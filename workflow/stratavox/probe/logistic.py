@@ -166,6 +166,6 @@ class _Loss:
 
 def _logits(weights: np.ndarray, intercepts: np.ndarray, z: np.ndarray) -> np.ndarray:
     fits, classes, rank = weights.shape
-    logits = (weights.reshape(-1, rank) @ z.T).reshape(fits, classes, len(z))
+    logits = (weights.reshape(fits * classes, rank) @ z.T).reshape(fits, classes, len(z))
     logits += intercepts[..., None]
     return logits

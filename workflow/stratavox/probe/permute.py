@@ -11,7 +11,9 @@ probe that has learned nothing but these frequencies then scores below chance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +32,8 @@ REDRAWS = 20
 class Null:
     """Labels without information, and the fold in which each clip is tested: (draws, clips) both.
 
-    ``remade``: each draw has folds of its own; otherwise all have the true labels' folds.
+    Label sets are (draws, clips, classes). ``remade``: each draw has folds of its own; otherwise
+    all have the true labels' folds.
     """
 
     target: np.ndarray
@@ -39,9 +42,16 @@ class Null:
 
 
 def permutations(
-    target: np.ndarray, group: np.ndarray | None, fold: np.ndarray, settings: dict
+    target: np.ndarray,
+    group: np.ndarray | None,
+    fold: np.ndarray,
+    settings: dict,
+    by_group: Callable[..., np.ndarray] | None = None,
 ) -> Null:
-    """Permutations of ``target`` (clips,), with the folds of each.
+    """Permutations of ``target``, with the folds of each.
+
+    ``target`` (clips,) are labels or numbers, or (clips, classes) the label sets of clips.
+    ``by_group`` makes folds, with the arguments of `splits.by_group`, which it is for labels.
 
     ``fold`` (clips,) are the true labels' folds, which keep each ``group`` (clips,; None where
     unknown) on one side. Permuted are, by what the design allows:
@@ -58,17 +68,19 @@ def permutations(
     ``settings``: permutations, inner_folds, seed. Raises `StratavoxError` where one has no folds.
     """
     generator, draws = np.random.default_rng(settings["seed"]), range(settings["permutations"])
+    if by_group is None:
+        by_group = partial(splits.by_group, classes=set(target))
     whole_groups = group is not None and moved_within(target, group) < LEAST_MOVED
     if whole_groups and fold.min() < 0:
         drawn = np.stack([_exchanged_on_sides(target, group, fold < 0, generator) for _ in draws])
-        return Null(drawn, np.broadcast_to(fold, drawn.shape), remade=False)
+        return Null(drawn, np.broadcast_to(fold, drawn.shape[:2]), remade=False)
     if whole_groups:
         count = fold.max() + 1
-        drawn = [_with_folds(target, group, count, generator, settings) for _ in draws]
+        drawn = [_with_folds(target, group, count, generator, settings, by_group) for _ in draws]
         return Null(*map(np.stack, zip(*drawn, strict=True)), remade=True)
     unit = fold if group is None else group
     drawn = np.stack([within(target, unit, generator) for _ in draws])
-    return Null(drawn, np.broadcast_to(fold, drawn.shape), remade=False)
+    return Null(drawn, np.broadcast_to(fold, drawn.shape[:2]), remade=False)
 
 
 def moved_within(target: np.ndarray, group: np.ndarray) -> float:
@@ -77,15 +89,19 @@ def moved_within(target: np.ndarray, group: np.ndarray) -> float:
     With n_g clips in group g, of which a share q_gk has label k: the mean over clips of
     1 - sum_k q_gk^2, divided by the same for all clips together. 0 where every group has one label,
     1 where all have the same composition. (1 - it is Goodman & Kruskal's tau, 1954, JASA
-    49:732-764, of the label given the group.)
+    49:732-764, of the label given the group.) This is the share of the variance of the labels'
+    indicators that is within groups, and so it is defined for numbers (1 - the correlation ratio)
+    and for label sets, the other forms of ``target`` in `permutations`.
     """
-    classes, y = np.unique(target, return_inverse=True)
+    if target.ndim == 2 or target.dtype.kind == "f":
+        values = target.reshape(len(target), -1).astype(float)
+    else:
+        values = (target[:, None] == np.unique(target)).astype(float)
     names, g = np.unique(group, return_inverse=True)
-    counts = np.zeros((len(names), len(classes)))
-    np.add.at(counts, (g, y), 1)
-    sizes = counts.sum(axis=1)
-    inside = len(y) - np.sum(np.square(counts).sum(axis=1) / sizes)
-    return float(inside / (len(y) - np.square(counts.sum(axis=0)).sum() / len(y)))
+    sums, sizes = np.zeros((len(names), values.shape[1])), np.bincount(g)
+    np.add.at(sums, g, values)
+    inside = np.square(values - (sums / sizes[:, None])[g]).sum()
+    return float(inside / np.square(values - values.mean(axis=0)).sum())
 
 
 def within(target: np.ndarray, unit: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -107,7 +123,7 @@ def exchanged(target: np.ndarray, group: np.ndarray, generator: np.random.Genera
     moved = target.copy()
     for rows, source in zip(members, generator.permutation(len(members)), strict=True):
         labels = generator.permutation(target[members[source]])
-        moved[rows] = np.resize(labels, len(rows))
+        moved[rows] = labels[np.arange(len(rows)) % len(labels)]
     return moved
 
 
@@ -119,15 +135,18 @@ def _exchanged_on_sides(target, group, trains, generator) -> np.ndarray:
     return moved
 
 
-def _with_folds(target, group, count, generator, settings) -> tuple[np.ndarray, np.ndarray]:
-    """Exchanged labels that hold every class, and their folds."""
+def _with_folds(
+    target, group, count, generator, settings, by_group
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exchanged labels and their folds; drawn again where there are none.
+
+    A class of stray clips alone may get no label.
+    """
     for _ in range(REDRAWS):
         labels = exchanged(target, group, generator)
         seed = int(generator.integers(2**31))
-        if len(set(labels)) < len(set(target)):  # a class of stray clips alone may get none
-            continue
         try:
-            return labels, splits.by_group(labels, group, count, settings["inner_folds"], seed)
+            return labels, by_group(labels, group, count, settings["inner_folds"], seed)
         except StratavoxError:
             continue
     raise StratavoxError(

@@ -7,6 +7,6 @@ from __future__ import annotations
 APART = {"grouped": "group", "within": "group", "recording": "recording", "random": None}
 
 
-def columns_of(group: str | list[str] | None) -> list[str]:
-    """The columns that a task's key ``group`` names."""
-    return [] if group is None else [group] if isinstance(group, str) else group
+def columns_of(named: str | list[str] | None) -> list[str]:
+    """The columns that a task's key ``group`` or ``target`` names."""
+    return [] if named is None else [named] if isinstance(named, str) else named

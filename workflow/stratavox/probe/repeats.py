@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from stratavox.probe.regimes import APART
@@ -18,7 +19,8 @@ class Repeat:
 
     ``rows`` (clips,) are the places of its clips among those of the task; a clip with the fold -1
     trains and is not tested. Group and recording are None where they are unknown, and audio where
-    no two clips are the same.
+    no two clips are the same. ``table`` are the rows of the folds, indexed by clip_id; None where
+    labels are all that is needed.
     """
 
     regime: str
@@ -29,6 +31,7 @@ class Repeat:
     group: np.ndarray | None
     recording: np.ndarray | None
     audio: np.ndarray | None
+    table: pd.DataFrame | None
 
     @property
     def apart(self) -> np.ndarray | None:
@@ -53,6 +56,11 @@ class Repeat:
         ``named`` gives readout, probe and control; ``clip_ids`` are all of the task;
         ``log_probability`` (clips,) is of the target.
         """
+        own = {"predicted": labels, "log_probability": log_probability}
+        return self.predicted(named, clip_ids, own)
+
+    def predicted(self, named: dict, clip_ids: list[str], own: dict[str, np.ndarray]) -> pa.Table:
+        """The same with the columns ``own`` (clips, ...); those that are not named are null."""
         tested = np.flatnonzero(self.tested)
         n = len(tested)
         columns = {name: [value] * n for name, value in named.items()} | {
@@ -62,10 +70,10 @@ class Repeat:
             "clip_id": [clip_ids[row] for row in self.rows[tested]],
             "group": [None] * n if self.group is None else self.group[tested],
             "target": self.target[tested],
-            "predicted": labels[tested],
-            "log_probability": log_probability[tested],
         }
-        return pa.table(columns, schema=PREDICTIONS)
+        columns |= {name: values[tested].tolist() for name, values in own.items()}
+        none = dict.fromkeys(PREDICTIONS.names, [None] * n)
+        return pa.table(none | columns, schema=PREDICTIONS)
 
 
 def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
@@ -79,4 +87,4 @@ def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
             for name in ("group", "recording", "audio")
         }
         fold, target = part["fold"].to_numpy(), part["target"].to_numpy(str)
-        yield Repeat(regime, int(number), rows, fold, target, **known)
+        yield Repeat(regime, int(number), rows, fold, target, **known, table=part)

@@ -16,6 +16,7 @@ from scipy.linalg import eigh, solve
 from sklearn.model_selection import GroupKFold, KFold
 
 from stratavox.probe.readouts import refuse_straddling
+from stratavox.probe.rotation import Rotation
 
 # Penalties on standardised columns for each training clip: scikit-learn's alpha / clips.
 PENALTIES = np.logspace(-5, 5, 21)
@@ -26,39 +27,48 @@ class Outer:
     """Of one outer fold: predictions (tested clips, targets), place on `PENALTIES` (targets,).
 
     A prediction is NaN where the target is undefined; so is the whole of a target that no tested
-    clip has, with -1 for its place.
+    clip has, with -1 for its place. ``inner_error`` (targets,) is the squared error of a held-out
+    clip of the inner folds, at the chosen penalty.
     """
 
     predicted: np.ndarray
     place: np.ndarray
+    inner_error: np.ndarray
 
 
 def outer_fold(
-    x: np.ndarray, y: np.ndarray, group: np.ndarray | None, test: np.ndarray, settings: dict
+    x: np.ndarray,
+    y: np.ndarray,
+    group: np.ndarray | None,
+    test: np.ndarray,
+    settings: dict,
+    components: int | None = None,
 ) -> Outer:
     """Train on the clips outside ``test`` (clips,) bool, and predict the rest.
 
     ``x`` (clips, width) is standardised on the training clips; ``y`` (clips, targets) is not
     scaled; each target is fitted with a free intercept where it is not NaN. Its penalty has the
     least squared error summed over ``inner_folds`` folds of its training clips, which keep
-    ``group`` (clips,) on one side unless it is None. Raises where a group is on both sides.
+    ``group`` (clips,) on one side unless it is None. ``components`` limits the regression to so
+    many principal components of the training clips. Raises where a group is on both sides.
     """
     refuse_straddling(group, test)
-    clips = _Clips.of(x, ~test)
+    clips = _Clips.of(x, ~test, components)
     predicted = np.full(y.shape, np.nan)
-    chosen = np.full(y.shape[1], -1)
+    chosen, inner_error = np.full(y.shape[1], -1), np.full(y.shape[1], np.nan)
     for defined, columns in _same_clips(y):
         train, tested = np.flatnonzero(defined & ~test), np.flatnonzero(defined & test)
         if not len(tested):
             continue
         some = y[:, columns]
-        places = _choose(clips, some, train, None if group is None else group[train], settings)
-        chosen[columns] = places
+        apart = None if group is None else group[train]
+        places, errors = _choose(clips, some, train, apart, settings)
+        chosen[columns], inner_error[columns] = places, errors
         problem = clips.problem(some, train, tested)
         for place in set(places):
             those = places == place
             predicted[np.ix_(tested, columns[those])] = problem.solved(PENALTIES[place], those)
-    return Outer(predicted[test], chosen)
+    return Outer(predicted[test], chosen, inner_error)
 
 
 def cross_fitted(
@@ -104,12 +114,15 @@ def _inner(
 
 def _choose(
     clips: _Clips, y: np.ndarray, train: np.ndarray, group: np.ndarray | None, settings: dict
-) -> np.ndarray:
-    """Place on `PENALTIES` (targets,) of each target's least error over the inner folds."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place on `PENALTIES` (targets,) of each target's least error over the inner folds.
+
+    The second is this error, of a clip (targets,).
+    """
     errors = np.zeros((len(PENALTIES), y.shape[1]))
     for fitted, held in _inner(train, group, settings):
         errors += clips.problem(y, fitted, held).path().errors(y[held])
-    return errors.argmin(axis=0)
+    return errors.argmin(axis=0), errors.min(axis=0) / len(train)
 
 
 @dataclass(frozen=True)
@@ -166,8 +179,13 @@ class _Clips:
     kernel: bool
 
     @classmethod
-    def of(cls, x: np.ndarray, train: np.ndarray) -> _Clips:
-        """Standardise ``x`` on its clips ``train`` (clips,) bool; constant columns are zero."""
+    def of(cls, x: np.ndarray, train: np.ndarray, components: int | None = None) -> _Clips:
+        """Standardise ``x`` on its clips ``train`` (clips,) bool; constant columns are zero.
+
+        With ``components`` they are then cut to so many principal components of these clips.
+        """
+        if components is not None:
+            return cls(Rotation.of(x, train).narrowed(components).apply(x).astype(float), False)
         mean = x[train].mean(axis=0, dtype=np.float64)
         scale = x[train].std(axis=0, dtype=np.float64)
         scale[scale <= 1e-7 * np.abs(mean)] = np.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -15,24 +16,26 @@ SHUFFLES = 100
 
 
 def by_group(
-    target: np.ndarray, group: np.ndarray, count: int, fewest: int, seed: int
+    target: np.ndarray,
+    group: np.ndarray,
+    count: int,
+    fewest: int,
+    seed: int,
+    classes: set | None = None,
 ) -> np.ndarray:
     """The fold (clips,), 0 to ``count`` - 1, in which each clip is tested; no group is in two.
 
-    Folds are stratified by ``target`` (clips,). Every training set holds every class and at least
-    ``fewest`` of the groups in ``group`` (clips,). Raises `StratavoxError` where none of `SHUFFLES`
-    orders of the groups gives such folds; ``seed`` and the numbers after it make them.
+    Folds are stratified by ``target`` (clips,). Every training set holds every one of ``classes``,
+    by default those of ``target``, and at least ``fewest`` of the groups in ``group`` (clips,).
+    Raises `StratavoxError` where none of `SHUFFLES` orders of the groups gives such folds; ``seed``
+    and the numbers after it make them.
     """
-    classes = set(target)
-    lacking: Counter[str] = Counter()
-    # scikit-learn refuses fewer groups than folds
-    for shuffle in range(SHUFFLES if len(set(group)) >= count else 0):
-        split = StratifiedGroupKFold(count, shuffle=True, random_state=seed + shuffle)
-        fold = _numbered(split, target, group)
+    classes = set(target) if classes is None else classes
+    lacking: Counter[str] = Counter(str(label) for label in classes - set(target))
+    for fold in shuffled(target, group, count, seed) if not lacking else ():
         trained = [set(target[fold != k]) for k in range(count)]
         groups_left = min(len(set(group[fold != k])) for k in range(count))
-        complete = all(classes == seen for seen in trained)
-        if complete and len(set(fold)) == count and groups_left >= fewest:
+        if all(classes == seen for seen in trained) and groups_left >= fewest:
             return fold
         lacking.update(str(label) for seen in trained for label in classes - seen)
     never = ", ".join(repr(label) for label, _ in lacking.most_common(3))
@@ -42,6 +45,19 @@ def by_group(
         + (f" (often missing: {never})" if never else "")
         + f" and at least inner_folds = {fewest} groups"
     )
+
+
+def shuffled(stratum: np.ndarray, group: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
+    """Folds (clips,) of whole groups, stratified by ``stratum`` (clips,), for `SHUFFLES` orders.
+
+    None of the ``count`` folds is empty; nothing where groups are fewer.
+    """
+    # scikit-learn refuses fewer groups than folds
+    for shuffle in range(SHUFFLES if len(set(group)) >= count else 0):
+        split = StratifiedGroupKFold(count, shuffle=True, random_state=seed + shuffle)
+        fold = _numbered(split, stratum, group)
+        if len(set(fold)) == count:
+            yield fold
 
 
 def by_clip(target: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -33,7 +33,7 @@ def lead(results: Results, encoder: str) -> str:
     )
     text = (
         f"{results.label(encoder)}: {verdict(results, encoder)}. "
-        f"Balanced accuracy {words.number(row['value'])} ({ends}){place}; "
+        f"{words.sentence(results.metric)} {words.number(row['value'])} ({ends}){place}; "
     )
     controls = [results.one(encoder, readout, control="permutation") for readout in readouts]
     controls = [control for control in controls if control is not None]

@@ -13,6 +13,9 @@ from stratavox.report.planted import planted
 from stratavox.report.results import Results, answer_tables, load
 from stratavox.tables import open_table, read_json, read_provenance, read_table
 
+# A card warns of silent clips where their share is above this.
+SILENT = 0.5
+
 
 def content(index: dict) -> dict:
     """The page's content, from an index of the run's files (see `stratavox.report.summary`).
@@ -40,6 +43,7 @@ def content(index: dict) -> dict:
             for licence in sorted({row["licence"] for row in used if row["licence"]})
         },
         "files": files(index),
+        "unfinished": index["unfinished"],
         "config": index["config"],
     }
 
@@ -97,6 +101,7 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     channels = ", ".join(f"{n} with {k}" for k, n in hygiene["channels"].items())
     annotated = "unannotated" in hygiene
     rows = "annotated boxes" if annotated else "rows of the table"
+    rows = "windows" if "windows" in hygiene else rows
     optional = []
     if hygiene["join"]:
         missed = f"{hygiene['join']['clips_not_mentioned']} of {hygiene['clips']}"
@@ -104,6 +109,9 @@ def hygiene_facts(hygiene: dict) -> list[list[str]]:
     if hygiene["cut_at_file_end"]:
         windows = str(len(hygiene["cut_at_file_end"]))
         optional.append(["Windows that end with their recording before their own end", windows])
+    if "windows" in hygiene:
+        held, clips = (hygiene["windows"][key] for key in ("with_box", "clips"))
+        optional.append(["Windows", f"{held} with a box, {clips - held} without any"])
     if hygiene["trimmed"]:
         cut = f"{hygiene['trimmed']['clips']} clips, {hygiene['trimmed']['seconds']:.2f} s in all"
         optional.append(["Zeros trimmed from head and tail", cut])
@@ -218,6 +226,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
     first = {}
     if paths["role"] == "target":
         card = cards.card(results, verdicts, confounded)
+        card["beware"] = [*without_signal(entry), *card["beware"]]
         first = {
             "card": card | {"figure": next(one for one in pictures if one["topic"] == "answer")}
         }
@@ -225,16 +234,18 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
         "cells": {encoder: cards.cell(results, encoder) for encoder in results.listed},
         "labels": {encoder: results.label(encoder) for encoder in results.listed},
         "name": name,
+        "metric": words.sentence(results.metric),
         "role": paths["role"],
         "heading": results.heading,
         "group": folds["group"],
-        "target": folds["target"],
+        "target": words.grouping(folds["target"]),
         "notes": [
             *results.about,
             results.interval_line("Intervals of the encoders' scores"),
             results.control_line(),
             *results.draws_line("Random weights"),
             *(f"Not scored {key}: {why}" for key, why in folds["regimes_left_out"].items()),
+            *results.not_computed(),
         ],
         "planted": planted(results, folds["target"], entry["chorus"]) if entry["chorus"] else [],
         "verdicts": findings.verdicts(results, verdicts),
@@ -267,6 +278,24 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
     }
 
 
+def without_signal(entry: dict) -> list[str]:
+    """Warnings of a dataset whose clips are mostly silent, or a readout equal for all of them."""
+    hygiene = read_json(entry["hygiene"])
+    silent, clips = len(hygiene["silent"]), hygiene["clips"]
+    sentences = []
+    if silent > SILENT * clips:
+        sentences.append(f"{silent} of {clips} clips are silent: is the channel the right one?")
+    for encoder, path in entry["shape"].items():
+        rows = read_table(path).to_pandas()
+        level = rows[(rows["measure"] == "effective_rank") & rows["value"].isna()]["readout"]
+        if len(level):
+            listed = ", ".join(map(words.readout, level))
+            sentences.append(
+                f"{encoder}: {listed} is the same for all clips, so its probes predict at chance."
+            )
+    return sentences
+
+
 def left_out(row: dict) -> str:
     """A class that cannot be tested, and why."""
     groups = "" if row["groups"] is None else f", {words.count(row['groups'], 'group')}"
@@ -284,7 +313,9 @@ def label_facts(folds: dict) -> list[str]:
             f"also tested: {transfer['straddling_clips']} ({words.count(len(groups), 'group')})."
         )
     if folds["empty_labels"]:
-        lines.append(f"Clips without {folds['target']}, left out: {folds['empty_labels']}.")
+        lines.append(
+            f"Clips without {words.grouping(folds['target'])}, left out: {folds['empty_labels']}."
+        )
     for labels in folds["near_duplicates"]:
         listed = ", ".join(f"“{label}”" for label in labels)
         lines.append(
@@ -373,7 +404,8 @@ def csv_tables(index: dict) -> dict[str, str]:
     """Name of a CSV file -> the Parquet table it is made from."""
     tables = {"verdicts.csv": index["verdicts"]}
     for name, entry in index["datasets"].items():
-        tables[f"{name}.similarity.csv"] = entry["similarity"]
+        if entry["similarity"]:
+            tables[f"{name}.similarity.csv"] = entry["similarity"]
         tables |= {f"{name}.shape.{key}.csv": path for key, path in entry["shape"].items()}
         for key, paths in entry["tasks"].items():
             tables |= csv_of_task(name, key, paths)

@@ -11,22 +11,23 @@ from stratavox import words
 from stratavox.encoders.sites import branches
 from stratavox.errors import StratavoxError
 from stratavox.inference.units import members
+from stratavox.probe import kinds
 from stratavox.report.figure import UNKNOWN
 from stratavox.tables import read_json, read_table
 from stratavox.words import count
 
-METRIC, PROBE = "balanced_accuracy", "linear"
+PROBE = "linear"
 
 
 @dataclass(frozen=True)
 class Results:
     """The answers to one task.
 
-    ``estimates`` are the balanced accuracies; the other tables have the names of their files, and
-    ``others`` holds any further tables; ``facts`` is the JSON. ``encoders`` maps the units that are
-    compared, in the run's order, to their ``encoder.json``: random draws of one encoder are one
-    unit under their shared name, with the encoder.json of the first draw. ``source`` is that of
-    the config.
+    ``estimates`` are those of the kind's metric (`metric`); the other tables have the names of
+    their files, and ``others`` holds any further tables; ``facts`` is the JSON. ``encoders`` maps
+    the units that are compared, in the run's order, to their ``encoder.json``: random draws of one
+    encoder are one unit under their shared name, with the encoder.json of the first draw.
+    ``source`` is that of the config.
     """
 
     dataset: str
@@ -44,6 +45,15 @@ class Results:
     facts: dict
     encoders: dict[str, dict]
     others: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> kinds.Kind:
+        return kinds.of(self.facts)
+
+    @property
+    def metric(self) -> str:
+        """The metric that the answers are about, in words: the title of an axis."""
+        return words.METRICS[self.kind.metric]
 
     @property
     def regime(self) -> str:
@@ -181,6 +191,8 @@ class Results:
 
     def no_selectivity(self) -> str:
         """Why there is no control task, as a sentence."""
+        if not self.kind.has("control_task"):
+            return f"No selectivity: {words.NOT_COMPUTED} for {words.KINDS[self.kind.name]}."
         facts, classes = self.facts, len(self.facts["classes"])
         if facts["recordings"] is not None:
             units = count(facts["recordings"], "recording")
@@ -234,17 +246,35 @@ class Results:
         group = self.facts["group"]
         return words.REGIMES[regime].format(group=group and words.grouping(group))
 
+    def not_computed(self) -> list[str]:
+        """What this kind of task does not have, as a sentence; empty for classes."""
+        lacking = [text for part, text in words.OF_CLASSES.items() if not self.kind.has(part)]
+        if not lacking:
+            return []
+        kind = words.KINDS[self.kind.name]
+        return [f"{words.sentence(words.NOT_COMPUTED)} for {kind}: {', '.join(lacking)}."]
+
+    def _labels(self) -> str:
+        """The classes in numbers, or the range of a regression's target."""
+        values = self.facts.get("values")
+        if values is None:
+            negatives = self.facts.get("negatives")
+            without = f", {count(negatives, 'clip')} without any" if negatives else ""
+            return count(len(self.facts["classes"]), "class") + without
+        return f"{self.facts['target']} {values['min']:.4g} to {values['max']:.4g}"
+
     def counts_line(self) -> str:
         """Clips (and of how many they were drawn), groups, classes, chance, folds and repeats."""
         facts = self.facts
         clips = count(facts["clips"], "clip")
         groups = "groups unknown" if facts["groups"] is None else count(facts["groups"], "group")
         if whole := facts["drawn_from"]:
-            clips = f"{facts['clips']:,} of {whole['clips']:,} clips, drawn by class"
+            by = "class" if facts["classes"] else "quantiles"
+            clips = f"{facts['clips']:,} of {whole['clips']:,} clips, drawn by {by}"
             groups += "" if whole["groups"] is None else f" of {whole['groups']}"
         splits = f"{count(facts['folds'], 'fold')} × {count(facts['repeats'], 'repeat')}"
         return (
-            f"{clips}, {groups}, {count(len(facts['classes']), 'class')}, chance "
+            f"{clips}, {groups}, {self._labels()}, chance "
             f"{words.number(facts['chance'], 2)}; {'one split' if self.transfer else splits}."
         )
 
@@ -315,7 +345,7 @@ def load(dataset: str, task: str, source: str, answers: Path, encoders: dict[str
     tables = {name: read_table(path).to_pandas() for name, path in paths.items()}
     facts = read_json(answers / "summary.json")
     estimates = tables["estimates"]
-    tables["estimates"] = estimates[estimates["metric"] == METRIC]
+    tables["estimates"] = estimates[estimates["metric"] == kinds.of(facts).metric]
     unknown = sorted(set(estimates["interval"]) - set(words.INTERVALS))
     if unknown:
         raise StratavoxError(

@@ -4,8 +4,9 @@ Its input ``index`` is a JSON object that the rules write (rules/common.smk, ind
 (name -> source, instead, chorus, archive, hygiene, similarity, clips (a table or null), shape
 (encoder -> table), stems (figure -> stem), tasks (name -> role, answers, folds_json, confounds (a
 JSON or null), notebook and neighbours (encoder -> table), stems, umap (encoder -> stem))),
-``encoders`` (name -> dirs (dataset -> embeddings folder)) and ``config``, the merged config. All
-paths are relative to the working directory.
+``encoders`` (name -> dirs (dataset -> embeddings folder)), ``config``, the merged config, and
+``unfinished``: null, or what an unfinished run lacks (``missing``, sentences, and ``failed``, pairs
+of a job and a reason). All paths are relative to the working directory.
 """
 
 from __future__ import annotations

@@ -8,14 +8,21 @@ from pathlib import Path
 import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
+# Signs that turn the direction of the text behind them: in a label, of the sentence around it.
+TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 def environment() -> jinja2.Environment:
-    """Templates of the folder ``templates``; an unknown name in one is an error."""
+    """Templates of the folder ``templates``; an unknown name in one is an error.
+
+    Signs of `TURNING` are shown by their numbers.
+    """
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # not in Markup, which is the page's own
+        finalize=lambda value: value.translate(TURNING) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from stratavox.corpus import user_table
+from stratavox.corpus import text_table, user_table
 from stratavox.corpus.annotations import formats
 from stratavox.corpus.annotations.box import Box
 from stratavox.corpus.annotations.recordings import Recordings
@@ -33,10 +33,12 @@ class BoxTable(user_table.UserTable):
     """A row for each box, numbered from 1 through all files, and for each recording without any.
 
     Its columns are `OWN` and then those of the files. ``overlaps`` is yes where a box shares time
-    with another one of its recording, and empty where the box is left out.
+    with another one of its recording, and empty where the box is left out. ``annotated`` are the
+    recordings with an annotation file, also one without any box.
     """
 
     no_labels = frozenset({*OWN, "Selection", "View", "Channel"})
+    annotated: tuple[str, ...] = ()
 
     def place(self, row: int) -> str:
         annotation, number = (self.columns[name][row - 1] for name in PLACE)
@@ -60,7 +62,7 @@ def read(annotations: dict, folder: Path) -> BoxTable:
     annotated: dict[str, str] = {}
     for annotation, listed in _annotation_files(annotations, folder):
         try:
-            data = (folder / annotation).read_bytes()
+            data = text_table.content(folder / annotation)
         except OSError as error:
             reason = f"its annotation file cannot be read ({error.strerror})"
             rows.append((listed or "", annotation, _unread(reason)))
@@ -90,7 +92,8 @@ def read(annotations: dict, folder: Path) -> BoxTable:
         if file not in annotated:
             rows.append((file, "", _unread(UNANNOTATED)))
     path = folder / as_table(annotations)["table"]
-    return _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
+    table = _arrange(path, digest.hexdigest(), rows, annotations["min_s"])
+    return replace(table, annotated=tuple(sorted(annotated)))
 
 
 def _of_sound(
@@ -249,6 +252,7 @@ def _refuse_nothing(annotations: dict, folder: Path, rows: list, annotated: dict
 
 
 def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: float) -> BoxTable:
+    rows = [_as_text(*row) for row in rows]
     further = dict.fromkeys(name for _, _, box in rows for name in box.further)
     for name in further:
         if name in OWN or name in user_table.RESERVED:
@@ -273,6 +277,12 @@ def _arrange(path: Path, sha256: str, rows: list[tuple[str, str, Box]], min_s: f
     columns = dict(zip(OWN, map(list, zip(*cells, strict=True)), strict=True))
     columns |= {name: [box.further.get(name, "") for _, _, box in rows] for name in further}
     return BoxTable(path, sha256, list(reasons), columns, ragged)
+
+
+def _as_text(file: str, annotation: str, box: Box) -> tuple[str, str, Box]:
+    """A row that a table can hold; one whose recording's name is no text has a reason."""
+    text, name = text_table.printable(file), text_table.printable(annotation)
+    return text, name, box if text == file else _unread(text_table.NO_TEXT, box.row)
 
 
 def _bounds(box: Box) -> tuple[float, float] | None:

@@ -16,7 +16,9 @@ def records(path: Path) -> list[tuple[int, list[str]]]:
     no object.
     """
     rows: list[tuple[int, dict]] = []
-    for number, line in enumerate(text_table.decode(path, path.read_bytes()).split("\n"), start=1):
+    for number, line in enumerate(
+        text_table.decode(path, text_table.content(path)).split("\n"), start=1
+    ):
         if not line.strip():
             continue
         try:
@@ -36,4 +38,5 @@ def records(path: Path) -> list[tuple[int, list[str]]]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text_table.printable(text)

@@ -21,7 +21,7 @@ def records(path: Path) -> list[tuple[int, list[str]]]:
     """
     try:
         file = pq.ParquetFile(path)
-        sounds = [field.name for field in file.schema_arrow if _is_audio(field)]
+        sounds = [field.name for field in file.schema_arrow if is_audio(field)]
         kept = [
             field.name
             for field in file.schema_arrow
@@ -37,16 +37,15 @@ def records(path: Path) -> list[tuple[int, list[str]]]:
     if sounds:
         raise StratavoxError(
             f"{path}: its column {sounds[0]!r} holds the recordings themselves, as Hugging Face's "
-            "data sets do; they are read from files only: write each row's bytes to a WAV or FLAC "
-            "file, and a CSV with a column for the names of these files"
+            "data sets do: write source: parquet, with this file or its folder as path"
         )
     columns = [_cells(table[name]) for name in kept]
     rows = list(map(list, zip(*columns, strict=True)))
     return [(1, kept), *enumerate(rows, start=2)]
 
 
-def _is_audio(field: pa.Field) -> bool:
-    """Whether a column is a struct of bytes and path."""
+def is_audio(field: pa.Field) -> bool:
+    """Whether a column is a struct of bytes and path, as of sounds."""
     kind = field.type
     return pa.types.is_struct(kind) and {"bytes", "path"} <= {part.name for part in kind}
 

@@ -34,7 +34,7 @@ def _at_chance(study: Study, row: dict) -> bool:
         return False
     side = "a" if row["question"] == c.ORDER or row["difference"] > 0 else "b"
     key = Key(*(row[f"{side}_{name}"] for name in Key._fields))
-    score = study.beside_seeds(interval(study.correct[key], study.groups, share=True), key)
+    score = study.beside_seeds(interval(study.correct[key], study.groups, study.bounds), key)
     return score.error is None or not score.low > study.chance
 
 
@@ -100,7 +100,7 @@ def _of_contrast(row: dict, claim: str, at_chance: bool) -> dict:
         "claim": claim,
         "encoder": row["a_encoder"],
         "evidence": f"contrasts: {row['question']}",
-        "quantity": "bits a clip" if row["metric"] == c.BITS else "balanced accuracy",
+        "quantity": "bits a clip" if row["metric"] == c.BITS else words.METRICS[row["metric"]],
         **{key: row[key] for key in same},
         "value": row["difference"],
         **_evidence(row, verdict),

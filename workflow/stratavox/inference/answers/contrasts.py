@@ -44,7 +44,7 @@ IN_ORDER = "probes on tokens: in order or shuffled"
 ON_BLOCKS = (ALL_BLOCKS, ATTENTION, TUNED, NOT_SIZE, IN_ORDER)
 # Which of two linear probes is better is asked only where one of them decodes the target.
 GATED = {*TWINS.values(), BASELINE, LAST_OR_CHOSEN, LAST_OR_FIRST, *FUSIONS}
-ACCURACY, BITS = "balanced_accuracy", "bits"
+BITS = "bits"
 # Probes that are not compared with the linear probe: itself, and two with other questions.
 NOT_AGAINST_LINEAR = {"linear", "attention_mean", "attention_order"}
 
@@ -169,7 +169,7 @@ def _on_blocks(encoder: str, last: str, protocol: str) -> Iterator[tuple[str, Ke
 
 def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, Interval]:
     """The row of a contrast, without what depends on the other contrasts, and its difference."""
-    metric = BITS if question in (ADDS, ADDED_TO) else ACCURACY
+    metric = BITS if question in (ADDS, ADDED_TO) else study.kind.metric
     measures, margin = study.bits if metric == BITS else study.correct, study.settings["margin"]
     first = measures[a]
     constant = isinstance(b, Interval)
@@ -181,7 +181,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
     )
     draws = 1
     if constant:
-        score = interval(first, study.groups, share=True)
+        score = interval(first, study.groups, study.bounds)
         bounds = {"low": score.low - b.value, "high": score.high - b.value}
         difference = replace(difference, **bounds).beside(b.error, b.freedom)
         columns_of_b = dict.fromkeys(Key._fields) | {"readout": b.kind}
@@ -197,7 +197,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         # no group differs: how far others may is the bound of agreement, no interval of this 0
         difference = replace(difference, low=None, high=None, kind="none")
     p_equivalent = None
-    if metric == ACCURACY:
+    if metric != BITS:
         p_equivalent = paired.equivalence_p(difference, apart.influence, margin)
     row = {
         "question": question,
@@ -215,7 +215,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         "identical": identical,
         "draws": draws,
         **dict.fromkeys(("p_holm", "resolved", "detectable")),
-        "margin": margin if metric == ACCURACY else None,
+        "margin": margin if metric != BITS else None,
         "p_equivalent": p_equivalent,
         "equivalent": identical or (p_equivalent is not None and p_equivalent < paired.SIGNIFICANT),
         "n_clips": int(first.clips.sum()),
@@ -246,7 +246,7 @@ def _p_values(
     flipped = None if by_groups is None else paired.sign_flip(of_each)
     resampled = None
     # folds of two regimes do not pair, and bits are not scored by fold
-    if not isinstance(b, Interval) and metric == ACCURACY and a.regime == b.regime:
+    if not isinstance(b, Interval) and metric != BITS and a.regime == b.regime:
         test_by_train = 1 / (study.settings["folds"] - 1)
         resampled = paired.corrected_resampled(study.fold_differences(a, b), test_by_train)
     return {"p_value": by_groups, "p_sign_flip": flipped, "p_resampled": resampled}

@@ -60,7 +60,7 @@ def _row(study: Study, encoder: Encoder, a: Key, b: Key) -> dict:
     score, difference = Interval(erased.value), Interval(erased.value - other.value)
     p_value = p_equivalent = None
     if study.groups is not None:
-        score = interval(erased, study.groups, share=True)
+        score = interval(erased, study.groups, study.bounds)
         apart = paired.Difference.of(erased, other, study.groups)
         difference, p_value = apart.interval, apart.p_value
         p_equivalent = apart.p_equivalent(study.settings["margin"])
@@ -126,7 +126,7 @@ def _verdict(study: Study, nothing: dict, shuffled: dict) -> str:
     if nothing["resolved"] is None:
         return "Not tested: too few groups, or groups unknown."
     whole = study.correct[Key(nothing["encoder"], CHOSEN, regime=study.regime)]
-    if interval(whole, study.groups, share=True).low <= study.chance:
+    if interval(whole, study.groups, study.bounds).low <= study.chance:
         return f"Nothing can depend on {column}: without erasure the score is not above chance."
     lower = {
         row["against"] for row in (nothing, shuffled) if row["resolved"] and row["difference"] < 0

@@ -36,11 +36,11 @@ def _measured(study: Study, encoder: Encoder) -> Iterator[dict]:
             continue
         estimate = Interval(measure.value)
         if study.groups is not None and key.regime != "random":
-            estimate = interval(measure, study.groups, share=True)
+            estimate = interval(measure, study.groups, study.bounds)
             estimate = study.beside_seeds(estimate, key)
         low, high = simultaneous.get(key, (None, None))
         drawn = [study.correct[key._replace(encoder=name)].value for name in encoder.members]
-        yield _row(encoder, key, "balanced_accuracy", estimate) | {
+        yield _row(encoder, key, study.kind.metric, estimate) | {
             "band_low": low,
             "band_high": high,
             "draws_low": min(drawn) if len(drawn) > 1 else None,
@@ -51,7 +51,7 @@ def _measured(study: Study, encoder: Encoder) -> Iterator[dict]:
 
 
 def _others(study: Study, encoder: Encoder) -> Iterator[dict]:
-    """Scores that have no measure by group: shuffled labels, macro-F1, accuracy."""
+    """Scores that have no measure by group: shuffled labels, other metrics."""
     scores = study.scores
     pooled = scores[scores["fold"].isna() & scores["encoder"].isin(encoder.members)]
     parts = ["readout", "probe", "control", "regime", "metric"]
@@ -62,7 +62,7 @@ def _others(study: Study, encoder: Encoder) -> Iterator[dict]:
             low, high = np.quantile(part["value"], [0.025, 0.975])
             kind = "permutations" if key.control == "permutation" else "draws"
             estimate = Interval(estimate.value, float(low), float(high), kind)
-        elif metric == "balanced_accuracy":
+        elif metric == study.kind.metric:
             continue
         yield _row(encoder, key, metric, estimate) | {"n_clips": int(part["n_test"].max())}
 
@@ -73,7 +73,7 @@ def _simultaneous(study: Study, encoder: Encoder) -> dict[Key, tuple[float, floa
     keys = [key for key in keys if key in study.correct]
     if study.groups is None or study.regime == "random" or not keys:
         return {}
-    bounds = Joint.of([study.correct[key] for key in keys], study.groups).bands()
+    bounds = Joint.of([study.correct[key] for key in keys], study.groups).bands(study.bounds)
     return {} if bounds is None else dict(zip(keys, bounds, strict=True))
 
 

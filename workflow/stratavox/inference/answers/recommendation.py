@@ -26,7 +26,7 @@ def rows(study: Study) -> list[dict]:
     """A row for each candidate: trained encoders, and baselines that hear the sound.
 
     The recommended one was chosen in most training folds (of equals, the one with the least inner
-    log-loss). None is where the task was not shown to be decodable from it.
+    loss). None is where the task was not shown to be decodable from it.
     """
     candidates = [
         encoder
@@ -60,7 +60,7 @@ def _decodable(study: Study, encoder: Encoder) -> bool:
         return bool(row["resolved"] and row["difference"] > 0)
     measure, null = study.correct[key(study, encoder, encoder.compared)], study.null(encoder)
     groups = study.groups or Groups.of(measure.clips)
-    return interval(measure, groups, share=True).low > null.value + 2 * null.error
+    return interval(measure, groups, study.bounds).low > null.value + 2 * null.error
 
 
 def _contrast(study: Study, question: str, a: Encoder, b: Encoder | None = None) -> dict | None:
@@ -142,7 +142,7 @@ def _use(study: Study, choice: Choice, row: dict) -> Iterator[str]:
     if len(choice.counts) > 1:
         yield f"Of the candidates, training chose {_wins(choice)}."
     score = study.score(choice.measure)
-    yield f"Balanced accuracy is {_estimate(score)} on {_units(study)}."
+    yield f"{words.sentence(study.metric)} is {_estimate(score)} on {_units(study)}."
     others = [
         f"{_label(one)} {_number(study.correct[key(study, one, one.compared)].value)}"
         for one in _baselines(study)
@@ -164,7 +164,7 @@ def _none(study: Study, choice: Choice, decodable: list[str]) -> Iterator[str]:
     task, chosen = study.settings["task"], _label(choice.encoder)
     yield f"Nothing is recommended: {task} was not shown to be decodable from {chosen}."
     yield (
-        f"Training chose {_wins(choice)}; balanced accuracy is "
+        f"Training chose {_wins(choice)}; {study.metric} is "
         f"{_estimate(study.score(choice.measure))}, chance {_number(study.chance)}."
     )
     if decodable:

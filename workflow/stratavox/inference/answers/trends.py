@@ -61,7 +61,7 @@ def _above_null(study: Study, encoder: Encoder, scores: Joint) -> bool | None:
 
     None where groups are too few.
     """
-    bands, null = scores.bands(), study.null(encoder)
+    bands, null = scores.bands(study.bounds), study.null(encoder)
     if bands is None:
         return None
     return any(low > null.value + 2 * null.error for low, _ in bands)

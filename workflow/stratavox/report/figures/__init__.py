@@ -16,11 +16,14 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from stratavox import words
 from stratavox.errors import StratavoxError
 
 # of the files of a figure: pictures, the interactive page, its data, its caption
 FORMATS = ("svg", "pdf", "png", "html", "csv", "txt")
 SCOPES = ("target", "nuisance", "dataset", "map")
+# of a figure, or a place, that has no one metric
+SCORE = "Score"
 # Parts of the page, in its order; the figures of "answer" are on its first screen.
 TOPICS = {
     "answer": "Answer",
@@ -83,11 +86,12 @@ def build(name: str, data, tables: dict, places: dict[str, str]):
     """A figure as data, with its texts.
 
     ``tables`` holds at least those that it needs; ``places`` are the values of its caption's
-    fields.
+    fields; the field metric is the metric of the task in words.
     """
     figure = module(name).figure(data, *(tables[need] for need in facts()[name].needs))
     title = f"{facts()[name].title}, {data.heading}"
-    texts = {"title": title, "caption": facts()[name].caption.format(**places)}
+    values = {"metric": words.sentence(getattr(data, "metric", SCORE))} | places
+    texts = {"title": title, "caption": facts()[name].caption.format(**values)}
     return replace(figure, alt=alt(name, data.heading, data), **texts)
 
 

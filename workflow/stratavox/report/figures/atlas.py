@@ -147,7 +147,7 @@ def notes(results: Results) -> list[str]:
         "blocks together. " + transforms(results),
         "Duration, level, signal to noise and padding are nuisances: they also depend on cutting "
         "and recording. "
-        f"Last row: balanced accuracy of {results.task} as (score - chance) / (1 - chance); not "
+        f"Last row: {results.metric} of {results.task} as (score - chance) / (1 - chance); not "
         "the same measure as the rows above.",
         "Grey or blank: not measured. Intervals are in the table and in the interactive figure.",
         *averaged,

@@ -1,6 +1,6 @@
 """The answer of one task at a glance: its curves, and the mean curve of the acoustic targets.
 
-It is small enough for the first screen of the page. Above: balanced accuracy of each encoder over
+It is small enough for the first screen of the page. Above: the score of each encoder over
 depth, with baselines, chance and the readout to use. Below: the mean share of variance of the
 acoustic targets, so that the verdict on both can be seen.
 """
@@ -17,7 +17,7 @@ FACTS = {
     "order": 1,
     "topic": "answer",
     "title": "At a glance",
-    "caption": "{task} of {dataset} at a glance. Above: balanced accuracy of the linear probe over "
+    "caption": "{task} of {dataset} at a glance. Above: score of the linear probe over "
     "depth, with a band that holds for the whole curve; baselines at the right; the star is the "
     "readout to use. Below: mean share of variance of the acoustic targets that the same readouts "
     "explain.",
@@ -30,7 +30,7 @@ USE = "readout to use"
 
 def alt(results: Results) -> str:
     """Where the curve of each trained encoder starts, is highest and ends."""
-    parts = [f"{results.heading}: balanced accuracy over depth"]
+    parts = [f"{results.heading}: {results.metric} over depth"]
     for encoder in results.layered:
         values = results.curve(encoder)["value"]
         if len(values):
@@ -66,7 +66,7 @@ def figure(results: Results) -> Figure:
         mark |= {"legend": results.label(encoder), "name": f"baseline {encoder}"}
         above.append(curves.points(results.own(encoder), x, **own, **mark))
     above += _recommended(results, places)
-    panels = [Panel(above, (WIDE_IN, ABOVE_IN), axis, Axis("balanced accuracy"))]
+    panels = [Panel(above, (WIDE_IN, ABOVE_IN), axis, Axis(results.metric))]
     below = [line for name in results.layered for line in _acoustics(results, name, looks[name])]
     if below:
         panels.append(

@@ -69,7 +69,7 @@ def row_label(results: Results, encoder: str, readout: str) -> str:
 
 def alt(results: Results) -> str:
     """Every linear score."""
-    parts = [f"Comparison of {results.heading}: balanced accuracy"]
+    parts = [f"Comparison of {results.heading}: {results.metric}"]
     for encoder in results.listed:
         for readout in results.compared(encoder):
             value = words.number(results.one(encoder, readout)["value"])
@@ -124,7 +124,7 @@ def figure(results: Results) -> Figure:
         opposite=printed,
     )
     size = (3.4, ROW_IN * (len(shown) + 0.2))
-    panel = Panel(series, size, Axis("balanced accuracy"), axis)
+    panel = Panel(series, size, Axis(results.metric), axis)
     return Figure([panel], notes(results))
 
 

@@ -54,7 +54,7 @@ def figure(results: Results) -> Figure:
         for column, look in _looks(rows).items()
     ]
     entries.append(Points([], [], style.GREY, dash="dot", width=1, legend=SHUFFLED_LABEL))
-    return curves.small_multiples(results, "balanced accuracy", _series, entries, notes(results))
+    return curves.small_multiples(results, results.metric, _series, entries, notes(results))
 
 
 def _curve(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Layer curve of one task: balanced accuracy of the linear probe over depth, per encoder.
+"""Layer curve of one task: the score of the linear probe over depth, per encoder.
 
 The x axis counts blocks, so that a curve can be read block by block; curves of encoders of
 different depth end at their own last block.
@@ -18,7 +18,7 @@ FACTS = {
     "order": 10,
     "topic": "curves",
     "title": "Layer by layer",
-    "caption": "Layer by layer: {task} of {dataset}. Balanced accuracy of the linear probe on each "
+    "caption": "Layer by layer: {task} of {dataset}. {metric} of the linear probe on each "
     "readout, one curve per encoder, with pointwise intervals and a band that holds for the whole "
     "curve. The highest point of a curve is chosen after seeing the test scores, so it is too "
     "high; the figure of comparisons has the block chosen in the training folds.",
@@ -29,7 +29,7 @@ X_TITLE = "block of the readout (zero-based; a curve ends at its encoder's last 
 
 def alt(results: Results) -> str:
     """Where each curve starts and ends."""
-    parts = [f"Layer curve of {results.heading}: balanced accuracy over depth"]
+    parts = [f"Layer curve of {results.heading}: {results.metric} over depth"]
     for encoder in results.layered:
         rows = results.curve(encoder)
         ends = [
@@ -117,7 +117,7 @@ def figure(results: Results) -> Figure:
     series += [_entry(words.SITES[site], style.SITE_DASHES[site]) for site in _sites(results)]
     if _matched(results):
         series.append(_entry(words.CONTROLS[MATCHED], "longdash", marker="o", hollow=True))
-    panel = Panel(series, (6.9, 3.1), axis, Axis("balanced accuracy"))
+    panel = Panel(series, (6.9, 3.1), axis, Axis(results.metric))
     return Figure([panel], notes(results))
 
 

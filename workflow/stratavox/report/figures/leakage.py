@@ -1,4 +1,4 @@
-"""The effect of the split: balanced accuracy over depth in each regime, a panel per encoder.
+"""The effect of the split: the score over depth in each regime, a panel per encoder.
 
 Also the control task of Hewitt & Liang (2019, EMNLP, section 2): labels drawn at random per
 recording, which a probe can only learn by recognising recordings. The random split's score minus
@@ -96,7 +96,7 @@ def figure(results: Results) -> Figure:
     entries = [
         Points([], [], one.colour, dash=one.dash, legend=one.label) for one in lines(results)
     ]
-    about = ("balanced accuracy", _series, entries, notes(results))
+    about = (results.metric, _series, entries, notes(results))
     return curves.small_multiples(results, *about)
 
 

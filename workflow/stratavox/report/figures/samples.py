@@ -89,7 +89,7 @@ def _encoders(results: Results, table: pd.DataFrame, size: tuple[float, float]) 
     ticks = {math.log2(number): f"{number}" for number in sizes} | {last: "all"}
     title = "block chosen in training" if results.layered else "baselines"
     axis = Axis("labelled clips of each class", ticks, (-0.3, last + 0.5))
-    return Panel(series, size, axis, Axis("balanced accuracy"), title)
+    return Panel(series, size, axis, Axis(results.metric), title)
 
 
 def _depth(results: Results, table: pd.DataFrame, encoder: str, size: tuple[float, float]) -> Panel:
@@ -110,4 +110,4 @@ def _depth(results: Results, table: pd.DataFrame, encoder: str, size: tuple[floa
         curves.points(results.curve(encoder), name=f"all {encoder} over depth", ends=(), **line)
     )
     axis = curves.depth_axis([results.encoders[encoder]], [], 7, "block")
-    return Panel(series, size, axis, Axis("balanced accuracy"), results.label(encoder))
+    return Panel(series, size, axis, Axis(results.metric), results.label(encoder))

@@ -32,7 +32,7 @@ KINDS = {
     ACOUSTIC: ("acoustic target (share of variance explained)", style.BLUE, "o"),
     NUISANCE_KIND: ("nuisance (share of variance explained)", style.GREY, "s"),
     ACOUSTICS: ("mean of the acoustic targets", style.BLUE, "D"),
-    TASK: ("task (balanced accuracy)", style.VERMILION, "^"),
+    TASK: ("task ({metric})", style.VERMILION, "^"),
 }
 # measure of the depths table -> (words, marker, size)
 MARKS = {
@@ -91,7 +91,7 @@ def figure(results: Results) -> Figure:
     panels[0].series.extend(
         [
             *(
-                Points([], [], colour, marker=mark, legend=text)
+                Points([], [], colour, marker=mark, legend=text.format(metric=results.metric))
                 for text, colour, mark in KINDS.values()
             ),
             *(
@@ -195,6 +195,7 @@ def _trends(results: Results, encoder: str, rows: list, tall: float) -> Panel:
     ]
     for height, (label, kind, row) in zip(heights, rows, strict=True):
         text, colour, marker = KINDS[kind]
+        text = text.format(metric=results.metric)
         score = f"{words.difference(row['value'])} ({words.bounds(row['low'], row['high'])})"
         look = {"marker": marker, "size": 5, "bar": 1.2, "across": True, "group": text}
         look |= {"hover": [f"{results.label(encoder)}\n{label}\n{score}"]}

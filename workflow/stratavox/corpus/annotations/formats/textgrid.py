@@ -103,7 +103,12 @@ def tiers(path: Path, data: bytes, encoding: str | None = None) -> list[Tier]:
         return value
 
     def size() -> int:
-        return int(float(take("number")))
+        number = float(take("number"))
+        if math.isinf(number):
+            raise StratavoxError(
+                f"{path}: a TextGrid with a count without end; save it from Praat again"
+            )
+        return int(number)
 
     def skip_span() -> None:
         for _ in ("xmin", "xmax"):
