@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,12 @@ class Server:
         }
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.run = subprocess.Popen(
-            [sys.executable, "-c", RUN], cwd=folder, env=self.environment | {"MINE": "0"}, **pipes
+            [sys.executable, "-c", RUN],
+            cwd=folder,
+            env=self.environment | {"MINE": "0"},
+            # it is ignored where the tests run in the background of a shell
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            **pipes,
         )
         number, client = self.run.stdout.readline().split(maxsplit=1)
         self.process, self.client = int(number), shlex.split(client)
