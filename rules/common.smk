@@ -381,6 +381,8 @@ def drawing(scope, by="report.draw", **further):
             "figures": names,
             "source": PLAN.datasets[wildcards.dataset]["source"],
             "draws": PLAN.draws,
+            # colours are by place in the run, of which a task may have a part
+            "encoders": PLAN.config["run"]["encoders"],
         },
         code=lambda wildcards: [f"report.figures.{name}" for name in names],
         **further,

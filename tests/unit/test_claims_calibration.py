@@ -9,6 +9,7 @@ from benchmarks.calibration import (
     numbers,
     permuted,
     recommendation,
+    sets,
     verdicts,
 )
 from benchmarks.calibration.simulation import (
@@ -24,7 +25,7 @@ from benchmarks.calibration.simulation import (
 PARTS = [
     *(verdicts.simulations, verdicts.power, intervals.simulations, contrasts.simulations),
     *(blocks.simulations, permuted.simulations, recommendation.simulations),
-    numbers.simulations,
+    *(numbers.simulations, sets.simulations),
 ]
 SIMULATIONS = {one.setting: one for part in PARTS for one in part()}
 # Settings that intervals, tests or verdicts of an earlier version did not hold in.
@@ -47,6 +48,9 @@ FEW_RUNS = {
     "5 encoders of noise, 12 groups": 6,
     "12 groups, 90% of the target of groups, log errors of groups with sd 0.25": 300,
     "no signal, 12 groups with signatures, 30% of the target of groups": 10,
+    "12 groups, classes 1.0 apart, sd 1.0 of groups": 150,
+    "12 uneven groups, rare classes, sd 1.0 of groups": 150,
+    "no signal, 12 sites with signatures and shares of classes of their own": 8,
 }
 
 

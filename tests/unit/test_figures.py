@@ -624,7 +624,13 @@ def test_one_job_draws_all_figures_of_a_task_or_of_a_dataset(tmp_path):
     }
     about = {"wildcards": {"dataset": "zoo", "task": "call"}, "provenance": {"key": "kept"}}
     for scope, names in drawn.items():
-        settings = {"scope": scope, "source": "folder", "figures": names, "draws": {}}
+        settings = {
+            "scope": scope,
+            "source": "folder",
+            "figures": names,
+            "draws": {},
+            "encoders": [],
+        }
         settings |= {"plotlyjs": str(tmp_path / "plotly.min.js")}
         out = {name: tmp_path / f"out/{name}.svg" for name in names}
         if scope == "target":
@@ -692,7 +698,7 @@ def test_facts_are_read_without_loading_a_library():
 
 def test_every_figure_has_facts_that_can_be_filled_in():
     facts = figures.facts()
-    assert len(facts) == 14
+    assert len(facts) == 16
     topics = [list(figures.TOPICS).index(entry.topic) for entry in facts.values()]
     assert topics == sorted(topics) and set(topics) == set(range(len(figures.TOPICS)))
     for entry in facts.values():

@@ -139,7 +139,7 @@ def small_multiples(
         axis = depth_axis(own, results.baselines, 7)
         title = "baselines" if encoder is None else results.label(encoder)
         panels.append(Panel(drawn, (wide, TALL_IN), axis, Axis(y_title), title))
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     panels[0].series.extend(entries)
     panels[0].series.extend(
         Points([], [], style.GREY, marker=looks[name].marker, legend=results.label(name))

@@ -40,7 +40,7 @@ def _task(job: Job) -> tuple:
     """A task's answers, and the tables of each encoder that the rule names."""
     folders = {encoder: path.parent for encoder, path in _by_encoder(job.input.encoders).items()}
     place = (job.wildcards.dataset, job.wildcards.task, job.settings["source"])
-    results = load(*place, job.input.answers.parent, folders)
+    results = load(*place, job.input.answers.parent, folders, job.settings["encoders"])
     kinds = [kind for kind in ("neighbours", "notebook") if hasattr(job.input, kind)]
     return results, {kind: _tables(getattr(job.input, kind)) for kind in kinds}
 
@@ -51,7 +51,8 @@ def _dataset(job: Job) -> tuple:
     heading = words.dataset(job.wildcards.dataset, job.settings["source"])
     similarity = read_table(job.input.similarity).to_pandas()
     tables = {"similarity": similarity, "shape": _tables(job.input.shape)}
-    return Overview(heading, encoders, job.settings["draws"]), tables
+    about = job.settings["draws"], job.settings["encoders"]
+    return Overview(heading, encoders, *about), tables
 
 
 def _map(job: Job) -> tuple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stratavox.encoders.sites import branches
 from stratavox.errors import StratavoxError
 from stratavox.inference.units import members
 from stratavox.probe import kinds
+from stratavox.report import style
 from stratavox.report.figure import UNKNOWN
 from stratavox.tables import read_json, read_table
 from stratavox.words import count
@@ -27,7 +29,8 @@ class Results:
     their files, and ``others`` holds any further tables; ``facts`` is the JSON. ``encoders`` maps
     the units that are compared, in the run's order, to their ``encoder.json``: random draws of one
     encoder are one unit under their shared name, with the encoder.json of the first draw.
-    ``source`` is that of the config.
+    ``source`` is that of the config; ``run`` are the names of the run's encoders, of which a task
+    may have some alone (the same, where it is empty).
     """
 
     dataset: str
@@ -45,6 +48,13 @@ class Results:
     facts: dict
     encoders: dict[str, dict]
     others: dict[str, pd.DataFrame] = field(default_factory=dict)
+    run: Sequence[str] = ()
+
+    @property
+    def looks(self) -> dict[str, style.Look]:
+        """Colour and marker of each encoder, the same in all figures of the run."""
+        looks = style.encoder_looks(self.run or list(self.encoders))
+        return {name: looks[name] for name in self.encoders}
 
     @property
     def kind(self) -> kinds.Kind:
@@ -319,12 +329,20 @@ class Overview:
     """What the figures of one dataset have in common.
 
     ``heading`` is the dataset's label; ``encoders`` maps every encoder's name, in the run's order,
-    to its ``encoder.json``; ``draws`` maps the name that random draws share to their names.
+    to its ``encoder.json``; ``draws`` maps the name that random draws share to their names; ``run``
+    is as in `Results`.
     """
 
     heading: str
     encoders: dict[str, dict]
     draws: dict[str, list[str]]
+    run: Sequence[str] = ()
+
+    @property
+    def looks(self) -> dict[str, style.Look]:
+        """Colour and marker of each unit, the same in all figures of the run."""
+        looks = style.encoder_looks(self.run or list(self.units))
+        return {unit: looks[unit] for unit in self.units}
 
     @property
     def units(self) -> dict[str, list[str]]:
@@ -337,7 +355,14 @@ class Overview:
         return words.encoder(unit, self.encoders[names[0]]["weights"], len(names))
 
 
-def load(dataset: str, task: str, source: str, answers: Path, encoders: dict[str, str]) -> Results:
+def load(
+    dataset: str,
+    task: str,
+    source: str,
+    answers: Path,
+    encoders: dict[str, str],
+    run: Sequence[str] = (),
+) -> Results:
     """Read the folder of one task's answers; ``encoders`` maps names to embeddings folders."""
     # annotations are strings in this module
     sections = [entry.name for entry in fields(Results) if entry.type == "pd.DataFrame"]
@@ -361,7 +386,8 @@ def load(dataset: str, task: str, source: str, answers: Path, encoders: dict[str
             f"requested are {sorted(compared)}; delete the folder and run again"
         )
     own = {name: tables.pop(name) for name in sections}
-    return Results(dataset, task, source, facts=facts, encoders=compared, others=tables, **own)
+    about = {"facts": facts, "encoders": compared, "others": tables, "run": run}
+    return Results(dataset, task, source, **about, **own)
 
 
 def answer_tables(answers: Path) -> dict[str, Path]:

@@ -218,7 +218,7 @@ def _row(study: Study, question: str, a: Key, b: Key | Interval) -> tuple[dict, 
         "margin": margin if metric != BITS else None,
         "p_equivalent": p_equivalent,
         "equivalent": identical or (p_equivalent is not None and p_equivalent < paired.SIGNIFICANT),
-        "n_clips": int(first.clips.sum()),
+        "n_clips": round(first.clips.sum()),
         "n_groups": study.groups.n,
     }
     return row | _p_values(study, a, b, apart.of_each, difference, metric), difference

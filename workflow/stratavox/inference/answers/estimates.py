@@ -41,7 +41,7 @@ def _measured(study: Study, encoder: Encoder) -> Iterator[dict]:
             "band_high": high,
             "draws_low": min(drawn) if len(drawn) > 1 else None,
             "draws_high": max(drawn) if len(drawn) > 1 else None,
-            "n_clips": int(measure.clips.sum()),
+            "n_clips": round(measure.clips.sum()),
             "n_groups": None if study.groups is None else len(measure.clips),
         }
 

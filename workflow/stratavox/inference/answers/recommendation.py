@@ -95,7 +95,7 @@ def _row(study: Study, encoder: Encoder, choice: Choice, decodable: bool) -> dic
         "last_high": of_last.high,
         "clips_a_class": few_clips.get("clips_a_class"),
         "clips_value": few_clips.get("value"),
-        "n_clips": int(measure.clips.sum()),
+        "n_clips": round(measure.clips.sum()),
         "n_groups": study.groups.n if study.groups is not None else None,
         "recommended": recommended,
         "sentence": None,

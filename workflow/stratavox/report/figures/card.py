@@ -53,7 +53,7 @@ def notes(results: Results) -> list[str]:
 
 def figure(results: Results) -> Figure:
     """Two panels over one axis; without encoders that have blocks, the baselines alone."""
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     layered = [results.encoders[name] for name in results.layered]
     places = curves.baseline_places(layered, results.baselines)
     axis = curves.depth_axis(layered, results.baselines, 8)

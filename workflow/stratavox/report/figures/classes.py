@@ -38,7 +38,7 @@ def notes(results: Results) -> list[str]:
 
 def figure(results: Results) -> Figure:
     """One panel: a list of classes, with a mark for each encoder."""
-    table, looks = results.others["classes"], style.encoder_looks(list(results.encoders))
+    table, looks = results.others["classes"], results.looks
     first = table[table["encoder"] == results.listed[0]]
     shown = first.nlargest(MOST, "n_clips").sort_values("value", ascending=False)
     rows = {name: y for y, name in enumerate(shown["class"])}

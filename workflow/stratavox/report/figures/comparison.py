@@ -102,7 +102,7 @@ def notes(results: Results) -> list[str]:
 
 def figure(results: Results) -> Figure:
     """One panel: a list of rows."""
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     shown = listed(results)
     series, printed = [Rule(results.facts["chance"], style.INK, "x", "dot", legend="chance")], {}
     for y, row in enumerate(shown):

@@ -91,7 +91,7 @@ def _series(results: Results, encoder: str | None, places: dict[str, float], ste
     black = {"colour": style.INK, "group": NOTHING, "dash": "solid", "marker": "o", "size": 2.5}
     hovers = _hover(whole, NOTHING)
     series.append(curves.points(whole, ends=(), hovers=hovers, name=f"nothing {encoder}", **black))
-    baselines = style.encoder_looks(list(results.encoders))
+    baselines = results.looks
     for baseline, x in places.items():
         mark = {"colour": style.GREY, "marker": baselines[baseline].marker, "size": 4}
         name = f"baseline {baseline} in {encoder}"

@@ -93,7 +93,7 @@ def _matched(results: Results) -> list[str]:
 
 def figure(results: Results) -> Figure:
     """One panel with all encoders."""
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     layered = [results.encoders[name] for name in results.layered]
     after = _after(results)
     beside = [*after, *results.baselines]

@@ -122,7 +122,7 @@ def figure(results: Results) -> Figure:
 
 
 def _series(results: Results, encoder: str | None, places: dict[str, float], step: float) -> list:
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     shown, series = lines(results), []
     for number, one in enumerate(shown):
         name, own = f"{one.control} {one.regime}", {"colour": one.colour, "group": one.label}

@@ -64,7 +64,7 @@ def notes(results: Results, neighbours: dict[str, pd.DataFrame]) -> list[str]:
 
 def figure(results: Results, neighbours: dict[str, pd.DataFrame]) -> Figure:
     """A panel per measure, or per two measures of one kind."""
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     layered = [results.encoders[name] for name in results.layered]
     places = curves.baseline_places(layered, results.baselines)
     axis = curves.depth_axis(layered, results.baselines, 7)

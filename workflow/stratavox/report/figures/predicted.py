@@ -38,7 +38,7 @@ def figure(results: Results) -> Figure:
     ends = min(values), max(values)
     margin = 0.03 * (ends[1] - ends[0])
     limits = ends[0] - margin, ends[1] + margin
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     panels = []
     for encoder in results.listed:
         own = table[table["encoder"] == encoder]

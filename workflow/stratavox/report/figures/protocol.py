@@ -46,7 +46,7 @@ def notes(results: Results, notebook: dict[str, pd.DataFrame]) -> list[str]:
 
 def figure(results: Results, notebook: dict[str, pd.DataFrame]) -> Figure:
     """A panel per encoder with blocks, the baselines in each."""
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
 
     def series(results, encoder, places, step) -> list:
         drawn, inside = [], f"in {encoder}"

@@ -62,7 +62,7 @@ def notes(results: Results, table: pd.DataFrame) -> list[str]:
 
 
 def _encoders(results: Results, table: pd.DataFrame, size: tuple[float, float]) -> Panel:
-    looks = style.encoder_looks(list(results.encoders))
+    looks = results.looks
     sizes = sorted(table["clips_a_class"].unique())
     last = math.log2(sizes[-1]) + 1
     series = [curves.chance(results)]

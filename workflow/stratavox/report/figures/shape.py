@@ -76,11 +76,10 @@ def figure(data: Overview, tables: dict[str, pd.DataFrame]) -> Figure:
     baselines = [unit for unit, one in firsts.items() if not one["blocks"]]
     places = curves.baseline_places(layered, baselines)
     axis = curves.depth_axis(layered, baselines, 24)
-    looks = style.encoder_looks(list(firsts))
     panels = []
     for measure, (title, log) in PANELS.items():
         series = []
-        for unit, look in looks.items():
+        for unit, look in data.looks.items():
             rows = table(data, tables, unit, measure)
             if unit in places:
                 rows = rows.head(1).assign(depth=places[unit])
