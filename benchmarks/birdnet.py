@@ -79,7 +79,11 @@ def compare(clips: Path, work: Path, repeats: int, audio_s: float) -> None:
     for name, turns in seconds.items():
         ratios = [one[0] / other[0] for one, other in zip(plain, turns, strict=True)]
         best = min(plain)[0] / min(turns)[0]
-        print(f"  {name} / a plain: best {best:.2f}, turn by turn {median(ratios):.2f}")
+        cpu = median(one[1] for one in plain) / median(one[1] for one in turns)
+        print(
+            f"  {name} / a plain: best {best:.2f}, turn by turn {median(ratios):.2f} "
+            f"({min(ratios):.2f} to {max(ratios):.2f}); of CPU-seconds {cpu:.2f}"
+        )
     print(f"  target: {TARGET} or more on the same windows")
 
 

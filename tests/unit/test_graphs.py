@@ -263,6 +263,20 @@ def test_birdnets_file_elsewhere_is_the_same(calls, tmp_path, capsys):
         load({"family": "birdnet", "weights": str(copy)})
 
 
+def test_birdnets_windows_do_not_depend_on_each_other():
+    """Two are computed at once: a sound beside silence, and an odd one beside itself."""
+    encoder = load(BIRDNET)
+    sounds = noise(birdnet.WINDOW, 50000, 3000)
+    waves = np.stack([np.pad(wave, (0, birdnet.WINDOW - len(wave))) for wave in sounds])
+    waves[1] = 0
+    counts = [birdnet.WINDOW, 50000, 3000]
+    together = encoder.forward(waves, counts)
+    for row, (wave, samples) in enumerate(zip(waves, counts, strict=True)):
+        for name, values in encoder.forward(wave[None], [samples]).items():
+            scale = np.abs(values).max()
+            np.testing.assert_allclose(together[name][row], values[0], atol=1e-5 * scale)
+
+
 def test_birdnets_twin_holds_the_values_of_its_file(tmp_path, capsys):
     """Of a file that was trained further: its values, not the package's, and its twin alone."""
     data = bytearray(Path(birdnet.installed()).read_bytes())

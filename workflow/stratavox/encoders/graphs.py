@@ -28,7 +28,7 @@ Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 class Readout:
     """A tensor of the graph, with one name for each of its axes.
 
-    ``axes`` are batch (of length 1), bands (of frequency), time and width. Without time the tensor
+    ``axes`` are batch (of windows), bands (of frequency), time and width. Without time the tensor
     is one vector (or one for each band) of a window. ``bands`` and ``steps`` are the lengths of
     bands and time.
     """
@@ -39,9 +39,9 @@ class Readout:
     bands: int | None = None
     steps: int | None = None
 
-    def check(self, shape: Sequence[int]) -> None:
-        """Raise `StratavoxError` for a tensor whose ``shape`` is not the declared one."""
-        lengths = {"batch": 1, "bands": self.bands, "time": self.steps}
+    def check(self, shape: Sequence[int], windows: int) -> None:
+        """Raise `StratavoxError` where ``shape``, of ``windows`` windows, is not as declared."""
+        lengths = {"batch": windows, "bands": self.bands, "time": self.steps}
         wanted = [lengths.get(axis) for axis in self.axes]
         matches = len(shape) == len(wanted) and all(
             length in (None, found) for length, found in zip(wanted, shape, strict=True)
@@ -56,11 +56,17 @@ class Readout:
                 f"declared: ({declared}). Correct the readout's axes, bands and steps"
             )
 
+    def of_row(self, value: np.ndarray, row: int) -> np.ndarray:
+        """A view of the tensor, of the window ``row`` alone."""
+        if "batch" not in self.axes:
+            return value
+        return value[(slice(None),) * self.axes.index("batch") + (slice(row, row + 1),)]
+
     def pooled(self, value: np.ndarray, samples: int, window: int) -> np.ndarray:
         """The mean (width,) over all bands and the steps inside the first ``samples``.
 
-        Step k lies over the samples from k / steps to (k + 1) / steps of the window. Of a clip
-        shorter than a step the first step is taken.
+        ``value`` is of one window. Step k lies over the samples from k / steps to (k + 1) / steps
+        of the window. Of a clip shorter than a step the first step is taken.
         """
         axes = tuple(axis for axis in self.axes if axis != "width")
         inside = 1 if self.steps is None else max(1, samples * self.steps // window)
@@ -105,16 +111,17 @@ def graph_encoder(
     window: int,
     threads: int,
     provenance: dict,
+    together: int = 1,
 ) -> Encoder:
-    """The `Encoder` that runs ``graph`` on the CPU, a window of ``window`` samples at a time.
+    """The `Encoder` that runs ``graph`` on the CPU, ``together`` windows of ``window`` samples.
 
-    So a clip cannot depend on its batch, whatever the graph does. More windows at once are hardly
-    faster on a CPU (BirdNET: 32.4 ms each for 1, 31.5 for 2 or 4). ``provenance`` comes from the
+    One at a time, a clip cannot depend on its batch, whatever the graph does. Several at once are
+    for a family that knows that they do not depend on each other. ``provenance`` comes from the
     family; the rest is added here. Raises `StratavoxError` for a tensor whose shape is not the
     declared one.
     """
-    run = graph.runner(window, [readout.tensor for readout in readouts], threads)
-    noise = np.random.default_rng(0).uniform(-0.1, 0.1, window).astype(np.float32)
+    run = graph.runner(window, [readout.tensor for readout in readouts], threads, together)
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (together, window)).astype(np.float32)
     shapes = {name: (value.shape, value.dtype) for name, value in run(noise).items()}
     widths = {}
     for readout in readouts:
@@ -124,23 +131,31 @@ def graph_encoder(
                 f"readout {readout.name}: the tensor {readout.tensor!r} is of {dtype}; "
                 f"allowed: those that `python -m stratavox tensors {graph.path}` lists"
             )
-        readout.check(shape)
+        readout.check(shape, together)
         widths[readout.name] = shape[readout.axes.index("width")]
 
-    def pooled(wave: np.ndarray, samples: int) -> list[np.ndarray]:
-        values = run(wave)
-        return [one.pooled(values[one.tensor], samples, window) for one in readouts]
+    def pooled(waves: np.ndarray, counts: list[int]) -> list[list[np.ndarray]]:
+        if missing := together - len(waves):
+            waves = np.concatenate([waves, *[waves[-1:]] * missing])
+        values = run(waves)
+        return [
+            [one.pooled(one.of_row(values[one.tensor], row), count, window) for one in readouts]
+            for row, count in enumerate(counts)
+        ]
 
     def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
-        rows = zip(*map(pooled, waves, counts), strict=True)
-        return {name: np.stack(means) for name, means in zip(widths, rows, strict=True)}
+        rows = []
+        for start in range(0, len(waves), together):
+            these = slice(start, start + together)
+            rows += pooled(waves[these], counts[these])
+        return dict(zip(widths, map(np.stack, zip(*rows, strict=True)), strict=True))
 
     return Encoder(
         rate=rate,
         grid=WholeWindow.of(window),
         widths=widths,
         forward=forward,
-        batch_s=window / rate,
+        batch_s=together * window / rate,
         provenance=provenance
         | {
             "rate": rate,
