@@ -145,7 +145,8 @@ def as_argument(job, output):
     """
     if len(job) < 15_000:
         return job
-    path = f"results/jobs/{output.removeprefix('results/').replace('/', '.')}.json"
+    _, *parts = Path(output).parts  # results is the first
+    path = f"results/jobs/{'.'.join(parts)}.json"
     write_text(job, path)
     return f"@{path}"
 
