@@ -48,6 +48,8 @@ ENCODERS = {
     "BatDetect2": {"family": "batdetect2", "weights": "batdetect2"},
 }
 AUDIO_S = 60
+# Where the filters of a family end below half its rate.
+FILTERS_END_KHZ = {"birdnet": 15, "batdetect2": 120}
 HEAD = (
     "| encoder | rate | hears up to | window | blocks | widths of blocks | one recording "
     "| 60 clips of 1 s |\n|---|---|---|---|---|---|---|---|"
@@ -90,7 +92,7 @@ def _row(name: str, encoder: Encoder, repeats: int) -> str:
     cells = [
         name,
         f"{rate / 1000:g} kHz",
-        f"{rate / 2000:g} kHz",
+        f"{FILTERS_END_KHZ.get(about.get('family'), rate / 2000):g} kHz",
         f"{window:g} s" if window else "any",
         str(len(about["blocks"]) or "–"),
         f"{widths[0]:,}" if len(widths) == 1 else f"{widths[0]:,} to {widths[-1]:,}",

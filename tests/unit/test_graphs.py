@@ -263,6 +263,16 @@ def test_birdnets_file_elsewhere_is_the_same(calls, tmp_path, capsys):
         load({"family": "birdnet", "weights": str(copy)})
 
 
+def test_birdnets_filters_end_at_15_khz():
+    """As the pages tell: of its two filter banks (bands x bins from 0 to 24 kHz), by the file."""
+    values = constants("birdnet.tflite", Path(birdnet.installed()).read_bytes())
+    for number, bins, lowest, highest in ((1, 1025, 0, 3000), (2, 513, 500, 15000)):
+        filters = values[f"model/MEL_SPEC{number}/Tensordot/MatMul"].reshape(96, bins)
+        passed = np.flatnonzero(filters.any(axis=0)) * birdnet.RATE / 2 / (bins - 1)
+        width = birdnet.RATE / 2 / (bins - 1)
+        assert abs(passed[0] - lowest) <= width and abs(passed[-1] - highest) <= width
+
+
 def test_birdnets_windows_do_not_depend_on_each_other():
     """Two are computed at once: a sound beside silence, and an odd one beside itself."""
     encoder = load(BIRDNET)
