@@ -90,6 +90,10 @@ def long(**entry) -> dict:
             ["encoders.beats_small_random", "called beats_small_random_seed1"],
         ),
         (
+            {"datasets__chorus__tasks__f0__encoders": ["logmels"]},
+            ["datasets.chorus.tasks.f0.encoders", "'logmels'", "logmel"],
+        ),
+        (
             {"probes__attention": {"encoders": ["logmel"]}},
             ["probes.attention.encoders", "'logmel'", "beats_small_random"],
         ),
@@ -347,6 +351,21 @@ def test_seeds_stand_for_one_encoder_each(tmp_path):
         assert plan.encoders[name] == shared | {"seed": seed}
     # what stands beside the report can be run again
     assert config.check(plan.config) == plan.config
+
+
+def test_a_task_has_its_encoders_and_a_dataset_those_of_its_tasks(tmp_path):
+    plan = Plan(default_config(), tmp_path)
+    few, every = ["beats_small", "logmel"], list(plan.encoders)
+    assert plan.probed("chorus", "f0") == few and plan.probed("chorus", "species") == every
+    assert plan.embedded("chorus") == every and plan.embedded("soundscape") == few
+    assert plan.described("soundscape", "species") == few
+    other = default_config()
+    other["run"] |= {"datasets": ["soundscape"], "encoders": ["duration_level"]}
+    assert Plan(other, tmp_path).embedded("soundscape") == ["duration_level"]
+    # random draws go by the name that they share
+    other = default_config()
+    other["datasets"]["chorus"]["tasks"]["f0"]["encoders"] = ["beats_small_random"]
+    assert len(Plan(other, tmp_path).probed("chorus", "f0")) == 5
 
 
 def test_the_pages_of_keys_and_families_are_those_of_the_schema():

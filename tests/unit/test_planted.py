@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 import report_tables as fake
@@ -127,3 +128,21 @@ def test_leakage_is_listed_where_sessions_are_confounded(tmp_path):
     assert verdicts == [AS_PLANTED, NOT_SO, OPEN, AS_PLANTED]
     kept = planted(results, "individual", CROSSED)
     assert not [row for row in kept if "confounded" in row["planted"]]
+
+
+def test_each_species_of_a_soundscape_is_expected_and_the_unheard_one_at_guessing(tmp_path):
+    heard = {"class": "sp0", "chance": 0.4, "value": 0.8, "low": 0.5, "high": 0.9}
+    silent = {"class": "unheard", "chance": 0.3, "value": 0.3, "low": 0.2, "high": 0.4}
+    shared = {"encoder": "logmel", "readout": "features", "interval": "t over groups"}
+    cases = [
+        ({}, {}, [AS_PLANTED, AS_PLANTED]),
+        ({"low": 0.35}, {"low": 0.31}, [OPEN, NOT_SO]),
+        ({"low": 0.2, "high": 0.3}, {"interval": "range over groups"}, [NOT_SO, OPEN]),
+    ]
+    results = loaded(tmp_path, source="chorus")
+    for one, other, verdicts in cases:
+        table = pd.DataFrame([shared | heard | one, shared | silent | other])
+        mixed = replace(results, others=results.others | {"classes": table})
+        rows = planted(mixed, "species", CROSSED | {"soundscapes": {}})
+        assert [row["verdict"] for row in rows] == verdicts
+    assert "0.400" in rows[0]["expected"] and "sp0" in rows[0]["planted"]
