@@ -271,6 +271,16 @@ def test_twins_of_both_kinds_are_contrasts_of_their_own():
         assert claims[claim] == SUPPORTED
 
 
+def test_one_draw_of_weights_leaves_the_claim_open():
+    """How much draws differ is not known from one."""
+    strengths = {"deep": NOISE | {"nested": 0.9}, "twin": NOISE | {"nested": 0.4}}
+    planted = study(strengths, 0, [encoder("deep"), encoder("twin", "random")])
+    rows = c.rows(planted)
+    assert the(rows, c.TRAINED)["resolved"]
+    claim = "call is more linearly decodable from deep than from random weights (1 draw)"
+    assert claimed(planted, rows)[claim] == UNDETERMINED
+
+
 def test_draws_are_gathered_in_the_order_of_the_run():
     descriptions = [{"encoder": name} for name in ("a", "r_seed0", "r_seed1", "z")]
     compared = encoders_of(descriptions, {"r": ["r_seed0", "r_seed1"]})
