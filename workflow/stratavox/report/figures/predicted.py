@@ -22,7 +22,8 @@ IN = 2.6
 
 def notes(results: Results) -> list[str]:
     """Notes for reading the figure."""
-    of_many = ["Random weights: mean prediction of the draws."] if results.facts["draws"] else []
+    drawn = results.facts["draws"].keys() & results.encoders.keys()
+    of_many = ["Random weights: mean prediction of the draws."] if drawn else []
     return [
         *results.about,
         "Predicted by the probe of the block chosen in training, or of the only readout; the mean "
