@@ -375,15 +375,15 @@ def figures_of(scope):
 def drawing(scope, by="report.draw", **further):
     """Params of a rule whose stage `by` draws a scope; ``further`` as in `keys.Stage`."""
     names = figures_of(scope)
+    # colours are by place in the run, of which a task may have a part; a map is of one encoder
+    run = {"draws": PLAN.draws, "encoders": PLAN.config["run"]["encoders"]}
     return stage(
         by,
         lambda wildcards: {
             "scope": scope,
             "figures": names,
             "source": PLAN.datasets[wildcards.dataset]["source"],
-            "draws": PLAN.draws,
-            # colours are by place in the run, of which a task may have a part
-            "encoders": PLAN.config["run"]["encoders"],
+            **({} if scope == "map" else run),
         },
         code=lambda wildcards: [f"report.figures.{name}" for name in names],
         **further,

@@ -33,7 +33,7 @@ def closure(*modules: str) -> set[str]:
         ("corpus.inspect", CLIPS),
         ("corpus.clips", CLIPS),
         ("corpus.acoustics", {"audio", "tables", "targets", "descriptors", "voice"}),
-        ("corpus.generate", LISTING | {"chorus", "synthesis"}),
+        ("corpus.generate", LISTING | {"chorus", "soundscapes", "synthesis"}),
         ("corpus.arrange", LISTING | {"layout", "unpack"}),
         ("corpus.manifest", LABELS | {"reasons", "headers", "lost"}),
         (
