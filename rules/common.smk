@@ -188,12 +188,7 @@ def stop_forks():
 
 def spare_cores(wildcards):
     """Threads of a probing job: several only where there are fewer such jobs than cores."""
-    jobs = sum(
-        len(PLAN.probed(dataset, task))
-        for dataset in PLAN.datasets
-        for task in PLAN.tasks(dataset)
-    )
-    return max(1, min(4, internals.cores(workflow) // jobs))
+    return max(1, min(4, internals.cores(workflow) // PLAN.probing_jobs()))
 
 
 def needs(mb, minutes, at_most=lambda wildcards: math.inf):
@@ -559,6 +554,7 @@ def write_report_inputs():
             write_text(text, path)
 
 
+@functools.cache
 def templates(name):
     """Digests of the templates whose names fit a pattern; what editors leave there is none."""
     folder = PROJECT / "workflow/stratavox/report/templates"

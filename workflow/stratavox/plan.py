@@ -171,6 +171,12 @@ class Plan:
         drawn = {new for name in wanted for new in self.draws.get(name, [name])}
         return [name for name in self.encoders if name in drawn] or list(self.encoders)
 
+    @cache
+    def probing_jobs(self) -> int:
+        """How many pairs of a task and an encoder are probed in the run."""
+        pairs = ((dataset, task) for dataset in self.datasets for task in self.tasks(dataset))
+        return sum(len(self.probed(*pair)) for pair in pairs)
+
     def embedded(self, dataset: str) -> list[str]:
         """The encoders that some task of the dataset is probed on, in the run's order."""
         used = {name for task in self.tasks(dataset) for name in self.probed(dataset, task)}
@@ -319,8 +325,8 @@ class Plan:
     def labels(self, dataset: str, columns: list[str]) -> dict:
         """The content of ``columns``: a digest of their cells, or of a table joined to them."""
         if not self.generated(dataset):
-            cells = labels.label_digest(self._scans[dataset], self._labels[dataset], columns)
-            return {"cells": {"columns": columns, "sha256": cells}}
+            sha256 = self._label_digest(dataset, *columns)
+            return {"cells": {"columns": columns, "sha256": sha256}}
         settings = self.corpus_settings(dataset)
         join, level = settings.get("join"), {key: settings[key] for key in ("missing", "sets")}
         own = set(self._joins[dataset].columns) - {join["by"]} if join else set()
@@ -572,6 +578,12 @@ class Plan:
     @cache
     def _shard_digests(self, dataset: str) -> list[str]:
         return shard_digests(self._scans[dataset], self.datasets[dataset]["shards"])
+
+    @cache
+    def _label_digest(self, dataset: str, *columns: str) -> str:
+        # once for all encoders: it goes through all clips
+        scanned, cells = self._scans[dataset], self._labels[dataset]
+        return labels.label_digest(scanned, cells, list(columns))
 
 
 def plan_of(text: str, root: Path) -> Plan:

@@ -20,6 +20,8 @@ from stratavox.errors import StratavoxError
 SCHEMA = columns.schema("corpus/{dataset}/scan.parquet")
 # The table that a rule writes with the recordings that it generates or unpacks.
 GENERATED = {"table": "metadata.csv", "file": "file"}
+# Rows, and values of a column, that a reason names.
+SHOWN = 10
 
 
 def write_generated(
@@ -134,12 +136,20 @@ def _settle_repeats(
     for same in (rows for rows in places.values() if len(rows) > 1):
         differ = {name: sorted({cells[place] for place in same}) for name, cells in labels.items()}
         shown = "; ".join(
-            f"{name} ({', '.join(map(repr, cells))})" for name, cells in differ.items() if cells[1:]
+            f"{name} ({_first(list(map(repr, cells)))})"
+            for name, cells in differ.items()
+            if cells[1:]
         )
         rows = [str(table.place(records[place]["row"])) for place in same]
+        # one text for all: without bounds, each of a recording's thousands of rows has it
+        reason = f"{REPEATS} {rows[0]}"
+        if shown:
+            reason = f"rows {_first(rows)} give one clip different values of {shown}"
         for place in same if shown else same[1:]:
-            records[place]["reason"] = (
-                f"rows {', '.join(rows)} give one clip different values of {shown}"
-                if shown
-                else f"{REPEATS} {rows[0]}"
-            )
+            records[place]["reason"] = reason
+
+
+def _first(texts: list[str]) -> str:
+    """The first of ``texts``, and how many more there are."""
+    more = len(texts) - SHOWN
+    return ", ".join(texts[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -38,9 +38,12 @@ def rows(settings: dict, folder: Path, table: UserTable) -> list[dict]:
 def _add_files(
     settings: dict, folder: Path, table: UserTable, cells: list[str], located: list[dict]
 ) -> None:
-    homes = table.homes
-    for home in dict.fromkeys(homes):
-        places = [k for k, own in enumerate(homes) if own == home and cells[k].strip()]
+    of_home: dict[Path, list[int]] = {}
+    for place, home in enumerate(table.homes):
+        of_home.setdefault(home, [])
+        if cells[place].strip():
+            of_home[home].append(place)
+    for home, places in of_home.items():
         beside = Path(os.path.relpath(home, folder)).as_posix()
         beside = "" if beside == "." or beside.startswith("..") else beside
         template = settings.get("file_name")

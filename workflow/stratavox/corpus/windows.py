@@ -73,13 +73,14 @@ def cut(settings: dict, table: user_table.UserTable, folder: Path) -> WindowTabl
         if not spans:
             why = f"lasts {recording.length / US:g} s, less than a window of {keys['length_s']:g} s"
             refused.append((None, file, f"{why} (windows.partial: keep keeps it)"))
+        common = tuple(_one(table.columns[name], recording.rows) for name in shared)
         held = boxes_of(spans, [box[:2] for box in recording.boxes], keys)
         for number, ((start, end), inside) in enumerate(zip(spans, held, strict=True), start=1):
             rows = [recording.boxes[box][2] for box in inside]
             row = (file, f"{start / US:.6f}", f"{end / US:.6f}", str(len(rows)))
             row += ("yes" if len(spans) > 1 and keys["hop_s"] < keys["length_s"] else "no",)
             row += tuple(_joined([cells[name][r] for r in rows]) for name in keys["labels"])
-            row += tuple(_one(table.columns[name], recording.rows) for name in shared)
+            row += common
             for name, cell in zip(columns, row, strict=True):
                 columns[name].append(cell)
             places.append(f"(window {number} of {file})")
