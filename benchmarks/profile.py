@@ -1,10 +1,13 @@
 """Where the time of a run went, by stage: forward passes and probes, and all the rest.
 
 Reads the logs that Snakemake leaves of every run (``.snakemake/log``; without a path the newest one
-here). Given several, as of a run that was interrupted, a job counts as it was done last. Start-up,
-the import of libraries, is timed here, stage by stage, and counts with the rest, also where a job
-then computes a probe. Seconds are those of jobs, of which several run at once. Also told: the
-share of drawing, and how many bytes the figures and the page have.
+here). Given several, as of a run that was interrupted, a job counts as it was done last. Seconds
+are those of jobs, of which several run at once. Also told: the share of drawing, and how many bytes
+the figures and the page have.
+
+Jobs of a local run are forks of a process that has imported the libraries. Where they were
+processes of their own, give ``--processes``: start-up, the import of libraries, is then timed here,
+stage by stage, and counts with the rest, also where a job then computes a probe.
 """
 
 from __future__ import annotations
@@ -65,7 +68,9 @@ class Job:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logs", type=Path, nargs="*", help="files in .snakemake/log")
-    logs = parser.parse_args().logs or [newest(Path(".snakemake/log"))]
+    parser.add_argument("--processes", action="store_true", help="jobs were processes, not forks")
+    given = parser.parse_args()
+    logs = given.logs or [newest(Path(".snakemake/log"))]
     texts = [log.read_text() for log in logs]
     last = {(job.rule, job.wildcards): job for text in texts for job in jobs(text)}
     ended = list(last.values())
@@ -79,7 +84,9 @@ def main() -> None:
     core = 0.0
     for rule in sorted({job.rule for job in ended}, key=lambda name: -seconds_of(ended, name)):
         own = [job for job in ended if job.rule == rule]
-        begun = sum(start_up(imports(modules[rule], job, here)) for job in own)
+        begun = 0.0
+        if given.processes:
+            begun = sum(start_up(imports(modules[rule], job, here)) for job in own)
         core += max(seconds_of(ended, rule) - begun, 0) if rule in FORWARD + PROBES else 0
         share = seconds_of(ended, rule) / total
         print(f"{rule:<18}{len(own):>6}{seconds_of(ended, rule):>9.0f}{share:>8.1%}{begun:>10.0f}")
