@@ -216,6 +216,9 @@ def test_times_of_another_unit_are_refused_with_the_unit_that_fits(here):
     table(here, *[["a.wav", 1000 * k, 1000 * k + 700, "wren", "x"] for k in range(1, 10)])
     with pytest.raises(StratavoxError, match=r"9 of 9 boxes begin after.*write units: ms"):
         plan(TABLE)
+    table(here, *[["a.wav", f"{200 + k}", f"{200 + k}.01", "wren", "x"] for k in range(1, 10)])
+    with pytest.raises(StratavoxError, match="9 of 9 boxes begin after.*correct units or"):
+        plan(TABLE)
 
 
 @pytest.mark.parametrize("label", ["wren|tit", "no box"])

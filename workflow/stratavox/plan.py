@@ -280,6 +280,7 @@ class Plan:
             settings |= names.as_table(settings["name"])
         return windows.as_table(settings) if "windows" in settings else settings
 
+    @cache
     def _used(self, dataset: str) -> list[str]:
         """The columns in which rows of one clip may not differ: those that the entry names.
 

@@ -189,11 +189,12 @@ def _refuse_beyond(
 ) -> None:
     prefix = "annotations." if "annotations" in settings else ""
     fitting = bounds.units_that_fit(beyond)
-    advice = f"; read as {fitting[0]} they lie in them: write {prefix}units: {fitting[0]}"
+    advice = f"correct {prefix}units or the columns of the bounds"
+    if fitting:
+        advice = f"read as {fitting[0]} they lie in them: write {prefix}units: {fitting[0]}"
     raise StratavoxError(
         f"{table.path}: {len(beyond)} of {boxes} boxes begin after the ends of their recordings, "
-        f"such as {beyond[0].start:g} to {beyond[0].end:g} s of {beyond[0].length:g} s"
-        + (advice if fitting else f"; correct {prefix}units or the columns of the bounds")
+        f"such as {beyond[0].start:g} to {beyond[0].end:g} s of {beyond[0].length:g} s; {advice}"
     )
 
 
