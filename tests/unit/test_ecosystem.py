@@ -239,9 +239,10 @@ def test_profiles_on_the_page_of_executors_carry_what_every_profile_must():
 
 
 def made(*words: str, **environment: str) -> subprocess.CompletedProcess:
+    # the tests may run in a make of their own, which would tell this one to print its folders
     environment = os.environ | environment
     return subprocess.run(
-        ["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+        ["make", "--no-print-directory", *words], cwd=ROOT, env=environment, capture_output=True, text=True
     )
 
 
