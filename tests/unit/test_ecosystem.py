@@ -242,7 +242,11 @@ def made(*words: str, **environment: str) -> subprocess.CompletedProcess:
     # the tests may run in a make of their own, which would tell this one to print its folders
     environment = os.environ | environment
     return subprocess.run(
-        ["make", "--no-print-directory", *words], cwd=ROOT, env=environment, capture_output=True, text=True
+        ["make", "--no-print-directory", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
 
 
