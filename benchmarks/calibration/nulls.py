@@ -29,10 +29,7 @@ from benchmarks.calibration.simulation import (
     column,
     each,
 )
-from stratavox.inference.answers import rows_of
-from stratavox.inference.answers.contrasts import ABOVE_CHANCE
 from stratavox.inference.measures import Balanced
-from stratavox.inference.study import Encoder, Study
 from stratavox.probe import permute
 from stratavox.probe.crossvalidate import cross_validate
 from stratavox.probe.fusion import Source
@@ -74,13 +71,8 @@ def without_signal(generator: np.random.Generator, world: World, groups: int) ->
     scores, predictions, _ = cross_validate(
         Source(x), READOUT, [], list(clips["clip_id"]), table, settings
     )
-    encoder = Encoder(studies.NAME, {"blocks": [], "readouts": [READOUT], "weights": "none"}, [])
-    encoder.members.append(studies.NAME)
-    task = {"regimes": ["grouped"], "chance": 1 / world.classes, "clips": len(y)}
-    study = Study(task, [encoder], studies.SETTINGS)
-    study.scores = scores.to_pandas().assign(encoder=studies.NAME)
-    study.add(studies.NAME, predictions.to_pandas())
-    (row,) = [row for row in rows_of(study, "contrasts") if row["question"] == ABOVE_CHANCE]
+    task = {"chance": 1 / world.classes, "clips": len(y)}
+    row = studies.above_chance(scores, predictions, READOUT, task)
     tested = row["resolved"] is not None
     return {
         "above": float(row["resolved"] and row["difference"] > 0) if tested else np.nan,

@@ -18,11 +18,8 @@ from benchmarks.calibration.simulation import (
     column,
     each,
 )
-from stratavox.inference.answers import rows_of
-from stratavox.inference.answers.contrasts import ABOVE_CHANCE
 from stratavox.inference.groups import RANGE, Groups, explained_bounds, interval
 from stratavox.inference.measures import Predicted
-from stratavox.inference.study import Encoder, Study
 from stratavox.probe import folds, regression
 from stratavox.probe.fusion import Source
 from stratavox.probe.readouts import strictest
@@ -87,10 +84,6 @@ def without_signal(generator: np.random.Generator, of_group: float, groups: int 
     scores, predictions, _ = regression.cross_validate(
         Source(x), READOUT, [], list(clips["clip_id"]), strictest(table), SETTINGS
     )
-    about = {"blocks": [], "readouts": [READOUT], "weights": "none"}
-    task = {"regimes": ["grouped"], "chance": 0.0, "clips": len(target), "kind": "regression"}
-    study = Study(task, [Encoder(studies.NAME, about, [studies.NAME])], studies.SETTINGS)
-    study.scores = scores.to_pandas().assign(encoder=studies.NAME)
-    study.add(studies.NAME, predictions.to_pandas())
-    (row,) = [row for row in rows_of(study, "contrasts") if row["question"] == ABOVE_CHANCE]
+    task = {"chance": 0.0, "clips": len(target), "kind": "regression"}
+    row = studies.above_chance(scores, predictions, READOUT, task)
     return {"above": float(bool(row["resolved"]) and row["difference"] > 0)}

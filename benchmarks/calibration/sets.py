@@ -21,11 +21,8 @@ from benchmarks.calibration.simulation import (
     each,
 )
 from stratavox.errors import StratavoxError
-from stratavox.inference.answers import rows_of
-from stratavox.inference.answers.contrasts import ABOVE_CHANCE
 from stratavox.inference.groups import RANGE, Groups, interval, share_bounds
 from stratavox.inference.measures import Ranked
-from stratavox.inference.study import Encoder, Study
 from stratavox.probe import folds, multilabel, sets
 from stratavox.probe.fusion import Source
 from stratavox.probe.readouts import strictest
@@ -124,14 +121,9 @@ def without_signal(generator: np.random.Generator, groups: int) -> Record:
     scores, predictions, _ = multilabel.cross_validate(
         Source(x), READOUT, [], list(clips["clip_id"]), strictest(table), SETTINGS
     )
-    about = {"blocks": [], "readouts": [READOUT], "weights": "none"}
     guessing = [sets.of_guessing(int(n), len(present)) for n in present.sum(axis=0)]
-    task = {"regimes": ["grouped"], "chance": float(np.mean(guessing)), "clips": len(group)}
-    task |= {"kind": "multilabel"}
-    study = Study(task, [Encoder(studies.NAME, about, [studies.NAME])], studies.SETTINGS)
-    study.scores = scores.to_pandas().assign(encoder=studies.NAME)
-    study.add(studies.NAME, predictions.to_pandas())
-    (row,) = [row for row in rows_of(study, "contrasts") if row["question"] == ABOVE_CHANCE]
+    task = {"chance": float(np.mean(guessing)), "clips": len(group), "kind": "multilabel"}
+    row = studies.above_chance(scores, predictions, READOUT, task)
     return {
         "above": float(bool(row["resolved"]) and row["difference"] > 0),
         "difference": row["difference"],

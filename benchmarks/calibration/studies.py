@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pandas as pd
+import pyarrow as pa
 
+from stratavox.inference.answers import rows_of
+from stratavox.inference.answers.contrasts import ABOVE_CHANCE
 from stratavox.inference.groups import Groups
 from stratavox.inference.measures import Balanced, Explained
 from stratavox.inference.study import Encoder, Key, Place, Study
@@ -36,6 +39,16 @@ def study(encoders: Iterable[Encoder], correct: dict[Key, Balanced], settings=SE
     made.scores = pd.DataFrame(columns=[*SCORES, "chosen"])
     made.groups = Groups.of(clips)
     return made
+
+
+def above_chance(scores: pa.Table, predictions: pa.Table, readout: str, task: dict) -> dict:
+    """The contrast of one readout, probed as a baseline of a run is, with its permuted labels."""
+    about = {"blocks": [], "readouts": [readout], "weights": "none"}
+    made = Study({"regimes": ["grouped"]} | task, [Encoder(NAME, about, [NAME])], SETTINGS)
+    made.scores = scores.to_pandas().assign(encoder=NAME)
+    made.add(NAME, predictions.to_pandas())
+    (row,) = [row for row in rows_of(made, "contrasts") if row["question"] == ABOVE_CHANCE]
+    return row
 
 
 def names(depths: int) -> list[str]:

@@ -1,5 +1,7 @@
 """Multilabel: classes planted at a block are found there, one without a trace is at prevalence."""
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,15 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-import embeddings_data
-import stage_jobs
+import linear_stage
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.inference.answers import rows_of
 from stratavox.inference.groups import Groups, interval, share_bounds
 from stratavox.inference.measures import Ranked
-from stratavox.inference.study import Encoder, Key, Study
-from stratavox.probe import folds, linear, sets
+from stratavox.inference.study import Key
+from stratavox.probe import folds, sets
 
 CLASSES = ["robin", "tit", "wren"]
 SETTINGS = {
@@ -50,13 +51,8 @@ def labels(present, site) -> pa.Table:
 def probed(folder, table, readouts, **changed):
     clips, summary = folds.choose_clips(table, FOLDS | changed)
     rows, summary["regimes"], _ = folds.assign(clips, FOLDS | changed)
-    tables.write_table(rows, folder / "folds.parquet", {})
-    embeddings_data.folder(folder, readouts, ids=clips["clip_id"].tolist())
-    names = ("scores", "predictions", "layer_weights")
-    read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
-    out = {name: folder / f"{name}.parquet" for name in names}
-    linear.run(stage_jobs.job(read, out, SETTINGS))
-    scores, predictions, weights = (tables.read_table(path).to_pandas() for path in out.values())
+    ids = clips["clip_id"].tolist()
+    scores, predictions, weights = linear_stage.probed(folder, rows, readouts, ids, SETTINGS)
     assert weights.empty
     return summary, scores, predictions
 
@@ -75,19 +71,8 @@ def run(tmp_path_factory):
     return (folder, present, site, *probed(folder, labels(present, site), readouts))
 
 
-def answered(folder, summary, scores, predictions) -> Study:
-    about = {"weights": "file", "family": "toy", "kind": "toy", "rate": 16000}
-    encoder = tables.read_json(folder / "encoder.json") | about
-    study = Study(summary, [Encoder("enc", encoder, ["enc"])], INFER)
-    study.scores = scores.assign(encoder="enc")
-    study.add("enc", predictions)
-    return study
-
-
-def pooled(scores, readout, metric="map", regime="grouped", control="none"):
-    rows = scores[scores["fold"].isna() & (scores["readout"] == readout)]
-    where = (rows["metric"] == metric) & (rows["regime"] == regime) & (rows["control"] == control)
-    return rows.loc[where, "value"].mean()
+answered = partial(linear_stage.answered, settings=INFER)
+pooled = partial(linear_stage.pooled, metric="map")
 
 
 def test_classes_are_found_at_their_block_and_an_absent_one_scores_its_prevalence(run):
@@ -98,7 +83,7 @@ def test_classes_are_found_at_their_block_and_an_absent_one_scores_its_prevalenc
     assert pooled(scores, "block_01") > summary["chance"] + 0.3
     for name in ("block_00", "block_02"):
         assert pooled(scores, name) < summary["chance"] + 0.06
-        assert abs(pooled(scores, name, "auroc") - 0.5) < 0.08
+        assert abs(pooled(scores, name, metric="auroc") - 0.5) < 0.08
     assert abs(pooled(scores, "block_01", control="permutation") - summary["chance"]) < 0.06
     assert "weighted" not in set(scores["readout"])
     rows = rows_of(answered(folder, summary, scores, predictions), "classes")

@@ -8,13 +8,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
 
-import embeddings_data
+import linear_stage
 import stage_jobs
-from stratavox import config, tables
+from stratavox import config
 from stratavox.errors import StratavoxError
 from stratavox.inference.answers import rows_of
-from stratavox.inference.study import Encoder, Key, Study
-from stratavox.probe import folds, linear, official
+from stratavox.inference.study import Key
+from stratavox.probe import folds, official
 
 SPLIT = {"column": "split"}
 FOLDS = {
@@ -61,19 +61,10 @@ def folded(table, settings=FOLDS, sounds=None):
 
 def probed(folder, table, readouts, settings=FOLDS, probes=PROBES):
     rows, summary = folded(table, settings)
-    tables.write_table(rows, folder / "folds.parquet", {})
-    embeddings_data.folder(folder, readouts, ids=table["clip_id"].to_pylist())
-    names = ("scores", "predictions", "layer_weights")
-    read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
-    out = {name: folder / f"{name}.parquet" for name in names}
-    linear.run(stage_jobs.job(read, out, probes))
-    scores, predictions = (tables.read_table(out[name]).to_pandas() for name in names[:2])
-    about = {"weights": "file", "family": "toy", "kind": "toy", "rate": 16000}
-    encoder = tables.read_json(folder / "encoder.json") | about
+    ids = table["clip_id"].to_pylist()
+    scores, predictions, _ = linear_stage.probed(folder, rows, readouts, ids, probes)
     inference = {"task": "t", "margin": 0.02, "folds": 3, "draws": {}}
-    study = Study(summary, [Encoder("enc", encoder, ["enc"])], inference)
-    study.scores = scores.assign(encoder="enc")
-    study.add("enc", predictions)
+    study = linear_stage.answered(folder, summary, scores, predictions, inference)
     return study, scores, predictions
 
 

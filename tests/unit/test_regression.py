@@ -1,5 +1,7 @@
 """Regression: a number planted at a block is found with groups held out, and noise is not."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,13 +11,12 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 
-import embeddings_data
-import stage_jobs
+import linear_stage
 from stratavox import tables
 from stratavox.errors import StratavoxError
 from stratavox.inference.answers import rows_of
-from stratavox.inference.study import Encoder, Key, Study
-from stratavox.probe import folds, linear, numbers, permute, ridge
+from stratavox.inference.study import Key
+from stratavox.probe import folds, numbers, permute, ridge
 
 SETTINGS = {
     **{"inner_folds": 3, "c_grid": [1e-4, 1e-2, 1.0], "permutations": 20, "control_tasks": 3},
@@ -49,13 +50,10 @@ def probed(folder, age, bird, readouts, **changed):
     settings = FOLDS | {name: changed.pop(name) for name in set(changed) & set(FOLDS)}
     clips, summary = folds.choose_clips(labels(age, bird), settings)
     rows, summary["regimes"], _ = folds.assign(clips, settings)
-    tables.write_table(rows, folder / "folds.parquet", {})
-    embeddings_data.folder(folder, readouts, ids=clips["clip_id"].tolist())
-    names = ("scores", "predictions", "layer_weights")
-    read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
-    out = {name: folder / f"{name}.parquet" for name in names}
-    linear.run(stage_jobs.job(read, out, SETTINGS | changed))
-    scores, predictions, weights = (tables.read_table(path).to_pandas() for path in out.values())
+    ids = clips["clip_id"].tolist()
+    scores, predictions, weights = linear_stage.probed(
+        folder, rows, readouts, ids, SETTINGS | changed
+    )
     assert weights.empty
     return summary, scores, predictions
 
@@ -67,21 +65,8 @@ def planted(generator, age, width=20):
     return readouts
 
 
-def answered(folder, summary, scores, predictions) -> Study:
-    encoder = tables.read_json(folder / "encoder.json")
-    about = {"weights": "file", "family": "toy", "kind": "toy", "rate": 16000}
-    study = Study(summary, [Encoder("enc", encoder | about, ["enc"])], INFER)
-    study.scores = scores.assign(encoder="enc")
-    study.add("enc", predictions)
-    return study
-
-
-def pooled(scores, readout, metric="r2", regime="grouped", control="none"):
-    where = {"readout": readout, "metric": metric, "regime": regime, "control": control}
-    rows = scores[scores["fold"].isna()]
-    for column, value in where.items():
-        rows = rows[rows[column] == value]
-    return rows["value"].mean()
+answered = partial(linear_stage.answered, settings=INFER)
+pooled = partial(linear_stage.pooled, metric="r2")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +80,7 @@ def test_a_number_is_found_at_its_block_alone_and_training_chooses_it(run):
     _, _, _, summary, scores, predictions = run
     assert summary["chance"] == 0 and summary["kind"] == "regression"
     assert pooled(scores, "block_01") > 0.5
-    assert pooled(scores, "block_01", "spearman") > 0.7
+    assert pooled(scores, "block_01", metric="spearman") > 0.7
     for name in ("block_00", "block_02"):
         assert pooled(scores, name) < 0.05
     assert pooled(scores, "nested") == pytest.approx(pooled(scores, "block_01"))

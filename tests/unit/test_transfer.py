@@ -9,14 +9,14 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-import embeddings_data
+import linear_stage
 import stage_jobs
 from stratavox import config, tables
 from stratavox.errors import StratavoxError
 from stratavox.geometry import labelled
 from stratavox.inference.answers import contrasts
 from stratavox.inference.study import Encoder, Key, Study
-from stratavox.probe import atlas, attention, conditional, folds, linear, linked
+from stratavox.probe import atlas, attention, conditional, folds, linked
 from stratavox.probe.readouts import strictest
 from stratavox.probe.repeats import repeats
 from stratavox.report.results import Results
@@ -215,13 +215,8 @@ def test_the_sample_of_a_large_task_has_both_sides():
 def probed(folder, rows, readouts, settings=ACROSS):
     """Scores and predictions of ``readouts`` (name -> matrix) for transfer from A to B."""
     clips, _ = folds.choose_clips(labels(rows), settings)
-    tables.write_table(folds.assign(clips, settings)[0], folder / "folds.parquet", {})
-    embeddings_data.folder(folder, readouts, ids=ids(len(rows)))
-    names = ("scores", "predictions", "layer_weights")
-    read = {"encoder": folder / "encoder.json", "folds": folder / "folds.parquet"}
-    out = {name: folder / f"{name}.parquet" for name in names}
-    linear.run(stage_jobs.job(read, out, PROBES))
-    return [tables.read_table(out[name]).to_pandas() for name in ("scores", "predictions")]
+    table = folds.assign(clips, settings)[0]
+    return linear_stage.probed(folder, table, readouts, ids(len(rows)), PROBES)[:2]
 
 
 def planted(rows, generator, turned):

@@ -113,8 +113,7 @@ def _rows(
             sounds = batch.column(audio)
             cells = {}
             for column in own:
-                classes = shards.of_feature(shard, column)
-                cell = shards.cells_of(f"{shard.path}: column {column!r}", classes)
+                cell = shards.cells_of(shard, column)
                 cells[column] = [cell(value) for value in batch.column(column).to_pylist()]
             cells[""] = [shard.split] * len(sounds)
             for place, sound in enumerate(sounds):

@@ -73,11 +73,7 @@ def boxes_column(shard: Shard) -> Boxes:
         names = [one.name for one in kind.value_type]
         start, end = (next((n for n in of if n in names), None) for of in (STARTS, ENDS))
         if start and end:
-            labels = tuple(
-                one.name
-                for one in kind.value_type
-                if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)
-            )
+            labels = tuple(one.name for one in kind.value_type if _is_text(one.type))
             found.append(Boxes(field.name, start, end, labels))
     if len(found) == 1:
         return found[0]
@@ -258,6 +254,10 @@ def _kind(feature: object) -> str | None:
     return feature.get("_type") if isinstance(feature, dict) else None
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 def _is_list(kind: pa.DataType) -> bool:
     return (
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
@@ -268,17 +268,17 @@ def _holds_labels(kind: pa.DataType, classes: list[str] | None) -> bool:
     """Texts and numbers, and lists of texts or of classes; no embeddings, boxes or pictures."""
     if _is_list(kind):
         inner = kind.value_type
-        texts = pa.types.is_string(inner) or pa.types.is_large_string(inner)
-        return texts or (classes is not None and pa.types.is_integer(inner))
+        return _is_text(inner) or (classes is not None and pa.types.is_integer(inner))
     nested = pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     return not nested
 
 
-def cells_of(where: str, classes: list[str] | None) -> Callable[[object], str]:
-    """How a value becomes a cell: a class by its name, a list as JSON, nothing as "".
+def cells_of(shard: Shard, column: str) -> Callable[[object], str]:
+    """How a value of a column becomes a cell: a class by its name, a list as JSON, nothing as "".
 
-    The function raises `StratavoxError`, with ``where``, for a class that has no name.
+    The function raises `StratavoxError` for a class that has no name.
     """
+    classes = of_feature(shard, column)
 
     def name(value: object) -> object:
         if classes is None or value is None or isinstance(value, str):
@@ -287,8 +287,8 @@ def cells_of(where: str, classes: list[str] | None) -> Callable[[object], str]:
             return None
         if not 0 <= value < len(classes):
             raise StratavoxError(
-                f"{where}: found the class {value}, but there are {len(classes)} names of classes; "
-                "download the file again"
+                f"{shard.path}: column {column!r}: found the class {value}, but there are "
+                f"{len(classes)} names of classes; download the file again"
             )
         return classes[value]
 

@@ -52,11 +52,8 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
         raise StratavoxError(unlabelled(contents, passed))
     sounds = out.with_name(f"{out.stem}_listen")
     written = [out, *([table] if source.table else []), *([sounds] if listen else [])]
-    for path in written:
-        if path.exists() and not force:
-            raise StratavoxError(
-                f"{path}: exists already; choose another name with --out, or --force to replace it"
-            )
+    if not force:
+        refuse_existing(written)
     tasks, why = chosen_tasks(source)
     chosen = choice(tasks[0], why)
     say([*source.messages, "", *columns(source.columns), "", *chosen])
@@ -85,20 +82,13 @@ def start(folder: Path, out: Path | None, force: bool, listen: bool = False) -> 
         say(preview.listen(shown, Path(entry["path"]), entry["trim_zeros"], sounds))
     # what decides which sound is heard comes first, then labels, groups, and what is left out
     doubts = [*passed, *source.messages, *doubtful(tasks[0], why), *checks, *describe(contents)]
-    say(
-        [
-            *unsure(doubts),
-            *["", "Check it, the line `group` first. Then run:", f"  {command}"],
-        ]
-    )
+    say([*unsure(doubts), *last_lines(command)])
 
 
 def _start_with_parquet(name: str, folder: Path, source: Source, out: Path, force: bool) -> None:
     """Write the config for Parquet files; their recordings are there once the run has begun."""
-    if out.exists() and not force:
-        raise StratavoxError(
-            f"{out}: exists already; choose another name with --out, or --force to replace it"
-        )
+    if not force:
+        refuse_existing([out])
     tasks, why = chosen_tasks(source)
     chosen = choice(tasks[0], why)
     say([*source.messages, "", *columns(source.columns), "", *chosen])
@@ -112,9 +102,23 @@ def _start_with_parquet(name: str, folder: Path, source: Source, out: Path, forc
         [
             *["", f"{out}: written; the run writes the recordings and checks them"],
             *unsure(doubts),
-            *["", "Check it, the line `group` first. Then run:", f"  {command}"],
+            *last_lines(command),
         ]
     )
+
+
+def last_lines(command: str) -> list[str]:
+    """What a person does next."""
+    return ["", "Check it, the line `group` first. Then run:", f"  {command}"]
+
+
+def refuse_existing(written: list[Path]) -> None:
+    """Raise for a file that would be replaced."""
+    for path in written:
+        if path.exists():
+            raise StratavoxError(
+                f"{path}: exists already; choose another name with --out, or --force to replace it"
+            )
 
 
 def chosen_tasks(source: Source) -> tuple[list[guess.Task], str]:

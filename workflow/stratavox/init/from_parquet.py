@@ -83,8 +83,7 @@ def _cells(read: list[shards.Shard], audio: str) -> dict[str, list[str]]:
             if not column:
                 cells[name] += [shard.split] * shard.rows
                 continue
-            where = f"{shard.path}: column {column!r}"
-            cell = shards.cells_of(where, shards.of_feature(shard, column))
+            cell = shards.cells_of(shard, column)
             cells[name] += [cell(value) for value in table[column].to_pylist()]
     return cells
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from stratavox.corpus.identity import good
+from stratavox.corpus.label_sets import PRESENCE
 from stratavox.corpus.window_keys import JSON
 from stratavox.errors import StratavoxError
 from stratavox.init import guess
@@ -19,7 +20,8 @@ from stratavox.init.columns import Column, number
 from stratavox.init.look import counts, first
 
 # What cells of a class of its own hold.
-PRESENT, ABSENT = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
+PRESENT = {"1.0", *(text for text, present in PRESENCE.items() if present)}
+ABSENT = {"0.0", *(text for text, present in PRESENCE.items() if not present)}
 # A number with fewer values is more likely a code.
 FEWEST_VALUES = 10
 # Words of measures that are not only about the file or a program.

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from stratavox.errors import StratavoxError
 from stratavox.probe import limits, splits
 
 
@@ -30,15 +29,12 @@ def chosen(
     classes = [label for label in counted if label not in {row["label"] for row in left_out}]
     of_column = {*counted, *(row["label"] for row in left_out)}
     if len(classes) < 2:
-        raise StratavoxError(
+        problem = (
             f"{where}: {len(classes)} of {len(of_column)} classes of column "
             f"{settings['target']!r} can be tested ({', '.join(map(repr, classes)) or 'none'}); a "
-            f"probe needs at least 2 with min_clips: {settings['min_clips']} and min_groups: "
-            f"{settings['min_groups']}. Left out: "
-            + ("; ".join(f"{row['label']!r}: {row['why']}" for row in left_out) or "nothing")
-            + dropped
-            + ". Choose another target, lower the limits or remove the task."
+            "probe needs at least 2"
         )
+        raise limits.nothing_testable(problem, left_out, settings, dropped)
     return clips[clips["target"].isin(classes)].reset_index(drop=True), list(counted), left_out
 
 

@@ -96,13 +96,10 @@ def _nulls(
 ) -> dict[str, permute.Null]:
     """The labels of each control that is fitted in this repeat.
 
-    Permutations in the regime ``permuted_in``, the control task in the random regime, both only in
-    the first repeat. They depend only on the seed and the folds, so all readouts and encoders have
-    the same.
+    Permutations in the regime ``permuted_in`` (`permute.of_repeat`), the control task in the random
+    regime, also only in the first repeat.
     """
-    nulls = {}
-    if repeat.number == 0 and repeat.regime == permuted_in and settings["permutations"]:
-        nulls["permutation"] = permute.permutations(y, repeat.apart, repeat.fold, settings)
+    nulls = {"permutation": permute.of_repeat(y, repeat, permuted_in, settings)}
     if repeat.number == 0 and repeat.regime == "random" and settings["control_tasks"]:
         named = repeat.group if repeat.recording is None else repeat.recording
         nulls["control_task"] = permute.control_tasks(y, named, repeat.fold, settings)

@@ -42,6 +42,18 @@ def left_out(clips: pd.DataFrame, settings: dict) -> list[dict]:
     return _with_too_short(rows, in_classes(clips), settings)
 
 
+def nothing_testable(
+    problem: str, left_out: list[dict], settings: dict, dropped: str
+) -> StratavoxError:
+    """The error where too few classes are left: the ``problem``, and what else was ``dropped``."""
+    why = "; ".join(f"{row['label']!r}: {row['why']}" for row in left_out) or "nothing"
+    return StratavoxError(
+        f"{problem} with min_clips: {settings['min_clips']} and min_groups: "
+        f"{settings['min_groups']}. Left out: {why}{dropped}. Choose another target, lower the "
+        "limits or remove the task."
+    )
+
+
 def _with_too_short(rows: list[dict], kept: dict[str, dict], settings: dict) -> list[dict]:
     """``rows`` where classes that are left out name the clips that min_s took."""
     if "too_short" not in settings:

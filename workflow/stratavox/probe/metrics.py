@@ -16,12 +16,17 @@ def metric_rows(target: np.ndarray, predicted: np.ndarray, columns: dict) -> lis
     clips, answers = (each[np.unique(truth)] for each in counts)
     right = np.bincount(truth[truth == answer], minlength=len(labels))[np.unique(truth)]
     values = {
-        "balanced_accuracy": np.mean(right / clips),
-        "macro_f1": np.mean(2 * right / (clips + answers)),
-        "accuracy": np.mean(truth == answer),
+        "balanced_accuracy": float(np.mean(right / clips)),
+        "macro_f1": float(np.mean(2 * right / (clips + answers))),
+        "accuracy": float(np.mean(truth == answer)),
     }
+    return rows_of(values, len(target), columns)
+
+
+def rows_of(values: dict[str, float | None], clips: int, columns: dict) -> list[dict]:
+    """A row for each metric of ``values``, of ``clips`` tested ones; ``columns`` are the others."""
     return [
-        columns | {"metric": metric, "value": float(value), "n_test": len(target)}
+        columns | {"metric": metric, "value": value, "n_test": clips}
         for metric, value in values.items()
     ]
 

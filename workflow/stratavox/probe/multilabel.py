@@ -13,9 +13,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stratavox.probe import logistic, permute, sets
 from stratavox.probe.fusion import Source
+from stratavox.probe.metrics import rows_of
 from stratavox.probe.nested_cv import ROUGH, Chosen, least_between, rises
 from stratavox.probe.readouts import refuse_straddling, strictest
-from stratavox.probe.repeats import Repeat, repeats
+from stratavox.probe.repeats import repeats
 from stratavox.probe.rotation import Rotation
 from stratavox.probe.schemas import LAYER_WEIGHTS, SCORES
 
@@ -42,7 +43,9 @@ def cross_validate(
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
         of_repeat = {"repeat": repeat.number, "control": control}
         log_odds = np.full(present.shape, np.nan)
-        null = _null(present, repeat, permuted_in, settings) if control == "none" else None
+        null = None
+        if control == "none":
+            null = permute.of_repeat(present, repeat, permuted_in, settings, sets.of_groups)
         drawn = np.full(null.target.shape, np.nan) if null else None
         of_all = None
         for k in range(repeat.fold.max() + 1):
@@ -117,13 +120,6 @@ def choose_c(
     return Chosen(c, at_edge, losses[best], converged[best])
 
 
-def _null(present, repeat: Repeat, permuted_in: str, settings: dict) -> permute.Null | None:
-    """Permuted label sets, in the regime ``permuted_in`` and its first repeat alone."""
-    if repeat.number or repeat.regime != permuted_in or not settings["permutations"]:
-        return None
-    return permute.permutations(present, repeat.apart, repeat.fold, settings, sets.of_groups)
-
-
 def _fit_null(z: np.ndarray, null: permute.Null, k: int, c: float, log_odds: np.ndarray) -> None:
     """Fill in what each draw (draws, clips, classes) predicts for its fold ``k``, at ``c``."""
     draws, clips, classes = null.target.shape
@@ -141,19 +137,11 @@ def metric_rows(present: np.ndarray, log_odds: np.ndarray, columns: dict) -> lis
     ``log_odds`` are (clips, classes).
     """
     mixed = np.flatnonzero(present.any(axis=0) & ~present.all(axis=0))
-    values = {
-        name: [measure(present[:, one], log_odds[:, one]) for one in mixed]
-        for name, measure in (("map", average_precision_score), ("auroc", roc_auc_score))
-    }
-    return [
-        columns
-        | {
-            "metric": metric,
-            "value": float(np.mean(each)) if each else None,
-            "n_test": len(present),
-        }
-        for metric, each in values.items()
-    ]
+    values = {}
+    for name, measure in (("map", average_precision_score), ("auroc", roc_auc_score)):
+        each = [measure(present[:, one], log_odds[:, one]) for one in mixed]
+        values[name] = float(np.mean(each)) if each else None
+    return rows_of(values, len(present), columns)
 
 
 def scored(predictions: pd.DataFrame, columns: dict) -> list[dict]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stratavox.errors import StratavoxError
-from stratavox.probe.transfer import TEST, TRAIN
+from stratavox.probe.transfer import TEST, TRAIN, listed, named
 
 REGIME = "official"
 # Values that need no naming. Validation clips train: inner folds choose penalty and block.
@@ -30,18 +30,8 @@ def sides(cells: Sequence[str], split: dict, where: str) -> list[str]:
     Raises `StratavoxError` for a value that is on no side or on both, and for a side without clips.
     """
     values = set(cells) - {""}
-    listed = ", ".join(map(repr, sorted(values)[:20])) or "none"
     if TRAIN in split:
-        of_value: dict[str, str] = {}
-        for side in (TRAIN, TEST):
-            for value in split[side]:
-                if of_value.setdefault(value, side) != side:
-                    raise StratavoxError(f"{where}.split: {value!r} is in train and in test")
-                if value not in values:
-                    raise StratavoxError(
-                        f"{where}.split.{side}: no clip has {value!r} in column "
-                        f"{split['column']!r}; its values are: {listed}"
-                    )
+        of_value = named(split, values, f"{where}.split")
         return [of_value.get(cell, "") for cell in cells]
     of_value = {value: KNOWN.get(value.casefold(), "") for value in values}
     unclear = sorted(value for value, side in of_value.items() if not side)
@@ -49,8 +39,8 @@ def sides(cells: Sequence[str], split: dict, where: str) -> list[str]:
     if unclear or missing:
         problem = f"{unclear[0]!r} names no side" if unclear else f"no clip is in {missing[0]}"
         raise StratavoxError(
-            f"{where}.split: column {split['column']!r} has the values {listed}, and {problem}; "
-            f"known are {', '.join(KNOWN)}. Name the values of both sides: "
+            f"{where}.split: column {split['column']!r} has the values {listed(values)}, and "
+            f"{problem}; known are {', '.join(KNOWN)}. Name the values of both sides: "
             f"split: {{column: {split['column']}, train: [...], test: [...]}}"
         )
     return [of_value.get(cell, "") for cell in cells]

@@ -19,6 +19,7 @@ import numpy as np
 
 from stratavox.errors import StratavoxError
 from stratavox.probe import splits
+from stratavox.probe.repeats import Repeat
 
 # Labels move within groups only if that changes at least this share of what a free shuffle changes.
 # Otherwise labels differ more between groups than within them, and the labels that stay where they
@@ -39,6 +40,22 @@ class Null:
     target: np.ndarray
     fold: np.ndarray
     remade: bool
+
+
+def of_repeat(
+    target: np.ndarray,
+    repeat: Repeat,
+    regime: str,
+    settings: dict,
+    by_group: Callable[..., np.ndarray] | None = None,
+) -> Null | None:
+    """`permutations` in the first repeat of ``regime``; None in others, and where none are wanted.
+
+    They depend only on the seed and the folds, so all readouts and encoders have the same.
+    """
+    if repeat.number or repeat.regime != regime or not settings["permutations"]:
+        return None
+    return permutations(target, repeat.apart, repeat.fold, settings, by_group)
 
 
 def permutations(

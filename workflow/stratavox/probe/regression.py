@@ -14,8 +14,9 @@ from scipy.stats import spearmanr
 
 from stratavox.probe import numbers, permute, ridge
 from stratavox.probe.fusion import Source
+from stratavox.probe.metrics import rows_of
 from stratavox.probe.readouts import strictest
-from stratavox.probe.repeats import Repeat, repeats
+from stratavox.probe.repeats import repeats
 from stratavox.probe.schemas import LAYER_WEIGHTS, SCORES
 
 
@@ -40,7 +41,9 @@ def cross_validate(
         named = {"readout": readout, "probe": "linear", "regime": repeat.regime}
         of_repeat = {"repeat": repeat.number, "control": control}
         predicted, mean = np.full((2, len(x)), np.nan)
-        null = _null(x, repeat, permuted_in, settings) if control == "none" else None
+        null = None
+        if control == "none":
+            null = permute.of_repeat(x, repeat, permuted_in, settings, numbers.of_groups)
         drawn, drawn_mean = (np.full((2, *null.target.shape), np.nan)) if null else (None, None)
         for k in range(repeat.fold.max() + 1):
             test = repeat.fold == k
@@ -74,13 +77,6 @@ def cross_validate(
         pa.concat_tables(predictions),
         LAYER_WEIGHTS.empty_table(),
     )
-
-
-def _null(x: np.ndarray, repeat: Repeat, permuted_in: str, settings: dict) -> permute.Null | None:
-    """Permuted targets, in the regime ``permuted_in`` and its first repeat alone."""
-    if repeat.number or repeat.regime != permuted_in or not settings["permutations"]:
-        return None
-    return permute.permutations(x, repeat.apart, repeat.fold, settings, numbers.of_groups)
 
 
 def _fit_null(
@@ -120,10 +116,7 @@ def metric_rows(
         "r2": float(1 - error / spread) if spread > 0 else None,
         "spearman": float(spearmanr(value, predicted).statistic) if varies else None,
     }
-    return [
-        columns | {"metric": metric, "value": number, "n_test": len(value)}
-        for metric, number in values.items()
-    ]
+    return rows_of(values, len(value), columns)
 
 
 def scored(predictions: pd.DataFrame, columns: dict) -> list[dict]:

@@ -47,13 +47,8 @@ def chosen(
     ]
     classes = sorted(set(counted) - {row["label"] for row in left_out})
     if not classes:
-        raise StratavoxError(
-            f"{where}: none of {len(counted)} classes can be tested with min_clips: "
-            f"{settings['min_clips']} and min_groups: {settings['min_groups']}. Left out: "
-            + ("; ".join(f"{row['label']!r}: {row['why']}" for row in left_out) or "nothing")
-            + dropped
-            + ". Choose another target, lower the limits or remove the task."
-        )
+        problem = f"{where}: none of {len(counted)} classes can be tested"
+        raise limits.nothing_testable(problem, left_out, settings, dropped)
     present = [[name in own for name in classes] for own in clips["names"]]
     rarest = sorted(classes, key=lambda name: counted[name]["clips"])
     stratum = [next((name for name in rarest if name in own), NONE) for own in clips["names"]]
@@ -72,7 +67,7 @@ def of_both(clips: pd.DataFrame, test: np.ndarray) -> pd.DataFrame:
     Clips with and without such a class are on both sides; in training there are two of each, one
     for either side of an inner fold. No clip is left where there is no such class.
     """
-    present = np.array(clips["present"].tolist(), bool).reshape(len(clips), -1)
+    present = _present(clips).reshape(len(clips), -1)
     train, tested = present[~test], present[test]
     enough = (train.sum(axis=0) > 1) & ((~train).sum(axis=0) > 1)
     kept = enough & tested.any(axis=0) & ~tested.all(axis=0)
@@ -89,12 +84,17 @@ def of_both(clips: pd.DataFrame, test: np.ndarray) -> pd.DataFrame:
 def summary(clips: pd.DataFrame) -> dict:
     """Clips and groups of each class; mean average precision of guessing; clips without a class."""
     each = clips.explode("names").dropna(subset="names")
-    present = np.array(clips["present"].tolist(), bool)
+    present = _present(clips)
     return {
         "classes": limits.in_classes(each.assign(target=each["names"])),
         "chance": float(np.mean([of_guessing(int(n), len(clips)) for n in present.sum(axis=0)])),
         "negatives": int((~present.any(axis=1)).sum()),
     }
+
+
+def _present(clips: pd.DataFrame) -> np.ndarray:
+    """Whether each of ``clips`` has each class (clips, classes)."""
+    return np.array(clips["present"].tolist(), bool)
 
 
 def of_guessing(present: int, clips: int) -> float:
@@ -111,12 +111,12 @@ def by_group(
     clips: pd.DataFrame, group: np.ndarray, count: int, fewest: int, seed: int
 ) -> np.ndarray:
     """Folds (clips,) as `of_groups` makes them."""
-    return of_groups(np.array(clips["present"].tolist(), bool), group, count, fewest, seed)
+    return of_groups(_present(clips), group, count, fewest, seed)
 
 
 def by_clip(clips: pd.DataFrame, count: int, seed: int) -> np.ndarray:
     """Folds (clips,) as `of_groups` makes them, each clip a group, and clips of one audio one."""
-    present = np.array(clips["present"].tolist(), bool)
+    present = _present(clips)
     units = clips["audio"].to_numpy() if "audio" in clips else np.arange(len(present))
     return of_groups(present, units, count, 1, seed)
 

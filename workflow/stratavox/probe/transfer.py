@@ -16,24 +16,37 @@ def sides(cells: Sequence[str], transfer: dict, where: str) -> list[str]:
     """`TRAIN`, `TEST` or "" (neither) for each clip, from its cell of the column.
 
     ``transfer`` is the task's entry in the config: column, train and test. Raises `StratavoxError`
-    for a value on both sides, and for one that no clip has.
+    as `named` does.
+    """
+    of_value = named(transfer, set(cells), f"{where}.transfer")
+    return [of_value.get(cell, "") for cell in cells]
+
+
+def named(entry: dict, values: set[str], key: str) -> dict[str, str]:
+    """The side of each value that train or test of ``entry``, the config's ``key``, names.
+
+    Raises `StratavoxError` for a value on both sides, and for one that is not in ``values``, those
+    of the entry's column.
     """
     of_value: dict[str, str] = {}
-    values = set(cells)
     for side in (TRAIN, TEST):
-        for value in transfer[side]:
+        for value in entry[side]:
             if of_value.setdefault(value, side) != side:
                 raise StratavoxError(
-                    f"{where}.transfer: {value!r} is in train and in test; each value of "
-                    f"{transfer['column']!r} can be on one side only"
+                    f"{key}: {value!r} is in train and in test; each value of "
+                    f"{entry['column']!r} can be on one side only"
                 )
             if value not in values:
-                there = ", ".join(map(repr, sorted(values - {""})[:20])) or "none"
                 raise StratavoxError(
-                    f"{where}.transfer.{side}: no clip has {value!r} in column "
-                    f"{transfer['column']!r}; its values are: {there}"
+                    f"{key}.{side}: no clip has {value!r} in column {entry['column']!r}; its "
+                    f"values are: {listed(values)}"
                 )
-    return [of_value.get(cell, "") for cell in cells]
+    return of_value
+
+
+def listed(values: set[str]) -> str:
+    """The first of a column's values, in a message."""
+    return ", ".join(map(repr, sorted(values - {""})[:20])) or "none"
 
 
 def straddling(clips: pd.DataFrame) -> pd.Series:

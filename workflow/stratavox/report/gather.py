@@ -56,6 +56,7 @@ def _named(used: list[dict], key: str, value: str) -> list[str]:
 def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict:
     """One dataset: its hygiene report, its tasks, and its figures."""
     hygiene, label = read_json(entry["hygiene"]), words.dataset(name, entry["source"])
+    silent = without_signal(hygiene, entry["shape"])
     return {
         "name": name,
         "label": label,
@@ -67,7 +68,9 @@ def dataset(name: str, entry: dict, index: dict, verdicts: pd.DataFrame) -> dict
         ],
         "rejected": hygiene["rejected"],
         "hygiene": hygiene,
-        "tasks": [task(name, entry, key, index, verdicts) for key in in_order(entry["tasks"])],
+        "tasks": [
+            task(name, entry, key, index, verdicts, silent) for key in in_order(entry["tasks"])
+        ],
         "figures": [
             shown(figure, stem, {"dataset": label}, label)
             for figure, stem in entry["stems"].items()
@@ -209,8 +212,15 @@ def checked(file: dict) -> str:
     return f"{how}; sha256 {file['sha256']}"
 
 
-def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.DataFrame) -> dict:
-    """One task: verdicts, sentences, figures and tables."""
+def task(
+    dataset_name: str,
+    entry: dict,
+    name: str,
+    index: dict,
+    verdicts: pd.DataFrame,
+    silent: list[str],
+) -> dict:
+    """One task: verdicts, sentences, figures and tables; ``silent`` are warnings of its dataset."""
     paths = entry["tasks"][name]
     folders = {key: index["encoders"][key]["dirs"][dataset_name] for key in paths["encoders"]}
     results = load(dataset_name, name, entry["source"], Path(paths["answers"]), folders)
@@ -226,7 +236,7 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
     first = {}
     if paths["role"] == "target":
         card = cards.card(results, verdicts, confounded)
-        card["beware"] = [*without_signal(entry), *card["beware"]]
+        card["beware"] = [*silent, *card["beware"]]
         first = {
             "card": card | {"figure": next(one for one in pictures if one["topic"] == "answer")}
         }
@@ -278,14 +288,16 @@ def task(dataset_name: str, entry: dict, name: str, index: dict, verdicts: pd.Da
     }
 
 
-def without_signal(entry: dict) -> list[str]:
-    """Warnings of a dataset whose clips are mostly silent, or a readout equal for all of them."""
-    hygiene = read_json(entry["hygiene"])
+def without_signal(hygiene: dict, shapes: dict[str, str]) -> list[str]:
+    """Warnings of a dataset whose clips are mostly silent, or a readout equal for all of them.
+
+    ``shapes`` are the tables of each encoder's readouts.
+    """
     silent, clips = len(hygiene["silent"]), hygiene["clips"]
     sentences = []
     if silent > SILENT * clips:
         sentences.append(f"{silent} of {clips} clips are silent: is the channel the right one?")
-    for encoder, path in entry["shape"].items():
+    for encoder, path in shapes.items():
         rows = read_table(path).to_pandas()
         level = rows[(rows["measure"] == "effective_rank") & rows["value"].isna()]["readout"]
         if len(level):

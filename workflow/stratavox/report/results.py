@@ -53,8 +53,7 @@ class Results:
     @property
     def looks(self) -> dict[str, style.Look]:
         """Colour and marker of each encoder, the same in all figures of the run."""
-        looks = style.encoder_looks(self.run or list(self.encoders))
-        return {name: looks[name] for name in self.encoders}
+        return style.encoder_looks(list(self.encoders), self.run)
 
     @property
     def kind(self) -> kinds.Kind:
@@ -341,8 +340,7 @@ class Overview:
     @property
     def looks(self) -> dict[str, style.Look]:
         """Colour and marker of each unit, the same in all figures of the run."""
-        looks = style.encoder_looks(self.run or list(self.units))
-        return {unit: looks[unit] for unit in self.units}
+        return style.encoder_looks(list(self.units), self.run)
 
     @property
     def units(self) -> dict[str, list[str]]:

@@ -44,16 +44,19 @@ class Look:
     marker: str
 
 
-def encoder_looks(names: Sequence[str]) -> dict[str, Look]:
-    """A look for each encoder, by its place in the run's list: the same in every figure of a run.
+def encoder_looks(names: Sequence[str], run: Sequence[str] = ()) -> dict[str, Look]:
+    """A look for each encoder, by its place in the list ``run``: the same in every figure of a run.
+
+    Without such a list, of which ``names`` may be a part, it is by the place in ``names``.
 
     Seven colours and nine markers advance together and have no common factor, so 63 encoders
     differ, and the first nine differ in grey print.
     """
-    return {
+    looks = {
         name: Look(ENCODER_COLOURS[i % len(ENCODER_COLOURS)], MARKERS[i % len(MARKERS)])
-        for i, name in enumerate(names)
+        for i, name in enumerate(run or names)
     }
+    return {name: looks[name] for name in names}
 
 
 def class_looks(classes: Sequence[str]) -> dict[str, Look]:
