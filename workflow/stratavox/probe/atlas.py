@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from stratavox import columns, tables
 from stratavox.corpus.targets import TARGETS
 from stratavox.probe import descriptors, ridge
+from stratavox.probe.once import once
 from stratavox.probe.readouts import matrix, places, strictest
 from stratavox.probe.regimes import APART
 from stratavox.probe.workers import of_each_readout
@@ -136,10 +136,18 @@ def atlas_readout(
     folder: Path, members: list[str], targets: pd.DataFrame, clips: pd.DataFrame, settings: dict
 ) -> tuple[pd.DataFrame, dict]:
     """Rows of one readout (``members`` side by side), and each target's chosen penalties."""
-    # Products of this size are slower on several threads, so each process takes a readout.
-    with threadpool_limits(1):
-        x = np.hstack([matrix(folder, name, list(targets.index)) for name in members])
-        return regress(x, targets, clips, settings)
+    x = np.hstack([matrix(folder, name, list(targets.index)) for name in members])
+    return regress(x, targets, clips, settings)
+
+
+@once
+def _transformed(targets: pd.DataFrame, train: np.ndarray) -> np.ndarray:
+    """The targets (clips, targets) as they are regressed in a fold; all readouts share them."""
+    each = [
+        descriptors.transformed(values.to_numpy(), train, TRANSFORMS[name])
+        for name, values in targets.items()
+    ]
+    return np.column_stack(each)
 
 
 def regress(
@@ -157,11 +165,7 @@ def regress(
     places = []
     for fold in tested_folds(clips["fold"]):
         test = clips["fold"].to_numpy() == fold
-        transformed = [
-            descriptors.transformed(targets[name].to_numpy(), ~test, TRANSFORMS[name])
-            for name in targets
-        ]
-        y = np.column_stack(transformed)
+        y = _transformed(targets, ~test)
         outer = ridge.outer_fold(x, y, apart, test, settings)
         sse[test] = np.square(outer.predicted - y[test])
         sst[test] = np.square(y[test])  # the mean of the training clips is zero

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from stratavox import tables
 from stratavox.probe import descriptors, logistic, nested_cv, ridge
@@ -49,15 +48,14 @@ def probes(
     folder: Path, readout: str, described: pd.DataFrame, folds: pa.Table, settings: dict
 ) -> pa.Table:
     """Predictions of both probes on ``described`` and a readout, or on ``described`` alone."""
-    with threadpool_limits(1):
-        clip_ids, _ = clips_of(folds)
-        alone = readout == ALONE
-        block = None if alone else matrix(folder, readout, clip_ids)
-        names = [ALONE] if alone else [f"{readout}+{ALONE}", f"{ALONE}+{readout}"]
-        return pa.concat_tables(
-            _predictions(names, described, block, repeat, clip_ids, settings)
-            for repeat in repeats(folds, clip_ids)
-        )
+    clip_ids, _ = clips_of(folds)
+    alone = readout == ALONE
+    block = None if alone else matrix(folder, readout, clip_ids)
+    names = [ALONE] if alone else [f"{readout}+{ALONE}", f"{ALONE}+{readout}"]
+    return pa.concat_tables(
+        _predictions(names, described, block, repeat, clip_ids, settings)
+        for repeat in repeats(folds, clip_ids)
+    )
 
 
 def _predictions(

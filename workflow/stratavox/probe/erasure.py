@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from stratavox import tables
 from stratavox.corpus.labels import check_columns, labels_of
@@ -128,14 +127,13 @@ def erased(
     ``c`` gives the penalty of a repeat, fold and readout. A shuffled column has `SHUFFLES` rows for
     each clip and repeat.
     """
-    with threadpool_limits(1):
-        clip_ids, _ = clips_of(folds)
-        x = matrix(folder, readout, clip_ids)
-        return pa.concat_tables(
-            table
-            for repeat in repeats(folds, clip_ids)
-            for table in of_repeat(readout, x, concepts, repeat, clip_ids, c, seed)
-        )
+    clip_ids, _ = clips_of(folds)
+    x = matrix(folder, readout, clip_ids)
+    return pa.concat_tables(
+        table
+        for repeat in repeats(folds, clip_ids)
+        for table in of_repeat(readout, x, concepts, repeat, clip_ids, c, seed)
+    )
 
 
 def of_repeat(

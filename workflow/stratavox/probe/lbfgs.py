@@ -1,7 +1,7 @@
 """L-BFGS for many problems of one shape at once, each with its own line search and stop.
 
-Nocedal & Wright 2006, Numerical Optimization, algorithm 7.4, with every vector a row of a batch:
-all problems share one evaluation, and a problem that has converged leaves the batch.
+Nocedal & Wright 2006, Numerical Optimization, section 7.2, with every vector a row of a batch: all
+problems share one evaluation, and a problem that has converged leaves the batch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
     direction, length = -gradient, np.ones(len(x), np.float32)
     slope = -_dot(gradient, gradient)
     scale = np.ones(len(x), np.float32)
-    history: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    history = _History.empty(x)
     for _ in range(STEPS):
         gap = 0.5 * _dot(gradient, gradient)
         done = (gap <= tolerance) | (length < SHORTEST)
@@ -44,7 +44,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
             active, x, value, gradient = active[stay], x[stay], value[stay], gradient[stay]
             direction, length, slope = direction[stay], length[stay], slope[stay]
             scale = scale[stay]
-            history = [(s[stay], y[stay], rho[stay]) for s, y, rho in history]
+            history = history.of(stay)
         if not len(active):
             return ended, gaps
         step = length[:, None] * direction
@@ -55,15 +55,14 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
         change = new_gradient - gradient
         bend = np.where(taken, _dot(step, change), 0)
         curved = bend > 0
-        # a pair that a problem cannot use has weight 0 there
-        inverse = np.divide(1, bend, out=np.zeros_like(bend), where=curved)
         stretch = np.divide(bend, _dot(change, change), out=scale.copy(), where=curved)
         scale = np.where(curved, stretch, scale).astype(np.float32)
-        history.append((step, change, inverse.astype(np.float32)))
-        del history[:-MEMORY]
+        # a pair that a problem cannot use is 0 there
+        inverse = np.divide(1, bend, out=np.zeros_like(bend), where=curved)
+        history.add(step, change, np.sqrt(inverse).astype(np.float32))
         if taken.all():
             x, value, gradient = trial, new_value, new_gradient
-            direction = _towards(history, gradient, scale)
+            direction = history.towards(gradient, scale)
             slope, length = _dot(direction, gradient), np.ones_like(length)
             continue
         x[taken], value[taken], gradient[taken] = (
@@ -71,7 +70,7 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
             new_value[taken],
             new_gradient[taken],
         )
-        moved = _towards(history, gradient, scale)
+        moved = history.towards(gradient, scale)
         direction[taken], slope[taken] = moved[taken], _dot(moved, gradient)[taken]
         rise = new_value - value - length * slope
         # the minimum of the parabola through the place, its slope and the trial
@@ -81,17 +80,56 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
     return ended, gaps
 
 
-def _towards(history: list, gradient: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The direction (problems, width) of the two-loop recursion."""
-    q = -gradient
-    alphas = []
-    for s, y, rho in reversed(history):
-        alphas.append(rho * _dot(s, q))
-        q -= alphas[-1][:, None] * y
-    q *= scale[:, None]
-    for (s, y, rho), alpha in zip(history, reversed(alphas), strict=True):
-        q += (alpha - rho * _dot(y, q))[:, None] * s
-    return q
+class _History:
+    """The last pairs of steps and changes of the gradient, and the direction that they give.
+
+    ``pairs`` (problems, 2 * MEMORY, width) are the steps, then the changes, so scaled that the
+    product of a step and its change is 1. ``inverse`` (problems, MEMORY, MEMORY) is that of the
+    matrix of the products of each step with its own and all later changes, and ``square`` of the
+    same shape has the products of the changes.
+    """
+
+    def __init__(self, pairs: np.ndarray, inverse: np.ndarray, square: np.ndarray, added: int):
+        self.pairs, self.inverse, self.square, self.added = pairs, inverse, square, added
+
+    @classmethod
+    def empty(cls, x: np.ndarray) -> _History:
+        problems, width = x.shape
+        pairs = np.zeros((problems, 2 * MEMORY, width), x.dtype)
+        return cls(pairs, *np.zeros((2, problems, MEMORY, MEMORY)), 0)
+
+    def of(self, problems: np.ndarray) -> _History:
+        """That of some problems."""
+        arrays = (self.pairs, self.inverse, self.square)
+        return _History(*(array[problems] for array in arrays), self.added)
+
+    def add(self, step: np.ndarray, change: np.ndarray, scale: np.ndarray) -> None:
+        """Take a pair (problems, width) in place of the oldest; of ``scale`` 0 where of no use."""
+        place = self.added % MEMORY
+        self.added += 1
+        newest = self.pairs[:, MEMORY + place]
+        np.multiply(step, scale[:, None], out=self.pairs[:, place])
+        np.multiply(change, scale[:, None], out=newest)
+        products = np.matvec(self.pairs, newest)
+        self.square[:, :, place] = self.square[:, place] = products[:, MEMORY:]
+        # without its first row and column an upper triangle has the inverse without these
+        self.inverse[:, place] = self.inverse[:, :, place] = 0
+        self.inverse[:, :, place] = -np.matvec(self.inverse, products[:, :MEMORY])
+        self.inverse[:, place, place] = 1
+
+    def towards(self, gradient: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """The direction (problems, width).
+
+        By the compact form of the matrix (Byrd, Nocedal & Schnabel 1994, Math Program 63:129,
+        theorem 2.2): a few large products in place of many small ones.
+        """
+        scale = scale[:, None]
+        times = np.matvec(self.pairs, gradient)
+        of_change = np.matvec(self.inverse, times[:, :MEMORY])
+        right = of_change + scale * (np.matvec(self.square, of_change) - times[:, MEMORY:])
+        of_step = np.matvec(self.inverse.swapaxes(1, 2), right)
+        parts = np.concatenate([-of_step, scale * of_change], axis=1, dtype=gradient.dtype)
+        return np.matvec(self.pairs.swapaxes(1, 2), parts) - scale * gradient
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from stratavox import tables
 from stratavox.errors import StratavoxError
@@ -83,18 +82,16 @@ def probe_readout(
     ``blocks`` are the readouts that it is made of if it is a fusion; with ``components`` it is cut
     to so many, which is the control `MATCHED`.
     """
-    # Products of this size are slower on several threads, so each process takes a readout.
-    with threadpool_limits(1):
-        clip_ids, _ = clips_of(folds)
-        try:
-            source = fusion.source(folder, readout, blocks, clip_ids)
-            control = "none"
-            if components is not None:
-                source, control = replace(source, components=components), MATCHED
-            probe = kinds.of(settings).module("probe")
-            return probe.cross_validate(source, readout, blocks, clip_ids, folds, settings, control)
-        except StratavoxError as error:
-            raise StratavoxError(f"{folder} / {readout}: {error}") from None
+    clip_ids, _ = clips_of(folds)
+    try:
+        source = fusion.source(folder, readout, blocks, clip_ids)
+        control = "none"
+        if components is not None:
+            source, control = replace(source, components=components), MATCHED
+        probe = kinds.of(settings).module("probe")
+        return probe.cross_validate(source, readout, blocks, clip_ids, folds, settings, control)
+    except StratavoxError as error:
+        raise StratavoxError(f"{folder} / {readout}: {error}") from None
 
 
 def choose_block(

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from stratavox.probe import logistic, permute, sets
 from stratavox.probe.fusion import Source
 from stratavox.probe.metrics import rows_of
-from stratavox.probe.nested_cv import ROUGH, Chosen, least_between, rises
+from stratavox.probe.nested_cv import ROUGH, Chosen, least_of
 from stratavox.probe.readouts import refuse_straddling, strictest
 from stratavox.probe.repeats import repeats
 from stratavox.probe.rotation import Rotation
@@ -104,20 +104,14 @@ def choose_c(
     classes = present.shape[1]
     y = np.tile(present.T.astype(int), (len(held), 1))
     trained = np.repeat(~held, classes, axis=0)
-    grid = sorted(settings["c_grid"])
-    losses, converged, fits = [], [], None
-    for c in grid:
-        fits = logistic.fit(z, y, 2, c, trained, fits, ROUGH)
+
+    def fit(c: float, start: logistic.Fits | None, tolerance: float) -> tuple[float, logistic.Fits]:
+        fits = logistic.fit(z, y, 2, c, trained, start, tolerance)
         log_p = fits.log_probabilities(z).astype(np.float64)
         of_label = np.where(y == 1, log_p[:, 1], log_p[:, 0])
-        losses.append(float(-of_label[~trained].sum() / len(z)))
-        converged.append(bool(fits.converged.all()))
-        if rises(losses):
-            break
-    best = int(np.argmin(losses))
-    at_edge = best in (0, len(grid) - 1)
-    c = grid[best] if at_edge else least_between(grid[best - 1 : best + 2], losses[best - 1 :])
-    return Chosen(c, at_edge, losses[best], converged[best])
+        return float(-of_label[~trained].sum() / len(z)), fits
+
+    return least_of(settings["c_grid"], fit)
 
 
 def _fit_null(z: np.ndarray, null: permute.Null, k: int, c: float, log_odds: np.ndarray) -> None:

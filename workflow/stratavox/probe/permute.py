@@ -19,6 +19,7 @@ import numpy as np
 
 from stratavox.errors import StratavoxError
 from stratavox.probe import splits
+from stratavox.probe.once import once
 from stratavox.probe.repeats import Repeat
 
 # Labels move within groups only if that changes at least this share of what a free shuffle changes.
@@ -58,6 +59,7 @@ def of_repeat(
     return permutations(target, repeat.apart, repeat.fold, settings, by_group)
 
 
+@once
 def permutations(
     target: np.ndarray,
     group: np.ndarray | None,
@@ -174,6 +176,7 @@ def _with_folds(
     )
 
 
+@once
 def control_tasks(
     target: np.ndarray, recording: np.ndarray | None, fold: np.ndarray, settings: dict
 ) -> Null | None:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh, solve
+from scipy.linalg import cho_factor, cho_solve, eigh
 from sklearn.model_selection import GroupKFold, KFold
 
+from stratavox.probe.once import once
 from stratavox.probe.readouts import refuse_straddling
 from stratavox.probe.rotation import Rotation
 
@@ -82,7 +83,8 @@ def cross_fitted(
     """
     refuse_straddling(group, test)
     clips, train = _Clips.of(x, ~test), np.flatnonzero(~test)
-    splits = list(_inner(train, None if group is None else group[train], settings))
+    apart = None if group is None else group[train]
+    splits = _inner(train, apart, settings["inner_folds"], settings["seed"])
     paths = [clips.problem(y, *split).path() for split in splits]
     errors = sum(path.errors(y[held]) for path, (_, held) in zip(paths, splits, strict=True))
     penalties = PENALTIES[errors.argmin(axis=0)]
@@ -97,19 +99,23 @@ def cross_fitted(
 
 def _same_clips(y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Clips (clips,) bool, and the numbers of the targets that are defined on just these."""
-    patterns, which = np.unique(np.isfinite(y), axis=1, return_inverse=True)
+    finite = np.isfinite(y)
+    if finite.all():
+        yield finite[:, 0], np.arange(y.shape[1])
+        return
+    patterns, which = np.unique(finite, axis=1, return_inverse=True)
     for number in range(patterns.shape[1]):
         yield patterns[:, number], np.flatnonzero(which == number)
 
 
+@once
 def _inner(
-    train: np.ndarray, group: np.ndarray | None, settings: dict
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    train: np.ndarray, group: np.ndarray | None, folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of each inner fold the clips that are fitted and those held out, as numbers of clips."""
     split = KFold if group is None else GroupKFold
-    inner = split(settings["inner_folds"], shuffle=True, random_state=settings["seed"])
-    for fitted, held in inner.split(train, groups=group):
-        yield train[fitted], train[held]
+    inner = split(folds, shuffle=True, random_state=seed).split(train, groups=group)
+    return [(train[fitted], train[held]) for fitted, held in inner]
 
 
 def _choose(
@@ -120,7 +126,7 @@ def _choose(
     The second is this error, of a clip (targets,).
     """
     errors = np.zeros((len(PENALTIES), y.shape[1]))
-    for fitted, held in _inner(train, group, settings):
+    for fitted, held in _inner(train, group, settings["inner_folds"], settings["seed"]):
         errors += clips.problem(y, fitted, held).path().errors(y[held])
     return errors.argmin(axis=0), errors.min(axis=0) / len(train)
 
@@ -142,7 +148,9 @@ class _Path:
 
     def errors(self, truth: np.ndarray) -> np.ndarray:
         """Squared error (penalties, targets) of each target at each of `PENALTIES`."""
-        return np.array([np.square(self.at(each) - truth).sum(axis=0) for each in PENALTIES])
+        shrunk = self.target / (self.power[:, None] + PENALTIES[:, None, None] * self.clips)
+        missed = self.across @ shrunk + (self.mean - truth)
+        return np.square(missed).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -166,8 +174,10 @@ class _Problem:
 
     def solved(self, penalty: float, those: np.ndarray) -> np.ndarray:
         """Predictions (held clips, those targets) at one penalty, without a decomposition."""
-        square = self.square + penalty * self.clips * np.eye(len(self.square))
-        weights = solve(square, self.target[:, those], assume_a="pos", check_finite=False)
+        square = self.square.copy()
+        np.einsum("mm->m", square)[:] += penalty * self.clips
+        factor = cho_factor(square, lower=True, overwrite_a=True, check_finite=False)
+        weights = cho_solve(factor, self.target[:, those], check_finite=False)
         return self.across @ weights + self.mean[those]
 
 

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from stratavox import columns, tables
 from stratavox.probe import logistic
@@ -56,16 +55,15 @@ def run(job: Job) -> None:
 
 def probe_readout(folder: Path, readout: str, folds: pa.Table, draws: int, seed: int) -> pa.Table:
     """Clips that are right, summed by fold, group and class, at each number of clips a class."""
-    with threadpool_limits(1):
-        clip_ids, _ = clips_of(folds)
-        x = matrix(folder, readout, clip_ids)
-        repeated = list(repeats(folds, clip_ids))
-        sizes = ladder(repeated)
-        parts = [
-            _fold(x, repeat, fold, sizes, draws, seed)
-            for repeat in repeated
-            for fold in range(repeat.fold.max() + 1)
-        ]
+    clip_ids, _ = clips_of(folds)
+    x = matrix(folder, readout, clip_ids)
+    repeated = list(repeats(folds, clip_ids))
+    sizes = ladder(repeated)
+    parts = [
+        _fold(x, repeat, fold, sizes, draws, seed)
+        for repeat in repeated
+        for fold in range(repeat.fold.max() + 1)
+    ]
     rows = pd.concat(parts).assign(readout=readout)
     return pa.Table.from_pandas(rows, SCHEMA, preserve_index=False)
 

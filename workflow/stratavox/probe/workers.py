@@ -10,7 +10,10 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     as_completed,
 )
+from functools import partial
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from stratavox.progress import Progress
 
@@ -20,17 +23,25 @@ def of_each_readout(
 ) -> dict[str, Any]:
     """``function(*arguments[readout])`` for every readout, ``threads`` of them at once.
 
-    The last are started first: they are the widest, and take longest.
+    The last are started first: they are the widest, and take longest. Each has one thread for
+    products: those of this size are slower on several.
     """
     results = {}
     progress = Progress(title, len(arguments), "readouts")
-    with workers(threads) as pool:
-        waiting = {pool.submit(function, *arguments[name]): name for name in reversed(arguments)}
+    work = function if threads == 1 else partial(on_one_thread, function)
+    with threadpool_limits(1), workers(threads) as pool:
+        waiting = {pool.submit(work, *arguments[name]): name for name in reversed(arguments)}
         for future in as_completed(waiting):
             results[waiting[future]] = future.result()
             progress.add()
     progress.close()
     return {name: results[name] for name in arguments}
+
+
+def on_one_thread(function: Callable, *arguments) -> Any:
+    """``function(*arguments)`` in a process of its own, which has the default of threads."""
+    with threadpool_limits(1):
+        return function(*arguments)
 
 
 def workers(count: int) -> Executor:
