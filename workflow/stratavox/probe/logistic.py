@@ -87,17 +87,19 @@ class _Loss:
     def __init__(self, z, y, classes, c, trained):
         n, self.rank = z.shape
         self.z = z
-        self.trained = None if trained is None else trained.astype(np.float32)
+        self.beside_one = np.column_stack([z, np.ones(n, np.float32)])  # for the intercepts
         seen = np.ones(y.shape, bool) if trained is None else trained
+        # a trained clip's share of the mean
+        self.share = (seen / seen.sum(axis=1, keepdims=True)).astype(np.float32)
         truth = (y[:, None, :] == np.arange(classes)[:, None]) & seen[:, None, :]
-        self.truth = truth.astype(np.float32)
-        self.clips = seen.sum(axis=1).astype(np.float32)
+        self.truth = truth * self.share[:, None]
         present = truth.any(axis=2)
         self.present = present.sum(axis=1)
         self.absent = np.where(present, np.float32(0), ABSENT)
         # with two classes scikit-learn penalises one weight vector w, here w / 2 and -w / 2
         doubled = np.where(self.present == 2, 2, 1)
-        self.penalty = (doubled / (c * self.clips)).astype(np.float32)
+        self.penalty = np.zeros((len(y), 1, self.rank + 1), np.float32)
+        self.penalty[..., :-1] = (doubled / (c * seen.sum(axis=1)))[:, None, None]
 
     def least(self, start: Fits | None, tolerance: float) -> Fits:
         """The fits of least loss."""
@@ -111,15 +113,10 @@ class _Loss:
         else:
             first[..., :-1], first[..., -1] = start.weights, start.intercepts - self.absent
             p = np.exp(start.log_probabilities(self.z))
-            spread = p * (1 - p)
-            if self.trained is not None:
-                spread *= self.trained[:, None]
-            weighted = spread.reshape(-1, n) @ np.square(self.z)
-            curvature = np.empty_like(first)
-            curvature[..., :-1] = weighted.reshape(fits, classes, -1)
-            curvature[..., -1] = spread.sum(axis=2)
-            curvature /= self.clips[:, None, None]
-        curvature[..., :-1] += self.penalty[:, None, None]
+            spread = p * (1 - p) * self.share[:, None]
+            curvature = spread.reshape(-1, n) @ np.square(self.beside_one)
+            curvature = curvature.reshape(first.shape)
+        curvature += self.penalty
         curvature[..., -1] += FLAT
         self.step = (1 / np.sqrt(curvature)).astype(np.float32)
         self._choose(np.arange(fits))
@@ -132,35 +129,28 @@ class _Loss:
     def _choose(self, fits: np.ndarray) -> None:
         """Select what the losses of these fits need."""
         self.chosen = fits
-        of = {name: getattr(self, name)[fits] for name in ("truth", "clips", "absent", "penalty")}
-        self.of = of | {"step": self.step[fits]}
-        self.of["trained"] = None if self.trained is None else self.trained[fits]
+        names = ("truth", "share", "absent", "penalty", "step")
+        self.of = {name: getattr(self, name)[fits] for name in names}
 
     def __call__(self, places: np.ndarray, fits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if len(fits) != len(self.chosen):  # fits only leave
             self._choose(fits)
-        truth, clips, trained = self.of["truth"], self.of["clips"], self.of["trained"]
-        scaled = places.reshape(self.of["step"].shape) * self.of["step"]
-        weights = np.ascontiguousarray(scaled[..., :-1])
-        logits = _logits(weights, scaled[..., -1] + self.of["absent"], self.z)
+        truth, share, absent, penalty, step = self.of.values()
+        scaled = places.reshape(step.shape) * step
+        scaled[..., -1] += absent
+        logits = (scaled.reshape(-1, self.rank + 1) @ self.beside_one.T).reshape(truth.shape)
         logits -= logits.max(axis=1, keepdims=True)
-        right = np.einsum("fkn,fkn->fn", logits, truth)
+        right = np.vecdot(logits.reshape(len(fits), -1), truth.reshape(len(fits), -1))
         error = np.exp(logits, out=logits)
         total = error.sum(axis=1)
-        error /= total[:, None]
-        missed = np.log(total)
-        if trained is not None:
-            missed *= trained
-            error *= trained[:, None]
-        value = (missed - right).sum(axis=1, dtype=np.float64) / clips
-        value += 0.5 * self.of["penalty"] * np.einsum("fkr,fkr->f", weights, weights)
+        error *= (share / total)[:, None]
+        shrunk = penalty * scaled
+        value = np.vecdot(np.log(total), share) - right
+        value += 0.5 * np.vecdot(shrunk, scaled).sum(axis=1)
         error -= truth
-        gradient = np.empty_like(scaled)
-        gradient[..., :-1] = (error.reshape(-1, len(self.z)) @ self.z).reshape(weights.shape)
-        gradient[..., -1] = error.sum(axis=2)
-        gradient /= clips[:, None, None]
-        gradient[..., :-1] += self.of["penalty"][:, None, None] * weights
-        gradient *= self.of["step"]
+        gradient = (error.reshape(-1, len(self.z)) @ self.beside_one).reshape(step.shape)
+        gradient += shrunk
+        gradient *= step
         return value, gradient.reshape(len(fits), -1)
 
 
