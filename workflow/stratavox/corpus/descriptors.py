@@ -7,8 +7,16 @@ F0 has the same lower bound, so that slower modulations are of amplitude and fas
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
+
+# librosa imports its parts as they are named: here once, not in each fork (forks.py)
+from librosa import fft_frequencies, stft
+from librosa.feature import (
+    spectral_bandwidth,
+    spectral_centroid,
+    spectral_flatness,
+    spectral_rolloff,
+)
 from scipy.fft import next_fast_len
 from scipy.signal import hilbert, welch
 
@@ -35,8 +43,8 @@ def spectrogram(samples: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]
     """Frequencies (bins,) in Hz and power (bins, frames) of samples (n,), n >= 1."""
     size, hop = round(SPECTRUM_S * rate), round(SPECTRUM_HOP_S * rate)
     padded = np.pad(samples, size // 2)
-    power = np.square(np.abs(librosa.stft(padded, n_fft=size, hop_length=hop, center=False)))
-    hertz = librosa.fft_frequencies(sr=rate, n_fft=size)
+    power = np.square(np.abs(stft(padded, n_fft=size, hop_length=hop, center=False)))
+    hertz = fft_frequencies(sr=rate, n_fft=size)
     heard = hertz >= LOWEST_HZ
     return hertz[heard], power[heard].astype(np.float64)
 
@@ -55,13 +63,13 @@ def spectrum(hertz: np.ndarray, power: np.ndarray) -> dict[str, float]:
     energy = power.sum(axis=0)
     sounding = energy > 0
     frames = power[:, sounding] / power[:, sounding].max(axis=0)
-    flatness = librosa.feature.spectral_flatness(S=frames, power=1.0, amin=FLATNESS_FLOOR)[0]
+    flatness = spectral_flatness(S=frames, power=1.0, amin=FLATNESS_FLOOR)[0]
     shape = {"S": mean, "freq": hertz}
     return {
-        "centroid": librosa.feature.spectral_centroid(**shape).item(),
-        "bandwidth": librosa.feature.spectral_bandwidth(**shape).item(),
+        "centroid": spectral_centroid(**shape).item(),
+        "bandwidth": spectral_bandwidth(**shape).item(),
         "flatness": float(np.average(10 * np.log10(flatness), weights=energy[sounding])),
-        "roll_off": librosa.feature.spectral_rolloff(**shape, roll_percent=ROLL_OFF).item(),
+        "roll_off": spectral_rolloff(**shape, roll_percent=ROLL_OFF).item(),
         "dominant": _peak(hertz, np.log(np.maximum(mean[:, 0], np.finfo(float).tiny))),
     }
 

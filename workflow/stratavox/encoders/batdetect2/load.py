@@ -18,11 +18,14 @@ from __future__ import annotations
 import hashlib
 import pickle
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
-import librosa
 import numpy as np
 import torch
+
+# librosa imports its parts as they are named: here once, not in each fork (forks.py)
+from librosa import pcen, stft
 from torch import nn
 from torch.nn import functional
 
@@ -84,7 +87,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
             "kind": "batdetect2",
             "model": FILE.partition(".")[0],
             **filled,
-            "versions": {"librosa": librosa.__version__},
+            "versions": {"librosa": version("librosa")},
         },
     )
     if encoder.provenance["device"] == "cpu":
@@ -118,9 +121,9 @@ def _packaged(model: nn.Module, settings: dict) -> dict:
 
 def spectrogram(waves: np.ndarray) -> torch.Tensor:
     """The input (batch, 1, 128, steps) of waves (batch, samples), highest band first."""
-    frames = np.abs(librosa.stft(waves, n_fft=WINDOW, hop_length=HOP, center=False))
+    frames = np.abs(stft(waves, n_fft=WINDOW, hop_length=HOP, center=False))
     bands = frames[:, HIGHEST : LOWEST - 1 : -1].astype(np.float32)
-    levels = librosa.pcen(bands * PCEN_SCALE, sr=PCEN_RATE).astype(np.float32)
+    levels = pcen(bands * PCEN_SCALE, sr=PCEN_RATE).astype(np.float32)
     levels = np.maximum(levels - levels.mean(axis=2, keepdims=True), 0)
     size = (BANDS, levels.shape[2] // 2)
     return functional.interpolate(torch.from_numpy(levels)[:, None], size=size, mode="bilinear")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-import librosa
 import numpy as np
+
+# librosa imports its parts as they are named: here once, not in each fork (forks.py)
+from librosa.feature import melspectrogram
 
 from stratavox.encoders.catalogue import BASELINE_RATE
 from stratavox.encoders.encoder import Encoder, Grid, baseline
@@ -28,7 +30,7 @@ def load(settings: dict, threads: int = 1) -> Encoder:
 
 def forward(waves: np.ndarray, counts: list[int]) -> dict[str, np.ndarray]:
     """Features of ``waves`` (batch, samples); all their frames count."""
-    power = librosa.feature.melspectrogram(
+    power = melspectrogram(
         y=waves,
         sr=BASELINE_RATE,
         n_fft=WINDOW,
