@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +19,7 @@ def once(function: Callable) -> Callable:
 
     @wraps(function)
     def kept(*arguments):
-        key = pickle.dumps(arguments)
+        key = hashlib.sha256(pickle.dumps(arguments)).digest()
         if key not in results:
             while len(results) >= MOST:
                 results.pop(next(iter(results)))

@@ -80,8 +80,9 @@ def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
     """Every repeat of every regime, its clips in the order of ``clip_ids``."""
     for (regime, number), part in folds.to_pandas().groupby(["regime", "repeat"], sort=True):
         part = part.set_index("clip_id")
-        rows = np.flatnonzero([clip_id in part.index for clip_id in clip_ids])
-        part = part.loc[[clip_ids[row] for row in rows]]
+        place = part.index.get_indexer(clip_ids)
+        rows = np.flatnonzero(place >= 0)
+        part = part.iloc[place[rows]]
         known = {
             name: None if part[name].isna().any() else part[name].to_numpy(str)
             for name in ("group", "recording", "audio")

@@ -20,7 +20,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from stratavox import columns, tables
@@ -60,12 +59,11 @@ def probe_readout(folder: Path, readout: str, folds: pa.Table, draws: int, seed:
     repeated = list(repeats(folds, clip_ids))
     sizes = ladder(repeated)
     parts = [
-        _fold(x, repeat, fold, sizes, draws, seed)
+        _fold(x, readout, repeat, fold, sizes, draws, seed)
         for repeat in repeated
         for fold in range(repeat.fold.max() + 1)
     ]
-    rows = pd.concat(parts).assign(readout=readout)
-    return pa.Table.from_pandas(rows, SCHEMA, preserve_index=False)
+    return pa.concat_tables(parts)
 
 
 def ladder(repeated: list[Repeat]) -> list[int]:
@@ -103,25 +101,30 @@ def _earlier(values: np.ndarray) -> np.ndarray:
 
 
 def _fold(
-    x: np.ndarray, repeat: Repeat, fold: int, sizes: list[int], draws: int, seed: int
-) -> pd.DataFrame:
+    x: np.ndarray,
+    readout: str,
+    repeat: Repeat,
+    fold: int,
+    sizes: list[int],
+    draws: int,
+    seed: int,
+) -> pa.Table:
     """The rows of one outer fold, for each of ``sizes``; a clip's draws are averaged."""
     test = repeat.fold == fold
     refuse_straddling(repeat.apart, test)
     labels, y = np.unique(repeat.target, return_inverse=True)
-    group = None if repeat.group is None else np.unique(repeat.group, return_inverse=True)[1]
-    trained, of_trained = y[~test], None if group is None else group[~test]
+    known = repeat.group is not None
+    names, group = np.unique(repeat.group if known else y, return_inverse=True)
+    trained, of_trained = y[~test], group[~test] if known else None
     generator = np.random.default_rng([seed, repeat.number, fold])
     drawn_as = np.stack([places(trained, of_trained, generator) for _ in range(draws)])
     rotation = Rotation.of(x, ~test)
     held_out = rotation.apply(x[test])
     variance = np.square(rotation.train).sum(axis=1, dtype=np.float64).mean()
     c = LOGIT_VARIANCE / (variance or 1)  # 0 where every column is constant
-    tested = pd.DataFrame({"target": repeat.target[test]})
-    tested["group"] = None if repeat.group is None else repeat.group[test]
-    cells = tested.groupby(["target", "group"], dropna=False)
-    summed, cell = cells.size().rename("n_clips").reset_index(), cells.ngroup().to_numpy()
-    parts = []
+    both = y[test] * len(names) + group[test]
+    cells, cell, count = np.unique(both, return_inverse=True, return_counts=True)
+    correct = []
     for size in sizes:
         drawn = drawn_as < size
         used = drawn.any(axis=0)
@@ -130,7 +133,15 @@ def _fold(
             rotation.train[used], targets, len(labels), c, drawn[:, used], tolerance=TOLERANCE
         )
         right = fits.log_probabilities(held_out).argmax(axis=1) == y[test]
-        correct = np.bincount(cell, right.mean(axis=0), len(summed))
-        parts.append(summed.assign(clips_a_class=size, correct=correct))
-    place = {"regime": repeat.regime, "repeat": repeat.number, "fold": fold}
-    return pd.concat(parts).assign(draws=draws, **place)
+        correct.append(np.bincount(cell, right.mean(axis=0)))
+    every = len(sizes) * len(cells)
+    of_cell = {
+        "target": labels[cells // len(names)],
+        "group": names[cells % len(names)] if known else np.full(len(cells), None),
+        "n_clips": count,
+    }
+    fixed = {"readout": readout, "regime": repeat.regime, "repeat": repeat.number, "fold": fold}
+    rows = {name: np.tile(values, len(sizes)) for name, values in of_cell.items()}
+    rows |= {name: [value] * every for name, value in (fixed | {"draws": draws}).items()}
+    rows |= {"clips_a_class": np.repeat(sizes, len(cells)), "correct": np.concatenate(correct)}
+    return pa.table({name: rows[name] for name in SCHEMA.names}, schema=SCHEMA)
