@@ -121,6 +121,35 @@ def test_each_problem_of_a_batch_has_its_own_line_search():
     assert (gaps <= 1e-12).all()
 
 
+def test_directions_are_those_of_the_two_loop_recursion():
+    """Algorithm 7.4 of Nocedal & Wright 2006 in plain Python, also where a pair is of no use."""
+    generator = np.random.default_rng(0)
+    root = generator.standard_normal((2, 6, 6))
+    hessian = root @ root.swapaxes(1, 2) + np.eye(6)
+    history, pairs = lbfgs._History.empty(np.zeros((2, 6))), [[], []]
+    scale = np.array([0.5, 2.0])
+    for number in range(lbfgs.MEMORY + 3):
+        step = generator.standard_normal((2, 6))
+        change = np.matvec(hessian, step)
+        bend = np.vecdot(step, change)
+        used = np.array([number != 1, True])
+        history.add(step, change, np.where(used, 1 / np.sqrt(bend), 0))
+        for own, taken, pair in zip(pairs, used, zip(step, change, bend, strict=True), strict=True):
+            own.append(pair if taken else None)
+        gradient = generator.standard_normal((2, 6))
+        directions = history.towards(gradient, scale)
+        for own, first, gamma, direction in zip(pairs, gradient, scale, directions, strict=True):
+            last = [pair for pair in own[-lbfgs.MEMORY :] if pair]
+            q, alphas = first.copy(), []
+            for s, y, sy in reversed(last):
+                alphas.append(s @ q / sy)
+                q -= alphas[-1] * y
+            q *= gamma
+            for (s, y, sy), alpha in zip(last, reversed(alphas), strict=True):
+                q += (alpha - y @ q / sy) * s
+            np.testing.assert_allclose(direction, -q, rtol=1e-9)
+
+
 def test_rotation_keeps_every_distance():
     x, _ = steep(30, 100, 2)
     rotation = turned(x)
