@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 TOP_HZ = 7000.0
 KINDS = ("sweep", "stack", "pulses", "noise")
@@ -76,7 +77,7 @@ def syllable(
         for harmonic in range(1, harmonics + 1):
             hertz = harmonic * contour
             slope = 10 ** (-voice.slope_db * np.log2(harmonic) / 20)
-            soft = 1 / (1 + 3 * (hertz / (pitch_hz + bandwidth_hz)) ** 4)
+            soft = 1 / (1 + 3 * np.square(np.square(hertz / (pitch_hz + bandwidth_hz))))
             resonance = 1 + 1.5 * np.exp(-(((hertz - voice.resonance_hz) / 500) ** 2))
             level = slope * soft * resonance * (hertz < TOP_HZ)
             sound += level * np.sin(harmonic * phase + random.uniform(0, 2 * np.pi))
@@ -108,20 +109,23 @@ def reverberated(dry: np.ndarray, room: Room, rate: int, random) -> np.ndarray:
     tail = random.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
     tail *= 0.4 / np.sqrt(np.sum(tail**2))
     tail[0] += 1
-    size = 1 << (len(dry) + n - 1).bit_length()
-    return np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(tail, size), size)[: len(dry)]
+    size = next_fast_len(len(dry) + n - 1, real=True)
+    return irfft(rfft(dry, size) * rfft(tail, size), size)[: len(dry)]
 
 
 def background(n: int, room: Room, rate: int, random) -> np.ndarray:
     """Noise up to `TOP_HZ`, falling by ``tilt_db`` an octave, with a hum."""
-    spectrum = np.fft.rfft(random.standard_normal(n))
-    hertz = np.fft.rfftfreq(n, 1 / rate)
-    gain = 10 ** (-room.tilt_db * np.log2(np.maximum(hertz, 100) / 1000) / 20) * (hertz < TOP_HZ)
+    spectrum = rfft(random.standard_normal(n))
+    hertz = rfftfreq(n, 1 / rate)
+    spectrum[hertz >= TOP_HZ] = 0
+    hertz = hertz[hertz < TOP_HZ]
+    gain = (np.maximum(hertz, 100) / 1000) ** (-room.tilt_db * np.log2(10) / 20)
     gain *= 1 + 10 ** (room.hum_db / 20) * np.exp(-(((hertz - room.hum_hz) / 60) ** 2))
-    return np.fft.irfft(spectrum * gain, n)
+    spectrum[: len(hertz)] *= gain
+    return irfft(spectrum, n)
 
 
 def _band(noise: np.ndarray, centre_hz: float, half_hz: float, rate: int) -> np.ndarray:
-    hertz = np.fft.rfftfreq(len(noise), 1 / rate)
+    hertz = rfftfreq(len(noise), 1 / rate)
     gain = np.exp(-(((hertz - min(centre_hz, TOP_HZ)) / half_hz) ** 2)) * (hertz < TOP_HZ)
-    return np.fft.irfft(np.fft.rfft(noise) * gain, len(noise))
+    return irfft(rfft(noise) * gain, len(noise))

@@ -26,7 +26,7 @@ VOICED, SILENT = 0.45, 0.03**2
 # Least number of voiced frames for an F0 contour, and their least share of the clip's energy.
 LEAST_VOICED, LEAST_SHARE = 5, 0.2
 SLOPE_HOPS = 4
-FRAMES_AT_ONCE = 512
+FRAMES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,10 @@ def _periods(frames: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray, np.
     lagged = _autocorrelation(frames, length, FINER * last)
     power = lagged[:, 0].copy()
     r = lagged / own / np.where(power > 0, power / own[0, 0], 1)[:, None]
-    f0 = np.full(len(r), np.nan)
-    strength = np.zeros(len(r))
-    for row, values in enumerate(r):
-        lag, height = _first_key_peak(values)
-        if lag and FINER * rate / lag <= HIGHEST_HZ:
-            f0[row], strength[row] = FINER * rate / lag, min(height, 1.0)
+    lag, height = _first_key_peaks(r)
+    known = (lag > 0) & (FINER * rate <= HIGHEST_HZ * lag)
+    f0 = np.divide(FINER * rate, lag, out=np.full(len(r), np.nan), where=known)
+    strength = np.where(known, np.minimum(height, 1.0), 0)
     return f0, strength, power
 
 
@@ -90,22 +88,35 @@ def _autocorrelation(frames: np.ndarray, length: int, last: int) -> np.ndarray:
     return irfft(squared, FINER * length, axis=1)[:, : last + 1]
 
 
-def _first_key_peak(r: np.ndarray) -> tuple[float, float]:
-    """Lag and height of the first key peak near the highest; (0, 0) without a complete peak."""
+def _first_key_peaks(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lag and height (frames,) of the first key peak near the highest, in rows of r (frames, lags).
+
+    Both are 0 where there is no complete peak.
+    """
+    frames, lags = r.shape
     above = r > 0
-    up = np.flatnonzero(~above[:-1] & above[1:]) + 1
-    if not len(up):
-        return 0.0, 0.0
+    # where a peak begins; each row begins with a part that is none
+    begins = np.ones(r.shape, bool)
+    begins[:, 1:] = ~above[:, :-1] & above[:, 1:]
+    start = np.flatnonzero(begins)
+    row, peak = start // lags, start % lags > 0
     # values above 1 come from the division by the window, in frames that are loud at the edges
-    heights = np.minimum(np.maximum.reduceat(r, up), 1.0)
-    first = int(np.argmax(heights >= NEAR * heights.max()))
-    top = up[first] + int(np.argmax(r[up[first] : (*up, len(r))[first + 1]]))
-    if top == len(r) - 1:
-        return 0.0, 0.0
-    before, here, after = r[top - 1 : top + 2]
+    heights = np.where(peak, np.minimum(np.maximum.reduceat(r.ravel(), start), 1.0), 0)
+    highest = np.maximum.reduceat(heights, np.flatnonzero(~peak))
+    near = np.flatnonzero(peak & (heights >= NEAR * highest[row]))
+    row, first = np.unique(row[near], return_index=True)
+    start, end = start[near[first]], np.append(start, r.size)[near[first] + 1]
+    flat = r.ravel()
+    top = start + [int(np.argmax(flat[a:b])) for a, b in zip(start, end, strict=True)]
+    whole = top % lags < lags - 1
+    row, top = row[whole], top[whole].astype(int)
+    before, here, after = flat[top - 1], flat[top], flat[top + 1]
     bend = before - 2 * here + after
-    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return top + shift, here - 0.25 * (before - after) * shift
+    shift = np.divide(0.5 * (before - after), bend, out=np.zeros(len(top)), where=bend < 0)
+    lag, height = np.zeros(frames), np.zeros(frames)
+    lag[row] = top % lags + shift
+    height[row] = here - 0.25 * (before - after) * shift
+    return lag, height
 
 
 def harmonicity(frames: Track) -> float | None:

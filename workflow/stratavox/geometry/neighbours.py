@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
 from stratavox import columns, sampling, tables
@@ -158,6 +159,8 @@ def _measures(x: np.ndarray, task: Task, seed: int, where: Path) -> list[tuple]:
 def run(job: Job) -> None:
     folds = tables.read_table(job.input.folds)
     # One thread: the order of floating-point sums must not depend on the machine.
-    with threadpool_limits(1):
+    # scikit-learn's checks of its input take as long as the rest.
+    quick = {"assume_finite": True, "skip_parameter_validation": True}
+    with threadpool_limits(1), config_context(**quick):
         table, facts = compute(job.input.encoder.parent, folds, job.settings)
     folder.write(table, facts, "neighbours", job)

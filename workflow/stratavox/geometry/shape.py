@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
 from stratavox import columns, tables
@@ -39,8 +38,15 @@ FEWEST_CLIPS = 3
 
 
 def singular_values(x: np.ndarray) -> np.ndarray:
-    """Singular values of ``x`` (clips, width) minus its mean, in double precision."""
-    return np.linalg.svd(x - x.mean(axis=0, dtype=np.float64), compute_uv=False)
+    """Singular values of ``x`` (clips, width) minus its mean, in double precision.
+
+    From the eigenvalues of the smaller product of the matrix with itself, in half of the time of
+    its decomposition. What they do not resolve, below 1e-7 of the largest, is 0.
+    """
+    x = x - x.mean(axis=0, dtype=np.float64)
+    power = np.linalg.eigvalsh(x @ x.T if len(x) < x.shape[1] else x.T @ x)
+    resolved = power > len(power) * np.finfo(float).eps * power[-1]
+    return np.sqrt(np.where(resolved, power, 0))
 
 
 def effective_rank(singular: np.ndarray) -> float:
@@ -60,8 +66,9 @@ def participation_ratio(singular: np.ndarray) -> float:
 
 def mean_cosine(x: np.ndarray) -> float:
     """Mean cosine over all pairs of different rows of ``x``; a row of zeros has cosine 0."""
-    unit = normalize(x.astype(np.float64))
-    n = len(unit)
+    x = x.astype(np.float64)
+    n, lengths = len(x), np.sqrt(np.einsum("ij,ij->i", x, x))
+    unit = x / np.where(lengths > 0, lengths, 1)[:, None]
     itself = np.sum(np.square(unit))
     return float((np.sum(np.square(unit.sum(axis=0))) - itself) / (n * (n - 1)))
 
