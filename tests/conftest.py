@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+# Two workers share the cores: more threads would wait for each other, at some libraries busily.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # a slow machine is no fault of the code
 hypothesis.settings.register_profile("untimed", deadline=None)

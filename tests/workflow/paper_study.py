@@ -28,11 +28,11 @@ SMALL = {
     "downloads": {"folder": "cache", "archives": "archives.yaml"},
     "datasets": {
         "giant_otter": {"tasks": {"call_type": {"min_clips": 3}}},
-        "zebra_finch": {"shards": 2},
+        "zebra_finch": {"shards": 1, "tasks": {"individual": {"min_clips": 5}}},
     },
     "probes": {
         **{"folds": 3, "inner_folds": 2, "repeats": 1, "c_grid": [0.01, 1.0]},
-        **{"permutations": 2, "control_tasks": 1, "fusions": ["concat"]},
+        **{"permutations": 1, "control_tasks": 1, "fusions": ["mean"], "samples": {"draws": 1}},
         "attention": {"probes": ["attention_pool"], "epochs": 1},
     },
     "geometry": {"matched_clips": 20, "draws": 2},

@@ -275,7 +275,7 @@ def test_names_that_a_shell_or_a_page_could_take_for_its_own(tmp_path):
     study = set_up(tmp_path / shell)
     shell += " {wildcards.here}"
     config = study.config
-    config["run"]["datasets"] = ["wood"]
+    config["run"] = {"datasets": ["wood"], "encoders": ["tiny"]}
     config["datasets"]["wood"] |= {
         "path": f"data/{shell}",
         "recording": "day",

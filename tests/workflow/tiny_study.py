@@ -9,12 +9,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import yaml
+
+import snakemake_forks
 
 ROOT = Path(__file__).resolve().parents[2]
 WILDCARDS = ("encoder", "dataset", "rate", "task", "shard")
@@ -75,17 +78,12 @@ class Study:
         command = self.command(*options, **({"snakefile": snakefile} if snakefile else {}))
         paths = [self.project / "workflow", path or os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, filter(None, paths)))}
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=1200,
-        )
-        assert (done.returncode == 0) == ok, done.stdout
-        return done.stdout
+        with tempfile.NamedTemporaryFile("r") as printed:
+            words = list(map(str, command[3:]))
+            status = snakemake_forks.run(words, self.folder, environment, printed.name)
+            text = printed.read()
+        assert (status == 0) == ok, text
+        return text
 
     def start(self, *options: str) -> subprocess.Popen:
         """Snakemake in a session of its own, to be killed whole."""
