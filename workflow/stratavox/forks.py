@@ -28,6 +28,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import weakref
 from collections.abc import Iterable
 from functools import partial
 from itertools import islice
@@ -219,6 +220,9 @@ def import_all(names: Iterable[str]) -> None:
     for name in names:
         with contextlib.suppress(Exception):  # the job itself meets the error, and prints it
             importlib.import_module(name)
+    # what libraries take down as their process ends: torch takes 30 ms for it, in each fork
+    for finalizer in list(weakref.finalize._registry):
+        finalizer.atexit = False
 
 
 # ---- in a fork ----
