@@ -90,14 +90,17 @@ def measure(here: Path, clips: int, cores: str) -> Measured:
     return Measured(clips, dry_runs, dict(stages), folders)
 
 
-def snakemake(here: Path, cores: str, *options: str) -> str:
-    """Run Snakemake on ``here`` as a user does; return what it printed."""
+def snakemake(here: Path, cores: str, *options: str, forked: bool = False) -> str:
+    """Run Snakemake on ``here`` as a user does; return what it printed.
+
+    Unless ``forked``, each job is a process, to be measured by itself.
+    """
     done = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "-s", PROJECT / "Snakefile", "--directory", here),
             *("--configfile", here / "mine.yaml", "--cores", cores, *options),
         ],
-        env=os.environ | {forks.SWITCH: "no"},  # each stage by itself
+        env=os.environ if forked else os.environ | {forks.SWITCH: "no"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
