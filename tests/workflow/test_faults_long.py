@@ -44,7 +44,8 @@ def until_done(study, *command: str) -> int:
 def test_a_worker_of_every_stage_is_killed(finished, tmp_path):
     study = set_up(tmp_path)
     config = study.config
-    config["datasets"]["wood"]["confounds"] = ["day"]
+    # a stage that the finished study has not; columns are erased as there
+    config["datasets"]["wood"] |= {"confounds": ["day"], "probes": {"erase": ["bird"]}}
     study.config = config
     left = ambush.lay(study, ambush.KILL, *STAGES)
     assert until_done(study) > 2
