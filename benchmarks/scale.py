@@ -138,19 +138,19 @@ class Sampler:
         while not self.done.wait(EVERY_S):
             for process in psutil.Process().children(recursive=True):
                 try:
-                    stage = _stage(process.cmdline())
+                    stage = stage_of(process.cmdline())
                     if stage:
                         self.seen[process.pid] = (stage, *_taken(process, stage))
                 except (psutil.Error, OSError):
                     pass  # it has just ended, and what was last seen of it stands
 
 
-def _stage(words: list[str]) -> str | None:
+def stage_of(words: list[str]) -> str | None:
     """The stage that a process was started as; Snakemake counts as one."""
     if words[1:3] == ["-m", "snakemake"]:
         return SNAKEMAKE
     # as an argument of its own: not the shell that starts it
-    match = STAGE.fullmatch(" ".join(words[1:3]))
+    match = STAGE.fullmatch(" ".join(words[1:5]))
     return match[1] if match else None
 
 

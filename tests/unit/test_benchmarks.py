@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import data, machine, precision, profile
+from benchmarks import data, machine, precision, profile, scale
 
 
 def test_bf16_instructions_are_read_from_the_flags_alone(tmp_path):
@@ -71,3 +71,12 @@ def test_every_rule_that_runs_a_stage_has_its_module():
     assert modules["part"] == "stratavox.embed.part"
     assert modules["task_figures"] == "stratavox.report.draw"
     assert set(profile.FORWARD + profile.PROBES) < set(modules)
+
+
+def test_scale_knows_the_stage_of_a_process_by_its_command():
+    """Not the shell that starts it, and not another program."""
+    job = ["-m", "stratavox", "stage", "probe.linear", "--job", "{}"]
+    assert scale.stage_of(["python", *job]) == "probe.linear"
+    assert scale.stage_of(["bash", "-c", " ".join(["python", *job])]) is None
+    assert scale.stage_of(["python", "-m", "stratavox", "verify"]) is None
+    assert scale.stage_of(["python", "-m", "snakemake", "-n"]) == scale.SNAKEMAKE
