@@ -43,6 +43,8 @@ PACKAGE = Path(__file__).parent
 SWITCH = "STRATAVOX_FORKS"  # "no": each job is a process of its own
 LOG = Path(".snakemake/forks.log")
 STREAMS = 3
+# New objects between two collections of garbage. Python's 700 take a tenth of drawing a figure.
+GARBAGE = 50_000
 # a library that starts a thread as it is imported; each job imports it for itself
 THREADED = "onnxruntime"
 # no threads of libraries, and no look at a GPU that would bar the forks from it
@@ -287,6 +289,7 @@ def installed(names: Iterable[str]) -> list[str]:
 
 def main(folder: Path, listener: socket.socket, modules: list[str]) -> None:
     forks = Forks(listener, folder, modules)
+    gc.set_threshold(GARBAGE)
     try:
         os.close(os.pidfd_open(os.getpid()))  # an old kernel has none: end at once
         forks.serve()

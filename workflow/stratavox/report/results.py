@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stratavox import words
@@ -108,13 +110,14 @@ class Results:
         self, encoder: str, control: str = "none", regime: str | None = None, probe: str = PROBE
     ) -> pd.DataFrame:
         """One encoder's estimates under a control, a regime (default: `regime`) and a probe."""
-        table = self.estimates
-        return table[
-            (table["encoder"] == encoder)
-            & (table["control"] == control)
-            & (table["regime"] == (regime or self.regime))
-            & (table["probe"] == probe)
-        ]
+        key = encoder, control, regime or self.regime, probe
+        places = self._places.get(key, [])
+        return self.estimates.iloc[places]
+
+    @cached_property
+    def _places(self) -> dict[tuple, np.ndarray]:
+        """Where in the estimates the rows of each encoder, control, regime and probe are."""
+        return self.estimates.groupby(["encoder", "control", "regime", "probe"]).indices
 
     def own(self, encoder: str, *where) -> pd.DataFrame:
         """`rows` of the encoder's own readouts: no fusions, none with acoustic descriptors."""
