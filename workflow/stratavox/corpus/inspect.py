@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.signal import welch
 
 from stratavox import audio, columns, tables
 from stratavox.corpus.identity import channel_to_use, check_unchanged, good, shard_digest
 from stratavox.corpus.sound import END_SLACK_S, Sound, read
+from stratavox.corpus.welch import welch
 from stratavox.errors import StratavoxError
 from stratavox.progress import Progress
 from stratavox.stage import Job
@@ -142,15 +142,14 @@ def is_clipped(samples: np.ndarray, subtype: str) -> bool:
 def share_above(signal: np.ndarray, rate: int, hz: float) -> float | None:
     """Share of the energy of ``signal`` (frames,) above ``hz``, without its mean.
 
-    From Welch's averaged periodogram (Welch 1967, IEEE Trans. Audio Electroacoust. 15, 70-73) with
-    Hann windows. None where the rate allows nothing above ``hz``, or there is no energy.
+    None where the rate allows nothing above ``hz``, or there is no energy.
     """
     if rate <= 2 * hz:
         return None
     above = total = 0.0
     for start in range(0, len(signal), BLOCK):
         block = signal[start : start + BLOCK]
-        frequencies, power = welch(block, rate, nperseg=min(2048, len(block)))
+        frequencies, power = welch(block, min(2048, len(block)), rate)
         above += float(power[frequencies > hz].sum()) * len(block)
         total += float(power.sum()) * len(block)
     return above / total if total else None
