@@ -17,10 +17,8 @@ from librosa.feature import (
     spectral_flatness,
     spectral_rolloff,
 )
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import next_fast_len, rfft
-from scipy.signal import hilbert
-from scipy.signal.windows import hann
+from scipy.fft import next_fast_len
+from scipy.signal import hilbert, welch
 
 LOWEST_HZ = 60.0
 # Shorter clips have too few samples for a spectrum or a period: only duration and level.
@@ -117,7 +115,9 @@ def amplitude_modulation(samples: np.ndarray, rate: int) -> tuple[float, float] 
         return None
     swing = samples - samples.mean()
     envelope = np.abs(hilbert(swing, next_fast_len(len(swing))))[: len(swing)]
-    hertz, power = _averaged_spectrum(envelope, segment, rate)
+    hertz, power = welch(
+        envelope, rate, nperseg=segment, nfft=4 * segment, detrend="constant", scaling="spectrum"
+    )
     inner = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
     inner = inner[(hertz[inner] >= lowest) & (hertz[inner] <= LOWEST_HZ)]
     if not len(inner):
@@ -125,17 +125,3 @@ def amplitude_modulation(samples: np.ndarray, rate: int) -> tuple[float, float] 
     top = inner[np.argmax(power[inner])]
     depth = float(np.sqrt(2 * power[top]) / envelope.mean())
     return (float(hertz[top]), depth) if depth >= LEAST_DEPTH else None
-
-
-def _averaged_spectrum(values: np.ndarray, size: int, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies in Hz and power of values (n,), by Welch's method: segments that overlap by half.
-
-    Each of ``size`` <= n values is without its mean and in a Hann window, padded to four times its
-    length. scipy.signal.welch takes three times as long.
-    """
-    window = hann(size, sym=False)
-    segments = sliding_window_view(values, size)[:: size - size // 2]
-    swings = (segments - segments.mean(axis=1, keepdims=True)) * window
-    power = np.square(np.abs(rfft(swings, 4 * size, axis=1))).mean(axis=0) / window.sum() ** 2
-    power[1:-1] *= 2
-    return np.arange(len(power)) * rate / (4 * size), power

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
 
 from stratavox import columns, tables
@@ -66,9 +67,8 @@ def participation_ratio(singular: np.ndarray) -> float:
 
 def mean_cosine(x: np.ndarray) -> float:
     """Mean cosine over all pairs of different rows of ``x``; a row of zeros has cosine 0."""
-    x = x.astype(np.float64)
-    n, lengths = len(x), np.sqrt(np.einsum("ij,ij->i", x, x))
-    unit = x / np.where(lengths > 0, lengths, 1)[:, None]
+    unit = normalize(x.astype(np.float64))
+    n = len(unit)
     itself = np.sum(np.square(unit))
     return float((np.sum(np.square(unit.sum(axis=0))) - itself) / (n * (n - 1)))
 
