@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import data, machine, precision, profile
+from benchmarks import data, large, machine, precision, profile
+from stratavox import config as configs
 
 
 def test_bf16_instructions_are_read_from_the_flags_alone(tmp_path):
@@ -71,3 +72,10 @@ def test_every_rule_that_runs_a_stage_has_its_module():
     assert modules["part"] == "stratavox.embed.part"
     assert modules["task_figures"] == "stratavox.report.draw"
     assert set(profile.FORWARD + profile.PROBES) < set(modules)
+
+
+def test_the_large_study_is_a_config_and_its_plan_is_counted():
+    run = configs.check(large.study(datasets=3, encoders=4, tasks=5))
+    assert {len(of["tasks"]) for of in run["datasets"].values()} == {5}
+    assert (len(run["run"]["datasets"]), len(run["run"]["encoders"])) == (3, 4)
+    assert large.planned("job      count\n-----  -------\natlas        4\ntotal       53\n\n") == 53
