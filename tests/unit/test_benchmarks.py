@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import data, machine, precision, profile, scale
+from benchmarks import data, large, machine, precision, profile, scale
+
+from stratavox import config as configs
 
 
 def test_bf16_instructions_are_read_from_the_flags_alone(tmp_path):
@@ -80,3 +82,10 @@ def test_scale_knows_the_stage_of_a_process_by_its_command():
     assert scale.stage_of(["bash", "-c", " ".join(["python", *job])]) is None
     assert scale.stage_of(["python", "-m", "stratavox", "verify"]) is None
     assert scale.stage_of(["python", "-m", "snakemake", "-n"]) == scale.SNAKEMAKE
+
+
+def test_the_large_study_is_a_config_and_its_plan_is_counted():
+    run = configs.check(large.study(datasets=3, encoders=4, tasks=5))
+    assert {len(of["tasks"]) for of in run["datasets"].values()} == {5}
+    assert (len(run["run"]["datasets"]), len(run["run"]["encoders"])) == (3, 4)
+    assert large.planned("job      count\n-----  -------\natlas        4\ntotal       53\n\n") == 53
