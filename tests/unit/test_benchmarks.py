@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import data, large, machine, precision, profile
+
 from stratavox import config as configs
 
 
