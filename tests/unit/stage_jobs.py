@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 import yaml
 
 from stratavox import snakemake_internals
+from stratavox.__main__ import run_stage
+from stratavox.errors import run_command
 from stratavox.stage import Job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,8 +64,20 @@ def stage(name: str, *options: str, **process) -> subprocess.CompletedProcess:
 
 
 def run(name: str, *described: dict, process: dict | None = None, **further: dict):
-    """Run a stage on the job that `as_json` describes, in a process of its own."""
-    return stage(name, "--job", as_json(*described, **further), **(process or {}))
+    """Run a stage on the job that `as_json` describes: in this process, as the command does it.
+
+    With options of `subprocess.run` in ``process`` it is a process of its own.
+    """
+    line = [name, "--job", as_json(*described, **further)]
+    if process:
+        return stage(*line, **process)
+    output, code = (io.StringIO(), io.StringIO()), 0
+    with contextlib.redirect_stdout(output[0]), contextlib.redirect_stderr(output[1]):
+        try:
+            run_command(lambda: run_stage(name, line[-1], threads=1))
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(line, code, *(text.getvalue() for text in output))
 
 
 def keys(config: dict, folder: Path, files: dict[str, str]) -> dict[str, str]:
