@@ -96,10 +96,7 @@ def snakemake(here: Path, cores: str, *options: str, forked: bool = False) -> st
     Unless ``forked``, each job is a process, to be measured by itself.
     """
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "snakemake", "-s", PROJECT / "Snakefile", "--directory", here),
-            *("--configfile", here / "mine.yaml", "--cores", cores, *options),
-        ],
+        command(here, cores, *options),
         env=os.environ if forked else os.environ | {forks.SWITCH: "no"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -108,6 +105,14 @@ def snakemake(here: Path, cores: str, *options: str, forked: bool = False) -> st
     if done.returncode:
         sys.exit(f"{done.stdout[-5000:]}\nSnakemake failed with status {done.returncode}")
     return done.stdout
+
+
+def command(here: Path, cores: str, *options: str) -> list:
+    """The command for Snakemake on ``here``."""
+    return [
+        *(sys.executable, "-m", "snakemake", "-s", PROJECT / "Snakefile", "--directory", here),
+        *("--configfile", here / "mine.yaml", "--cores", cores, *options),
+    ]
 
 
 class Sampler:
