@@ -41,6 +41,13 @@ class OnSlurm(Study):
             *("--workflow-profile", str(self.project / "profiles/slurm"), *options),
         ]
 
+    def ended(self, command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, timeout=1200, check=False, **streams
+        )
+        return done.returncode, done.stdout
+
 
 @pytest.fixture(scope="session")
 def tools(shared):

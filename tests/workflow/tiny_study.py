@@ -78,12 +78,16 @@ class Study:
         command = self.command(*options, **({"snakefile": snakefile} if snakefile else {}))
         paths = [self.project / "workflow", path or os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, filter(None, paths)))}
-        with tempfile.NamedTemporaryFile("r") as printed:
-            words = list(map(str, command[3:]))
-            status = snakemake_forks.run(words, self.folder, environment, printed.name)
-            text = printed.read()
+        status, text = self.ended(list(map(str, command)), environment)
         assert (status == 0) == ok, text
         return text
+
+    def ended(self, command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+        """The exit status of a command of Snakemake, and all it printed."""
+        with tempfile.NamedTemporaryFile("r") as printed:
+            words = command[command.index("snakemake") + 1 :]
+            status = snakemake_forks.run(words, self.folder, environment, printed.name)
+            return status, printed.read()
 
     def start(self, *options: str) -> subprocess.Popen:
         """Snakemake in a session of its own, to be killed whole."""
