@@ -107,7 +107,7 @@ class _Loss:
         first = np.zeros((fits, classes, self.rank + 1), np.float32)
         if start is None:
             # at equal probabilities
-            power = np.append(np.square(self.z).mean(axis=0), 1)
+            power = np.square(self.beside_one).mean(axis=0)
             curvature = np.repeat(power / self.present[:, None], classes, axis=0)
             curvature = curvature.reshape(first.shape)
         else:

@@ -155,8 +155,9 @@ class Inner:
     clip: np.ndarray
 
     @classmethod
+    @once
     def of(cls, y: np.ndarray, group: np.ndarray | None, settings: dict) -> Inner:
-        held = _held_out(y, group, settings["inner_folds"], settings["seed"])
+        held = _held_out(y, group, settings)
         return cls(y, held, *np.nonzero(held & _class_is_trained(y, held)))
 
     def fit(
@@ -183,12 +184,11 @@ def least_between(grid: list[float], losses: list[float]) -> float:
     return float(np.exp(lowest))
 
 
-@once
-def _held_out(y: np.ndarray, group: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+def _held_out(y: np.ndarray, group: np.ndarray | None, settings: dict) -> np.ndarray:
     """Clips that each inner fold leaves out (folds, clips), of the folds that can be scored."""
     split = StratifiedKFold if group is None else StratifiedGroupKFold
-    inner = split(folds, shuffle=True, random_state=seed)
-    held = np.zeros((folds, len(y)), dtype=bool)
+    inner = split(settings["inner_folds"], shuffle=True, random_state=settings["seed"])
+    held = np.zeros((settings["inner_folds"], len(y)), dtype=bool)
     with warnings.catch_warnings():
         # a class in fewer groups than folds is not scored where it was not trained
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)

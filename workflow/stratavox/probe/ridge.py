@@ -84,7 +84,7 @@ def cross_fitted(
     refuse_straddling(group, test)
     clips, train = _Clips.of(x, ~test), np.flatnonzero(~test)
     apart = None if group is None else group[train]
-    splits = _inner(train, apart, settings["inner_folds"], settings["seed"])
+    splits = _inner(train, apart, settings)
     paths = [clips.problem(y, *split).path() for split in splits]
     errors = sum(path.errors(y[held]) for path, (_, held) in zip(paths, splits, strict=True))
     penalties = PENALTIES[errors.argmin(axis=0)]
@@ -100,22 +100,21 @@ def cross_fitted(
 def _same_clips(y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Clips (clips,) bool, and the numbers of the targets that are defined on just these."""
     finite = np.isfinite(y)
-    if finite.all():
-        yield finite[:, 0], np.arange(y.shape[1])
-        return
-    patterns, which = np.unique(finite, axis=1, return_inverse=True)
-    for number in range(patterns.shape[1]):
-        yield patterns[:, number], np.flatnonzero(which == number)
+    alike: dict[bytes, list[int]] = {}
+    for number, defined in enumerate(finite.T):
+        alike.setdefault(defined.tobytes(), []).append(number)
+    for numbers in alike.values():
+        yield finite[:, numbers[0]], np.array(numbers)
 
 
 @once
 def _inner(
-    train: np.ndarray, group: np.ndarray | None, folds: int, seed: int
+    train: np.ndarray, group: np.ndarray | None, settings: dict
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Of each inner fold the clips that are fitted and those held out, as numbers of clips."""
     split = KFold if group is None else GroupKFold
-    inner = split(folds, shuffle=True, random_state=seed).split(train, groups=group)
-    return [(train[fitted], train[held]) for fitted, held in inner]
+    inner = split(settings["inner_folds"], shuffle=True, random_state=settings["seed"])
+    return [(train[fitted], train[held]) for fitted, held in inner.split(train, groups=group)]
 
 
 def _choose(
@@ -126,7 +125,7 @@ def _choose(
     The second is this error, of a clip (targets,).
     """
     errors = np.zeros((len(PENALTIES), y.shape[1]))
-    for fitted, held in _inner(train, group, settings["inner_folds"], settings["seed"]):
+    for fitted, held in _inner(train, group, settings):
         errors += clips.problem(y, fitted, held).path().errors(y[held])
     return errors.argmin(axis=0), errors.min(axis=0) / len(train)
 

@@ -134,14 +134,13 @@ def _fold(
         )
         right = fits.log_probabilities(held_out).argmax(axis=1) == y[test]
         correct.append(np.bincount(cell, right.mean(axis=0)))
-    every = len(sizes) * len(cells)
-    of_cell = {
-        "target": labels[cells // len(names)],
-        "group": names[cells % len(names)] if known else np.full(len(cells), None),
-        "n_clips": count,
+    place = {"readout": readout, "regime": repeat.regime, "repeat": repeat.number, "fold": fold}
+    every = np.tile(cells, len(sizes))
+    rows = {name: [value] * len(every) for name, value in (place | {"draws": draws}).items()} | {
+        "clips_a_class": np.repeat(sizes, len(cells)),
+        "target": labels[every // len(names)],
+        "group": names[every % len(names)] if known else [None] * len(every),
+        "n_clips": np.tile(count, len(sizes)),
+        "correct": np.concatenate(correct),
     }
-    fixed = {"readout": readout, "regime": repeat.regime, "repeat": repeat.number, "fold": fold}
-    rows = {name: np.tile(values, len(sizes)) for name, values in of_cell.items()}
-    rows |= {name: [value] * every for name, value in (fixed | {"draws": draws}).items()}
-    rows |= {"clips_a_class": np.repeat(sizes, len(cells)), "correct": np.concatenate(correct)}
-    return pa.table({name: rows[name] for name in SCHEMA.names}, schema=SCHEMA)
+    return pa.table(rows, schema=SCHEMA)
