@@ -24,9 +24,16 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
+class Lazy:
+    # a module that imports another one as soon as it is looked at
+    def __getattr__(self, name):
+        import tabnanny
+        raise AttributeError(name)
+
 def run(job):
     before = {name for name in sys.modules if name == "xmlrpc.client"}
     import xmlrpc.client
+    sys.modules["lazy"] = Lazy()
     job.output.seen.write_text(json.dumps({
         "parent": os.getppid(), "folder": os.getcwd(), "variable": os.environ.get("MINE"),
         "all": sorted(set(os.environ) - {"MINE", "OMP_NUM_THREADS", "PWD", "_"}),
@@ -69,7 +76,16 @@ import threading, time
 threading.Thread(target=time.sleep, args=[600], daemon=True).start()
 from stratavox.who import run
 """
-STAGES = {"look": LOOK, "wait": WAIT, "die": DIE, "fail": FAIL, "who": WHO, "thread": THREAD}
+END = """
+import atexit, weakref
+atexit.register(print, "the library's end")
+def run(job):
+    weakref.finalize(run, print, "the job's end")
+"""
+STAGES = {
+    **{"look": LOOK, "wait": WAIT, "die": DIE, "fail": FAIL, "who": WHO, "thread": THREAD},
+    **{"end": END},
+}
 # In place of Snakemake: it starts the server, tells the client's command, and waits.
 RUN = """
 import sys
@@ -197,6 +213,13 @@ def test_ends_are_those_of_a_process(server):
     assert "KeyboardInterrupt" in client.stderr.read()
     assert (server.folder / "ended").read_text() == "by an interrupt"
     assert not any(map(runs, processes))
+
+
+def test_what_the_server_began_does_not_end_with_a_job(server):
+    for _ in range(2):
+        assert server.job("end").communicate() == ("the job's end\n", "")
+    server.run.communicate()  # ends the server too, which prints to its log
+    assert (server.folder / ".snakemake/forks.log").read_text() == "the library's end\n"
 
 
 @pytest.mark.parametrize("killed", ["client", "Snakemake", "server"])

@@ -1,36 +1,39 @@
 """``python -m stratavox stage ...``, done by a fork of the process behind the socket (forks.py).
 
 ``fork_client.py SOCKET ARGUMENTS ...`` stands in place of ``python ARGUMENTS ...``. It becomes that
-where there is no such process, or the arguments are others. Run without site-packages (-IS), as it
-starts with each job: some milliseconds.
+where there is no such process, or the arguments are others. It starts with each job: without
+site-packages (-IS) and with modules in C alone, 10 ms in place of 25.
 """
 
-import json
+import _socket  # socket without its enumerations and selectors
 import os
-import signal
-import socket
 import sys
+
+INTERRUPT = 2
 
 
 def ask(path: str, arguments: list[str]) -> int | None:
     """The exit status of the job, negative for a signal; None where no fork does it."""
-    with socket.socket(socket.AF_UNIX) as server:
-        job = {
-            "arguments": arguments,
-            "environment": dict(os.environ),
-            "folder": os.getcwd(),
-        }
-        text = json.dumps(job).encode()
-        try:
-            server.connect(path)
-            socket.send_fds(server, [len(text).to_bytes(8, "big")], [0, 1, 2])
-            server.sendall(text)
-            if not server.recv(1):
-                return None
-        except OSError:
+    server = _socket.socket(_socket.AF_UNIX)
+    variables = map("=".join, os.environ.items())
+    text = os.fsencode("\0".join([os.getcwd(), str(len(arguments)), *arguments, *variables]))
+    streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+    try:
+        server.connect(path)
+        server.sendmsg(
+            [len(text).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)]
+        )
+        server.sendall(text)
+        if not server.recv(1):
             return None
-        signal.signal(signal.SIGINT, lambda number, frame: server.send(bytes([number])))
-        status = server.recv(2)
+    except OSError:
+        return None
+    while True:
+        try:
+            status = server.recv(2)
+            break
+        except KeyboardInterrupt:
+            server.send(bytes([INTERRUPT]))
     if status:
         return int.from_bytes(status, "big", signed=True)
     print("stratavox: error: the process that ran this job was killed", file=sys.stderr)

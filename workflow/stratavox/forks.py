@@ -17,7 +17,6 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import json
 import os
 import selectors
 import shlex
@@ -215,7 +214,9 @@ def received(client: socket.socket, size: int) -> dict:
     text = b""
     while len(text) < size and (more := client.recv(1 << 20)):
         text += more
-    return json.loads(text)
+    folder, count, *words = os.fsdecode(text).split("\0")
+    variables = (word.split("=", 1) for word in words[int(count) :])
+    return {"folder": folder, "arguments": words[: int(count)], "environment": dict(variables)}
 
 
 def import_all(names: Iterable[str]) -> None:
@@ -243,11 +244,12 @@ def run_job(job: dict, streams: list[int], report: Path) -> NoReturn:
         sys.excepthook(type(error), error, error.__traceback__)
         code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     finally:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # without it later jobs import again, no more
             # from the end: to touch all names would copy the memory that they lie in
-            new = islice(reversed(sys.modules), max(0, len(sys.modules) - before))
+            new = list(islice(reversed(sys.modules), max(0, len(sys.modules) - before)))
             report.write_text("\n".join(installed(new)))
-            atexit._run_exitfuncs()
+        atexit._run_exitfuncs()
+        with contextlib.suppress(OSError):  # who read them is gone
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)  # to take all modules down again costs half a second
@@ -255,6 +257,9 @@ def run_job(job: dict, streams: list[int], report: Path) -> NoReturn:
 
 def become(job: dict, streams: list[int]) -> None:
     """Give this fork what a new process would have of its own."""
+    # The libraries of the server end with it, not with each job. A finalizer registers itself anew.
+    atexit._clear()
+    weakref.finalize._registered_with_atexit = False
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
