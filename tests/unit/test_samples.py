@@ -79,7 +79,7 @@ def test_scores_are_those_of_the_same_clips_fitted_one_by_one(planted):
     folder, readouts, _, _, table = planted
     folds = strictest(tables.read_table(folder / "folds.parquet"))
     clip_ids, _ = clips_of(folds)
-    repeat = next(repeats(folds, clip_ids))
+    repeat = repeats(folds, clip_ids)[0]
     order = {f"clip {n:04d}": n for n in range(len(clip_ids))}
     x = readouts["block_01"][[order[name] for name in clip_ids]].astype(np.float32)
     train, test = repeat.fold != 2, repeat.fold == 2

@@ -303,7 +303,7 @@ def test_other_probes_score_the_tested_side_alone(tmp_path):
     assert (beside.groupby("readout").size() == 90).all() and beside.readout.nunique() == 2
     assert beside.groupby("readout")["clip_id"].nunique().tolist() == [90, 90]
     assert (beside.predicted == beside.target).mean() > 0.9
-    trained = next(repeats(table, ids(len(rows)))).trained
+    trained = repeats(table, ids(len(rows)))[0].trained
     assert (trained == [site == "A" for _, _, site in rows]).all()
     clips = atlas.first_repeat(tmp_path / "folds.parquet")
     pitch = pd.DataFrame({"f0": np.exp(x[:, 0])}, ids(len(rows)))

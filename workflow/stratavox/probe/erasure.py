@@ -46,7 +46,7 @@ def run(job: Job) -> None:
     clip_ids, target = clips_of(folds)
     cells = cells_of(job.settings, job.input.scan, clip_ids)
     # the eraser is fitted to these alone: one site that trains cannot be erased
-    trained = next(repeats(folds, clip_ids)).trained
+    trained = repeats(folds, clip_ids)[0].trained
     columns = [about(name, own[trained], target[trained]) for name, own in cells.items()]
     concepts = {
         (row["control"], row["shuffled"]): cells[row["column"]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from stratavox.probe.once import once
 from stratavox.probe.regimes import APART
 from stratavox.probe.schemas import PREDICTIONS
 
@@ -76,8 +76,10 @@ class Repeat:
         return pa.table(none | columns, schema=PREDICTIONS)
 
 
-def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
+@once
+def repeats(folds: pa.Table, clip_ids: list[str]) -> list[Repeat]:
     """Every repeat of every regime, its clips in the order of ``clip_ids``."""
+    found = []
     for (regime, number), part in folds.to_pandas().groupby(["regime", "repeat"], sort=True):
         part = part.set_index("clip_id")
         place = part.index.get_indexer(clip_ids)
@@ -88,4 +90,5 @@ def repeats(folds: pa.Table, clip_ids: list[str]) -> Iterator[Repeat]:
             for name in ("group", "recording", "audio")
         }
         fold, target = part["fold"].to_numpy(), part["target"].to_numpy(str)
-        yield Repeat(regime, int(number), rows, fold, target, **known, table=part)
+        found.append(Repeat(regime, int(number), rows, fold, target, **known, table=part))
+    return found

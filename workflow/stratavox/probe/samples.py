@@ -56,7 +56,7 @@ def probe_readout(folder: Path, readout: str, folds: pa.Table, draws: int, seed:
     """Clips that are right, summed by fold, group and class, at each number of clips a class."""
     clip_ids, _ = clips_of(folds)
     x = matrix(folder, readout, clip_ids)
-    repeated = list(repeats(folds, clip_ids))
+    repeated = repeats(folds, clip_ids)
     sizes = ladder(repeated)
     parts = [
         _fold(x, readout, repeat, fold, sizes, draws, seed)
