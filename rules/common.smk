@@ -87,7 +87,7 @@ COMMAND = (
 
 
 onstart:
-    internals.remove_rate_limit(workflow)
+    internals.mend_scheduler(workflow)
     shutil.rmtree(UNFINISHED, ignore_errors=True)
     start_forks()
 

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 from base64 import urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Callable
@@ -123,13 +124,16 @@ def in_plain_processes(workflow: Workflow) -> bool:
     return workflow.local_exec and not workflow.deployment_settings.deployment_method
 
 
-def remove_rate_limit(workflow: Workflow) -> None:
-    """Switch off the limit of jobs a second.
+def mend_scheduler(workflow: Workflow) -> None:
+    """Switch off the limit of jobs a second, and let the scheduler end when it is told to.
 
-    With it, each finished job leaves a timer that checks all ready jobs every second: after 300
-    jobs this takes most of a core, after thousands all threads. --cores and --jobs suffice.
+    With the limit, each finished job leaves a timer that checks all ready jobs every second: after
+    300 jobs this takes most of a core, after thousands all threads. --cores and --jobs suffice.
+    A SIGTERM is handled in the thread that schedules, under its own lock: while this thread held
+    it, Snakemake waited for itself, and a run that was to end stood still.
     """
     workflow.scheduler.job_rate_limiter = None
+    workflow.scheduler._lock = threading.RLock()
 
 
 def show_own_view(workflow: Workflow, nothing_to_do: Callable[[], list[str]]) -> bool:
