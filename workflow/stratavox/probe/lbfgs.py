@@ -47,23 +47,23 @@ def minimise(loss: Loss, first: np.ndarray, tolerance: float) -> tuple[np.ndarra
             history = history.of(stay)
         if not len(active):
             return ended, gaps
-        step = length[:, None] * direction
+        step = direction if (length == 1).all() else length[:, None] * direction
         trial = x + step
         new_value, new_gradient = loss(trial, active)
         rounding = SLACK * np.maximum(1, np.abs(value))
         taken = new_value <= value + ARMIJO * length * slope + rounding
         change = new_gradient - gradient
-        bend = np.where(taken, _dot(step, change), 0)
-        curved = bend > 0
-        stretch = np.divide(bend, _dot(change, change), out=scale.copy(), where=curved)
-        scale = np.where(curved, stretch, scale).astype(np.float32)
         # a pair that a problem cannot use is 0 there
-        inverse = np.divide(1, bend, out=np.zeros_like(bend), where=curved)
-        history.add(step, change, np.sqrt(inverse).astype(np.float32))
+        bend = np.maximum(0, np.where(taken, _dot(step, change), 0))
+        curved = bend > 0
+        np.divide(bend, _dot(change, change), out=scale, where=curved)
+        inverse = np.divide(1, bend, out=bend, where=curved)
+        history.add(step, change, np.sqrt(inverse))
         if taken.all():
             x, value, gradient = trial, new_value, new_gradient
             direction = history.towards(gradient, scale)
-            slope, length = _dot(direction, gradient), np.ones_like(length)
+            slope = _dot(direction, gradient)
+            length.fill(1)
             continue
         x[taken], value[taken], gradient[taken] = (
             trial[taken],
