@@ -349,7 +349,9 @@ def drawn_for_paper(stem, scope):
 
 
 def figures_of(scope):
-    """The figures of a scope; those that need the notebook's scores are a scope of their own.
+    """The figures of a scope, less those of probes that no dataset of the run has.
+
+    Those that need the notebook's scores are a scope of their own.
 
     A kind of task other than classification is a scope too: its targets' figures, of any kind and
     of its own.
@@ -358,12 +360,18 @@ def figures_of(scope):
         has = KINDS[scope].has
         of_any = figure_facts.of("target")
         kept = [name for name in of_any if all(map(has, (name, *FIGURES[name].needs)))]
-        return [*kept, *figure_facts.of(scope)]
-    names = figure_facts.of("target" if scope == "protocol" else scope)
+        names = [*kept, *figure_facts.of(scope)]
+    else:
+        names = [
+            name
+            for name in figure_facts.of("target" if scope == "protocol" else scope)
+            if ("notebook" in FIGURES[name].needs) == (scope == "protocol")
+        ]
+    probes = [entry["probes"] for entry in PLAN.datasets.values()]
     return [
         name
         for name in names
-        if ("notebook" in FIGURES[name].needs) == (scope == "protocol")
+        if not (key := FIGURES[name].probes) or any(one[key] for one in probes)
     ]
 
 

@@ -80,10 +80,15 @@ def run(name: str, *described: dict, process: dict | None = None, **further: dic
     return subprocess.CompletedProcess(line, code, *(text.getvalue() for text in output))
 
 
-def keys(config: dict, folder: Path, files: dict[str, str]) -> dict[str, str]:
-    """The keys of ``files``, name -> path in ``folder``, in a run of ``config`` there."""
+def rules(config: dict, folder: Path) -> dict:
+    """The names in the Snakefile in a run of ``config`` in ``folder``, which is the current one."""
     path = folder / "run.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return snakemake_internals.load(ROOT / "Snakefile", path, folder)
+
+
+def keys(config: dict, folder: Path, files: dict[str, str]) -> dict[str, str]:
+    """The keys of ``files``, name -> path in ``folder``, in a run of ``config`` there."""
     with contextlib.chdir(folder):
-        names = snakemake_internals.load(ROOT / "Snakefile", path, folder)
-        return {name: names["JOBS"].keys.of_file(file) for name, file in files.items()}
+        jobs = rules(config, folder)["JOBS"]
+        return {name: jobs.keys.of_file(file) for name, file in files.items()}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import report_tables as fake
+import stage_jobs
 from report_tables import by_gid, words
 from stratavox.report.figures import all_blocks, comparison
 from stratavox.report.results import Results, load
@@ -69,3 +70,20 @@ def test_not_requested_is_said_and_the_comparison_does_not_list_them(plain, resu
     assert all_blocks.NOTHING in words(fake.on_paper(all_blocks, plain))
     listed = [comparison.listed(one) for one in (plain, results)]
     assert listed[0] == listed[1]
+
+
+def test_a_run_without_such_probes_has_no_empty_figure(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = stage_jobs.default_config()
+
+    def figures() -> set[str]:
+        """Figures of the run, without dataset, task and ending."""
+        return {Path(path).stem for path in stage_jobs.rules(config, tmp_path)["figures"]()}
+
+    plain = figures()
+    assert "samples" in plain and "all_blocks" not in plain
+    small = config["datasets"]["chorus"]["probes"] | {"samples": None}
+    config["datasets"]["soundscape"]["probes"] = small
+    small = small | {"all_blocks": {"encoders": ["beats_small"]}}
+    config["datasets"]["chorus"]["probes"] = small
+    assert figures() == plain - {"samples"} | {"all_blocks"}

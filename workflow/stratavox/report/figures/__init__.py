@@ -43,7 +43,8 @@ class Facts:
     ``topic`` is one of `TOPICS`, ``order`` its place there; ``caption`` explains it, with the
     fields {task}, {dataset} and {encoder}; ``scopes`` are some of `SCOPES`: a target task, a
     nuisance task, a dataset, the UMAP of one encoder, or a target task of one kind alone; ``needs``
-    are tables beside the answers; ``alt`` is the alternative text.
+    are tables beside the answers; ``probes`` is the key below probes without which it would be
+    empty; ``alt`` is the alternative text.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Facts:
     caption: str
     scopes: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    probes: str = ""
     alt: str = "{title}, {heading}. All values are in the CSV tables."
 
 

@@ -17,6 +17,7 @@ FACTS = {
     "accuracy of probes on tokens by what they are given, a panel for each way of training; and "
     "the weights that the probes on weighted blocks learned.",
     "scopes": ("target",),
+    "probes": "all_blocks",
 }
 NOTHING = "Probes on all blocks were not requested (probes.all_blocks is null)."
 LOOKS = {

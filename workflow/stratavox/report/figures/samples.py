@@ -23,6 +23,7 @@ FACTS = {
     "the linear probe that was given 1, 2, 4, ... labelled clips of each class, by encoder and by "
     "block.",
     "scopes": ("target",),
+    "probes": "samples",
 }
 NOTHING = "Scores with few clips were not requested (probes.samples is null)."
 ALL = "all training clips"
