@@ -95,6 +95,8 @@ print(server.pid, forks.client(server), flush=True)
 sys.stdin.read()
 forks.stop(server)
 """
+# An interrupt is ignored where the tests run in the background of a shell.
+INTERRUPTIBLE = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 
 
 class Server:
@@ -115,8 +117,7 @@ class Server:
             [sys.executable, "-c", RUN],
             cwd=folder,
             env=self.environment | {"MINE": "0"},
-            # it is ignored where the tests run in the background of a shell
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=INTERRUPTIBLE,
             **pipes,
         )
         number, client = self.run.stdout.readline().split(maxsplit=1)
@@ -128,7 +129,8 @@ class Server:
         text = stage_jobs.as_json({}, output)
         line = [*(python or self.client), "-m", "stratavox", "stage", stage, "--job", text]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(line, cwd=self.folder, env=self.environment, **pipes)
+        place = {"cwd": self.folder, "env": self.environment}
+        return subprocess.Popen(line, **place, preexec_fn=INTERRUPTIBLE, **pipes)
 
     def waiting(self) -> tuple[subprocess.Popen, list[int]]:
         """The client of a job that waits, and the processes of the job."""
