@@ -6,12 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 from snakemake.iocontainers import Wildcards
 
 import corpus_data
 import stage_jobs
-from stratavox import snakemake_internals
 
 # Linux's limit of one argument, in bytes (MAX_ARG_STRLEN); bash gets a whole command as one.
 LONGEST = 131_071
@@ -33,9 +31,8 @@ def names(tmp_path_factory):
         "datasets": {"birds_of_far_away": dataset | {"tasks": tasks}},
         "encoders": encoders,
     }
-    (folder / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with contextlib.chdir(folder):
-        yield snakemake_internals.load(stage_jobs.ROOT / "Snakefile", folder / "run.yaml", folder)
+        yield stage_jobs.rules(config, folder)
 
 
 def test_no_command_is_longer_than_the_system_allows(names):
