@@ -34,6 +34,7 @@ from stratavox.plan import Plan, over_default
 from stratavox.probe.kinds import KINDS
 from stratavox.report import figures as figure_facts
 from stratavox.remake import remake
+from stratavox.settings import Settings
 from stratavox.stage import canonical
 from stratavox.tables import write_text
 
@@ -64,6 +65,7 @@ try:
     if internals.imported(workflow):
         config = over_default(config)
     PLAN = Plan(config, Path("."), look=workflow.is_main_process)
+    SETTINGS = Settings(PLAN)
     if workflow.is_main_process:
         for key, place in PLAN.instead.items():
             logger.info(f"{key}: {place}")
@@ -122,10 +124,11 @@ def stage(*module_and_settings, **further):
         return canonical(JOBS.keys.of_stage(entry, wildcards))
 
     def job(wildcards, input, output):
+        settings = entry.given("settings", wildcards)
         values = {
             "input": {name: input[name] for name in input.keys()},
             "output": {name: output[name] for name in output.keys()},
-            "settings": entry.settings(wildcards) | entry.places(wildcards),
+            "settings": settings | entry.given("places", wildcards),
             "wildcards": dict(wildcards.items()),
             "provenance": JOBS.keys.of_stage(entry, wildcards),
         }
@@ -153,12 +156,23 @@ def as_argument(job, output):
 
 def of_probes(*keys):
     """A settings function: some of the dataset's probe settings."""
-    return lambda wildcards: PLAN.probes(wildcards.dataset, *keys)
+    return lambda dataset: SETTINGS.probes(dataset, *keys)
 
 
 def of_geometry(*keys):
     """A settings function: some of the run's geometry settings."""
-    return lambda wildcards: {key: PLAN.config["geometry"][key] for key in keys}
+    return lambda: {key: PLAN.config["geometry"][key] for key in keys}
+
+
+def stored_tokens(section):
+    """Params of a rule that stores the tokens for the probes of a section of ``probes``."""
+    return stage(
+        "embed.tokens",
+        lambda encoder, dataset: SETTINGS.tokens(section, encoder, dataset),
+        places=lambda encoder, dataset: {"encoder": SETTINGS.encoder(encoder, dataset)},
+        code=SETTINGS.family_code,
+        content=SETTINGS.weights,
+    )
 
 
 # ---- local jobs as forks of one process (forks.py) ----
@@ -382,13 +396,13 @@ def drawing(scope, by="report.draw", **further):
     run = {"draws": PLAN.draws, "encoders": PLAN.config["run"]["encoders"]}
     return stage(
         by,
-        lambda wildcards: {
+        lambda dataset: {
             "scope": scope,
             "figures": names,
-            "source": PLAN.datasets[wildcards.dataset]["source"],
+            "source": PLAN.datasets[dataset]["source"],
             **({} if scope == "map" else run),
         },
-        code=lambda wildcards: [f"report.figures.{name}" for name in names],
+        code=lambda: [f"report.figures.{name}" for name in names],
         **further,
     )
 
@@ -397,8 +411,8 @@ def in_report(scope):
     """Params of a rule that draws the figures of a scope in every format."""
     return drawing(
         scope,
-        places=lambda wildcards: {"plotlyjs": rules.plotlyjs.output.script},
-        content=lambda wildcards: [
+        places=lambda: {"plotlyjs": rules.plotlyjs.output.script},
+        content=lambda: [
             *templates("interactive.html.j2"),
             *templates("figure.js"),
         ],
@@ -456,7 +470,7 @@ def index_of_dataset(dataset):
             encoder: rules.shape.output.shape.format(encoder=encoder, dataset=dataset)
             for encoder in PLAN.embedded(dataset)
         },
-        "clips": of(rules.listen.output.table) if PLAN.listening(dataset) else None,
+        "clips": of(rules.listen.output.table) if SETTINGS.listening(dataset) else None,
         "stems": stems(rules.dataset_figures, dataset=dataset),
         "tasks": {task: index_of_task(dataset, task) for task in PLAN.tasks(dataset)},
     }

@@ -10,7 +10,7 @@ rule generate:
     resources:
         **needs(mb=(1000, 0), minutes=(10, 0)),
     params:
-        **stage("corpus.generate", lambda wildcards: PLAN.generation(wildcards.dataset)),
+        **stage("corpus.generate", SETTINGS.generation),
     shell:
         COMMAND
 
@@ -25,8 +25,8 @@ rule fetch:
     params:
         **stage(
             "corpus.fetch",
-            lambda wildcards: PLAN.archive_identity(wildcards.dataset),
-            places=lambda wildcards: PLAN.archive_source(wildcards.dataset),
+            SETTINGS.archive_identity,
+            places=SETTINGS.archive_source,
             versioned=False,
         ),
     shell:
@@ -45,11 +45,7 @@ rule arrange:
     resources:
         **needs(mb=(1000, 0), minutes=(20, 0.01)),
     params:
-        **stage(
-            "corpus.arrange",
-            lambda wildcards: PLAN.arrangement(wildcards.dataset),
-            code=lambda wildcards: PLAN.layout_code(wildcards.dataset),
-        ),
+        **stage("corpus.arrange", SETTINGS.arrangement, code=SETTINGS.layout_code),
     shell:
         COMMAND
 
@@ -65,9 +61,9 @@ rule extract:
     params:
         **stage(
             "corpus.extract",
-            lambda wildcards: PLAN.extraction(wildcards.dataset),
-            places=lambda wildcards: PLAN.parquet_files(wildcards.dataset),
-            code=lambda wildcards: PLAN.extraction_code(wildcards.dataset),
+            SETTINGS.extraction,
+            places=SETTINGS.parquet_files,
+            code=SETTINGS.extraction_code,
         ),
     shell:
         COMMAND
@@ -81,11 +77,7 @@ rule inspect:
     resources:
         **needs(mb=(1000, 0), minutes=(10, 0.01)),
     params:
-        **stage(
-            "corpus.inspect",
-            lambda wildcards: PLAN.shard(wildcards.dataset, wildcards.shard),
-            places=lambda wildcards: PLAN.folder(wildcards.dataset),
-        ),
+        **stage("corpus.inspect", SETTINGS.shard, places=SETTINGS.folder),
     shell:
         COMMAND
 
@@ -103,9 +95,9 @@ rule manifest:
     params:
         **stage(
             "corpus.manifest",
-            lambda wildcards: PLAN.manifest(wildcards.dataset),
-            places=lambda wildcards: PLAN.tables(wildcards.dataset),
-            code=lambda wildcards: PLAN.manifest_code(wildcards.dataset),
+            SETTINGS.manifest,
+            places=SETTINGS.tables,
+            code=SETTINGS.manifest_code,
         ),
     shell:
         COMMAND
@@ -119,11 +111,7 @@ rule clips:
     resources:
         **needs(mb=(1500, 0), minutes=(10, 0.01)),
     params:
-        **stage(
-            "corpus.clips",
-            lambda wildcards: PLAN.audio(wildcards.dataset),
-            places=lambda wildcards: PLAN.folder(wildcards.dataset),
-        ),
+        **stage("corpus.clips", SETTINGS.audio, places=SETTINGS.folder),
     shell:
         COMMAND
 
@@ -136,6 +124,6 @@ rule acoustics:
     resources:
         **needs(mb=(1500, 0), minutes=(10, 0.02)),
     params:
-        **stage("corpus.acoustics", lambda wildcards: PLAN.acoustics(wildcards.dataset)),
+        **stage("corpus.acoustics", SETTINGS.acoustics),
     shell:
         COMMAND

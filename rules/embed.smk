@@ -7,11 +7,7 @@ rule fetch_weights:
     # the machine that Snakemake runs on has the network
     localrule: True
     params:
-        **stage(
-            "encoders.hub",
-            lambda wildcards: PLAN.published(wildcards.encoder),
-            versioned=False,
-        ),
+        **stage("encoders.hub", SETTINGS.published, versioned=False),
     shell:
         COMMAND
 
@@ -27,14 +23,10 @@ rule part:
     params:
         **stage(
             "embed.part",
-            lambda wildcards: PLAN.encoder_in_key(
-                wildcards.encoder, wildcards.dataset
-            ),
-            places=lambda wildcards: PLAN.encoder(
-                wildcards.encoder, wildcards.dataset
-            ),
-            code=lambda wildcards: PLAN.family_code(wildcards.encoder),
-            content=lambda wildcards: PLAN.weights(wildcards.encoder),
+            SETTINGS.encoder_in_key,
+            places=SETTINGS.encoder,
+            code=SETTINGS.family_code,
+            content=SETTINGS.weights,
         ),
     shell:
         COMMAND
@@ -63,40 +55,13 @@ rule tokens:
     resources:
         **needs(mb=(3500, 0.8), minutes=(20, 0.05)),
     params:
-        **stage(
-            "embed.tokens",
-            lambda wildcards: PLAN.tokens(
-                "attention", wildcards.encoder, wildcards.dataset
-            ),
-            places=lambda wildcards: {
-                "encoder": PLAN.encoder(wildcards.encoder, wildcards.dataset)
-            },
-            code=lambda wildcards: PLAN.family_code(wildcards.encoder),
-            content=lambda wildcards: PLAN.weights(wildcards.encoder),
-        ),
+        **stored_tokens("attention"),
     shell:
         COMMAND
 
 
-rule all_tokens:
-    input:
-        clips=clips_at_rate,
-        receipt=receipt_of_weights,
+use rule tokens as all_tokens with:
     output:
         tokens="results/all_tokens/{encoder}/{dataset}/part-{shard}.parquet",
-    resources:
-        **needs(mb=(3500, 0.8), minutes=(20, 0.05)),
     params:
-        **stage(
-            "embed.tokens",
-            lambda wildcards: PLAN.tokens(
-                "all_blocks", wildcards.encoder, wildcards.dataset
-            ),
-            places=lambda wildcards: {
-                "encoder": PLAN.encoder(wildcards.encoder, wildcards.dataset)
-            },
-            code=lambda wildcards: PLAN.family_code(wildcards.encoder),
-            content=lambda wildcards: PLAN.weights(wildcards.encoder),
-        ),
-    shell:
-        COMMAND
+        **stored_tokens("all_blocks"),

@@ -9,7 +9,7 @@ rule umap:
     resources:
         **needs(mb=(2000, 0.1), minutes=(20, 0.01), at_most=mapped_clips),
     params:
-        **stage("geometry.umap", lambda wildcards: PLAN.config["figures"]["umap"]),
+        **stage("geometry.umap", lambda: PLAN.config["figures"]["umap"]),
     shell:
         COMMAND
 

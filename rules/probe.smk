@@ -16,11 +16,11 @@ rule folds:
     params:
         **stage(
             "probe.folds",
-            lambda wildcards: PLAN.folds(wildcards.dataset, wildcards.task),
-            places=lambda wildcards: PLAN.tables(wildcards.dataset),
-            code=lambda wildcards: [
-                *PLAN.reader_code(wildcards.dataset),
-                PLAN.kind(wildcards.dataset, wildcards.task).folds,
+            SETTINGS.folds,
+            places=SETTINGS.tables,
+            code=lambda dataset, task: [
+                *SETTINGS.reader_code(dataset),
+                PLAN.kind(dataset, task).folds,
             ],
         ),
     shell:
@@ -39,9 +39,9 @@ rule confounds:
     params:
         **stage(
             "probe.confounds",
-            lambda wildcards: PLAN.confounds(wildcards.dataset, wildcards.task),
-            places=lambda wildcards: PLAN.tables(wildcards.dataset),
-            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+            SETTINGS.confounds,
+            places=SETTINGS.tables,
+            code=SETTINGS.reader_code,
         ),
     shell:
         COMMAND
@@ -61,10 +61,8 @@ rule linear:
     params:
         **stage(
             "probe.linear",
-            lambda wildcards: PLAN.linear(wildcards.dataset, wildcards.task),
-            code=lambda wildcards: [
-                PLAN.kind(wildcards.dataset, wildcards.task).probe
-            ],
+            SETTINGS.linear,
+            code=lambda dataset, task: [PLAN.kind(dataset, task).probe],
         ),
     shell:
         COMMAND
@@ -146,9 +144,9 @@ rule erasure:
     params:
         **stage(
             "probe.erasure",
-            lambda wildcards: PLAN.erasure(wildcards.dataset, wildcards.task),
-            places=lambda wildcards: PLAN.tables(wildcards.dataset),
-            code=lambda wildcards: PLAN.reader_code(wildcards.dataset),
+            SETTINGS.erasure,
+            places=SETTINGS.tables,
+            code=SETTINGS.reader_code,
         ),
     shell:
         COMMAND
@@ -164,7 +162,7 @@ rule attention:
     resources:
         **needs(mb=(3000, 0.8), minutes=(60, 0.5), at_most=probed_clips),
     params:
-        **stage("probe.attention", lambda wildcards: PLAN.attention(wildcards.dataset)),
+        **stage("probe.attention", SETTINGS.attention),
     shell:
         COMMAND
 
@@ -180,9 +178,7 @@ rule all_blocks:
     resources:
         **needs(mb=(5000, 0.8), minutes=(60, 2), at_most=probed_clips),
     params:
-        **stage(
-            "probe.all_blocks", lambda wildcards: PLAN.all_blocks(wildcards.dataset)
-        ),
+        **stage("probe.all_blocks", SETTINGS.all_blocks),
     shell:
         COMMAND
 
@@ -221,10 +217,10 @@ rule infer:
     params:
         **stage(
             "inference.infer",
-            lambda wildcards: PLAN.inference(wildcards.dataset, wildcards.task),
-            code=lambda wildcards: [
+            SETTINGS.inference,
+            code=lambda dataset, task: [
                 *(f"inference.answers.{name}" for name in ANSWERS),
-                PLAN.kind(wildcards.dataset, wildcards.task).inference,
+                PLAN.kind(dataset, task).inference,
             ],
         ),
     shell:

@@ -119,7 +119,7 @@ rule listen:
     resources:
         **needs(mb=(1500, 0), minutes=(10, 0.001)),
     params:
-        **stage("report.listen", lambda wildcards: PLAN.listening(wildcards.dataset)),
+        **stage("report.listen", SETTINGS.listening),
     shell:
         COMMAND
 
@@ -143,8 +143,8 @@ rule summary:
     params:
         **stage(
             "report.summary",
-            code=lambda wildcards: [f"report.figures.{name}" for name in FIGURES],
-            content=lambda wildcards: [digest(index()), *templates("*")],
+            code=lambda: [f"report.figures.{name}" for name in FIGURES],
+            content=lambda: [digest(index()), *templates("*")],
         ),
     shell:
         COMMAND

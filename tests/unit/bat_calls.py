@@ -14,6 +14,7 @@ import yaml
 import stage_jobs
 from stratavox import tables
 from stratavox.plan import Plan
+from stratavox.settings import Settings
 
 RATE = 256000
 # Where the two calls end, in Hz. They begin 25 kHz higher.
@@ -76,17 +77,17 @@ def scores(folder: Path, run: dict) -> dict[str, dict[str, float]]:
     with contextlib.chdir(folder):
         plan = Plan(yaml.safe_load(yaml.safe_dump(run)), Path())
         scan, inspect = "results/corpus/bats/scan.parquet", "inspect.parquet"
-        where, shard = plan.folder("bats"), {"shard": "000"}
-        _stage(
-            "corpus.inspect", {"scan": scan}, {"part": inspect}, plan.audio("bats") | where, shard
-        )
+        of = Settings(plan)
+        where, shard = of.folder("bats"), {"shard": "000"}
+        _stage("corpus.inspect", {"scan": scan}, {"part": inspect}, of.audio("bats") | where, shard)
         made = {"folds": "folds.parquet", "summary": "folds.json"}
-        settings = plan.folds("bats", "kind") | plan.tables("bats")
+        settings = of.folds("bats", "kind") | of.tables("bats")
         _stage("probe.folds", {"scan": scan, "inspect": [inspect]}, made, settings)
         return {name: _scores_of(plan, name, where) for name in plan.encoders}
 
 
 def _scores_of(plan: Plan, encoder: str, where: dict) -> dict[str, float]:
+    of = Settings(plan)
     rate = {"rate": str(plan.rate(encoder, "bats"))}
     clips, part, listed = (
         f"clips-{rate['rate']}.parquet",
@@ -97,10 +98,10 @@ def _scores_of(plan: Plan, encoder: str, where: dict) -> dict[str, float]:
         "corpus.clips",
         {"inspect": "inspect.parquet"},
         {"clips": clips},
-        plan.audio("bats") | where,
+        of.audio("bats") | where,
         rate,
     )
-    settings = plan.encoder(encoder, "bats")
+    settings = of.encoder(encoder, "bats")
     _stage("embed.part", {"clips": clips}, {"part": part}, settings)
     _stage("embed.collect", {"parts": [part]}, {"encoder": listed}, {}, {"encoder": encoder})
     keys = ("inner_folds", "c_grid", "permutations", "control_tasks", "fusions", "seed")
@@ -111,7 +112,7 @@ def _scores_of(plan: Plan, encoder: str, where: dict) -> dict[str, float]:
         "probe.linear",
         {"encoder": listed, "folds": "folds.parquet"},
         made,
-        plan.probes("bats", *keys),
+        of.probes("bats", *keys),
     )
     table = tables.read_table(Path(made["scores"])).to_pandas()
     table = table[

@@ -12,6 +12,7 @@ from stratavox.corpus.labels import label_columns, label_digest
 from stratavox.corpus.scan import scan
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
+from stratavox.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -453,7 +454,7 @@ def planned(data, target="Species", **entry) -> dict[str, str]:
     songs = {"source": "folder", "path": "data", "annotations": annotations, "shards": 1}
     config["datasets"] = {"songs": songs | {"tasks": {"species": task}}}
     config["run"] = {"datasets": ["songs"], "encoders": ["logmel"]}
-    assert Plan(config, data.parent).tables("songs")["annotations"]
+    assert Settings(Plan(config, data.parent)).tables("songs")["annotations"]
     files = {
         "inspect": "results/corpus/songs/inspect/part-000.parquet",
         "manifest": "results/corpus/songs/labels.parquet",

@@ -18,6 +18,7 @@ from stratavox.corpus.arrange import arrange
 from stratavox.corpus.fetch import fetch
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
+from stratavox.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -516,7 +517,7 @@ def study(**more) -> dict:
 def test_the_plan_is_made_without_the_archive(tmp_path):
     plan = Plan(study(shards=3), tmp_path)
     assert plan.generated("otters") and plan.shards("otters") == ["000", "001", "002"]
-    assert plan.tables("otters")["path"] == "results/corpus/otters/raw"
+    assert Settings(plan).tables("otters")["path"] == "results/corpus/otters/raw"
     assert plan.archive_about("otters")["licence"] == "CC BY 4.0"
     assert list(tmp_path.iterdir()) == []
 

@@ -15,6 +15,7 @@ import pytest
 from stratavox.corpus import window_keys, windows
 from stratavox.corpus.label_sets import matrix
 from stratavox.probe import folds
+from stratavox.settings import Settings
 from test_parquet_source import AUDIO, made, plan, sound
 
 BIRDS = ["gcrfin", "whcspa", "daejun", "moublu"]
@@ -133,7 +134,7 @@ def test_birdset_has_its_official_split_beside_places_that_are_held_out(birdset)
     focal = table.loc["train/XC1001.flac"]
     assert focal["genus"] == "Zonotrichia" and focal["ebird_code_secondary"] == '["norfli"]'
     assert not {"detected_events", "event_cluster", "peaks"} & {*labels.column_names}
-    settings = run.folds("hsn", "birds")
+    settings = Settings(run).folds("hsn", "birds")
     chosen, summary = folds.choose_clips(labels, settings)
     rows, regimes, left_out = folds.assign(chosen, settings)
     assert regimes == ["grouped", "random", "official"] and not left_out
@@ -182,11 +183,11 @@ def test_a_set_of_beans_whose_recordings_are_in_the_column_path(tmp_path, monkey
     pattern = r"dog(?P<dog>\d+)_.*"
     with pytest.raises(Exception, match="'train_low' names no side"):
         run = plan(tasks={"dogs": task}, name=pattern)
-        folds.choose_clips(made(run)[1], run.folds("hsn", "dogs"))
+        folds.choose_clips(made(run)[1], Settings(run).folds("hsn", "dogs"))
     run = plan(tasks={"dogs": task}, name=pattern, splits=["train", "valid", "test"])
     clips, labels, hygiene = made(run)
     assert len(clips) == 50 and hygiene["identical_audio"]["sets"] == 0
-    settings = run.folds("hsn", "dogs") | {"folds": 2, "inner_folds": 2}
+    settings = Settings(run).folds("hsn", "dogs") | {"folds": 2, "inner_folds": 2}
     chosen, summary = folds.choose_clips(labels, settings)
     assert folds.assign(chosen, settings)[1] == ["grouped", "random", "official"]
     assert (summary["official"]["train"], summary["official"]["test"]) == (40, 10)

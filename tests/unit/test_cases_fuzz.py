@@ -141,8 +141,8 @@ def listed(contents, plan_root: Path) -> tuple[dict[tuple, tuple], list[str]]:
         raise StratavoxError("no column names the recordings")
     tasks, why = guess.tasks(source.columns)
     plan = plan_of(write.config("data", "", contents, source, tasks, why), plan_root)
-    kept = [row for row in plan._scans["data"].to_pylist() if row["reason"] is None]
-    cells = {row["row"]: row for row in plan._labels["data"].to_pylist()}
+    kept = [row for row in plan.scans["data"].to_pylist() if row["reason"] is None]
+    cells = {row["row"]: row for row in plan.cells["data"].to_pylist()}
     clips = {
         (row["file"], row["start_s"], row["end_s"], row["channel"]): tuple(
             cells[row["row"]][name] for name in ("call", "individual")

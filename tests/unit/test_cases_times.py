@@ -23,6 +23,7 @@ from stratavox.errors import StratavoxError
 from stratavox.init import bounds as chosen_bounds
 from stratavox.init.command import start as init
 from stratavox.plan import plan_of
+from stratavox.settings import Settings
 
 RATE, LENGTH = 4000, 6.0
 
@@ -461,7 +462,7 @@ def test_a_class_that_min_s_wipes_out_is_named(here, capsys):
     assert f"look: left out: 'Pipistrellus': 0 clips, {why}" in printed
     # what the run writes into Species.json comes from the same settings
     plan = plan_of(Path("data.yaml").read_text(encoding="utf-8"), here)
-    too_short = plan.folds("data", "Species")["too_short"]
+    too_short = Settings(plan).folds("data", "Species")["too_short"]
     assert too_short == {"min_s": 0.02, "clips": {"Pipistrellus": 16}}
 
 

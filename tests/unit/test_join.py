@@ -12,6 +12,7 @@ from stratavox.corpus.inspect import inspect_shard
 from stratavox.corpus.labels import label_columns, labels_of
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
+from stratavox.settings import Settings
 
 JOIN = {"table": "individuals.csv", "by": "file"}
 TABLE = [["file", "call"], ["a.wav", "x"], ["b.wav", "y"], ["sub/a.wav", "x"]]
@@ -236,9 +237,11 @@ def test_a_set_that_a_rule_makes_has_the_joins_content_in_its_keys(here):
     # the stage reads the joined columns, and sees that the table is another than was planned with
     inspect_shard(settings(path="raw"), here / "scan.parquet", 0, here / "part.parquet", {})
     clips = tables.read_table(here / "part.parquet")
-    wanted = after.folds("zoo", "bird") | after.tables("zoo") | {"path": "raw"}
+    of = Settings(after)
+    wanted = of.folds("zoo", "bird") | of.tables("zoo") | {"path": "raw"}
     labels = labels_of(wanted, here / "scan.parquet", clips, here)
     assert [cell for cell in labels["bird"].to_pylist() if cell] == ["Ente"]
-    wanted = before.folds("zoo", "bird") | before.tables("zoo") | {"path": "raw"}
+    of = Settings(before)
+    wanted = of.folds("zoo", "bird") | of.tables("zoo") | {"path": "raw"}
     with pytest.raises(StratavoxError, match="changed since it was scanned"):
         labels_of(wanted, here / "scan.parquet", clips, here)

@@ -19,6 +19,7 @@ from stratavox.corpus.identity import sha256_of
 from stratavox.corpus.label_sets import matrix
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
+from stratavox.settings import Settings
 
 AUDIO = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 BIRDS = ["amerob", "daejun", "stejay"]
@@ -95,12 +96,13 @@ def plan(**more) -> Plan:
 def made(plan: Plan):
     """Clips, labels and hygiene, as the rules make them."""
     corpus = Path("results/corpus/hsn")
-    settings = plan.extraction("hsn") | plan.parquet_files("hsn")
+    of = Settings(plan)
+    settings = of.extraction("hsn") | of.parquet_files("hsn")
     extract.extract(settings, corpus / "raw", corpus / "scan.parquet", Path())
     wanted = plan.corpus_settings("hsn")
     parts = [corpus / f"part-{shard}.parquet" for shard in range(2)]
     for number, part in enumerate(parts):
-        settings = plan.audio("hsn") | plan.folder("hsn")
+        settings = of.audio("hsn") | of.folder("hsn")
         inspect.inspect_shard(settings, corpus / "scan.parquet", number, part, {})
     return manifest.make(wanted, corpus / "scan.parquet", parts, Path())
 
@@ -144,13 +146,14 @@ def test_fields_of_the_names_are_columns(here):
 
 
 def test_what_decides_that_files_are_read_again(here):
-    before = plan().extraction("hsn")
+    before = Settings(plan()).extraction("hsn")
     file = Path("hsn/data/train-00000-of-00001.parquet")
     file.touch()
-    assert plan().extraction("hsn") == before
+    assert Settings(plan()).extraction("hsn") == before
     put_shard(file, [row(4, [2])])
-    assert plan().extraction("hsn") != before
-    assert plan(splits=["test_5s"]).extraction("hsn")["sha256"].keys() == {
+    assert Settings(plan()).extraction("hsn") != before
+    one_split = Settings(plan(splits=["test_5s"])).extraction("hsn")
+    assert one_split["sha256"].keys() == {
         "data/test_5s-00000-of-00002.parquet",
         "data/test_5s-00001-of-00002.parquet",
     }

@@ -17,6 +17,7 @@ from stratavox.corpus.label_sets import matrix
 from stratavox.corpus.labels import labels_of
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan
+from stratavox.settings import Settings
 
 BIRDS = {"birds": {"kind": "multilabel", "target": "Species", "group": "file"}}
 RAVEN = {"annotations": {"format": "raven", "label": "Species"}}
@@ -123,12 +124,12 @@ def clips(made: Plan) -> dict[str, str]:
 
 def read(made: Plan):
     scan = made.root / "results/corpus/birds/scan.parquet"
-    scanned = made._scans["birds"]
-    return labels_of(made.tables("birds"), scan, good(scanned), made.root)
+    scanned = made.scans["birds"]
+    return labels_of(Settings(made).tables("birds"), scan, good(scanned), made.root)
 
 
 def reasons(made: Plan) -> list[str]:
-    return [reason for reason in made._scans["birds"]["reason"].to_pylist() if reason]
+    return [reason for reason in made.scans["birds"]["reason"].to_pylist() if reason]
 
 
 def test_windows_of_annotated_recordings_with_negatives(here):
@@ -163,14 +164,15 @@ def test_moving_or_renaming_a_box_changes_labels_but_no_clip(here):
     first = clips(before)
     annotate(here, [(6, 7, "wren"), (8, 9, "tit"), (1, 2, "robin")])
     after = plan()
+    old, new = Settings(before), Settings(after)
     for shard in before.shards("birds"):
-        assert before.shard("birds", shard) == after.shard("birds", shard)
+        assert old.shard("birds", shard) == new.shard("birds", shard)
     assert first != clips(after)
     assert first.keys() == clips(after).keys()
-    assert before.folds("birds", "birds") != after.folds("birds", "birds")
+    assert old.folds("birds", "birds") != new.folds("birds", "birds")
     # and another geometry does change them
-    other = plan(windows_={"length_s": 4})
-    assert other.shard("birds", "000") != after.shard("birds", "000")
+    other = Settings(plan(windows_={"length_s": 4}))
+    assert other.shard("birds", "000") != new.shard("birds", "000")
 
 
 def test_a_window_whose_boxes_have_no_label_is_unknown_and_not_a_negative(here):

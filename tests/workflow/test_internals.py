@@ -105,7 +105,7 @@ def test_keys_follow_the_rules_from_a_file_to_what_it_is_made_of(rules, monkeypa
     assert Keys(rules).of_file("results/two/z.txt") != before["z"]
     monkeypatch.setattr("stratavox.columns.types", lambda table: None)
     assert Keys(rules).of_file("results/two/z.txt") == before["z"]
-    other = Stage("stage", content=lambda wildcards: ["another digest"])
+    other = Stage("stage", content=lambda: ["another digest"])
     monkeypatch.setattr(one.params.provenance, "stage", other)
     assert Keys(rules).of_file("results/two/z.txt") != before["z"]
 

@@ -8,8 +8,10 @@ changed key makes Snakemake rerun a job: times of files do not matter.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING
 
 from stratavox import columns, fingerprint
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from stratavox.snakemake_internals import Rules
 
 
-def _nothing(wildcards: object) -> dict:
+def _nothing() -> dict:
     return {}
 
 
@@ -29,18 +31,23 @@ def _nothing(wildcards: object) -> dict:
 class Stage:
     """The stage of a rule, and what its result depends on apart from its input files.
 
-    ``module`` is the stage's module below stratavox. The others are functions of the wildcards:
-    ``settings``, the part of the config in the key; ``places``, paths for the stage, which are not
-    in the key; ``code``, further modules that run for this job; ``content``, digests of files that
-    no rule writes. Without ``versioned`` the key has no code.
+    ``module`` is the stage's module below stratavox. The others are functions whose parameters are
+    names of wildcards: ``settings``, the part of the config in the key; ``places``, paths for the
+    stage, which are not in the key; ``code``, further modules that run for this job; ``content``,
+    digests of files that no rule writes. Without ``versioned`` the key has no code.
     """
 
     module: str
-    settings: Callable[[object], dict] = _nothing
-    places: Callable[[object], dict] = _nothing
-    code: Callable[[object], Iterable[str]] = _nothing
-    content: Callable[[object], Iterable[str]] = _nothing
+    settings: Callable[..., dict] = _nothing
+    places: Callable[..., dict] = _nothing
+    code: Callable[..., Iterable[str]] = _nothing
+    content: Callable[..., Iterable[str]] = _nothing
     versioned: bool = True
+
+    def given(self, name: str, wildcards: Mapping[str, str]) -> dict | Iterable[str]:
+        """What the function ``name`` returns for a job with these wildcards."""
+        function = getattr(self, name)
+        return function(**{key: wildcards[key] for key in _parameters(function)})
 
 
 class Keys:
@@ -69,22 +76,23 @@ class Keys:
         return self._provenance[job]
 
     def _compute(self, rule, wildcards: dict[str, str]) -> dict:
-        stage, values = rule.params.provenance.stage, _Wildcards(wildcards)
+        stage = rule.params.provenance.stage
         source = {"stage": stage.module}
         if stage.versioned:
-            roots = [f"stratavox.{name}" for name in (stage.module, *stage.code(values))]
+            modules = stage.module, *stage.given("code", wildcards)
+            roots = [f"stratavox.{name}" for name in modules]
             source |= {"code": fingerprint.code(*roots), "versions": fingerprint.versions(*roots)}
         inputs = [self.of_file(path) for path in self._rules.inputs(rule, wildcards)]
-        needs = [list(dict.fromkeys(inputs)), list(stage.content(values))]
+        needs = [list(dict.fromkeys(inputs)), list(stage.given("content", wildcards))]
         declared = [path.removeprefix("results/") for path in patterns(rule)]
         tables = [columns.types(path) for path in declared]
-        return source | {"key": digest([source, stage.settings(values), needs, tables])}
+        settings = stage.given("settings", wildcards)
+        return source | {"key": digest([source, settings, needs, tables])}
 
 
-class _Wildcards(dict):
-    """Values of wildcards, as items and as attributes, as Snakemake passes them."""
-
-    __getattr__ = dict.__getitem__
+@cache
+def _parameters(function: Callable) -> tuple[str, ...]:
+    return tuple(signature(function).parameters)
 
 
 def digest(value: object) -> str:

@@ -1,6 +1,6 @@
 """The run that a config describes: its datasets, encoders and tasks.
 
-Made whenever the Snakefile is parsed. The rules in rules/ take the settings of each stage from it.
+Made whenever the Snakefile is parsed. What each stage depends on in it is in settings.py.
 """
 
 # A process makes one plan and keeps it to its end, so caching on methods loses no memory.
@@ -8,9 +8,7 @@ Made whenever the Snakefile is parsed. The rules in rules/ take the settings of 
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,13 +18,11 @@ import pyarrow as pa
 import yaml
 
 from stratavox import config as configs
-from stratavox import instead, keys, tables, words
-from stratavox.corpus import archives, join, labels, listing, manifest, names, scan, windows
+from stratavox import instead, tables, words
+from stratavox.corpus import archives, join, labels, listing, names, scan, windows
 from stratavox.corpus import shards as parquet
 from stratavox.corpus.annotations import table as annotated
-from stratavox.corpus.identity import sha256_of, shard_digests
 from stratavox.corpus.numbers import numbers
-from stratavox.corpus.reasons import TOO_SHORT
 from stratavox.corpus.user_table import UserTable
 from stratavox.corpus.values import Spellings
 from stratavox.encoders import catalogue
@@ -34,9 +30,6 @@ from stratavox.errors import StratavoxError
 from stratavox.probe import kinds
 from stratavox.probe.regimes import columns_of
 
-# Keys of a task that decide its folds.
-FOLDS = ("kind", "target", "separator", "negative", "group", "transfer", "split")
-FOLDS += ("min_clips", "min_groups")
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -62,17 +55,19 @@ class Plan:
         for name, encoder in self.encoders.items():
             with _at(f"encoders.{name}"):
                 catalogue.check(encoder)
-        self._scans: dict[str, pa.Table] = {}
-        self._labels: dict[str, pa.Table] = {}
-        self._spellings: dict[str, Spellings] = {}
-        self._joins: dict[str, UserTable] = {}
-        self._archives: dict[str, dict] = {}
-        self._parquet: dict[str, list[parquet.Shard]] = {}
-        self._digests: dict[str, dict[str, str]] = {}
+        # what was found, by dataset: rows of the scan, their labels, the content of joined tables,
+        # entries of archives, footers of Parquet files and digests of these files
+        self.scans: dict[str, pa.Table] = {}
+        self.cells: dict[str, pa.Table] = {}
+        self.spellings: dict[str, Spellings] = {}
+        self.joined: dict[str, UserTable] = {}
+        self.archives: dict[str, dict] = {}
+        self.parquet: dict[str, list[parquet.Shard]] = {}
+        self.digests: dict[str, dict[str, str]] = {}
         for name, dataset in self.datasets.items():
             with _at(f"datasets.{name}"):
                 if "join" in dataset:
-                    self._joins[name] = join.read(dataset["join"], root)
+                    self.joined[name] = join.read(dataset["join"], root)
                 if dataset["source"] == "archive":
                     self._archive(name, dataset)
                 elif dataset["source"] == "parquet":
@@ -84,26 +79,26 @@ class Plan:
         out = self.root / f"results/corpus/{name}/scan.parquet"
         settings = self.corpus_settings(name)
         if look or not out.exists():
-            self._scans[name] = scan.scan(settings, self.root, out)
+            self.scans[name] = scan.scan(settings, self.root, out)
         else:
-            self._scans[name] = tables.read_table(out)
-        cells, self._spellings[name] = labels.label_columns_as_written(settings, self.root)
-        self._labels[name] = labels.with_recorders(cells, self._scans[name])
-        columns = [column for column in self._labels[name].column_names if column != "row"]
+            self.scans[name] = tables.read_table(out)
+        cells, self.spellings[name] = labels.label_columns_as_written(settings, self.root)
+        self.cells[name] = labels.with_recorders(cells, self.scans[name])
+        columns = [column for column in self.cells[name].column_names if column != "row"]
         self._check_columns(name, columns)
         for task, entry in self.datasets[name]["tasks"].items():
             if entry["kind"] == "regression":
-                numbers(self._labels[name], entry["target"], f"tasks.{task}")
+                numbers(self.cells[name], entry["target"], f"tasks.{task}")
 
     def _archive(self, name: str, dataset: dict) -> None:
         """Read the entry of the dataset's archive, and check the columns of its table."""
         own = self.config["downloads"]["archives"]
         with _at("archive"):
             entry = archives.entry(dataset["archive"], self.root / own if own else None)
-        self._archives[name] = entry
+        self.archives[name] = entry
         columns = list(archives.columns(entry))
-        if name in self._joins:
-            columns += [column for column in self._joins[name].columns if column not in columns]
+        if name in self.joined:
+            columns += [column for column in self.joined[name].columns if column not in columns]
         self._check_columns(name, columns)
 
     def _look_at_parquet(self, name: str, look: bool) -> None:
@@ -114,13 +109,13 @@ class Plan:
         boxes = parquet.boxes_column(shards[0]) if "windows" in dataset else None
         columns = [parquet.EXTRACTED["file"], *parquet.label_columns(shards[0], audio, boxes)]
         columns += [*windows.OWN[1:], *boxes.labels] if boxes else []
-        if name in self._joins:
-            columns += [column for column in self._joins[name].columns if column not in columns]
+        if name in self.joined:
+            columns += [column for column in self.joined[name].columns if column not in columns]
         columns += names.pattern(dataset["name"]).fields if "name" in dataset else ()
         self._check_columns(name, columns)
-        self._parquet[name] = shards
+        self.parquet[name] = shards
         seen = self.root / f"results/corpus/{name}/parquet.json"
-        self._digests[name] = parquet.digests(shards, seen, look)
+        self.digests[name] = parquet.digests(shards, seen, look)
 
     def _check_columns(self, name: str, columns: list[str]) -> None:
         """Raise for a column that the dataset's entry names and its tables lack."""
@@ -133,7 +128,7 @@ class Plan:
         named = [(key, column) for key in keys for column in dataset[key]]
         named += [("probes.erase", column) for column in dataset["probes"]["erase"] or []]
         for task, entry in dataset["tasks"].items():
-            named += [(f"tasks.{task}.{key}", column) for key, column in _columns(entry)]
+            named += [(f"tasks.{task}.{key}", column) for key, column in named_columns(entry)]
         return named
 
     # ---- datasets, tasks and encoders ----
@@ -214,18 +209,62 @@ class Plan:
         tested = requested and self._tested(dataset, task, "notebook")
         return self.probed(dataset, task) if tested else []
 
+    def described(self, dataset: str, task: str) -> list[str]:
+        """The encoders with an acoustic atlas for the task."""
+        return self.probed(dataset, task) if task in self.targets(dataset) else []
+
+    def neighboured(self, dataset: str, task: str) -> list[str]:
+        """The encoders whose clips are retrieved by their neighbours for the task."""
+        tested = self._tested(dataset, task, "neighbours")
+        return self.probed(dataset, task) if tested else []
+
+    def conditioned(self, dataset: str, task: str) -> list[str]:
+        """The trained encoders that are also probed together with acoustic descriptors."""
+        trained = [
+            name
+            for name in self.deep(dataset, task)
+            if self.encoders[name].get("weights") not in words.UNTRAINED
+        ]
+        return trained if self._tested(dataset, task, "conditional") else []
+
+    def erased_columns(self, dataset: str, task: str) -> list[str]:
+        """The columns to erase from readouts before the task is probed."""
+        entry = self.datasets[dataset]
+        own = named_columns(entry["tasks"][task])
+        columns = entry["probes"]["erase"]
+        if columns is None:
+            group = [column for key, column in own if key == "group"]
+            columns = dict.fromkeys([*group, *entry["recording"], *entry["confounds"]])
+        return [column for column in columns if ("target", column) not in own]
+
+    def erased(self, dataset: str, task: str) -> list[str]:
+        """The encoders that the task is also probed on with columns erased."""
+        wanted = self._tested(dataset, task, "erasure") and self.erased_columns(dataset, task)
+        return self.deep(dataset, task) if wanted else []
+
+    def mapped(self, dataset: str, task: str) -> list[str]:
+        """The encoders with UMAP panels of the task: of several random draws only the first."""
+        if not self._tested(dataset, task, "umap"):
+            return []
+        later = {name for drawn in self.draws.values() for name in drawn[1:]}
+        return [name for name in self.deep(dataset, task) if name not in later]
+
+    def archive_about(self, dataset: str) -> dict:
+        """What the report says about the archive."""
+        return {key: self.archives[dataset][key] for key in ("licence", "citation", "doi")}
+
     def shards(self, dataset: str) -> list[str]:
         """Names of the dataset's shards: 000, 001, ..."""
         return [f"{shard:03d}" for shard in range(self.datasets[dataset]["shards"])]
 
     def clip_count(self, dataset: str) -> int:
         """About how many clips there are, to estimate what a job needs."""
-        if dataset in self._scans:
-            return self._scans[dataset]["reason"].null_count  # fast: called for every job
-        if dataset in self._archives:
-            return self._archives[dataset]["unpacked_files"]  # an upper bound
-        if dataset in self._parquet:
-            rows = sum(shard.rows for shard in self._parquet[dataset])
+        if dataset in self.scans:
+            return self.scans[dataset]["reason"].null_count  # fast: called for every job
+        if dataset in self.archives:
+            return self.archives[dataset]["unpacked_files"]  # an upper bound
+        if dataset in self.parquet:
+            rows = sum(shard.rows for shard in self.parquet[dataset])
             cut = self.datasets[dataset].get("windows")
             # as if each recording lasted a minute
             return math.ceil(rows * 60 / cut["hop_s"]) if cut else rows
@@ -264,14 +303,14 @@ class Plan:
             if key not in ("tasks", "probes", "recording", "confounds", "speed")
         }
         if self.generated(dataset):
-            made = parquet.EXTRACTED if dataset in self._parquet else listing.GENERATED
+            made = parquet.EXTRACTED if dataset in self.parquet else listing.GENERATED
             settings |= parquet.BOUNDS if "windows" in settings else {}
             settings |= made | {"path": f"results/corpus/{dataset}/raw"}
-            if dataset in self._archives:
-                settings |= archives.bounds(self._archives[dataset])
+            if dataset in self.archives:
+                settings |= archives.bounds(self.archives[dataset])
             if "join" in settings:
                 # the set's cells are not known yet, so all of the joined file counts
-                settings["join"] = settings["join"] | {"sha256": self._joins[dataset].sha256}
+                settings["join"] = settings["join"] | {"sha256": self.joined[dataset].sha256}
         else:
             settings["used"] = self._used(dataset)
         if "annotations" in settings:
@@ -287,304 +326,9 @@ class Plan:
         A joined column is given by the column that the tables share.
         """
         used = {column for _, column in self._named(dataset)}
-        if dataset in self._joins and used & set(self._joins[dataset].columns):
+        if dataset in self.joined and used & set(self.joined[dataset].columns):
             used.add(self.datasets[dataset]["join"]["by"])
         return sorted(used)
-
-    # ---- settings of the stages, for the rules ----
-
-    def probes(self, dataset: str, *keys: str) -> dict:
-        """The probe settings ``keys`` of the dataset."""
-        return {key: self.datasets[dataset]["probes"][key] for key in keys}
-
-    def folder(self, dataset: str) -> dict:
-        """Where the recordings are."""
-        return {"path": self.corpus_settings(dataset)["path"]}
-
-    def audio(self, dataset: str) -> dict:
-        """The settings that decide which samples of a file make a clip."""
-        settings = {key: self.datasets[dataset][key] for key in ("channel", "trim_zeros")}
-        if isinstance(settings["channel"], dict):
-            # the scan has the channels, so that the column's name is not in the key
-            settings["channel"] = "the one that the table names for each clip"
-        return settings
-
-    def shard(self, dataset: str, shard: str) -> dict:
-        """`audio`, and a digest of the shard's files; a generated set's rule has a key instead."""
-        content = {}
-        if dataset in self._scans:
-            content = {"content": self._shard_digests(dataset)[int(shard)]}
-        return self.audio(dataset) | content
-
-    def tables(self, dataset: str) -> dict:
-        """Where the user's tables are, for stages that read labels."""
-        settings = self.corpus_settings(dataset)
-        keys = ("path", "table", "text", "file", "start", "end", "duration", "units", "annotations")
-        keys += ("join", "archive", "missing", "sets", "name", "windows")
-        return {key: settings[key] for key in keys if key in settings}
-
-    def labels(self, dataset: str, columns: list[str]) -> dict:
-        """The content of ``columns``: a digest of their cells, or of a table joined to them."""
-        if not self.generated(dataset):
-            sha256 = self._label_digest(dataset, *columns)
-            return {"cells": {"columns": columns, "sha256": sha256}}
-        settings = self.corpus_settings(dataset)
-        join, level = settings.get("join"), {key: settings[key] for key in ("missing", "sets")}
-        own = set(self._joins[dataset].columns) - {join["by"]} if join else set()
-        joined = {"joined": [join["by"], join["sha256"]]} if own.intersection(columns) else {}
-        return joined | level
-
-    def manifest(self, dataset: str) -> dict:
-        """What the manifest depends on, apart from the inspected clips."""
-        settings = self.audio(dataset) | {"max_bad": self.datasets[dataset]["max_bad"]}
-        if dataset in self._joins:
-            # all of the file counts, as the manifest counts the clips that it does not mention
-            joined = {"sha256": self._joins[dataset].sha256}
-            settings["join"] = self.datasets[dataset]["join"] | joined
-        if self.generated(dataset):
-            return settings | self.labels(dataset, [])
-        settings["spellings"] = dataclasses.asdict(self._spellings[dataset])
-        columns = [name for name in self._labels[dataset].column_names if name != "row"]
-        rows = self._scans[dataset].select(["row", "reason"]).to_pydict()
-        return settings | self.labels(dataset, columns) | {"rows": keys.digest(rows)}
-
-    def folds(self, dataset: str, task: str) -> dict:
-        """What decides a task's clips, classes and folds, apart from the inspected clips."""
-        entry = self.datasets[dataset]["tasks"][task]
-        recording = self.datasets[dataset]["recording"]
-        used = {key: entry[key] for key in FOLDS if key in entry}
-        columns = [column for _, column in _columns(entry)] + recording
-        return {
-            "dataset": dataset,
-            "task": task,
-            **self.labels(dataset, columns),
-            **used,
-            "recording": recording,
-            **self._too_short(dataset, entry["target"]),
-            **self.probes(dataset, "max_clips", "folds", "inner_folds", "repeats", "seed"),
-        }
-
-    def _too_short(self, dataset: str, column: str | list[str]) -> dict:
-        """min_s, and how many clips of each value of ``column`` it leaves out; {} if none.
-
-        Of several columns the values are no classes, and {} is returned.
-        """
-        annotations = self.datasets[dataset].get("annotations")
-        reasons = self._scans[dataset]["reason"].to_pylist() if annotations else []
-        lost = any(reason and reason.startswith(TOO_SHORT) for reason in reasons)
-        if not lost or not isinstance(column, str):
-            return {}
-        cells = self._labels[dataset][column].to_pylist()
-        lost = Counter(
-            cell
-            for cell, reason in zip(cells, reasons, strict=True)
-            if cell and reason and reason.startswith(TOO_SHORT)
-        )
-        return {"too_short": {"min_s": annotations["min_s"], "clips": dict(sorted(lost.items()))}}
-
-    def linear(self, dataset: str, task: str) -> dict:
-        """The settings of linear probes."""
-        keys = ("inner_folds", "c_grid", "permutations", "control_tasks", "fusions", "seed")
-        return self.probes(dataset, *keys) | {kinds.KEY: self.kind(dataset, task).name}
-
-    def confounds(self, dataset: str, task: str) -> dict:
-        """The columns whose association with the task's target is reported."""
-        columns = self.confound_columns(dataset, task)
-        about = {"dataset": dataset, "task": task, "confounds": columns}
-        return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
-
-    def generation(self, dataset: str) -> dict:
-        """The settings of synthetic calls."""
-        entry = self.datasets[dataset]
-        return entry["chorus"] | {"shards": entry["shards"]}
-
-    def archive_identity(self, dataset: str) -> dict:
-        """What identifies the archive's content: a mirror of the same files makes nothing stale."""
-        return {"files": archives.identity(self._archives[dataset])}
-
-    def archive_source(self, dataset: str) -> dict:
-        """Which archive to fetch, and where archives are kept."""
-        name = self.datasets[dataset]["archive"]
-        return {"archive": name, "downloads": self.config["downloads"]}
-
-    def archive_about(self, dataset: str) -> dict:
-        """What the report says about the archive."""
-        return {key: self._archives[dataset][key] for key in ("licence", "citation", "doi")}
-
-    def arrangement(self, dataset: str) -> dict:
-        """How the archive's files become a folder of clips with a table."""
-        keys = ("layout", "members", "unpacked_bytes", "unpacked_files")
-        entry = self._archives[dataset]
-        shards = {"shards": len(self.shards(dataset))}
-        return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
-
-    def extraction(self, dataset: str) -> dict:
-        """Which Parquet files hold the clips, by their content, and which of their columns."""
-        keys = {key: value for key, value in self.datasets[dataset].items() if key == "file"}
-        if "windows" in self.datasets[dataset]:
-            settings = self.corpus_settings(dataset)
-            keys |= {key: settings[key] for key in ("windows", "missing", *parquet.BOUNDS)}
-        return keys | {"sha256": self._digests[dataset], "shards": len(self.shards(dataset))}
-
-    def extraction_code(self, dataset: str) -> list[str]:
-        """The module that cuts windows, where it has some."""
-        return [labels.WINDOWS] if "windows" in self.datasets[dataset] else []
-
-    def parquet_files(self, dataset: str) -> dict:
-        """Where the Parquet files are, and which of them are read."""
-        return {key: self.datasets[dataset].get(key) for key in ("path", "splits")}
-
-    def layout_code(self, dataset: str) -> list[str]:
-        """The modules that read the archive's file names, and the bounds of its clips."""
-        entry = self._archives[dataset]
-        bounded = ["corpus.bounds"] if archives.bounds(entry) else []
-        return [f"corpus.{entry['layout']}", *bounded]
-
-    def reader_code(self, dataset: str) -> list[str]:
-        """The modules that read the dataset's annotation files, where it has some."""
-        return labels.reader_code(self.corpus_settings(dataset))
-
-    def manifest_code(self, dataset: str) -> list[str]:
-        """The same, and what checks the bounds of clips, where they have some."""
-        bounded = not {"start", "annotations"}.isdisjoint(self.corpus_settings(dataset))
-        return self.reader_code(dataset) + ([manifest.BEYOND] if bounded else [])
-
-    def family_code(self, encoder: str) -> list[str]:
-        """The module that loads the encoder's family."""
-        return [f"encoders.{self.encoders[encoder]['family']}.load"]
-
-    def published(self, encoder: str) -> dict:
-        """Which published weights are fetched."""
-        return catalogue.published(self.encoders[encoder])
-
-    def inference(self, dataset: str, task: str) -> dict:
-        """What answers depend on, apart from the probes' tables."""
-        keys = ("folds", "inner_folds", "repeats", "permutations", "control_tasks", "margin")
-        return self.probes(dataset, *keys) | {"task": task, "draws": self.draws}
-
-    def described(self, dataset: str, task: str) -> list[str]:
-        """The encoders with an acoustic atlas for the task."""
-        return self.probed(dataset, task) if task in self.targets(dataset) else []
-
-    def neighboured(self, dataset: str, task: str) -> list[str]:
-        """The encoders whose clips are retrieved by their neighbours for the task."""
-        tested = self._tested(dataset, task, "neighbours")
-        return self.probed(dataset, task) if tested else []
-
-    def conditioned(self, dataset: str, task: str) -> list[str]:
-        """The trained encoders that are also probed together with acoustic descriptors."""
-        trained = [
-            name
-            for name in self.deep(dataset, task)
-            if self.encoders[name].get("weights") not in words.UNTRAINED
-        ]
-        return trained if self._tested(dataset, task, "conditional") else []
-
-    def erased_columns(self, dataset: str, task: str) -> list[str]:
-        """The columns to erase from readouts before the task is probed."""
-        entry = self.datasets[dataset]
-        own = _columns(entry["tasks"][task])
-        columns = entry["probes"]["erase"]
-        if columns is None:
-            group = [column for key, column in own if key == "group"]
-            columns = dict.fromkeys([*group, *entry["recording"], *entry["confounds"]])
-        return [column for column in columns if ("target", column) not in own]
-
-    def erased(self, dataset: str, task: str) -> list[str]:
-        """The encoders that the task is also probed on with columns erased."""
-        wanted = self._tested(dataset, task, "erasure") and self.erased_columns(dataset, task)
-        return self.deep(dataset, task) if wanted else []
-
-    def erasure(self, dataset: str, task: str) -> dict:
-        """The columns to erase, with their content."""
-        columns = self.erased_columns(dataset, task)
-        about = {"dataset": dataset, "task": task, "columns": columns}
-        return about | self.labels(dataset, columns) | self.probes(dataset, "seed")
-
-    def encoder(self, encoder: str, dataset: str) -> dict:
-        """The encoder's entry, its speed on the dataset, and the receipt of published weights."""
-        entry = {key: value for key, value in self.encoders[encoder].items() if key != "speed"}
-        receipt = self.receipt(encoder)
-        speed = _unless_true(self.speed_for(encoder, dataset))
-        return entry | speed | ({"receipt": receipt} if receipt else {})
-
-    def acoustics(self, dataset: str) -> dict:
-        """The rate and speed at which the dataset's clips are described."""
-        return {"rate": self.described_rate(dataset)} | _unless_true(self.speed(dataset))
-
-    def encoder_in_key(self, encoder: str, dataset: str) -> dict:
-        """`encoder` less the places of its local files, whose content is in `weights`."""
-        entry = self.encoder(encoder, dataset)
-        files = list(map(Path, catalogue.weight_files(self.encoders[encoder])))
-        places = {
-            key
-            for key in {"path", "weights", "of"} & entry.keys()
-            if any(Path(entry[key]) in (file, file.parent) for file in files)
-        }
-        return {key: value for key, value in entry.items() if key not in places}
-
-    @cache
-    def weights(self, encoder: str) -> list[str]:
-        """Digests of the local files that the encoder's weights are read from."""
-        files = catalogue.weight_files(self.encoders[encoder])
-        return [sha256_of(self.root / file) for file in files]
-
-    def tokens(self, section: str, encoder: str, dataset: str) -> dict:
-        """Which tokens a section of ``probes`` keeps, with a shard's share of its budget."""
-        settings = self.datasets[dataset]["probes"][section]
-        return {
-            "section": f"probes.{section}",
-            "readouts": settings.get("readouts", ["blocks"]),
-            "keep": settings["keep"],
-            "budget_gb": settings["budget_gb"] / self.datasets[dataset]["shards"],
-            "encoder": self.encoder_in_key(encoder, dataset),
-        }
-
-    def attention(self, dataset: str) -> dict:
-        """The settings of probes on tokens."""
-        return self._of_tokens("attention", dataset) | self.probes(dataset, "seed")
-
-    def all_blocks(self, dataset: str) -> dict:
-        """The settings of probes on the tokens of all blocks."""
-        own = self._of_tokens("all_blocks", dataset)
-        return own | self.probes(dataset, "seed", "inner_folds")
-
-    def _of_tokens(self, section: str, dataset: str) -> dict:
-        """The settings of a section of ``probes``, less those of `tokens`."""
-        stored = ("encoders", "readouts", "keep", "budget_gb")
-        settings = self.datasets[dataset]["probes"][section]
-        return {key: value for key, value in settings.items() if key not in stored}
-
-    def mapped(self, dataset: str, task: str) -> list[str]:
-        """The encoders with UMAP panels of the task: of several random draws only the first."""
-        if not self._tested(dataset, task, "umap"):
-            return []
-        later = {name for drawn in self.draws.values() for name in drawn[1:]}
-        return [name for name in self.deep(dataset, task) if name not in later]
-
-    def listening(self, dataset: str) -> dict | None:
-        """Among which clips the report's maps choose those it plays, and the name of each group.
-
-        None for a dataset without maps.
-        """
-        targets = self.targets(dataset)
-        if not any(self.mapped(dataset, task) for task in targets):
-            return None
-        tasks = self.datasets[dataset]["tasks"]
-        groups = {task: " and ".join(columns_of(tasks[task]["group"])) for task in targets}
-        umap = self.config["figures"]["umap"]
-        chosen = {"max_clips": umap["max_clips"], "seed": umap["seed"], "groups": groups}
-        return chosen | _unless_true(self.speed(dataset))
-
-    @cache
-    def _shard_digests(self, dataset: str) -> list[str]:
-        return shard_digests(self._scans[dataset], self.datasets[dataset]["shards"])
-
-    @cache
-    def _label_digest(self, dataset: str, *columns: str) -> str:
-        # once for all encoders: it goes through all clips
-        scanned, cells = self._scans[dataset], self._labels[dataset]
-        return labels.label_digest(scanned, cells, list(columns))
 
 
 def plan_of(text: str, root: Path) -> Plan:
@@ -605,7 +349,7 @@ def over_default(config: dict) -> dict:
     return configs.laid_over(default, config)
 
 
-def _columns(task: dict) -> list[tuple[str, str]]:
+def named_columns(task: dict) -> list[tuple[str, str]]:
     """The columns that a task's entry names, each with its key."""
     sides = [key for key in ("transfer", "split") if key in task]
     return [
@@ -613,11 +357,6 @@ def _columns(task: dict) -> list[tuple[str, str]]:
         *(("group", column) for column in columns_of(task["group"])),
         *((f"{key}.column", task[key]["column"]) for key in sides),
     ]
-
-
-def _unless_true(speed: float) -> dict:
-    """The key ``speed``; none for true speed, so that keys are as without it."""
-    return {} if speed == 1 else {"speed": speed}
 
 
 @contextmanager

@@ -65,8 +65,10 @@ def start(question: Question, request: Request, out: Path | None, force: bool) -
     wanted, left_out = listed(request, settings, target, _longest(run, dataset, row["encoder"]))
     probe = _probe(run, dataset, question.task, row)
     say(_described(row, probe))
-    encoder = load(run.plan.encoder(row["encoder"], dataset), os.cpu_count() or 1)
-    of = predict(request.folder, wanted, run.plan.audio(dataset), encoder, row["readout"], probe)
+    encoder = load(run.settings.encoder(row["encoder"], dataset), os.cpu_count() or 1)
+    of = predict(
+        request.folder, wanted, run.settings.audio(dataset), encoder, row["readout"], probe
+    )
     rows = table(of, probe.classes, probe.far, target)
     about = {"probe": probe.provenance, "folder": str(request.folder.resolve())}
     write(rows, of, left_out + of.left_out, to, target, about)
@@ -91,7 +93,7 @@ def _probe(run: Finished, dataset: str, task: str, row: dict) -> trained.Trained
     folds = run.table(f"results/folds/{dataset}/{task}.parquet")
     listing = f"results/embeddings/{encoder}/{dataset}/encoder.json"
     readouts = run.table(f"results/embeddings/{encoder}/{dataset}/{readout}.parquet", listing)
-    settings = run.plan.probes(dataset, "inner_folds", "c_grid", "seed")
+    settings = run.settings.probes(dataset, "inner_folds", "c_grid", "seed")
     made_of = {
         "code": fingerprint.code(FIT),
         "versions": fingerprint.versions(FIT),

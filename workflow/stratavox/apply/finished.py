@@ -19,7 +19,7 @@ class Finished:
             raise StratavoxError(f"{config}: no such file; give the run's config (--configfile)")
         names = load(PROJECT / "Snakefile", config, root)
         self.config, self.root = config, root
-        self.plan, self.jobs = names["PLAN"], names["JOBS"]
+        self.plan, self.settings, self.jobs = names["PLAN"], names["SETTINGS"], names["JOBS"]
 
     def dataset(self, name: str | None) -> str:
         """``name``, or the only dataset of the run."""

@@ -18,6 +18,7 @@ from stratavox.init.look import counts, first
 from stratavox.init.write import DEFAULT_DESIGN
 from stratavox.plan import Plan
 from stratavox.probe import folds
+from stratavox.settings import Settings
 from stratavox.words import count
 
 # Numbers of outer and inner folds: the defaults, then those for few groups.
@@ -33,7 +34,8 @@ def design(plan: Plan, dataset: str, task: str) -> tuple[tuple[int, int], list[s
     scanned = tables.read_table(scan)
     clips = good(scanned)
     _refuse_nothing(plan, dataset, scan, scanned)
-    settings = plan.tables(dataset) | plan.folds(dataset, task)
+    of = Settings(plan)
+    settings = of.tables(dataset) | of.folds(dataset, task)
     labels = labels_of(settings, scan, clips, plan.root)
     for outer, inner in DESIGNS:
         settings |= {"folds": outer, "inner_folds": inner}
@@ -51,7 +53,7 @@ def _refuse_nothing(plan: Plan, dataset: str, scan: Path, scanned: pa.Table) -> 
     """Raise what the run would raise where no row can be used."""
     if len(good(scanned)):
         return
-    settings = plan.tables(dataset)
+    settings = Settings(plan).tables(dataset)
     bad = lost.rejected(scanned, scanned_rows(settings, scan, plan.root), {})
     where = f"{settings['path']}/{label_of(settings['table'])}"
     lost.refuse_too_many(where, len(bad), bad, 0, plan.datasets[dataset]["max_bad"])

@@ -13,6 +13,7 @@ from stratavox.corpus.identity import good
 from stratavox.corpus.labels import labels_of
 from stratavox.plan import Plan
 from stratavox.probe.regimes import columns_of
+from stratavox.settings import Settings
 
 SHOWN = 3
 HEADER = ("file", "start", "end", "label", "group", "channel")
@@ -26,7 +27,7 @@ def clips(plan: Plan, dataset: str, task: str) -> list[dict]:
     scan = plan.root / f"results/corpus/{dataset}/scan.parquet"
     kept = good(tables.read_table(scan))
     rows, entry = kept.to_pylist(), plan.datasets[dataset]["tasks"][task]
-    labels = labels_of(plan.tables(dataset), scan, kept, plan.root)
+    labels = labels_of(Settings(plan).tables(dataset), scan, kept, plan.root)
     targets = labels[entry["target"]].to_pylist()
     groups = [labels[name].to_pylist() for name in columns_of(entry["group"])]
     policy = plan.datasets[dataset]["channel"]
