@@ -33,7 +33,7 @@ rule one:
         "results/one/{name}/a.txt",
         "results/one/{name}/b.txt",
     params:
-        **stage(content=lambda wildcards: ["a digest"]),
+        **stage(content=lambda: ["a digest"]),
     shell:
         "cat {input} | tee {output} > {log}"
 
@@ -43,7 +43,7 @@ rule two:
     output:
         "results/two/{name}.txt",
     params:
-        **stage(settings=lambda wildcards: {"name": wildcards.name}),
+        **stage(settings=lambda name: {"name": name}),
     shell:
         "cat {input} > {output}"
 
