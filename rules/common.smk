@@ -483,14 +483,9 @@ def index_of_task(dataset, task):
     def by_encoder(pattern, encoders):
         return {name: pattern.format(encoder=name, **names) for name in encoders}
 
-    drawn_by = {
-        "classification": rules.task_figures,
-        "regression": rules.regression_figures,
-        "multilabel": rules.multilabel_figures,
-    }
-    of_kind = drawn_by[PLAN.kind(dataset, task).name]
     target = task in PLAN.targets(dataset)
-    figures = stems(of_kind if target else rules.nuisance_figures, **names)
+    scope = PLAN.kind(dataset, task).name if target else "nuisance"
+    figures = stems(getattr(rules, f"{scope}_figures"), **names)
     if PLAN.as_notebook(dataset, task):
         figures |= stems(rules.protocol_figure, **names)
     return {

@@ -12,7 +12,7 @@ rule plotlyjs:
         COMMAND
 
 
-rule task_figures:
+rule classification_figures:
     input:
         answers=rules.infer.output.summary,
         encoders=of_each_encoder(rules.collect.output.encoder),
@@ -153,7 +153,7 @@ rule summary:
 # ---- for papers: the same figures alone, in widths of journals (mm) ----
 
 
-use rule task_figures as task_figures_for_paper with:
+use rule classification_figures as classification_figures_for_paper with:
     output:
         **drawn_for_paper("{dataset}/{task}/{figure}", "target"),
     params:

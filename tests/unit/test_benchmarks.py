@@ -71,7 +71,7 @@ def test_a_job_s_seconds_are_from_its_start_to_its_end_in_the_log():
 def test_every_rule_that_runs_a_stage_has_its_module():
     modules = profile.stage_modules()
     assert modules["part"] == "stratavox.embed.part"
-    assert modules["task_figures"] == "stratavox.report.draw"
+    assert modules["classification_figures"] == "stratavox.report.draw"
     assert set(profile.FORWARD + profile.PROBES) < set(modules)
 
 

@@ -171,7 +171,7 @@ def test_confound_of_a_joined_table(study):
     config["datasets"]["wood"]["confounds"] = ["age", "day"]
     study.config = config
     erased = study.after("erasure tiny wood kind")
-    assert "task_figures wood kind" in erased and "linear tiny wood kind" not in erased
+    assert "classification_figures wood kind" in erased and "linear tiny wood kind" not in erased
     expected = {"manifest wood", "confounds wood kind"} | erased
     assert study.stale() == expected
     assert jobs(study.snakemake()) == expected
@@ -237,7 +237,7 @@ def test_a_line_of_code(study, planned):
         ): ("infer",),
         ("embed/pooling.py", r"\Z", "CHANGED = 1\n"): ("part", "tokens", "all_tokens"),
         ("report/style.py", r"\Z", "CHANGED = 1\n"): (
-            *("task_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
+            *("classification_figures", "protocol_figure", "dataset_figures", "panels", "summary"),
         ),
         ("report/listen.py", r"\Z", "CHANGED = 1\n"): ("listen",),
         # the page tells what is planted
@@ -308,7 +308,7 @@ def test_dependency_upgraded(study, planned, tmp_path):
 
 def test_result_deleted_is_made_again(study):
     (study.here / "results/figures/wood/kind/layers.png").unlink()
-    assert "task_figures wood kind" in study.stale()
+    assert "classification_figures wood kind" in study.stale()
 
 
 def test_every_stage_is_met(planned):
