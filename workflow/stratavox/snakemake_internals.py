@@ -171,7 +171,7 @@ def modules_to_run(workflow: Workflow) -> list[str]:
     modules: dict[str, None] = {}
     for job in workflow.dag.needrun_jobs():
         if stage := stage_of(job.rule):
-            modules |= dict.fromkeys((stage.module, *stage.code(job.wildcards)))
+            modules |= dict.fromkeys((stage.module, *stage.given("code", job.wildcards)))
     return list(modules)
 
 
