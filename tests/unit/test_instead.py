@@ -10,6 +10,7 @@ import yaml
 import stage_jobs
 from stratavox.errors import StratavoxError
 from stratavox.plan import Plan, over_default, plan_of
+from stratavox.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
@@ -57,7 +58,7 @@ def test_a_local_folder_is_what_a_dataset_of_source_folder_is(beside_shared):
     local = plan(f"source: archive, archive: catmeows, local: {{{keys}}}")
     folder = plan(f"source: folder, {keys}")
     assert local.datasets == folder.datasets and folder.instead == {}
-    assert local.shard("cats", "000") == folder.shard("cats", "000")
+    assert Settings(local).shard("cats", "000") == Settings(folder).shard("cats", "000")
     assert local.instead == {
         "datasets.cats": "the folder ../shared/data/catmeows is read in place of the published "
         "archive catmeows"
