@@ -51,11 +51,10 @@ def fitted(seed=0, **provenance):
 def test_the_probe_is_scikit_learns_at_the_same_penalty():
     x, y, group = calls()
     fit = linear.fit(x, y, group, np.ones(len(y), bool), SETTINGS)
-    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    # in float32 scikit-learn itself ends up to 3e-3 from the minimum, by the processor
+    z = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float64)
     other = LogisticRegression(C=fit.c, tol=1e-8, max_iter=5000).fit(z, y)
-    own, their = fit.probe.log_probabilities(x), other.predict_log_proba(z)
-    # where the step that ends a fit is depends on the processor's products
-    assert np.allclose(own, their, rtol=1e-3, atol=2e-3)
+    assert np.allclose(fit.probe.log_probabilities(x), other.predict_log_proba(z), atol=5e-4)
     assert fit.converged
 
 
