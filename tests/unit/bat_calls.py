@@ -83,12 +83,11 @@ def scores(folder: Path, run: dict) -> dict[str, dict[str, float]]:
         made = {"folds": "folds.parquet", "summary": "folds.json"}
         settings = of.folds("bats", "kind") | of.tables("bats")
         _stage("probe.folds", {"scan": scan, "inspect": [inspect]}, made, settings)
-        return {name: _scores_of(plan, name, where) for name in plan.encoders}
+        return {name: _scores_of(of, name, where) for name in plan.encoders}
 
 
-def _scores_of(plan: Plan, encoder: str, where: dict) -> dict[str, float]:
-    of = Settings(plan)
-    rate = {"rate": str(plan.rate(encoder, "bats"))}
+def _scores_of(of: Settings, encoder: str, where: dict) -> dict[str, float]:
+    rate = {"rate": str(of.plan.rate(encoder, "bats"))}
     clips, part, listed = (
         f"clips-{rate['rate']}.parquet",
         f"{encoder}.parquet",

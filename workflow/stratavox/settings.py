@@ -149,7 +149,7 @@ class Settings:
         """How the archive's files become a folder of clips with a table."""
         keys = ("layout", "members", "unpacked_bytes", "unpacked_files")
         entry = self.plan.archives[dataset]
-        shards = {"shards": len(self.plan.shards(dataset))}
+        shards = {"shards": self.datasets[dataset]["shards"]}
         return {key: entry[key] for key in keys} | shards | archives.bounds(entry)
 
     def extraction(self, dataset: str) -> dict:
@@ -158,7 +158,7 @@ class Settings:
         if "windows" in self.datasets[dataset]:
             settings = self.plan.corpus_settings(dataset)
             keys |= {key: settings[key] for key in ("windows", "missing", *parquet.BOUNDS)}
-        shards = len(self.plan.shards(dataset))
+        shards = self.datasets[dataset]["shards"]
         return keys | {"sha256": self.plan.digests[dataset], "shards": shards}
 
     def extraction_code(self, dataset: str) -> list[str]:
